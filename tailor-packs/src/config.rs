@@ -35,16 +35,8 @@ pub enum Matrix {
 
 impl Matrix {
     /// Every matrix, in the order in which tensors are listed.
-    pub const ALL: [Matrix; 8] = [
-        Matrix::Qkv,
-        Matrix::Q,
-        Matrix::K,
-        Matrix::V,
-        Matrix::O,
-        Matrix::In,
-        Matrix::Out,
-        Matrix::AdaLn,
-    ];
+    pub const ALL: [Matrix; 8] =
+        [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn];
 
     /// The name used in tensor names and on the command line.
     pub fn name(self) -> &'static str {
@@ -237,9 +229,8 @@ pub enum ConfigError {
 
 impl ModelConfig {
     /// Names that [`ModelConfig::preset`] knows.
-    pub const PRESETS: [&'static str; 9] = [
-        "tiny", "letters", "fashion", "cifar", "small-32", "dit-s-2", "dit-b-2", "dit-l-2", "dit-xl-2",
-    ];
+    pub const PRESETS: [&'static str; 9] =
+        ["tiny", "letters", "fashion", "cifar", "small-32", "dit-s-2", "dit-b-2", "dit-l-2", "dit-xl-2"];
 
     /// A model by name: the paper's sizes on 32×32×4 latents (`dit-*-2`), small ones for images of
     /// 28 to 32 pixels, and `tiny` for tests.

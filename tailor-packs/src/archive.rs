@@ -1,0 +1,206 @@
+//! A ZIP archive with nothing clever in it.
+//!
+//! ```text
+//! local header │ name │ bytes      once per entry, in the fixed order of ENTRIES
+//! central header │ name            once per entry
+//! end record                       22 bytes
+//! ```
+//!
+//! Entries are stored, dated 1980-01-01, without flags, extra fields, comments or data descriptors. Every
+//! header follows from the entries' names, lengths and checksums, so the reader rebuilds each one and
+//! compares: whatever the writer would not have written is refused.
+
+use crate::error::{PackError, Result, shorten};
+use crate::limits;
+
+/// The manifest's entry.
+pub const MANIFEST: &str = "manifest.postcard";
+/// The tensors' entry.
+pub const TENSORS: &str = "tensors.safetensors";
+/// The card's entry.
+pub const CARD: &str = "card.json";
+/// The preview's entry, the only optional one.
+pub const PREVIEW: &str = "preview.png";
+/// Every entry with its largest length, in file order.
+pub const ENTRIES: [(&str, u64); 4] =
+    [(MANIFEST, limits::MANIFEST), (TENSORS, limits::FILE), (CARD, limits::CARD), (PREVIEW, limits::PREVIEW)];
+
+const LOCAL: [u8; 4] = *b"PK\x03\x04";
+const CENTRAL: [u8; 4] = *b"PK\x01\x02";
+const END: [u8; 4] = *b"PK\x05\x06";
+const LOCAL_LEN: usize = 30;
+/// ZIP 1.0: the oldest version, which knows stored entries.
+const VERSION: u16 = 10;
+/// 1980-01-01, the earliest date that ZIP can express.
+const DATE: u16 = 0x21;
+
+struct Header<'a> {
+    name: &'a str,
+    crc: u32,
+    len: u32,
+    offset: u32,
+}
+
+impl Header<'_> {
+    /// The 26 bytes that the local and the central header have in common.
+    fn common(&self, out: &mut Vec<u8>) {
+        // version, flags, method (stored), time, date
+        for field in [VERSION, 0, 0, 0, DATE] {
+            out.extend(field.to_le_bytes());
+        }
+        // checksum, stored length, original length
+        for field in [self.crc, self.len, self.len] {
+            out.extend(field.to_le_bytes());
+        }
+        // name length, extra length
+        for field in [self.name.len() as u16, 0] {
+            out.extend(field.to_le_bytes());
+        }
+    }
+
+    fn local(&self) -> Vec<u8> {
+        let mut out = LOCAL.to_vec();
+        self.common(&mut out);
+        out.extend(self.name.as_bytes());
+        out
+    }
+
+    fn central(&self, out: &mut Vec<u8>) {
+        out.extend(CENTRAL);
+        out.extend(VERSION.to_le_bytes());
+        self.common(out);
+        out.extend([0; 10]); // comment length, disk, internal and external attributes
+        out.extend(self.offset.to_le_bytes());
+        out.extend(self.name.as_bytes());
+    }
+}
+
+/// The central headers and the end record for entries that end at `offset`.
+fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    headers.iter().for_each(|h| h.central(&mut out));
+    let length = out.len() as u32;
+    out.extend(END);
+    for field in [0, 0, headers.len() as u16, headers.len() as u16] {
+        out.extend(field.to_le_bytes());
+    }
+    for field in [length, offset as u32] {
+        out.extend(field.to_le_bytes());
+    }
+    out.extend([0; 2]); // comment length
+    out
+}
+
+/// The archive of these entries, byte for byte the same for the same entries.
+///
+/// Names and order are the caller's; [`read`] accepts only [`ENTRIES`].
+///
+/// # Errors
+/// [`PackError::LimitExceeded`] for an archive larger than [`limits::FILE`].
+pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>> {
+    // Twice 64 bytes cover an entry's two headers, 64 the end record.
+    let total: u64 = entries.iter().map(|(name, bytes)| (2 * name.len() + bytes.len() + 128) as u64).sum();
+    limits::check("the file's length in bytes", total, limits::FILE)?;
+    let mut out = Vec::with_capacity(total as usize + 64);
+    let mut headers = Vec::new();
+    for (name, bytes) in entries {
+        let (len, offset) = (bytes.len() as u32, out.len() as u32);
+        let header = Header { name, crc: crc32fast::hash(bytes), len, offset };
+        out.extend(header.local());
+        out.extend_from_slice(bytes);
+        headers.push(header);
+    }
+    out.extend(directory(&headers, out.len()));
+    Ok(out)
+}
+
+/// The entries of an archive, as slices of its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archive<'a>(Vec<(&'static str, &'a [u8])>);
+
+impl<'a> Archive<'a> {
+    /// The bytes of entry `name`, if the archive has it.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, bytes)| *bytes)
+    }
+
+    /// The bytes of a mandatory entry.
+    ///
+    /// # Errors
+    /// [`PackError::EntryMissing`].
+    pub fn require(&self, entry: &'static str) -> Result<&'a [u8]> {
+        self.get(entry).ok_or(PackError::EntryMissing { entry })
+    }
+
+    /// Name and bytes of every entry, in file order.
+    pub fn entries(&self) -> &[(&'static str, &'a [u8])] {
+        &self.0
+    }
+}
+
+/// Reads an archive whose every byte is as [`write`] writes it.
+///
+/// # Errors
+/// [`PackError::NotAPack`], [`PackError::Truncated`], [`PackError::TrailingBytes`],
+/// [`PackError::HeaderMismatch`], [`PackError::EntryUnexpected`], [`PackError::ChecksumMismatch`] and
+/// [`PackError::LimitExceeded`].
+pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
+    limits::check("the file's length in bytes", bytes.len() as u64, limits::FILE)?;
+    if !bytes.starts_with(&LOCAL) && !LOCAL.starts_with(bytes) {
+        return Err(PackError::NotAPack);
+    }
+
+    let (mut entries, mut headers, mut at, mut next) = (Vec::new(), Vec::new(), 0, 0);
+    // A rest shorter than a signature is a truncated header, not the directory's beginning.
+    while bytes[at..].starts_with(&LOCAL) || LOCAL.starts_with(&bytes[at..]) {
+        let fixed = take(bytes, at, LOCAL_LEN)?;
+        let field = |i: usize| u32::from_le_bytes([fixed[i], fixed[i + 1], fixed[i + 2], fixed[i + 3]]);
+        let name_len = u16::from_le_bytes([fixed[26], fixed[27]]) as usize;
+        let found = take(bytes, at + LOCAL_LEN, name_len)?;
+        if entries.is_empty() && found != MANIFEST.as_bytes() {
+            return Err(PackError::NotAPack);
+        }
+        let known = ENTRIES.iter().skip(next).position(|(name, _)| name.as_bytes() == found);
+        let known = known.ok_or_else(|| PackError::EntryUnexpected {
+            found: shorten(&String::from_utf8_lossy(&found[..found.len().min(256)])),
+        })?;
+        let (name, allowed) = ENTRIES[next + known];
+        next += known + 1;
+
+        let header = Header { name, crc: field(14), len: field(18), offset: at as u32 };
+        let data_at = at + LOCAL_LEN + name_len;
+        if header.local() != bytes[at..data_at] {
+            return Err(PackError::HeaderMismatch { header: "local header", offset: at as u64 });
+        }
+        limits::check(name, header.len.into(), allowed)?;
+        let data = take(bytes, data_at, header.len as usize)?;
+        let crc = crc32fast::hash(data);
+        if crc != header.crc {
+            return Err(PackError::ChecksumMismatch { entry: name, expected: header.crc, found: crc });
+        }
+        at = data_at + data.len();
+        entries.push((name, data));
+        headers.push(header);
+    }
+
+    let (rest, directory) = (&bytes[at..], directory(&headers, at));
+    if rest == directory {
+        Ok(Archive(entries))
+    } else if let Some(extra) = rest.strip_prefix(directory.as_slice()) {
+        Err(PackError::TrailingBytes { what: "the file".into(), extra: extra.len() as u64 })
+    } else if directory.starts_with(rest) {
+        Err(truncated(bytes, at + directory.len()))
+    } else {
+        Err(PackError::HeaderMismatch { header: "central directory", offset: at as u64 })
+    }
+}
+
+fn take(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
+    // Lengths come from the file; checked, since `usize` has 32 bits in a browser.
+    let end = at.checked_add(len).unwrap_or(usize::MAX);
+    bytes.get(at..end).ok_or_else(|| truncated(bytes, end))
+}
+
+fn truncated(bytes: &[u8], needed: usize) -> PackError {
+    PackError::Truncated { what: "the file".into(), needed: needed as u64, found: bytes.len() as u64 }
+}

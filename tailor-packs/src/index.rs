@@ -1,0 +1,281 @@
+//! `index.json`: the gallery's files with their digests, and its classes.
+//!
+//! The file is the place where trust begins; `index.json.minisig` beside it is where its signature will be.
+
+use crate::config::ModelConfig;
+use crate::digest::Digest;
+use crate::error::{PackError, Result, shorten};
+use crate::limits;
+use crate::manifest::{Class, check_id, check_name};
+use crate::tensors::count;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The newest format version of `index.json`, the one that is written.
+pub const INDEX_VERSION: u16 = 1;
+/// The index's name in a gallery.
+pub const INDEX_FILE: &str = "index.json";
+/// Where the index's signature will be.
+pub const SIGNATURE_FILE: &str = "index.json.minisig";
+
+/// A gallery: one learngene and the tailors that fit it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// Format version.
+    pub format: u16,
+    /// Stable id of the gallery, `[a-z0-9_-]{1,64}`.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// Grows with every publication.
+    pub version: u64,
+    /// Until when the publisher vouches for it, in unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// The model's sizes.
+    pub config: ModelConfig,
+    /// How many values that is.
+    pub parameters: Parameters,
+    /// How to sample unless told otherwise.
+    pub sampling: Sampling,
+    /// The learngene file.
+    pub learngene: FileEntry,
+    /// The classes, each id once.
+    pub classes: Vec<ClassEntry>,
+}
+
+/// Parameter counts; they follow from the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Values of the learngene.
+    pub learngene: u64,
+    /// Values of one tailor.
+    pub per_tailor: u64,
+}
+
+/// Default sampling settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// The sampler's name, as on the command line.
+    pub sampler: String,
+    /// Number of steps.
+    pub steps: u32,
+    /// Guidance scale; 1 is none.
+    pub guidance: f32,
+}
+
+/// A class of the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassEntry {
+    /// Stable id, `[a-z0-9_-]{1,64}`.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// WordNet synset, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wordnet: Option<String>,
+    /// Its tailor pack.
+    pub file: FileEntry,
+}
+
+/// A file of the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name beside the index: `[A-Za-z0-9._-]`, no folders.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256 of the whole file.
+    pub sha256: Digest,
+    /// SHA-256 of each chunk of [`limits::CHUNK`] bytes.
+    pub chunks: Vec<Digest>,
+}
+
+impl FileEntry {
+    /// The entry for these bytes.
+    pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
+        let chunks = bytes.chunks(limits::CHUNK).map(Digest::of).collect();
+        Self { path: path.into(), size: bytes.len() as u64, sha256: Digest::of(bytes), chunks }
+    }
+
+    /// Refuses any bytes but those that the entry was made of.
+    ///
+    /// # Errors
+    /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the path.
+    pub fn verify(&self, bytes: &[u8]) -> Result<()> {
+        let (what, found) = (self.path.clone(), bytes.len() as u64);
+        if found < self.size {
+            return Err(PackError::Truncated { what, needed: self.size, found });
+        }
+        if found > self.size {
+            return Err(PackError::TrailingBytes { what, extra: found - self.size });
+        }
+        for (number, chunk) in bytes.chunks(limits::CHUNK).enumerate() {
+            self.verify_chunk(number, chunk)?;
+        }
+        same(what, self.sha256, Digest::of(bytes))
+    }
+
+    /// Refuses any bytes but those of chunk `number`, so that a download can stop at the first bad one.
+    ///
+    /// # Errors
+    /// [`PackError::DigestMismatch`] with path and chunk; [`PackError::TrailingBytes`] past the last chunk.
+    pub fn verify_chunk(&self, number: usize, bytes: &[u8]) -> Result<()> {
+        let Some(expected) = self.chunks.get(number) else {
+            return Err(PackError::TrailingBytes { what: self.path.clone(), extra: bytes.len() as u64 });
+        };
+        same(format!("{}, chunk {number}", self.path), *expected, Digest::of(bytes))
+    }
+
+    fn validate(&self) -> std::result::Result<(), String> {
+        let path = shorten(&self.path);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let ok = self.path.bytes().all(plain) && !self.path.starts_with('.') && !self.path.is_empty();
+        if !ok || self.path.len() as u64 > limits::PATH || [INDEX_FILE, SIGNATURE_FILE].contains(&&*self.path)
+        {
+            return Err(format!("{path:?} is no plain file name"));
+        }
+        if self.size == 0 || self.size > limits::FILE {
+            return Err(format!("{path} has {} bytes; 1 to {} are allowed", self.size, limits::FILE));
+        }
+        let chunks = self.size.div_ceil(limits::CHUNK as u64);
+        if self.chunks.len() as u64 != chunks {
+            return Err(format!("{path} has {} chunk digests instead of {chunks}", self.chunks.len()));
+        }
+        Ok(())
+    }
+}
+
+fn same(entry: String, expected: Digest, found: Digest) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(PackError::DigestMismatch { entry, expected, found }) }
+}
+
+/// The name of a learngene file, which changes with its content: `letters-0123456789abcdef.learngene`.
+pub fn learngene_file_name(model: &str, digest: &Digest) -> String {
+    format!("{model}-{}.learngene", digest.short())
+}
+
+/// The name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
+pub fn tailor_file_name(class: &str, digest: &Digest) -> String {
+    format!("{class}-{}.tailor", digest.short())
+}
+
+impl ClassEntry {
+    /// The entry of `class` whose pack is `file`.
+    pub fn new(class: &Class, file: FileEntry) -> Self {
+        Self { id: class.id.clone(), name: class.name.clone(), wordnet: class.wordnet.clone(), file }
+    }
+}
+
+impl Parameters {
+    /// The counts of `config`.
+    ///
+    /// # Errors
+    /// [`PackError::Config`] for a config that is no model, [`PackError::LimitExceeded`] for one too large.
+    pub fn of(config: &ModelConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self {
+            learngene: count(&config.learngene_tensors())?,
+            per_tailor: count(&config.tailor_tensors())?,
+        })
+    }
+}
+
+impl Index {
+    /// Reads `index.json`.
+    ///
+    /// # Errors
+    /// [`PackError::VersionTooNew`], [`PackError::LimitExceeded`], [`PackError::Config`] or
+    /// [`PackError::IndexInvalid`].
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u16,
+        }
+        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
+        let Version { format: found } = serde_json::from_slice(json).map_err(invalid)?;
+        if found > INDEX_VERSION {
+            return Err(PackError::VersionTooNew { what: INDEX_FILE, found, supported: INDEX_VERSION });
+        }
+        let index: Self = serde_json::from_slice(json).map_err(invalid)?;
+        index.validate()?;
+        Ok(index)
+    }
+
+    /// The bytes of `index.json`.
+    ///
+    /// # Errors
+    /// As [`Index::parse`]: what could not be read is not written.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        self.validate()?;
+        let mut json = serde_json::to_vec_pretty(self).map_err(invalid)?;
+        json.push(b'\n');
+        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
+        Ok(json)
+    }
+
+    /// The class of this id.
+    pub fn class(&self, id: &str) -> Option<&ClassEntry> {
+        self.classes.iter().find(|class| class.id == id)
+    }
+
+    /// Every file of the gallery, the learngene first.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        std::iter::once(&self.learngene).chain(self.classes.iter().map(|class| &class.file))
+    }
+
+    /// Refuses an index past its expiry, or older than the newest version already `seen`; `now` is in
+    /// unix seconds.
+    ///
+    /// # Errors
+    /// [`PackError::IndexExpired`] or [`PackError::IndexRolledBack`].
+    pub fn check_fresh(&self, now: u64, seen: Option<u64>) -> Result<()> {
+        if let Some(expires) = self.expires.filter(|expires| *expires < now) {
+            return Err(PackError::IndexExpired { expires, now });
+        }
+        match seen.filter(|seen| *seen > self.version) {
+            Some(seen) => Err(PackError::IndexRolledBack { seen, found: self.version }),
+            None => Ok(()),
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.format == 0 {
+            return Err(invalid("there is no format version 0"));
+        }
+        check_id("gallery id", &self.id).map_err(invalid)?;
+        check_name("title", &self.title).map_err(invalid)?;
+        check_id("sampler", &self.sampling.sampler).map_err(invalid)?;
+        let Sampling { steps, guidance, .. } = self.sampling;
+        if steps == 0 || !guidance.is_finite() {
+            return Err(invalid(format!("it samples with {steps} steps and guidance {guidance}")));
+        }
+        if self.parameters != Parameters::of(&self.config)? {
+            return Err(invalid("its parameter counts are not those of its model config"));
+        }
+        let (mut ids, mut paths) = (BTreeSet::new(), BTreeSet::new());
+        for class in &self.classes {
+            let ClassEntry { id, name, wordnet, .. } = class.clone();
+            Class { id, name, wordnet }.validate().map_err(invalid)?;
+            if !ids.insert(&class.id) {
+                return Err(invalid(format!("class id {:?} stands there twice", class.id)));
+            }
+        }
+        for file in self.files() {
+            file.validate().map_err(invalid)?;
+            if !paths.insert(&file.path) {
+                return Err(invalid(format!("file {} stands there twice", file.path)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid(reason: impl ToString) -> PackError {
+    PackError::IndexInvalid { reason: reason.to_string() }
+}

@@ -1,0 +1,32 @@
+//! The largest of everything. A reader checks each against the bytes it holds before it allocates.
+
+use crate::error::{PackError, Result};
+
+/// A whole learngene file or tailor pack, in bytes.
+pub const FILE: u64 = 512 << 20;
+/// `manifest.postcard`, in bytes.
+pub const MANIFEST: u64 = 64 << 10;
+/// The header of `tensors.safetensors` with its length, in bytes.
+pub const TENSOR_HEADER: u64 = 1 << 20;
+/// `card.json`, in bytes.
+pub const CARD: u64 = 256 << 10;
+/// `preview.png`, in bytes.
+pub const PREVIEW: u64 = 1 << 20;
+/// `index.json`, in bytes.
+pub const INDEX: u64 = 4 << 20;
+/// A chunk whose digest the index holds, in bytes; only a file's last chunk is shorter.
+pub const CHUNK: usize = 1 << 20;
+/// The id of a model, class or gallery, in bytes.
+pub const ID: u64 = 64;
+/// A name for people to read, in bytes.
+pub const NAME: u64 = 200;
+/// The name of a file in a gallery, in bytes.
+pub const PATH: u64 = 160;
+
+/// Refuses `found` above `allowed`.
+///
+/// # Errors
+/// [`PackError::LimitExceeded`].
+pub fn check(which: &'static str, found: u64, allowed: u64) -> Result<()> {
+    if found <= allowed { Ok(()) } else { Err(PackError::LimitExceeded { which, found, allowed }) }
+}
