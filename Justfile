@@ -1,0 +1,158 @@
+# What one does here. Each recipe does its own set-up, or names the one command that is missing.
+# Needed beforehand: rustup with a C linker, and just.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
+
+# The gallery that `demo` and `evaluate-demo` show; `just gallery=DIR demo` shows another.
+gallery := "web/galleries/letters"
+
+# The letters that `train-demo` learns, drawn from `fonts` when the folder is not there yet.
+letters := "runs/letters-data"
+fonts := "/usr/share/fonts"
+
+tailor := "cargo run --quiet -p tailor-trainer --bin tailor --"
+web := "-p tailor-web --target wasm32-unknown-unknown --no-default-features"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Open the studio in the browser, with the gallery that ships
+demo: site
+    {{ tailor }} serve {{ gallery }} --site web/dist --open
+
+# Run every test, the browser's included; arguments go to cargo test
+test *arguments: (need "wasm-opt" "brotli" "chromium") site
+    cargo test --workspace --exclude tailor-web {{ arguments }}
+
+# Check format, lints, documentation, licences
+lint: fmt-check deny
+    cargo clippy --workspace --exclude tailor-web --all-targets -- -D warnings
+    for part in page cpu gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --no-deps
+
+# Time training and sampling on this machine
+bench: (need "wasm-opt" "brotli" "chromium") site
+    cargo bench -p tailor-tests --profile dev
+
+# Build the page and its engines into web/dist
+site: bindgen
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # Flags from outside would replace those of .cargo/config.toml, and the engines need these.
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    dist=web/dist
+    mkdir -p $dist
+    for part in page:page cpu:engine-cpu gpu:engine-gpu; do
+        name=${part#*:}
+        cargo build {{ web }} --profile web --features "${part%:*}" --bin "$name"
+        built=target/wasm32-unknown-unknown/web/$name.wasm
+        [ "$built" -nt "$dist/${name}_bg.wasm" ] || continue
+        # Made aside, so that what was half done is not taken for done the next time.
+        made=target/site/$name
+        rm -rf "$made"
+        wasm-bindgen --target web --no-typescript --out-dir "$made" "$built"
+        if command -v wasm-opt >/dev/null; then
+            echo "    Shrinking $name"
+            # Named one by one, because older versions of wasm-opt take nothing for granted.
+            wasm-opt -Oz --enable-{simd,bulk-memory,sign-ext,nontrapping-float-to-int,mutable-globals} \
+                --enable-{reference-types,multivalue} --strip-{debug,producers,target-features} \
+                -o "$made/small" "$made/${name}_bg.wasm"
+            mv "$made/small" "$made/${name}_bg.wasm"
+        else
+            echo "    $name is left larger than need be: there is no wasm-opt (package binaryen)"
+        fi
+        cp -R "$made/." $dist/
+    done
+    rm -rf $dist/galleries
+    cp -R web/index.html web/static/. web/galleries $dist/
+    # The answer for a browser that takes brotli lies beside each file.
+    if command -v brotli >/dev/null; then
+        find $dist -maxdepth 1 -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) |
+            while read -r file; do
+                [ "$file.br" -nt "$file" ] || brotli --best --force --keep "$file"
+            done
+    fi
+    du -h $dist/*.wasm*
+
+# Train the letters, about as the shipped gallery was, and publish them to runs/galleries/letters
+train-demo steps="40000":
+    [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
+    {{ tailor }} train --data {{ letters }} --preset letters --out runs/letters --steps {{ steps }} --resume
+    {{ tailor }} publish runs/letters --out runs/galleries/letters
+    @echo "To look at it: just gallery=runs/galleries/letters demo"
+
+# Judge the gallery's samples with a classifier trained on real letters
+evaluate-demo:
+    [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
+    {{ tailor }} evaluate --gallery {{ gallery }} --data {{ letters }}
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Check licences, sources and doubled crates, where cargo-deny is installed
+deny:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ! command -v cargo-deny >/dev/null; then
+        echo "deny: skipped; to have it: cargo install cargo-deny"
+    else
+        # Advisories come from a database on the network, so they are asked for by name: cargo deny check.
+        cargo deny check bans licenses sources
+    fi
+
+[private]
+fmt-check:
+    cargo fmt --all --check
+
+# The wasm-bindgen of exactly the version in Cargo.lock: the two must match.
+[private]
+bindgen:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/"/, "", $3); print $3 }' Cargo.lock)
+    [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ] || exit 0
+    echo "Installing wasm-bindgen $version into target/tools, once; this takes a minute or two"
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install wasm-bindgen-cli --version "$version" \
+        --no-default-features --bin wasm-bindgen --debug --root target/tools
+
+# Sees to it that programs are there: installs what is missing where it may, else names the command.
+[private]
+need +programs:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    there() {
+        case $1 in
+            chromium)
+                [ -n "${CHROMIUM:-}" ] || [ -d "/Applications/Google Chrome.app" ] || [ -d /Applications/Chromium.app ] \
+                    || command -v chromium chromium-browser google-chrome google-chrome-stable chrome ;;
+            *) command -v "$1" ;;
+        esac >/dev/null
+    }
+    packages=()
+    for program in {{ programs }}; do
+        there "$program" || case $program in
+            wasm-opt) packages+=(binaryen) ;;
+            chromium) packages+=(chromium fonts-liberation) ;;
+            *) packages+=("$program") ;;
+        esac
+    done
+    [ ${#packages[@]} -gt 0 ] || exit 0
+    if command -v apt-get >/dev/null; then
+        install="apt-get install --yes --no-install-recommends ${packages[*]}"
+        if [ "$(id -u)" = 0 ]; then
+            apt-get update
+            DEBIAN_FRONTEND=noninteractive $install
+            exit 0
+        fi
+        install="sudo $install"
+    elif command -v brew >/dev/null; then
+        install="brew install ${packages[*]/fonts-liberation/}"
+    else
+        install="install these packages: ${packages[*]}"
+    fi
+    echo "missing on this machine; run:  $install" >&2
+    exit 1
