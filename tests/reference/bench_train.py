@@ -67,8 +67,9 @@ def main():
     config, generator = letters(args.form), torch.Generator().manual_seed(0)
     learngene = random_tensors(config.learngene_tensors(), generator)
     bank = Bank(config, generator)
-    ema = [v.clone() for v in learngene.values()]
-    optimiser = torch.optim.AdamW([v.requires_grad_() for v in learngene.values()], lr=RATE, weight_decay=0.0, fused=True)
+    parameters = [v.requires_grad_() for v in learngene.values()]
+    ema = [v.detach().clone() for v in parameters]
+    optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0, fused=True)
 
     def step():
         side = config.image_size
@@ -90,7 +91,7 @@ def main():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        torch._foreach_lerp_(ema, [v.detach() for v in learngene.values()], 1 - DECAY)
+        torch._foreach_lerp_(ema, [v.detach() for v in parameters], 1 - DECAY)
         bank.adamw(present, leaf)
 
     for _ in range(args.warm_up):

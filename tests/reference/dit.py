@@ -104,7 +104,8 @@ class DiT:
         modulation = linear("adaln", s[:, None])[:, 0].chunk(6, dim=-1)
         shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = modulation
         y = modulate(layer_norm(x), shift_msa, scale_msa)
-        qkv = linear("qkv", y).chunk(3, dim=-1) if "qkv" in self.config.block_matrices() else [linear(m, y) for m in "qkv"]
+        fused = "qkv" in self.config.block_matrices()
+        qkv = linear("qkv", y).chunk(3, dim=-1) if fused else [linear(m, y) for m in "qkv"]
         x = x + gate_msa[:, None] * linear("o", attention(*qkv, self.config.heads))
         y = modulate(layer_norm(x), shift_mlp, scale_mlp)
         return x + gate_mlp[:, None] * linear("out", F.gelu(linear("in", y), approximate="tanh"))
