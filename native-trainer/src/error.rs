@@ -1,0 +1,136 @@
+//! Everything that makes a command refuse, with what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tailor_packs::{ConfigError, PackError};
+
+use crate::data::DataError;
+use crate::files::WriteError;
+use crate::grid::GridError;
+
+/// Why a command was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The training data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Images could not be drawn.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// Sizes that no model has.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pack or an index is not as it should be.
+    #[error("{}: {source}", path.display())]
+    Pack {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PackError,
+    },
+    /// A folder without an index.
+    #[error("{} is no gallery: it holds no index.json", .0.display())]
+    NoGallery(PathBuf),
+    /// A class that the gallery does not have.
+    #[error("there is no class {asked:?} in {gallery}")]
+    UnknownClass {
+        /// What was asked for.
+        asked: String,
+        /// The gallery's id.
+        gallery: String,
+        /// Classes with similar names, or the first few.
+        known: String,
+    },
+    /// A config file that says something else than a model and its training.
+    #[error("{}: {reason}", path.display())]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        reason: String,
+    },
+    /// A training setting outside its range.
+    #[error("{name} is {found}, must be {allowed}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A run that is to be resumed as another model.
+    #[error("the run in {} was begun with another model than the one asked for", .0.display())]
+    OtherModel(PathBuf),
+    /// `verify` found problems, each printed already.
+    #[error("{problems} of {files} files are not as they should be")]
+    Unsound {
+        /// How many files have a problem.
+        problems: usize,
+        /// How many there are.
+        files: usize,
+    },
+    /// The local server could not start.
+    #[error("cannot serve on port {port}: {reason}")]
+    Serve {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        reason: String,
+    },
+    /// Anything else that is refused in words of its own.
+    #[error("{what}")]
+    Refused {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+impl Error {
+    /// What the user can do about it, where the message does not say it already.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Data(error) => error.help(),
+            Self::Write(error) | Self::Grid(GridError::Write(error)) => error.help(),
+            Self::Read { .. } => "check the path and its permissions",
+            Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
+            Self::UnknownClass { known, .. } => return Some(format!("it has {known}")),
+            Self::ConfigFile { .. } => {
+                "`tailor inspect --preset letters --toml` prints a config file to begin with"
+            }
+            Self::OtherModel(_) => "leave out --preset and --config to resume, or choose another --out",
+            Self::Unsound { .. } => "publish the gallery again, or fetch it again",
+            Self::Serve { .. } => "choose another port, or --port 0 for any that is free",
+            Self::Refused { help, .. } => return Some(help.clone()).filter(|help| !help.is_empty()),
+            Self::Grid(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => return None,
+        };
+        Some(help.to_owned())
+    }
+
+    /// For `map_err`: a file or folder at `path` that could not be read.
+    pub fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    /// For `map_err`: a pack or index at `path` that was refused.
+    pub fn pack(path: &Path) -> impl FnOnce(PackError) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Pack { path, source }
+    }
+}

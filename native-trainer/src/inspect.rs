@@ -1,0 +1,253 @@
+//! `tailor inspect`: what a file, a gallery or a preset holds, and how many parameters that is.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use tailor_packs::{Card, ConfigError, Digest, Kind, Manifest, ModelConfig, limits, read_any};
+
+use crate::cli::{InspectArgs, print};
+use crate::error::Error;
+use crate::gallery::{Gallery, read_limited};
+
+/// Parameter counts of a model with some of its tailors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Parameters {
+    /// Values of the learngene and of `tailors` tailors.
+    pub total: u64,
+    /// Values of the learngene.
+    pub learngene: u64,
+    /// Values of one tailor.
+    pub per_tailor: u64,
+}
+
+impl Parameters {
+    /// The counts of a model of these sizes with `tailors` tailors.
+    pub fn of(config: &ModelConfig, tailors: u64) -> Self {
+        let (learngene, per_tailor) = (config.learngene_parameters(), config.tailor_parameters());
+        let total = learngene.saturating_add(tailors.saturating_mul(per_tailor));
+        Self { total, learngene, per_tailor }
+    }
+}
+
+/// What `tailor inspect --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The parameter counts.
+    pub parameters: Parameters,
+    /// How many tailors the total counts.
+    pub tailors: u64,
+    /// The model's sizes.
+    pub config: ModelConfig,
+    /// What was inspected.
+    #[serde(flatten)]
+    pub subject: Subject,
+}
+
+/// What was inspected.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// A preset, by name.
+    Preset(String),
+    /// A gallery.
+    Gallery {
+        /// Stable id.
+        id: String,
+        /// Name for people.
+        title: String,
+        /// Version of the index.
+        version: u64,
+        /// Bytes of the learngene file.
+        learngene_bytes: u64,
+        /// Its classes.
+        classes: Vec<ClassRow>,
+    },
+    /// A pack.
+    #[serde(untagged)]
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// SHA-256 of the file.
+        sha256: Digest,
+        /// What the pack is.
+        manifest: Box<Manifest>,
+        /// What its authors say about it.
+        card: Box<Card>,
+    },
+}
+
+/// A class of a gallery.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassRow {
+    /// Stable id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Bytes of its pack.
+    pub bytes: u64,
+    /// File name of its pack.
+    pub file: String,
+}
+
+/// Runs `tailor inspect`.
+///
+/// # Errors
+/// Any [`Error`] about reading packs, galleries and presets.
+pub fn run(args: &InspectArgs) -> Result<(), Error> {
+    let report = match (&args.preset, &args.path) {
+        (Some(preset), _) => inspect_preset(preset, args)?,
+        (None, Some(path)) => inspect_path(path, args.tailors)?,
+        (None, None) => return Err(ConfigError::UnknownPreset { found: String::new() }.into()),
+    };
+    if args.toml {
+        let reason = |e: toml::ser::Error| Error::Refused { what: e.to_string(), help: String::new() };
+        return print(&toml::to_string(&report.config).map_err(reason)?);
+    }
+    if args.json {
+        let reason = |e: serde_json::Error| Error::Refused { what: e.to_string(), help: String::new() };
+        return print(&(serde_json::to_string_pretty(&report).map_err(reason)? + "\n"));
+    }
+    print(&text(&report))
+}
+
+fn inspect_preset(preset: &str, args: &InspectArgs) -> Result<Report, Error> {
+    let mut config = ModelConfig::preset(preset)?;
+    if let Some(factored) = &args.factored {
+        config.factored = factored.clone();
+    }
+    let tailors = args.tailors.unwrap_or(1);
+    let parameters = Parameters::of(&config, tailors);
+    Ok(Report { parameters, tailors, config, subject: Subject::Preset(preset.to_owned()) })
+}
+
+/// Inspects a pack or a gallery; `tailors` overrules how many tailors the total counts.
+///
+/// # Errors
+/// [`Error::Read`], [`Error::NoGallery`] or [`Error::Pack`].
+pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> {
+    if path.is_dir() || path.file_name().is_some_and(|name| name == "index.json") {
+        let index = Gallery::open(path)?.index;
+        let tailors = tailors.unwrap_or(index.classes.len() as u64);
+        let classes = index.classes.into_iter().map(|class| ClassRow {
+            id: class.id,
+            name: class.name,
+            bytes: class.file.size,
+            file: class.file.path,
+        });
+        let subject = Subject::Gallery {
+            id: index.id,
+            title: index.title,
+            version: index.version,
+            learngene_bytes: index.learngene.size,
+            classes: classes.collect(),
+        };
+        let parameters = Parameters::of(&index.config, tailors);
+        return Ok(Report { parameters, tailors, config: index.config, subject });
+    }
+    let bytes = read_limited(path, limits::FILE)?;
+    let pack = read_any(&bytes).map_err(Error::pack(path))?;
+    let config = pack.manifest().config.clone();
+    let tailors = tailors.unwrap_or(1);
+    let subject = Subject::File {
+        size: bytes.len() as u64,
+        sha256: pack.digest(),
+        manifest: Box::new(pack.manifest().clone()),
+        card: Box::new(pack.card().clone()),
+    };
+    Ok(Report { parameters: Parameters::of(&config, tailors), tailors, config, subject })
+}
+
+/// The report for people.
+fn text(report: &Report) -> String {
+    let mut lines = Vec::<(&str, String)>::new();
+    let mut table = String::new();
+    match &report.subject {
+        Subject::Preset(name) => lines.push(("preset", name.clone())),
+        Subject::File { size, sha256, manifest, card } => {
+            lines.push((
+                "file",
+                format!("{} of model {}, {}", manifest.kind.name(), manifest.model, bytes(*size)),
+            ));
+            lines.push(("sha256", sha256.to_string()));
+            if let Kind::Tailor { learngene, class } = &manifest.kind {
+                lines.push(("class", format!("{} ({})", class.name, class.id)));
+                lines.push(("fits learngene", learngene.to_string()));
+            }
+            lines.push(("trained", format!("{} steps", grouped(manifest.steps))));
+            lines.push(("data", card.data.clone()));
+            lines.push(("licence", card.licence.clone()));
+        }
+        Subject::Gallery { id, title, version, learngene_bytes, classes } => {
+            lines.push(("gallery", format!("{title} ({id}), version {version}")));
+            lines.push(("learngene file", bytes(*learngene_bytes)));
+            let packs: u64 = classes.iter().map(|class| class.bytes).sum();
+            lines.push(("packs", format!("{} in {} classes", bytes(packs), classes.len())));
+            let width = classes.iter().map(|class| class.id.chars().count()).max().unwrap_or(0);
+            for class in classes {
+                // Writing into a string cannot fail.
+                let _ = writeln!(table, "  {:width$}  {:>12}  {}", class.id, bytes(class.bytes), class.name);
+            }
+        }
+    }
+    let config = &report.config;
+    lines.push((
+        "model",
+        format!(
+            "{0} × {0} × {1}, patch {2}, width {3}, {4} blocks, {5} heads, {6:?}",
+            config.image_size,
+            config.channels,
+            config.patch_size,
+            config.width,
+            config.depth,
+            config.heads,
+            config.objective
+        )
+        .to_lowercase(),
+    ));
+    let factored: Vec<&str> = config.factored.matrices().iter().map(|m| m.name()).collect();
+    let (g, n) = (config.learngene_components, config.tailor_components);
+    lines.push(("factored", format!("{}: {g} components shared, {n} per tailor", factored.join(","))));
+    let Parameters { total, learngene, per_tailor } = report.parameters;
+    lines.push(("learngene", format!("{} parameters", grouped(learngene))));
+    lines.push(("one tailor", format!("{} parameters", grouped(per_tailor))));
+    lines.push(("total", format!("{} parameters with {} tailors", grouped(total), report.tailors)));
+    let mut out: String = lines.iter().map(|(name, value)| format!("{name:>14}  {value}\n")).collect();
+    if !table.is_empty() {
+        out += "\n";
+        out += &table;
+    }
+    out
+}
+
+/// `1234567` as `1 234 567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(" ")
+}
+
+fn bytes(number: u64) -> String {
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{:.1} kB", number as f64 / 1e3),
+        _ => format!("{:.2} MB", number as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_counts_the_tailors_asked_for() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let Parameters { total, learngene, per_tailor } = Parameters::of(&config, 3);
+        assert_eq!(total, learngene + 3 * per_tailor);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
+    }
+}

@@ -1,0 +1,16 @@
+//! What runs on the trainer's machine: data, training, publishing, native sampling, local serving.
+//!
+//! The binary `tailor` is a thin layer over this library: [`cli`] says what it accepts, and each
+//! command is one module with a `run` function.
+
+pub mod cli;
+pub mod data;
+pub mod error;
+pub mod files;
+pub mod gallery;
+pub mod grid;
+pub mod inspect;
+pub mod serve;
+pub mod verify;
+
+pub use error::Error;

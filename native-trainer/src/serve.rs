@@ -1,0 +1,271 @@
+//! `tailor serve`: the studio and a gallery on this machine, as any static host would serve them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use percent_encoding::percent_decode_str;
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::cli::ServeArgs;
+use crate::error::Error;
+use crate::gallery::Gallery;
+
+/// Browsers open about six connections to one host.
+const THREADS: usize = 6;
+
+/// Runs `tailor serve` until Ctrl-C.
+///
+/// # Errors
+/// When there is no gallery or no built site, or the port is taken.
+pub fn run(args: &ServeArgs) -> Result<(), Error> {
+    let gallery = Gallery::open(&args.gallery)?;
+    let site = Site { root: args.site.clone(), gallery: gallery.folder, name: gallery.index.id };
+    if !site.root.join("index.html").is_file() {
+        return Err(Error::Refused {
+            what: format!("there is no studio in {}: it holds no index.html", site.root.display()),
+            help: "`just site` builds it; --site names another folder".to_owned(),
+        });
+    }
+    let running = Arc::new(site.start(args.port)?);
+    println!("{}", running.url());
+    println!("Ctrl-C ends it.");
+    if args.open && open::that_detached(running.url()).is_err() {
+        eprintln!("no browser could be opened: open the address above yourself");
+    }
+    let stopper = Arc::clone(&running);
+    let serve = |reason: String| Error::Serve { port: args.port, reason };
+    ctrlc::set_handler(move || stopper.stop()).map_err(|e| serve(e.to_string()))?;
+    running.wait();
+    Ok(())
+}
+
+/// Two folders under one address: the site at `/`, a gallery at `/galleries/<name>/`.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The site's folder.
+    pub root: PathBuf,
+    /// The gallery's folder.
+    pub gallery: PathBuf,
+    /// The gallery's name in its address.
+    pub name: String,
+}
+
+/// A server at work on threads of its own.
+pub struct Running {
+    server: Arc<Server>,
+    url: String,
+    threads: std::sync::Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+impl Running {
+    /// The studio's address with this gallery chosen.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Lets every thread finish its request and end.
+    pub fn stop(&self) {
+        (0..THREADS).for_each(|_| self.server.unblock());
+    }
+
+    /// Waits until [`Running::stop`].
+    pub fn wait(&self) {
+        let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads));
+        for thread in threads.unwrap_or_default() {
+            // A thread that panicked has printed why; the others still serve.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Site {
+    /// Starts to serve on `127.0.0.1` at `port`, 0 for any that is free.
+    ///
+    /// # Errors
+    /// [`Error::Serve`] when the port is taken.
+    pub fn start(self, port: u16) -> Result<Running, Error> {
+        let serve = |reason: String| Error::Serve { port, reason };
+        let server = Server::http(("127.0.0.1", port)).map_err(|e| serve(e.to_string()))?;
+        let address = server.server_addr().to_ip().ok_or_else(|| serve("no address".to_owned()))?;
+        let url = format!("http://{address}/?gallery=galleries/{}/", self.name);
+        let (server, site) = (Arc::new(server), Arc::new(self));
+        let threads = (0..THREADS).map(|_| {
+            let (server, site) = (Arc::clone(&server), Arc::clone(&site));
+            thread::spawn(move || {
+                while let Ok(request) = server.recv() {
+                    // Whoever asked may have gone away meanwhile; that is no concern of the next one.
+                    let _ = site.answer(request);
+                }
+            })
+        });
+        Ok(Running { threads: std::sync::Mutex::new(threads.collect()), server, url })
+    }
+
+    fn answer(&self, request: Request) -> std::io::Result<()> {
+        if !matches!(request.method(), Method::Get | Method::Head) {
+            return request.respond(Response::from_string("405").with_status_code(405));
+        }
+        let Some(path) = self.locate(request.url()) else {
+            return request.respond(Response::from_string("404").with_status_code(404));
+        };
+        let brotli = beside(&path, "br").filter(|_| accepts_brotli(&request));
+        let Ok(file) = File::open(brotli.as_ref().unwrap_or(&path)) else {
+            return request.respond(Response::from_string("404").with_status_code(404));
+        };
+        let kind = mime_guess::from_path(&path).first_or_octet_stream();
+        let cache = if is_immutable(&path) { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let mut response = Response::from_file(file)
+            .with_header(header("Content-Type", kind.as_ref()))
+            .with_header(header("Cache-Control", cache))
+            .with_header(header("Vary", "Accept-Encoding"))
+            .with_header(header("X-Content-Type-Options", "nosniff"));
+        if brotli.is_some() {
+            response = response.with_header(header("Content-Encoding", "br"));
+        }
+        // A length is what a progress bar needs, so no chunked transfer.
+        request.respond(response.with_chunked_threshold(usize::MAX))
+    }
+
+    /// The file that `url` means, if it is one of ours.
+    fn locate(&self, url: &str) -> Option<PathBuf> {
+        let path = url.split(['?', '#']).next()?.strip_prefix('/')?;
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        let in_gallery =
+            path.strip_prefix("galleries/").and_then(|p| p.strip_prefix(&*self.name)?.strip_prefix('/'));
+        let (root, path) = in_gallery.map_or((&self.root, &*path), |path| (&self.gallery, path));
+        let mut file = root.clone();
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            // `..`, hidden files, and on Windows drives and other separators.
+            if part.starts_with('.') || part.contains(['\\', ':', '\0']) {
+                return None;
+            }
+            file.push(part);
+        }
+        if file.is_dir() {
+            file.push("index.html");
+        }
+        file.is_file().then_some(file)
+    }
+}
+
+/// The file with one ending more, if it is there.
+fn beside(path: &Path, ending: &str) -> Option<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    Some(PathBuf::from(name)).filter(|path| path.is_file())
+}
+
+fn accepts_brotli(request: &Request) -> bool {
+    let encodings = request.headers().iter().filter(|h| h.field.equiv("Accept-Encoding"));
+    encodings.flat_map(|h| h.value.as_str().split(',')).any(|e| e.trim().split(';').next() == Some("br"))
+}
+
+/// Whether the name changes with the content: it has a hyphen and then 16 or more hexadecimal digits.
+fn is_immutable(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let digits = |part: &str| part.bytes().take_while(u8::is_ascii_hexdigit).count();
+    name.split('-').skip(1).any(|part| digits(part) >= 16)
+}
+
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).unwrap_or_else(|()| unreachable!("headers are plain ASCII"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    struct Served {
+        running: Running,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Drop for Served {
+        fn drop(&mut self) {
+            self.running.stop();
+            self.running.wait();
+        }
+    }
+
+    fn serve() -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            ("secret", "secret"),
+            ("site/index.html", "page"),
+            ("site/app-0123456789abcdef_bg.wasm", "wasm"),
+            ("site/app-0123456789abcdef_bg.wasm.br", "packed"),
+            ("site/.hidden", "secret"),
+            ("gallery/index.json", "{}"),
+            ("gallery/a-0123456789abcdef.tailor", "pack"),
+        ] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let site = Site {
+            root: folder.path().join("site"),
+            gallery: folder.path().join("gallery"),
+            name: "mine".into(),
+        };
+        Served { running: site.start(0).unwrap(), _folder: folder }
+    }
+
+    /// The raw answer, so that nothing tidies the path on its way.
+    fn ask(served: &Served, request: &str) -> String {
+        let host = served.running.url().split('/').nth(2).unwrap().to_owned();
+        let mut stream = TcpStream::connect(&host).unwrap();
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip, br;q=1\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn the_site_and_the_gallery_are_served_side_by_side() {
+        let served = serve();
+        assert!(ask(&served, "GET /").ends_with("\r\n\r\npage"));
+        assert!(ask(&served, "GET /?gallery=galleries/mine/").ends_with("\r\n\r\npage"));
+        let index = ask(&served, "GET /galleries/mine/index.json");
+        assert!(index.contains("application/json") && index.contains("no-cache"), "{index}");
+        let pack = ask(&served, "GET /galleries/mine/a-0123456789abcdef.tailor");
+        assert!(pack.contains("immutable") && pack.contains("Content-Length: 4"), "{pack}");
+    }
+
+    #[test]
+    fn a_compressed_twin_is_served_to_who_accepts_it() {
+        let wasm = ask(&serve(), "GET /app-0123456789abcdef_bg.wasm");
+        assert!(wasm.contains("application/wasm") && wasm.contains("Content-Encoding: br"), "{wasm}");
+        assert!(wasm.contains("immutable") && wasm.ends_with("packed"), "{wasm}");
+    }
+
+    #[test]
+    fn nothing_outside_the_two_folders_is_served() {
+        let served = serve();
+        for path in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/%2e%2e%2fsecret",
+            "/galleries/mine/../../secret",
+            "/galleries/mine/..%2fsecret",
+            "/.hidden",
+            "//../secret",
+            "/absent",
+            "/galleries/other/index.json",
+        ] {
+            let answer = ask(&served, &format!("GET {path}"));
+            assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        }
+        assert!(ask(&served, "POST /").starts_with("HTTP/1.1 405"));
+    }
+}
