@@ -84,6 +84,7 @@ fn run(args: &Args) -> Result<String, Error> {
     }
     // Everything is made under another name first, so a half-made set is never taken for a whole one.
     let parent = args.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(io_error("cannot make", parent))?;
     let making = tempfile::Builder::new().prefix(".glyphs-").tempdir_in(parent);
     let making = making.map_err(io_error("cannot write into", parent))?;
 

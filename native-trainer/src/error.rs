@@ -22,6 +22,9 @@ pub enum Error {
     /// Images could not be drawn.
     #[error(transparent)]
     Grid(#[from] GridError),
+    /// A model that cannot be assembled or sampled.
+    #[error(transparent)]
+    Model(#[from] tailor_core::ModelError),
     /// Sizes that no model has.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -117,7 +120,7 @@ impl Error {
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",
             Self::Serve { .. } => "choose another port, or --port 0 for any that is free",
             Self::Refused { help, .. } => return Some(help.clone()).filter(|help| !help.is_empty()),
-            Self::Grid(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => return None,
+            Self::Grid(_) | Self::Model(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => return None,
         };
         Some(help.to_owned())
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, Tailor, limits, read_learngene, read_tailor};
+use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, Tailor, limits};
 
 use crate::error::Error;
 
@@ -56,25 +56,23 @@ impl Gallery {
     /// [`Error::Read`], or [`Error::Pack`] when the file is not the one that the index names.
     pub fn learngene(&self) -> Result<Learngene, Error> {
         let (path, bytes) = self.read(&self.index.learngene)?;
-        read_learngene(&bytes).map_err(Error::pack(&path))
+        self.index.read_learngene(&bytes).map_err(Error::pack(&path))
     }
 
-    /// The tailor of `class`, verified, for this `learngene`.
+    /// The tailor of `class`, verified.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Pack`] when the file is not the one that the index names or does
-    /// not fit the learngene.
-    pub fn tailor(&self, class: &ClassEntry, learngene: &Learngene) -> Result<Tailor, Error> {
+    /// not fit the gallery's learngene.
+    pub fn tailor(&self, class: &ClassEntry) -> Result<Tailor, Error> {
         let (path, bytes) = self.read(&class.file)?;
-        let fits = (&learngene.digest, &learngene.manifest.config);
-        read_tailor(&bytes, Some(fits)).map_err(Error::pack(&path))
+        self.index.read_tailor(&class.id, &bytes).map_err(Error::pack(&path))
     }
 
     fn read(&self, entry: &FileEntry) -> Result<(PathBuf, Vec<u8>), Error> {
         let path = self.folder.join(&entry.path);
         // One byte more than the index says is enough to tell that there are too many.
         let bytes = read_limited(&path, entry.size)?;
-        entry.verify(&bytes).map_err(Error::pack(&path))?;
         Ok((path, bytes))
     }
 }
@@ -108,4 +106,97 @@ fn alike(classes: &[ClassEntry], asked: &str) -> String {
         String::new()
     };
     offered.join(", ") + &more
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tailor_packs::index::{INDEX_VERSION, learngene_file_name, tailor_file_name};
+    use tailor_packs::{
+        Card, Class, Contents, Digest, ModelConfig, Parameters, Sampling, TensorSpec, Tensors, Weights,
+        write_learngene, write_tailor,
+    };
+
+    use super::*;
+
+    /// A gallery of the classes `A` and `B` with a tiny model, every value of which is `value`.
+    pub(crate) fn write(folder: &Path, value: f32) {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let fill = |specs: Vec<TensorSpec>| {
+            let mut tensors = Tensors::new();
+            for spec in specs {
+                tensors.insert(&spec.name, &spec.shape, vec![value; spec.len()]).unwrap();
+            }
+            tensors
+        };
+        let (shared, own) = (fill(config.learngene_tensors()), fill(config.tailor_tensors()));
+        let card = Card { title: "Test".into(), ..Card::default() };
+        let contents = |tensors| Contents {
+            model: "test",
+            config: &config,
+            weights: Weights::Ema,
+            steps: 3,
+            tensors,
+            card: &card,
+            preview: None,
+        };
+        let save = |name: String, bytes: Vec<u8>| {
+            std::fs::write(folder.join(&name), &bytes).unwrap();
+            FileEntry::of(name, &bytes)
+        };
+        let bytes = write_learngene(&contents(&shared)).unwrap();
+        let learngene_digest = Digest::of(&bytes);
+        let learngene = save(learngene_file_name("test", &learngene_digest), bytes);
+        let classes = [("latin-capital-a", "A"), ("latin-capital-b", "B")].map(|(id, name)| {
+            let class = Class { id: id.into(), name: name.into(), wordnet: None };
+            let bytes = write_tailor(&contents(&own), learngene_digest, &class).unwrap();
+            ClassEntry::new(&class, save(tailor_file_name(id, &Digest::of(&bytes)), bytes))
+        });
+        let index = Index {
+            format: INDEX_VERSION,
+            id: "test".into(),
+            title: "Test".into(),
+            version: 1,
+            expires: None,
+            parameters: Parameters::of(&config).unwrap(),
+            config,
+            sampling: Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 },
+            learngene,
+            classes: classes.to_vec(),
+        };
+        std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+    }
+
+    /// The path of the gallery's file whose name begins with `start`.
+    pub(crate) fn file(folder: &Path, start: &str) -> PathBuf {
+        let mut paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start)).unwrap()
+    }
+
+    #[test]
+    fn a_class_is_found_by_its_id_and_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let gallery = Gallery::open(folder.path()).unwrap();
+        assert_eq!(gallery.learngene().unwrap().manifest.model, "test");
+        for asked in ["B", "latin-capital-b"] {
+            let class = gallery.class(asked).unwrap();
+            assert_eq!(gallery.tailor(class).unwrap().class.id, "latin-capital-b");
+        }
+    }
+
+    #[test]
+    fn an_unknown_class_is_refused_with_those_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let error = Gallery::open(folder.path()).unwrap().class("Q").unwrap_err();
+        assert!(error.to_string().contains("\"Q\""), "{error}");
+        assert!(error.help().unwrap().contains("A (latin-capital-a), B (latin-capital-b)"));
+    }
+
+    #[test]
+    fn a_folder_without_an_index_is_no_gallery() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Gallery::open(folder.path()), Err(Error::NoGallery(_))));
+        assert!(matches!(Gallery::open(&folder.path().join("absent")), Err(Error::Read { .. })));
+    }
 }

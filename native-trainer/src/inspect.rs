@@ -211,7 +211,9 @@ fn text(report: &Report) -> String {
     let Parameters { total, learngene, per_tailor } = report.parameters;
     lines.push(("learngene", format!("{} parameters", grouped(learngene))));
     lines.push(("one tailor", format!("{} parameters", grouped(per_tailor))));
-    lines.push(("total", format!("{} parameters with {} tailors", grouped(total), report.tailors)));
+    let tailors =
+        if report.tailors == 1 { "1 tailor".to_owned() } else { format!("{} tailors", report.tailors) };
+    lines.push(("total", format!("{} parameters with {tailors}", grouped(total))));
     let mut out: String = lines.iter().map(|(name, value)| format!("{name:>14}  {value}\n")).collect();
     if !table.is_empty() {
         out += "\n";
@@ -249,5 +251,32 @@ mod tests {
     #[test]
     fn numbers_are_grouped_by_thousands() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
+    }
+
+    fn json(path: &Path) -> serde_json::Value {
+        serde_json::to_value(inspect_path(path, None).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_gallery_counts_all_its_tailors_and_lists_its_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::gallery::tests::write(folder.path(), 0.5);
+        let report = json(folder.path());
+        let count = |name: &str| report["parameters"][name].as_u64().unwrap();
+        assert_eq!(count("total"), count("learngene") + 2 * count("per_tailor"));
+        assert_eq!(report["gallery"]["classes"][1]["name"], "B");
+        assert!(text(&inspect_path(folder.path(), None).unwrap()).contains("latin-capital-b"));
+    }
+
+    #[test]
+    fn a_file_shows_its_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        crate::gallery::tests::write(folder.path(), 0.5);
+        let path = crate::gallery::tests::file(folder.path(), "latin-capital-a");
+        let report = json(&path);
+        assert_eq!(report["manifest"]["kind"]["tailor"]["class"]["name"], "A");
+        assert_eq!(report["manifest"]["model"], "test");
+        assert_eq!(report["card"]["title"], "Test");
+        assert!(text(&inspect_path(&path, None).unwrap()).contains("A (latin-capital-a)"));
     }
 }

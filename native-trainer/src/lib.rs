@@ -3,14 +3,20 @@
 //! The binary `tailor` is a thin layer over this library: [`cli`] says what it accepts, and each
 //! command is one module with a `run` function.
 
+pub mod checkpoint;
 pub mod cli;
 pub mod data;
+pub mod device;
 pub mod error;
+pub mod evaluate;
 pub mod files;
 pub mod gallery;
 pub mod grid;
 pub mod inspect;
+pub mod publish;
+pub mod sample;
 pub mod serve;
+pub mod train;
 pub mod verify;
 
 pub use error::Error;

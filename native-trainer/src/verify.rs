@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tailor_packs::{ClassEntry, Learngene, limits, read_any};
+use tailor_packs::{ClassEntry, limits, read_any};
 
 use crate::cli::{VerifyArgs, print};
 use crate::error::Error;
@@ -46,36 +46,115 @@ pub fn run(args: &VerifyArgs) -> Result<(), Error> {
 pub fn verify_gallery(path: &Path) -> Result<Verdict, Error> {
     let gallery = Gallery::open(path)?;
     let mut verdict = Verdict { files: gallery.index.files().count() + 1, problems: Vec::new() };
-    let learngene = match gallery.learngene() {
-        Ok(learngene) => learngene,
-        Err(problem) => {
-            // Without a learngene there is nothing that tailors could fit.
-            verdict.problems.push(problem);
-            return Ok(verdict);
-        }
-    };
-    if learngene.manifest.config != gallery.index.config {
-        let path = gallery.folder.join(&gallery.index.learngene.path);
-        verdict.problems.push(differs(&path, "its model config"));
-    }
-    let checks = gallery.index.classes.iter().map(|class| check(&gallery, class, &learngene));
+    verdict.problems.extend(gallery.learngene().err());
+    let checks = gallery.index.classes.iter().map(|class| check(&gallery, class));
     verdict.problems.extend(checks.filter_map(Result::err));
     Ok(verdict)
 }
 
-fn check(gallery: &Gallery, class: &ClassEntry, learngene: &Learngene) -> Result<(), Error> {
-    let tailor = gallery.tailor(class, learngene)?;
+fn check(gallery: &Gallery, class: &ClassEntry) -> Result<(), Error> {
+    let tailor = gallery.tailor(class)?;
     let path = gallery.folder.join(&class.file.path);
-    if tailor.class.id != class.id || tailor.class.name != class.name || tailor.class.wordnet != class.wordnet
-    {
-        return Err(differs(&path, "its class"));
+    if tailor.class.name != class.name || tailor.class.wordnet != class.wordnet {
+        return Err(Error::Refused {
+            what: format!("{}: its class is not the one in index.json", path.display()),
+            help: "publish the gallery again".to_owned(),
+        });
     }
     Ok(())
 }
 
-fn differs(path: &Path, what: &str) -> Error {
-    Error::Refused {
-        what: format!("{}: {what} is not the one in index.json", path.display()),
-        help: "publish the gallery again".to_owned(),
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tailor_packs::PackError;
+
+    use super::*;
+    use crate::gallery::tests::{file, write};
+
+    /// The only problem of a gallery whose file `start…` was changed by `damage`.
+    fn problem(start: &str, damage: impl FnOnce(&Path)) -> PackError {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        damage(&file(folder.path(), start));
+        let mut problems = verify_gallery(folder.path()).unwrap().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        match problems.remove(0) {
+            Error::Pack { path, source } => {
+                assert!(path.file_name().unwrap().to_str().unwrap().starts_with(start));
+                source
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_gallery_as_published_is_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let verdict = verify_gallery(folder.path()).unwrap();
+        assert_eq!((verdict.files, verdict.problems.len()), (4, 0));
+    }
+
+    #[test]
+    fn a_truncated_pack_is_named() {
+        let error = problem("latin-capital-a", |path| {
+            let bytes = fs::read(path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        });
+        assert!(matches!(error, PackError::Truncated { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_pack_with_one_bit_changed_is_named() {
+        let error = problem("latin-capital-b", |path| {
+            let mut bytes = fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(path, bytes).unwrap();
+        });
+        assert!(matches!(error, PackError::DigestMismatch { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_tailor_of_another_learngene_is_named_with_both() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(ours.path(), 0.5);
+        write(theirs.path(), 0.25);
+        // An index that vouches for their learngene beside our tailors.
+        let mut index = Gallery::open(ours.path()).unwrap().index;
+        let learngene = Gallery::open(theirs.path()).unwrap().index.learngene;
+        fs::copy(theirs.path().join(&learngene.path), ours.path().join(&learngene.path)).unwrap();
+        index.learngene = learngene;
+        fs::write(ours.path().join("index.json"), index.to_json().unwrap()).unwrap();
+        let problems = verify_gallery(ours.path()).unwrap().problems;
+        assert_eq!(problems.len(), 2);
+        for problem in problems {
+            assert!(
+                matches!(problem, Error::Pack { source: PackError::WrongLearngene { .. }, .. }),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_a_problem_and_not_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        fs::remove_file(file(folder.path(), "latin-capital-a")).unwrap();
+        let problems = verify_gallery(folder.path()).unwrap().problems;
+        assert!(matches!(&problems[..], [Error::Read { .. }]), "{problems:?}");
+    }
+
+    #[test]
+    fn a_pack_under_the_name_of_another_class_is_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let mut index = Gallery::open(folder.path()).unwrap().index;
+        index.classes[0].name = "Z".into();
+        fs::write(folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
+        let problems = verify_gallery(folder.path()).unwrap().problems;
+        assert!(problems[0].to_string().contains("its class is not the one in index.json"), "{problems:?}");
     }
 }

@@ -76,9 +76,11 @@ Examples:
   tailor train --data /usr/share/datasets/fashion-mnist --preset fashion --out runs/fashion
   tailor train --data letters --out runs/letters --resume --steps 40000
 
-A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives its largest
-centred square, resized to the model's size. Settings come from the defaults below, then from the config
-file's [training] table, then from the flags.")]
+A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives \
+its largest centred square, resized to the model's size.
+
+Settings come from the defaults below, then from the config file's [training] table, then from \
+the flags; a resumed run has its own instead of the defaults.")]
 pub struct TrainArgs {
     /// Folder of class folders, or folder of IDX files
     #[arg(long, value_name = "DIR")]
@@ -170,11 +172,11 @@ pub struct SamplingFlags {
 #[command(after_help = "\
 Examples:
   tailor sample --gallery galleries/letters --class A --class B --seed 7 --out ab.png
-  tailor sample --gallery galleries/letters --all-classes --count 4 --out letters.png --raw letters.npy
+  tailor sample --gallery galleries/letters --all-classes --out all.png --raw all.npy
   tailor sample --gallery galleries/letters --learngene-only --count 8 --out shared.png
 
-The grid has one column per class and one row per seed. The same seed, class and settings give the same
-image on every device.")]
+The grid has one column per class and one row per seed. The same seed, class and settings give \
+the same image on every device.")]
 pub struct SampleArgs {
     /// Folder of a gallery
     #[arg(long, value_name = "GALLERY")]
