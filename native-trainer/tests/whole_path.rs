@@ -1,0 +1,148 @@
+//! From images to a gallery and back to images with the binary `tailor`, and what a bad file or a full disk
+//! does to each step.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::{GrayImage, Luma};
+
+/// A folder with data, a run and a gallery of two classes, made once per test.
+struct Workshop(tempfile::TempDir);
+
+const TRAIN: &str =
+    "train --data data --preset tiny --steps 4 --batch-size 4 --checkpoint-every 2 --sample-every 0";
+const SAMPLE: &str = "sample --gallery gallery --class stripes --class dots --steps 2 --device cpu";
+
+impl Workshop {
+    fn new() -> Self {
+        let workshop = Self(tempfile::tempdir().unwrap());
+        for i in 0..4u32 {
+            let stripes = GrayImage::from_fn(32, 32, |x, _| Luma([if (x + i) % 8 < 4 { 255 } else { 0 }]));
+            let dots =
+                GrayImage::from_fn(32, 32, |x, y| Luma([if (x + i) % 8 + y % 8 < 4 { 255 } else { 0 }]));
+            for (class, picture) in [("stripes", stripes), ("dots", dots)] {
+                let path = workshop.at(&format!("data/{class}/{i}.png"));
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                picture.save(path).unwrap();
+            }
+        }
+        workshop
+    }
+
+    fn with_gallery() -> Self {
+        let workshop = Self::new();
+        workshop.done(&format!("{TRAIN} --device cpu --out run"));
+        workshop.done("publish run --device cpu --out gallery");
+        workshop
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn tailor(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn done(&self, line: &str) {
+        let output = self.tailor(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn refused(&self, line: &str) -> String {
+        refusal(line, self.tailor(line))
+    }
+
+    /// The gallery's file whose name begins with `start`.
+    fn pack(&self, start: &str) -> PathBuf {
+        names(&self.at("gallery"))
+            .into_iter()
+            .find(|p| p.starts_with(start))
+            .map(|p| self.at("gallery").join(p))
+            .unwrap()
+    }
+}
+
+fn refusal(line: &str, output: Output) -> String {
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}: {text}");
+    assert!(text.contains("error: ") && !text.contains("panicked"), "{line}: {text}");
+    text
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn images_become_a_gallery_and_the_gallery_makes_images() {
+    let workshop = Workshop::with_gallery();
+    workshop.done("verify gallery");
+    workshop.done(&format!("{SAMPLE} --count 3 --out grid.png --raw grid.npy"));
+    assert!(image::open(workshop.at("grid.png")).is_ok());
+    let array = fs::read(workshop.at("grid.npy")).unwrap();
+    let header = 10 + usize::from(u16::from_le_bytes([array[8], array[9]]));
+    assert!(String::from_utf8_lossy(&array[..header]).contains("(6, 1, 32, 32, )"));
+    let values: Vec<f32> =
+        array[header..].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    assert_eq!(values.len(), 6 * 32 * 32);
+    assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
+}
+
+#[test]
+fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
+    let workshop = Workshop::with_gallery();
+    workshop.done("train --data data --steps 6 --device cpu --out run --resume");
+    workshop.done("publish run --device cpu --out gallery");
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap();
+    assert_eq!(index["version"], 2);
+    workshop.done("verify gallery");
+    let last =
+        fs::read_to_string(workshop.at("run/metrics.jsonl")).unwrap().lines().last().unwrap().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(last["step"], 6);
+    assert!(last["loss"].is_f64() && last["images_per_second"].is_f64(), "{last}");
+}
+
+#[test]
+fn an_unknown_class_and_damaged_packs_are_refused_and_no_image_is_written() {
+    let workshop = Workshop::with_gallery();
+    let sample = format!("{SAMPLE} --out grid.png");
+    assert!(workshop.refused(&format!("{sample} --class zigzags")).contains("zigzags"));
+    let pack = workshop.pack("dots");
+    let whole = fs::read(&pack).unwrap();
+    fs::write(&pack, &whole[..whole.len() / 2]).unwrap();
+    assert!(workshop.refused(&sample).contains("dots"));
+    assert!(workshop.refused("verify gallery").contains("1 of 4 files"));
+    fs::remove_file(&pack).unwrap();
+    assert!(workshop.refused(&sample).contains("dots"));
+    assert!(!workshop.at("grid.png").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_and_nothing_half_written_is_left() {
+    let workshop = Workshop::with_gallery();
+    // A file may grow to 1 kB only: the same path through the program as a disk without room.
+    for (line, out) in [
+        (format!("{TRAIN} --device cpu --out full/run"), "full/run"),
+        ("publish run --device cpu --out full/gallery".to_owned(), "full/gallery"),
+        (format!("{SAMPLE} --out full/grid.png"), "full"),
+    ] {
+        fs::create_dir_all(workshop.at("full")).unwrap();
+        let script = format!("trap '' XFSZ; ulimit -f 2; exec {} {line}", env!("CARGO_BIN_EXE_tailor"));
+        let output =
+            Command::new("sh").args(["-c", &script]).current_dir(workshop.0.path()).output().unwrap();
+        let text = refusal(&line, output);
+        assert!(text.contains("full/") && text.contains("free some space"), "{line}: {text}");
+        assert_eq!(names(&workshop.at(out)), [""; 0], "{line}");
+        fs::remove_dir_all(workshop.at("full")).unwrap();
+    }
+}
