@@ -1,0 +1,214 @@
+//! The diffusion transformer (Peebles & Xie 2023, `models.py` of DiT) with factored matrices.
+//!
+//! Departure from DiT: the feed-forward layer uses the exact GELU, which every backend has as one
+//! kernel, instead of the tanh approximation.
+
+use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::{Device, Tensor, TensorData, module};
+use tailor_packs::config::TIME_FEATURES;
+use tailor_packs::{Matrix, ModelConfig};
+
+use crate::factored::{GatedTailors, Gathered, Linear, linear, tensor3};
+use crate::parameters::Parameters;
+
+const LAYER_NORM_EPSILON: f64 = 1e-6;
+
+/// The learngene as a network; tailors join in [`Dit::forward`].
+#[derive(Clone, Debug)]
+pub struct Dit {
+    config: ModelConfig,
+    patch: Dense,
+    time: [Dense; 2],
+    null_label: Tensor<1>,
+    positions: Tensor<3>,
+    blocks: Vec<Block>,
+    final_adaln: Dense,
+    final_linear: Dense,
+}
+
+#[derive(Clone, Debug)]
+struct Dense {
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl Dense {
+    fn read(parameters: &Parameters, name: &str, shape: [usize; 2]) -> Self {
+        Self {
+            weight: parameters.matrix(&format!("{name}.weight"), shape),
+            bias: parameters.vector(&format!("{name}.bias")),
+        }
+    }
+
+    fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        module::linear(x, self.weight.clone(), Some(self.bias.clone()))
+    }
+}
+
+/// One adaLN-Zero transformer block.
+#[derive(Clone, Debug)]
+pub struct Block {
+    heads: usize,
+    linears: Vec<(Matrix, Linear)>,
+}
+
+impl Dit {
+    /// Builds the network on `device` from the learngene's parameters.
+    pub fn new(config: &ModelConfig, parameters: &Parameters, device: &Device) -> Self {
+        let d = config.width as usize;
+        let p = config.patch_values();
+        let block = |l| Block {
+            heads: config.heads as usize,
+            linears: config.block_matrices().into_iter().map(|m| (m, linear(config, parameters, l, m))).collect(),
+        };
+        Self {
+            patch: Dense::read(parameters, "patch", [p, d]),
+            time: [
+                Dense::read(parameters, "time.0", [TIME_FEATURES, d]),
+                Dense::read(parameters, "time.1", [d, d]),
+            ],
+            null_label: parameters.vector("label.null"),
+            positions: tensor3(sincos_positions(config), [1, config.tokens(), d], device),
+            blocks: (0..config.depth).map(block).collect(),
+            final_adaln: Dense::read(parameters, "final.adaln", [d, 2 * d]),
+            final_linear: Dense::read(parameters, "final.linear", [d, p]),
+            config: config.clone(),
+        }
+    }
+
+    /// What the objective predicts for noisy images; without `tailors` the learngene works alone.
+    ///
+    /// # Shapes
+    /// - `x`: `[B, C, H, W]`
+    /// - `t`: one time for each of the `B` images, in units of 0 to 1000
+    /// - output: `[B, C, H, W]`
+    pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
+        let b = x.dims()[0];
+        let mut tokens = self.patch.forward(self.patchify(x)) + self.positions.clone();
+        let condition = silu(self.time_embedding(t) + self.label_embedding(b, tailors));
+        let condition = condition.unsqueeze_dim::<3>(1);
+        for (l, block) in self.blocks.iter().enumerate() {
+            let gathered = tailors.map_or(&[][..], |t| &t.layers[l][..]);
+            tokens = block.forward(tokens, condition.clone(), gathered);
+        }
+        let modulation = self.final_adaln.forward(condition);
+        let [shift, scale] = chunks(modulation);
+        self.unpatchify(self.final_linear.forward(modulate(layer_norm(tokens), shift, scale)))
+    }
+
+    /// `B` times → `[B, D]`
+    fn time_embedding(&self, t: &[f32]) -> Tensor<2> {
+        let features = TensorData::new(time_features(t), [t.len(), TIME_FEATURES]);
+        let features = Tensor::<2>::from_data(features, &self.positions.device());
+        self.time[1].forward(silu(self.time[0].forward(features)))
+    }
+
+    /// `[B, D]`: the null row, or the tailors' rows by the gate's weights.
+    fn label_embedding(&self, b: usize, tailors: Option<&GatedTailors>) -> Tensor<2> {
+        let null = self.null_label.clone().unsqueeze::<2>();
+        match tailors {
+            Some(t) => null * t.null_weight.clone() + t.label.clone(),
+            None => null.repeat_dim(0, b),
+        }
+    }
+
+    /// `[B, C, H, W] → [B, T, p·p·C]`, patches in rows, each patch as (row, column, channel).
+    fn patchify(&self, x: Tensor<4>) -> Tensor<3> {
+        let [b, c, h, w] = x.dims();
+        let p = self.config.patch_size as usize;
+        x.reshape([b, c, h / p, p, w / p, p])
+            .permute([0, 2, 4, 3, 5, 1])
+            .reshape([b, (h / p) * (w / p), p * p * c])
+    }
+
+    /// The inverse of [`Dit::patchify`].
+    fn unpatchify(&self, tokens: Tensor<3>) -> Tensor<4> {
+        let b = tokens.dims()[0];
+        let (c, p) = (self.config.channels as usize, self.config.patch_size as usize);
+        let side = self.config.image_size as usize;
+        tokens
+            .reshape([b, side / p, side / p, p, p, c])
+            .permute([0, 5, 1, 3, 2, 4])
+            .reshape([b, c, side, side])
+    }
+}
+
+impl Block {
+    /// # Shapes
+    /// - `x`: `[B, T, D]`; `condition`: `[B, 1, D]`
+    /// - `gathered`: what tailors add to this block's matrices; empty for the learngene alone
+    /// - output: `[B, T, D]`
+    pub fn forward(&self, x: Tensor<3>, condition: Tensor<3>, gathered: &[(Matrix, Gathered)]) -> Tensor<3> {
+        let apply = |m: Matrix, x: Tensor<3>| {
+            let find = |list: &[(Matrix, Gathered)]| list.iter().position(|(name, _)| *name == m);
+            let own = find(gathered).map(|i| &gathered[i].1);
+            let layer = self.linears.iter().find(|(name, _)| *name == m);
+            layer.unwrap_or_else(|| unreachable!("every block has {m}")).1.forward(x, own)
+        };
+        let [shift_a, scale_a, gate_a, shift_m, scale_m, gate_m] = chunks(apply(Matrix::AdaLn, condition));
+        let h = modulate(layer_norm(x.clone()), shift_a, scale_a);
+        let qkv = if self.linears.iter().any(|(m, _)| *m == Matrix::Qkv) {
+            chunks(apply(Matrix::Qkv, h))
+        } else {
+            [Matrix::Q, Matrix::K, Matrix::V].map(|m| apply(m, h.clone()))
+        };
+        let x = x + apply(Matrix::O, self.attention(qkv)) * gate_a;
+        let h = modulate(layer_norm(x.clone()), shift_m, scale_m);
+        x + apply(Matrix::Out, gelu(apply(Matrix::In, h))) * gate_m
+    }
+
+    /// Softmax attention; q, k, v and the output are `[B, T, D]`.
+    fn attention(&self, qkv: [Tensor<3>; 3]) -> Tensor<3> {
+        let [b, t, d] = qkv[0].dims();
+        let head = d / self.heads;
+        let [q, k, v] = qkv.map(|x| x.reshape([b, t, self.heads, head]).swap_dims(1, 2));
+        let scores = (q * (1.0 / (head as f64).sqrt())).matmul(k.swap_dims(2, 3));
+        softmax(scores, 3).matmul(v).swap_dims(1, 2).reshape([b, t, d])
+    }
+}
+
+/// Splits the last axis of `[B, T, N·D]` into `N` equal parts.
+fn chunks<const N: usize>(x: Tensor<3>) -> [Tensor<3>; N] {
+    let width = x.dims()[2] / N;
+    std::array::from_fn(|i| x.clone().narrow(2, i * width, width))
+}
+
+/// LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
+fn layer_norm(x: Tensor<3>) -> Tensor<3> {
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    centred * (variance + LAYER_NORM_EPSILON).sqrt().recip()
+}
+
+/// `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
+fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
+    x * (scale + 1.0) + shift
+}
+
+/// DiT's fixed 2-D sin-cos table, `[T, D]`: the column's half first, each half sines then cosines.
+fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
+    let side = (config.image_size / config.patch_size) as usize;
+    let quarter = config.width as usize / 4;
+    let omega = |i: usize| 1.0 / libm::pow(10_000.0, i as f64 / quarter as f64);
+    let half = |position: usize| {
+        let angle = move |i| position as f64 * omega(i);
+        let sines = (0..quarter).map(move |i| libm::sin(angle(i)) as f32);
+        sines.chain((0..quarter).map(move |i| libm::cos(angle(i)) as f32))
+    };
+    let places = (0..side).flat_map(|row| (0..side).map(move |column| (row, column)));
+    places.flat_map(|(row, column)| half(column).chain(half(row))).collect()
+}
+
+/// DiT's `timestep_embedding`: cosines, then sines, over falling frequencies; `[B, 256]`.
+///
+/// Computed here in `f64`: WebGPU promises little accuracy for angles of up to 1,000.
+fn time_features(t: &[f32]) -> Vec<f32> {
+    let half = TIME_FEATURES / 2;
+    let frequency = |i: usize| libm::exp(-libm::log(10_000.0) * i as f64 / half as f64);
+    let features = |&t: &f32| {
+        let angle = move |i| f64::from(t) * frequency(i);
+        let cosines = (0..half).map(move |i| libm::cos(angle(i)) as f32);
+        cosines.chain((0..half).map(move |i| libm::sin(angle(i)) as f32))
+    };
+    t.iter().flat_map(features).collect()
+}

@@ -1,0 +1,31 @@
+//! Named parameters as flat tensors: the one form that the trainer updates, the packs fill and the
+//! transformer reads.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use tailor_packs::TensorSpec;
+
+/// The learngene's tensors by name, each flat; shapes come from the model config.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters(BTreeMap<String, Tensor<1>>);
+
+impl Parameters {
+    /// Pairs each spec with its flat tensor.
+    pub fn new(specs: &[TensorSpec], flat: impl IntoIterator<Item = Tensor<1>>) -> Self {
+        Self(specs.iter().map(|spec| spec.name.clone()).zip(flat).collect())
+    }
+
+    /// The vector `name`.
+    ///
+    /// # Panics
+    /// When the name is missing: callers build from the config's own tensor list.
+    pub(crate) fn vector(&self, name: &str) -> Tensor<1> {
+        self.0.get(name).unwrap_or_else(|| unreachable!("the config lists {name}")).clone()
+    }
+
+    /// The matrix `name` in its `shape`.
+    pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Tensor<2> {
+        self.vector(name).reshape(shape)
+    }
+}

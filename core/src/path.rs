@@ -1,0 +1,104 @@
+//! The path from data to noise, `x_t = α·x₀ + σ·ε`, and what the network's output means on it.
+
+use tailor_packs::Objective;
+
+/// Steps of DiT's linear schedule.
+pub const DDPM_STEPS: usize = 1000;
+
+/// A place on the path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Node {
+    /// Time as the network is told it, 0 to 1000.
+    pub t: f64,
+    /// Factor of the clean image.
+    pub alpha: f64,
+    /// Factor of the noise.
+    pub sigma: f64,
+}
+
+/// The clean end, where every sampler stops.
+pub const CLEAN: Node = Node { t: 0.0, alpha: 1.0, sigma: 0.0 };
+
+/// `ᾱ_t` of DiT's linear schedule: β from 1e-4 to 0.02 over 1,000 steps (Ho et al. 2020, §4).
+pub fn alphas_cumprod() -> Vec<f64> {
+    let beta = |i: usize| 1e-4 + (0.02 - 1e-4) * i as f64 / (DDPM_STEPS - 1) as f64;
+    let mut product = 1.0;
+    let mut next = |i| {
+        product *= 1.0 - beta(i);
+        product
+    };
+    (0..DDPM_STEPS).map(&mut next).collect()
+}
+
+/// The place at DDPM step `t` (0 to 999).
+pub fn ddpm_node(alphas_cumprod: &[f64], t: usize) -> Node {
+    let a = alphas_cumprod[t];
+    Node { t: t as f64, alpha: libm::sqrt(a), sigma: libm::sqrt(1.0 - a) }
+}
+
+/// The place at time `t` (0 clean, 1 noise) of the straight path of flow matching.
+pub fn flow_node(t: f64) -> Node {
+    Node { t: 1000.0 * t, alpha: 1.0 - t, sigma: t }
+}
+
+/// The places a sampler with `steps` steps visits, from noise to [`CLEAN`], `steps + 1` in all.
+///
+/// Spacing is "trailing" (Lin et al. 2024), which starts at pure noise: for DDPM the times
+/// `round(1000·(1 − i/n)) − 1`, for flow matching `1 − i/n`.
+pub fn nodes(objective: Objective, steps: usize) -> Vec<Node> {
+    let alphas = alphas_cumprod();
+    let left = |i: usize| (steps - i) as f64 / steps as f64;
+    let node = |i: usize| match objective {
+        Objective::Ddpm => {
+            let t = libm::rint(DDPM_STEPS as f64 * left(i)) as usize;
+            ddpm_node(&alphas, t.max(1) - 1)
+        }
+        Objective::Flow => flow_node(left(i)),
+    };
+    (0..steps).map(node).chain([CLEAN]).collect()
+}
+
+/// Factors that turn the network's output and `x_t` into the clean image and the noise.
+///
+/// `x₀ = x0.0·x_t + x0.1·output`, `ε = eps.0·x_t + eps.1·output`.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Factors for the clean image.
+    pub x0: (f64, f64),
+    /// Factors for the noise.
+    pub eps: (f64, f64),
+}
+
+/// How to read the output at `node`: the noise itself for DDPM, `ε − x₀` for flow matching.
+pub fn reading(objective: Objective, node: Node) -> Reading {
+    match objective {
+        Objective::Ddpm => Reading { x0: (1.0 / node.alpha, -node.sigma / node.alpha), eps: (0.0, 1.0) },
+        Objective::Flow => Reading { x0: (1.0, -node.sigma), eps: (1.0, node.alpha) },
+    }
+}
+
+/// Coordinates `(scale, τ)` in which the probability-flow ODE reads `d(scale·x)/dτ = output`.
+pub fn ode(objective: Objective, node: Node) -> (f64, f64) {
+    match objective {
+        Objective::Ddpm => (1.0 / node.alpha, node.sigma / node.alpha),
+        Objective::Flow => (1.0, node.sigma),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plan_starts_at_noise_and_ends_clean() {
+        for objective in [Objective::Ddpm, Objective::Flow] {
+            for steps in [1, 7, 20, 1000] {
+                let plan = nodes(objective, steps);
+                assert_eq!(plan.len(), steps + 1);
+                assert!(plan[0].sigma > 0.999, "{objective:?} {steps}");
+                assert_eq!(plan[steps], CLEAN);
+                assert!(plan.windows(2).all(|w| w[1].sigma < w[0].sigma));
+            }
+        }
+    }
+}

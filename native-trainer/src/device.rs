@@ -1,0 +1,79 @@
+//! Which device a command runs on.
+
+use burn::tensor::Device;
+#[cfg(feature = "vulkan")]
+use burn::tensor::DeviceKind;
+
+use crate::cli::DeviceChoice;
+use crate::error::Error;
+
+/// Opens the device, or says why it cannot be had.
+///
+/// `auto` is the processor unless this build has CUDA or Metal and such a device is there: a Vulkan
+/// adapter may be an emulated one, which is slower than the processor, so it must be asked for.
+///
+/// # Errors
+/// [`Error::Refused`] when this build lacks the backend or the machine lacks the device.
+pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::flex()),
+        DeviceChoice::Auto => Ok(cuda().or_else(metal).unwrap_or_else(Device::flex)),
+        DeviceChoice::Cuda => cuda().ok_or_else(|| missing("cuda", "an NVIDIA GPU and its driver")),
+        DeviceChoice::Metal => metal().ok_or_else(|| missing("metal", "an Apple GPU")),
+        DeviceChoice::Vulkan => vulkan().ok_or_else(|| missing("vulkan", "a Vulkan driver")),
+    }
+}
+
+fn missing(feature: &str, needs: &str) -> Error {
+    Error::Refused {
+        what: format!("no {feature} device can be used here"),
+        help: format!("it needs {needs} and a build with `--features {feature}`; --device cpu always works"),
+    }
+}
+
+/// Runs one small product on the device that `open` gives: drivers fail in their own ways, some by
+/// a panic deep inside, and only use shows that a device works.
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+fn probe(open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Option<Device> {
+    use burn::tensor::Tensor;
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let device = std::panic::catch_unwind(|| {
+        let device = open();
+        let x = Tensor::<2>::ones([2, 2], &device);
+        x.clone().matmul(x).sum().into_data();
+        device
+    });
+    std::panic::set_hook(quiet);
+    device.ok()
+}
+
+#[cfg(feature = "cuda")]
+fn cuda() -> Option<Device> {
+    probe(|| Device::cuda(0usize))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Option<Device> {
+    None
+}
+
+#[cfg(feature = "metal")]
+fn metal() -> Option<Device> {
+    probe(|| Device::metal(burn::tensor::DeviceKind::DefaultDevice))
+}
+
+#[cfg(not(feature = "metal"))]
+fn metal() -> Option<Device> {
+    None
+}
+
+#[cfg(feature = "vulkan")]
+fn vulkan() -> Option<Device> {
+    probe(|| Device::vulkan(DeviceKind::DefaultDevice))
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn vulkan() -> Option<Device> {
+    None
+}

@@ -1,0 +1,227 @@
+//! `tailor publish`: from a run to a gallery of one learngene and one pack per class.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor};
+use tailor_core::{Item, Model, SampleSettings, Sampler};
+use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
+use tailor_packs::pack::{Card, CardValue, Contents};
+use tailor_packs::{
+    Class, ClassEntry, FileEntry, Index, Objective, Parameters, TensorSpec, Tensors, Weights, write_learngene,
+    write_tailor,
+};
+
+use crate::checkpoint::{self, ClassName, Header};
+use crate::cli::PublishArgs;
+use crate::error::Error;
+use crate::files::{create_folder, write_atomic};
+use crate::gallery::Gallery;
+use crate::grid::grid_png;
+use crate::sample::generate;
+use crate::train::trainer::Trainer;
+use crate::{device, sample};
+
+/// Sampling settings that a gallery recommends unless told otherwise.
+const STEPS: u32 = 20;
+const GUIDANCE: f32 = 1.5;
+
+/// The learngene's tensors, averaged or as they are.
+fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {
+    let mut tensors = Tensors::new();
+    for (spec, state) in trainer.config().learngene_tensors().iter().zip(&trainer.learngene) {
+        let tensor: &Tensor<1> = match weights {
+            Weights::Ema => &state.ema,
+            Weights::Raw => &state.parameter,
+        };
+        let data = tensor.to_data().convert::<f32>();
+        let values = data.try_to_vec::<f32>().map_err(|e| Error::Refused {
+            what: format!("cannot read {} from the device: {e:?}", spec.name),
+            help: "try --device cpu".to_owned(),
+        })?;
+        insert(&mut tensors, spec, values)?;
+    }
+    Ok(tensors)
+}
+
+/// The tensors of class number `class`, averaged or as they are.
+fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
+    let flat = match weights {
+        Weights::Ema => trainer.bank.ema(class, trainer.ema_clock),
+        Weights::Raw => trainer.bank.states()[class].parameters.clone(),
+    };
+    let mut rest = &flat[..];
+    let mut tensors = Tensors::new();
+    for spec in trainer.config().tailor_tensors() {
+        let (values, after) = rest.split_at(spec.len());
+        rest = after;
+        insert(&mut tensors, &spec, values.to_vec())?;
+    }
+    Ok(tensors)
+}
+
+fn insert(tensors: &mut Tensors, spec: &TensorSpec, values: Vec<f32>) -> Result<(), Error> {
+    let refused = |e: tailor_packs::PackError| Error::Refused { what: e.to_string(), help: String::new() };
+    tensors.insert(spec.name.clone(), &spec.shape, values).map_err(refused)
+}
+
+/// The averaged model of a run under way, with the tailors of `chosen` classes.
+///
+/// # Errors
+/// [`Error::Refused`] when the device cannot be read.
+pub fn live_model(trainer: &Trainer, classes: &[ClassName], chosen: &[usize]) -> Result<Model, Error> {
+    let learngene = learngene_tensors(trainer, Weights::Ema)?;
+    let mut model = Model::new(trainer.config(), &learngene, trainer.device())?;
+    for &class in chosen {
+        model.insert(&classes[class].id, tailor_tensors(trainer, class, Weights::Ema)?)?;
+    }
+    Ok(model)
+}
+
+/// Runs `tailor publish`. The index is written last, so a gallery is never half new.
+///
+/// # Errors
+/// Anything wrong with run, settings, device or disk.
+pub fn run(args: &PublishArgs) -> Result<(), Error> {
+    let (header, bytes) = checkpoint::read(&args.run)?;
+    let device = device::open(args.device)?;
+    let trainer = checkpoint::restore(&args.run, &header, &bytes, &device)?;
+    drop(bytes);
+    let config = trainer.config().clone();
+    let folder_name = args.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
+    let id = args.id.clone().or(folder_name).unwrap_or_else(|| header.recipe.name.clone());
+    if !tailor_packs::manifest::is_id(&id) {
+        return Err(Error::Setting { name: "--id", found: id, allowed: "1 to 64 of a-z, 0-9, _ and -" });
+    }
+    let title = args.title.clone().unwrap_or_else(|| id.clone());
+    let weights = if args.raw_weights { Weights::Raw } else { Weights::Ema };
+    let sampling = tailor_packs::Sampling {
+        sampler: args.sampling.sampler.unwrap_or(default_sampler(config.objective)).name().to_owned(),
+        steps: args.sampling.steps.unwrap_or(STEPS),
+        guidance: args.sampling.guidance.unwrap_or(GUIDANCE),
+    };
+    // A gallery that was there keeps counting; an unreadable index is not silently replaced.
+    let version = match args.out.join(INDEX_FILE).exists() {
+        true => Gallery::open(&args.out)?.index.version + 1,
+        false => 1,
+    };
+    create_folder(&args.out)?;
+
+    let learngene = learngene_tensors(&trainer, weights)?;
+    let previews = Previews { args, sampling: &sampling, learngene: &learngene, trainer: &trainer, device: &device };
+    let packed = |reason| Error::Pack { path: args.out.clone(), source: reason };
+    let card = card(args, &title, &header);
+    let preview = previews.png(None)?;
+    let contents = Contents {
+        model: &id,
+        config: &config,
+        weights,
+        steps: header.step,
+        tensors: &learngene,
+        card: &card,
+        preview: preview.as_deref(),
+    };
+    let bytes = write_learngene(&contents).map_err(packed)?;
+    let digest = tailor_packs::Digest::of(&bytes);
+    let learngene_file = FileEntry::of(learngene_file_name(&id, &digest), &bytes);
+    write_atomic(&args.out.join(&learngene_file.path), &bytes)?;
+
+    let bar = indicatif::ProgressBar::new(header.classes.len() as u64);
+    let mut classes = Vec::new();
+    for (number, name) in header.classes.iter().enumerate() {
+        let class = Class { id: name.id.clone(), name: name.name.clone(), wordnet: None };
+        let tensors = tailor_tensors(&trainer, number, weights)?;
+        let preview = previews.png(Some((&class, &tensors)))?;
+        let mut card = card.clone();
+        card.title = format!("{title}: {}", name.name);
+        card.training.insert("images".to_owned(), CardValue::Number(name.count as f64));
+        let contents = Contents { tensors: &tensors, card: &card, preview: preview.as_deref(), ..contents };
+        let bytes = write_tailor(&contents, digest, &class).map_err(packed)?;
+        let file = FileEntry::of(tailor_file_name(&class.id, &tailor_packs::Digest::of(&bytes)), &bytes);
+        write_atomic(&args.out.join(&file.path), &bytes)?;
+        classes.push(ClassEntry::new(&class, file));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let index = Index {
+        format: tailor_packs::FORMAT_VERSION,
+        id,
+        title,
+        version,
+        expires: None,
+        parameters: Parameters::of(&config).map_err(packed)?,
+        config,
+        sampling,
+        learngene: learngene_file,
+        classes,
+    };
+    write_atomic(&args.out.join(INDEX_FILE), &index.to_json().map_err(packed)?)?;
+    let total: u64 = index.files().map(|f| f.size).sum();
+    eprintln!(
+        "published {} classes, {:.2} MB in all, learngene {:.2} MB; look at it with: tailor serve {}",
+        index.classes.len(),
+        total as f64 / 1e6,
+        index.learngene.size as f64 / 1e6,
+        args.out.display()
+    );
+    Ok(())
+}
+
+fn default_sampler(objective: Objective) -> Sampler {
+    match objective {
+        Objective::Ddpm => Sampler::DpmPlusPlus,
+        Objective::Flow => Sampler::Heun,
+    }
+}
+
+fn card(args: &PublishArgs, title: &str, header: &Header) -> Card {
+    let training = &header.recipe.training;
+    let number = |value: f64| CardValue::Number(value);
+    Card {
+        title: title.to_owned(),
+        data: args.data_note.clone(),
+        licence: args.licence.clone(),
+        authors: args.authors.clone(),
+        tool: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
+        training: BTreeMap::from([
+            ("steps".to_owned(), number(header.step as f64)),
+            ("batch_size".to_owned(), number(training.batch_size as f64)),
+            ("learning_rate".to_owned(), number(training.learning_rate)),
+            ("ema".to_owned(), number(training.ema)),
+            ("seed".to_owned(), number(training.seed as f64)),
+        ]),
+        ..Card::default()
+    }
+}
+
+/// Sample grids for the packs.
+struct Previews<'a> {
+    args: &'a PublishArgs,
+    sampling: &'a tailor_packs::Sampling,
+    learngene: &'a Tensors,
+    trainer: &'a Trainer,
+    device: &'a Device,
+}
+
+impl Previews<'_> {
+    /// A grid at seeds 1 to `previews` of one class, or of the learngene alone.
+    fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
+        if self.args.previews == 0 {
+            return Ok(None);
+        }
+        let mut model = Model::new(self.trainer.config(), self.learngene, self.device)?;
+        let mut gate = Vec::new();
+        if let Some((class, tensors)) = class {
+            model.insert(&class.id, tensors.clone())?;
+            gate.push((class.id.clone(), 1.0));
+        }
+        let items = (1..=self.args.previews as u64).map(|seed| Item { gate: gate.clone(), seed }).collect();
+        let settings = SampleSettings {
+            sampler: self.sampling.sampler.parse().unwrap_or(Sampler::Heun),
+            steps: self.sampling.steps as usize,
+            guidance: f64::from(self.sampling.guidance),
+            items,
+        };
+        let sample::Images { shape, values } = generate(&model, settings)?;
+        Ok(Some(grid_png(&values, shape, shape[0], 1)?))
+    }
+}

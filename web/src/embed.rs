@@ -1,0 +1,155 @@
+//! The embedding API: the engines for any other page, in JavaScript through wasm-bindgen.
+//!
+//! ```js
+//! import init, { Tailor } from "./page.js";
+//! await init();
+//! const tailor = await Tailor.open("https://example.org/galleries/letters/", "cpu");
+//! const images = await tailor.sample(["uppercase-a"], 7n);
+//! context.putImageData(new ImageData(images.rgba(0), images.side), 0, 0);
+//! ```
+
+use crate::page::bridge::Engine;
+use crate::page::canvas::Grid;
+use crate::protocol::{Backend, Event, Failure, Gallery, Order, Request, Wanted};
+use futures_channel::oneshot;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasm_bindgen::Clamped;
+use wasm_bindgen::prelude::*;
+
+type Answer = Result<Vec<f32>, Failure>;
+
+/// A gallery that is open, and the engine behind it.
+#[wasm_bindgen]
+pub struct Tailor {
+    engine: Engine,
+    gallery: Gallery,
+    next_id: Cell<u32>,
+    waiting: Waiting,
+}
+
+type Waiting = Rc<RefCell<BTreeMap<u32, oneshot::Sender<Answer>>>>;
+
+#[wasm_bindgen]
+impl Tailor {
+    /// Opens the gallery in the folder at this absolute URL; `backend` is `"cpu"` (if left out) or `"gpu"`.
+    ///
+    /// # Errors
+    /// A JavaScript `Error` with the failure's sentence.
+    pub async fn open(gallery: String, backend: Option<String>) -> Result<Tailor, JsError> {
+        let backend = if backend.as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
+        let waiting = Waiting::default();
+        let (ready, is_ready) = oneshot::channel::<Result<(), Failure>>();
+        let (opened, is_open) = oneshot::channel::<Result<Gallery, Failure>>();
+        let (ready, opened) = (Rc::new(Cell::new(Some(ready))), Rc::new(Cell::new(Some(opened))));
+        let orders = waiting.clone();
+        let hear = move |event: Event, values: Option<Vec<f32>>| match event {
+            Event::Ready { .. } => drop(ready.take().map(|ready| ready.send(Ok(())))),
+            Event::Index(gallery) => drop(opened.take().map(|opened| opened.send(Ok(gallery)))),
+            Event::Done { id, .. } => answer(&orders, id, Ok(values.unwrap_or_default())),
+            Event::Failed { id: Some(id), failure } => answer(&orders, id, Err(failure)),
+            Event::Failed { id: None, failure } | Event::Lost { failure } => {
+                drop(ready.take().map(|ready| ready.send(Err(failure.clone()))));
+                drop(opened.take().map(|opened| opened.send(Err(failure.clone()))));
+                let ids: Vec<u32> = orders.borrow().keys().copied().collect();
+                ids.into_iter().for_each(|id| answer(&orders, id, Err(failure.clone())));
+            }
+            _ => {}
+        };
+        let engine =
+            Engine::spawn(backend, hear).map_err(|_| JsError::new("This page may not start a worker."))?;
+        is_ready.await?.map_err(|failure| JsError::new(&failure.sentence))?;
+        engine.send(&Request::Start { gallery });
+        let gallery = is_open.await?.map_err(|failure| JsError::new(&failure.sentence))?;
+        Ok(Self { engine, gallery, next_id: Cell::new(1), waiting })
+    }
+
+    /// Ids of the gallery's classes.
+    #[wasm_bindgen(getter)]
+    pub fn classes(&self) -> Vec<String> {
+        self.gallery.classes.iter().map(|class| class.id.clone()).collect()
+    }
+
+    /// Makes one image of each class in one batch; no classes is the learngene alone. What is left out is the
+    /// gallery's default.
+    ///
+    /// # Errors
+    /// A JavaScript `Error` with the failure's sentence.
+    pub async fn sample(
+        &self,
+        classes: Vec<String>,
+        seed: u64,
+        steps: Option<u32>,
+        guidance: Option<f64>,
+    ) -> Result<Images, JsError> {
+        let id = self.next_id.replace(self.next_id.get() + 1);
+        let alone = classes.is_empty().then_some(None);
+        let images = classes.into_iter().map(Some).chain(alone).map(|class| Wanted { class, seed }).collect();
+        let steps = steps.unwrap_or(self.gallery.steps);
+        let guidance = guidance.unwrap_or(self.gallery.guidance);
+        let (sender, done) = oneshot::channel();
+        self.waiting.borrow_mut().insert(id, sender);
+        self.engine.send(&Request::Sample(Order { id, images, steps, guidance, previews: false }));
+        let values = done.await?.map_err(|failure| JsError::new(&failure.sentence))?;
+        let (channels, side) = (self.gallery.channels, self.gallery.side);
+        Ok(Images(Grid { values, channels, side, columns: 1 }))
+    }
+}
+
+fn answer(orders: &Waiting, id: u32, answer: Answer) {
+    let sender = orders.borrow_mut().remove(&id);
+    // Nobody waits any more when the caller dropped its promise.
+    drop(sender.map(|sender| sender.send(answer)));
+}
+
+/// A batch of images.
+#[wasm_bindgen]
+pub struct Images(Grid);
+
+#[wasm_bindgen]
+impl Images {
+    /// Number of images, `B`.
+    #[wasm_bindgen(getter)]
+    pub fn count(&self) -> u32 {
+        self.0.count()
+    }
+
+    /// Channels, `C`: 1 (grey) or 3 (RGB).
+    #[wasm_bindgen(getter)]
+    pub fn channels(&self) -> u32 {
+        self.0.channels
+    }
+
+    /// Height and width of one image, `H = W`.
+    #[wasm_bindgen(getter)]
+    pub fn side(&self) -> u32 {
+        self.0.side
+    }
+
+    /// All values `[B, C, H, W]`, row-major, in `[-1, 1]`.
+    #[wasm_bindgen(getter)]
+    pub fn values(&self) -> Vec<f32> {
+        self.0.values.clone()
+    }
+
+    /// Image number `index` for an `ImageData`.
+    pub fn rgba(&self, index: u32) -> Clamped<Vec<u8>> {
+        Clamped(self.0.rgba(index))
+    }
+}
+
+thread_local! {
+    static SHOWN: RefCell<Option<Grid>> = const { RefCell::new(None) };
+}
+
+/// The finished images that the studio shows, if there is a studio and they are finished.
+#[wasm_bindgen]
+pub fn shown() -> Option<Images> {
+    SHOWN.with_borrow(|shown| shown.clone().map(Images))
+}
+
+/// Says what [`shown`] returns.
+pub(crate) fn set_shown(grid: Option<Grid>) {
+    SHOWN.set(grid);
+}

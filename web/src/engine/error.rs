@@ -1,0 +1,118 @@
+//! Everything that can stop the engine, each by name.
+
+use crate::protocol::{Failure, Remedy};
+use tailor_core::{ModelError, UnknownSampler};
+use tailor_packs::PackError;
+use wasm_bindgen::JsValue;
+
+/// Why the engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No answer from the network.
+    #[error("{file} did not arrive: {reason}. Check the connection, then try again")]
+    Unreachable {
+        /// The file's name.
+        file: String,
+        /// The browser's words.
+        reason: String,
+    },
+    /// An answer that is not the file.
+    #[error(
+        "{file} did not arrive: the server answered {status}. Check the gallery's address, then try again"
+    )]
+    Status {
+        /// The file's name.
+        file: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// Bytes that are not what the gallery promised.
+    #[error("{file} was refused: {source}")]
+    Pack {
+        /// The file's name.
+        file: String,
+        /// What is wrong with it.
+        source: PackError,
+    },
+    /// A class that the gallery does not have.
+    #[error("this gallery has no class {class:?}; choose one that it shows")]
+    UnknownClass {
+        /// The id asked for.
+        class: String,
+    },
+    /// A gallery made for a sampler that this version lacks.
+    #[error("the gallery asks for another version of tailor: {0}")]
+    Sampler(#[from] UnknownSampler),
+    /// What cannot be assembled or sampled.
+    #[error("{0}")]
+    Model(#[from] ModelError),
+    /// An order before any gallery was opened.
+    #[error("no gallery is open; open one first")]
+    NoGallery,
+    /// No device of this kind.
+    #[error("the GPU cannot be used: {reason}")]
+    Device {
+        /// Burn's or the browser's words.
+        reason: String,
+    },
+    /// The device did not give its numbers back.
+    #[error("the images could not be read back: {reason}")]
+    ReadBack {
+        /// Burn's words.
+        reason: String,
+    },
+    /// The numbers that came back are no image.
+    #[error(
+        "the images hold values that are no numbers; another seed, fewer steps or less guidance may help"
+    )]
+    NotFinite,
+    /// A message that is none.
+    #[error("the engine was sent a message that it does not know: {reason}")]
+    Message {
+        /// What the parser says.
+        reason: String,
+    },
+    /// The order was stopped.
+    #[error("stopped")]
+    Cancelled,
+}
+
+impl EngineError {
+    /// The error with its words and its one action.
+    pub fn failure(&self) -> Failure {
+        use EngineError as E;
+        let (code, remedy) = match self {
+            E::Unreachable { .. } => ("unreachable", Remedy::Retry),
+            E::Status { .. } => ("http-status", Remedy::Retry),
+            E::Pack { source: PackError::VersionTooNew { .. }, .. } => ("version-too-new", Remedy::Reload),
+            E::Pack { source: PackError::WrongLearngene { .. }, .. } => ("wrong-learngene", Remedy::Reload),
+            E::Pack { source: PackError::DigestMismatch { .. }, .. } => ("digest-mismatch", Remedy::Retry),
+            E::Pack { source: PackError::Truncated { .. }, .. } => ("truncated", Remedy::Retry),
+            E::Pack { .. } => ("pack-refused", Remedy::Retry),
+            E::UnknownClass { .. } => ("unknown-class", Remedy::Choose),
+            E::Sampler(_) => ("unknown-sampler", Remedy::Reload),
+            E::Model(_) => ("model", Remedy::Choose),
+            E::NoGallery => ("no-gallery", Remedy::Reload),
+            E::Device { .. } => ("device", Remedy::UseCpu),
+            E::ReadBack { .. } => ("read-back", Remedy::Retry),
+            E::NotFinite => ("not-finite", Remedy::Choose),
+            E::Message { .. } => ("message", Remedy::Reload),
+            E::Cancelled => ("cancelled", Remedy::Retry),
+        };
+        let mut sentence = self.to_string();
+        if let Some(first) = sentence.get(..1).map(str::to_uppercase) {
+            sentence.replace_range(..1, &first);
+        }
+        Failure { code: code.to_owned(), sentence: sentence + ".", remedy }
+    }
+}
+
+/// The words of a JavaScript exception.
+pub(crate) fn words(exception: &JsValue) -> String {
+    match exception.dyn_ref::<js_sys::Error>() {
+        Some(error) => String::from(error.message()),
+        None => format!("{exception:?}"),
+    }
+}
+
+use wasm_bindgen::JsCast as _;

@@ -1,0 +1,227 @@
+//! An open gallery: what is loaded, what an order needs, and sampling.
+
+use super::download::download;
+use super::error::EngineError;
+use super::store::Store;
+use super::worker::{now, post};
+use crate::protocol::{ClassInfo, Event, File, Gallery, Order};
+use burn::tensor::{Device, Tensor};
+use futures_util::future::{AbortRegistration, Abortable, join_all, try_join};
+use gloo_timers::future::TimeoutFuture;
+use std::collections::BTreeSet;
+use tailor_core::{Item, Model, SampleSettings, Sampling};
+use tailor_packs::index::INDEX_FILE;
+use tailor_packs::{Digest, FileEntry, Index, PackError, limits, read_learngene, read_tailor};
+use web_sys::RequestCache;
+
+/// A device, the storage, and the gallery that is open.
+pub struct Engine {
+    device: Device,
+    store: Store,
+    open: Option<Open>,
+}
+
+struct Open {
+    /// Absolute, with its last slash.
+    folder: String,
+    index: Index,
+    loaded: Option<Loaded>,
+}
+
+struct Loaded {
+    learngene: Digest,
+    model: Model,
+}
+
+impl Engine {
+    /// An engine without a gallery.
+    pub async fn new(device: Device) -> Self {
+        Self { device, store: Store::open().await, open: None }
+    }
+
+    /// Opens the gallery in the folder at this absolute URL and tells the page what is in it.
+    ///
+    /// # Errors
+    /// Those of downloading and of [`Index::parse`].
+    pub async fn open(&mut self, folder: &str) -> Result<(), EngineError> {
+        let folder = format!("{}/", folder.trim_end_matches('/'));
+        // The one file whose content may change under its name.
+        let url = format!("{folder}{INDEX_FILE}");
+        let json = download(&url, limits::INDEX, RequestCache::NoCache, |_| ()).await?;
+        let refused = |source| EngineError::Pack { file: INDEX_FILE.to_owned(), source };
+        let index = Index::parse(&json).map_err(refused)?;
+        index.check_fresh((js_sys::Date::now() / 1000.0) as u64, None).map_err(refused)?;
+        let stored = self.store.holds(index.files()).await;
+        let class = |class: &tailor_packs::ClassEntry| ClassInfo {
+            id: class.id.clone(),
+            name: class.name.clone(),
+            bytes: class.file.size,
+            stored: stored.contains(&class.file.sha256),
+        };
+        post(
+            &Event::Index(Gallery {
+                title: index.title.clone(),
+                learngene: index.learngene.size,
+                learngene_stored: stored.contains(&index.learngene.sha256),
+                index: json.len() as u64,
+                classes: index.classes.iter().map(class).collect(),
+                channels: index.config.channels,
+                side: index.config.image_size,
+                steps: index.sampling.steps,
+                guidance: index.sampling.guidance.into(),
+            }),
+            None,
+        );
+        self.open = Some(Open { folder, index, loaded: None });
+        Ok(())
+    }
+
+    /// Takes the class's tailor out of the model and deletes its pack.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`].
+    pub async fn drop_class(&mut self, class: &str) -> Result<(), EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        if let Some(loaded) = &mut open.loaded {
+            loaded.model.remove(class);
+        }
+        self.store.remove(entry(&open.index, class)?).await;
+        post(&Event::Dropped { class: class.to_owned() }, None);
+        Ok(())
+    }
+
+    /// Downloads what the order needs, makes its images and sends them.
+    ///
+    /// # Errors
+    /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
+    pub async fn sample(&mut self, order: Order, stop: AbortRegistration) -> Result<(), EngineError> {
+        let handle = stop.handle();
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        let classes: BTreeSet<&str> = order.images.iter().filter_map(|i| i.class.as_deref()).collect();
+        let load = open.load(&classes, &self.store, &self.device);
+        Abortable::new(load, stop).await.map_err(|_| EngineError::Cancelled)??;
+
+        let gate = |class: &Option<String>| class.iter().map(|c| (c.clone(), 1.0)).collect();
+        let settings = SampleSettings {
+            sampler: open.index.sampling.sampler.parse()?,
+            steps: order.steps as usize,
+            guidance: order.guidance,
+            items: order.images.iter().map(|i| Item { gate: gate(&i.class), seed: i.seed }).collect(),
+        };
+        let loaded = open.loaded.as_ref().ok_or(EngineError::NoGallery)?;
+        let begun = now();
+        let mut sampling = Sampling::new(&loaded.model, settings)?;
+        while sampling.step() {
+            let (id, step, of) = (order.id, sampling.steps_done() as u32, order.steps);
+            if step == of {
+                break;
+            }
+            if order.previews {
+                let preview = values(sampling.preview()).await?;
+                post(&Event::Preview { id, step, of }, Some(&preview));
+            }
+            // The message that cancels this order is heard here and nowhere else.
+            TimeoutFuture::new(0).await;
+            if handle.is_aborted() {
+                return Err(EngineError::Cancelled);
+            }
+        }
+        let images = values(sampling.images()).await?;
+        if images.iter().any(|v| !v.is_finite()) {
+            return Err(EngineError::NotFinite);
+        }
+        let ms = now() - begun;
+        let ms_per_step = ms / f64::from(order.steps.max(1));
+        post(&Event::Done { id: order.id, ms, ms_per_step }, Some(&images));
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Sees that the learngene and these classes' tailors are in the model, all downloads at once.
+    async fn load(
+        &mut self,
+        classes: &BTreeSet<&str>,
+        store: &Store,
+        device: &Device,
+    ) -> Result<(), EngineError> {
+        let have = self.loaded.as_ref().map(|l| l.model.classes()).unwrap_or_default();
+        let missing = classes.iter().filter(|class| !have.iter().any(|h| h == *class));
+        let missing =
+            missing.map(|c| Ok((*c, entry(&self.index, c)?))).collect::<Result<Vec<_>, EngineError>>()?;
+        let folder = &self.folder;
+        let tailors = join_all(missing.iter().map(|(class, file)| async move {
+            Arrived::fetch(folder, file, File::Tailor((*class).to_owned()), store).await
+        }));
+        let learngene = async {
+            match self.loaded {
+                Some(_) => Ok(None),
+                None => Arrived::fetch(folder, &self.index.learngene, File::Learngene, store).await.map(Some),
+            }
+        };
+        // Whatever arrived is stored by now, so one that failed does not cost the others again.
+        let (learngene, tailors) = try_join(learngene, async { Ok(tailors.await) }).await?;
+        let refused = |file: &FileEntry| {
+            let file = file.path.clone();
+            move |source: PackError| EngineError::Pack { file, source }
+        };
+        if let Some(arrived) = learngene {
+            let read = read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
+            let model = Model::new(&read.manifest.config, &read.tensors, device)?;
+            self.loaded = Some(Loaded { learngene: read.digest, model });
+            arrived.announce();
+        }
+        let loaded = self.loaded.as_mut().ok_or(EngineError::NoGallery)?;
+        for ((class, file), arrived) in missing.into_iter().zip(tailors) {
+            let arrived = arrived?;
+            let fits = Some((&loaded.learngene, loaded.model.config()));
+            let tailor = read_tailor(&arrived.bytes, fits).map_err(refused(file))?;
+            loaded.model.insert(class, tailor.tensors)?;
+            arrived.announce();
+        }
+        Ok(())
+    }
+}
+
+/// A file whose bytes are those that the index names.
+struct Arrived {
+    file: File,
+    bytes: Vec<u8>,
+    network: u64,
+    kept: bool,
+}
+
+impl Arrived {
+    async fn fetch(folder: &str, entry: &FileEntry, file: File, store: &Store) -> Result<Self, EngineError> {
+        if let Some(bytes) = store.get(entry).await {
+            return Ok(Self { file, bytes, network: 0, kept: true });
+        }
+        let total = entry.size;
+        let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
+        progress(0);
+        let url = format!("{folder}{}", entry.path);
+        // What the store keeps, the browser's own cache need not keep as well; and a bad copy in that
+        // cache would answer every retry.
+        let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
+        let bytes = download(&url, total, cache, progress).await?;
+        entry.verify(&bytes).map_err(|source| EngineError::Pack { file: entry.path.clone(), source })?;
+        let kept = store.put(entry, &bytes).await;
+        Ok(Self { file, bytes, network: total, kept })
+    }
+
+    fn announce(self) {
+        post(&Event::Loaded { file: self.file, network: self.network, kept: self.kept }, None);
+    }
+}
+
+fn entry<'a>(index: &'a Index, class: &str) -> Result<&'a FileEntry, EngineError> {
+    let unknown = || EngineError::UnknownClass { class: class.to_owned() };
+    index.class(class).map(|class| &class.file).ok_or_else(unknown)
+}
+
+/// Reads `[B, C, H, W]` back from the device.
+async fn values(images: Tensor<4>) -> Result<Vec<f32>, EngineError> {
+    let lost = |reason: String| EngineError::ReadBack { reason };
+    let data = images.into_data_async().await.map_err(|e| lost(e.to_string()))?;
+    data.try_into_vec::<f32>().map_err(|e| lost(e.to_string()))
+}

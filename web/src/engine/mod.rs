@@ -1,0 +1,20 @@
+//! The engine: downloads what is asked for, verifies it, assembles a model and samples.
+//!
+//! ```text
+//! worker    messages in and out, one request at a time
+//! gallery   an open gallery: what is loaded, what an order needs
+//! download  bytes from the network, counted as they come
+//! store     verified bytes kept on this device, by digest
+//! device    what Burn computes on; the one file that knows a backend
+//! ```
+//!
+//! Bytes from the network and from the store alike pass `tailor-packs` before anything looks at them.
+
+pub mod device;
+pub mod download;
+pub mod error;
+pub mod gallery;
+pub mod store;
+pub mod worker;
+
+pub use error::EngineError;

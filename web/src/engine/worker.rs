@@ -1,0 +1,131 @@
+//! Messages in and out of the worker.
+
+use super::device::Ready;
+use super::error::EngineError;
+use super::gallery::Engine;
+use crate::protocol::{Event, Failure, Order, Remedy, Request};
+use futures_channel::mpsc;
+use futures_util::StreamExt;
+use futures_util::future::{AbortHandle, AbortRegistration};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+/// A request on its way to the engine; cancelling takes effect while it waits, too.
+enum Work {
+    Start(String),
+    Sample(Order, AbortRegistration),
+    Drop(String),
+}
+
+/// Runs the engine in this worker on the device that `open` gives.
+pub fn start<F>(open: impl FnOnce() -> F + 'static)
+where
+    F: Future<Output = Result<Ready, EngineError>>,
+{
+    // Whatever Burn or wgpu could not turn into an error still reaches the page in words.
+    std::panic::set_hook(Box::new(|info| {
+        let sentence = format!("The engine stopped unexpectedly: {info}");
+        web_sys::console::error_1(&JsValue::from_str(&sentence));
+        let failure = Failure { code: "panic".to_owned(), sentence, remedy: Remedy::Retry };
+        post(&Event::Lost { failure }, None);
+    }));
+    let (work, running) = listen();
+    wasm_bindgen_futures::spawn_local(async move {
+        match open().await {
+            Ok(ready) => serve(ready, work, &running).await,
+            Err(error) => post(&Event::Lost { failure: error.failure() }, None),
+        }
+    });
+}
+
+type Running = Rc<RefCell<BTreeMap<u32, AbortHandle>>>;
+
+/// Installs the message handler. Cancelling acts at once, everything else queues.
+fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
+    let (queue, work) = mpsc::unbounded();
+    let running = Running::default();
+    let orders = running.clone();
+    let handler = move |message: MessageEvent| {
+        let text = message.data().as_string().unwrap_or_default();
+        let next = match serde_json::from_str(&text) {
+            Ok(Request::Start { gallery }) => Work::Start(gallery),
+            Ok(Request::Drop { class }) => Work::Drop(class),
+            Ok(Request::Sample(order)) => {
+                let (handle, registration) = AbortHandle::new_pair();
+                orders.borrow_mut().insert(order.id, handle);
+                Work::Sample(order, registration)
+            }
+            Ok(Request::Cancel { id }) => {
+                if let Some(handle) = orders.borrow().get(&id) {
+                    handle.abort();
+                }
+                return;
+            }
+            Err(error) => {
+                let error = EngineError::Message { reason: error.to_string() };
+                return post(&Event::Failed { id: None, failure: error.failure() }, None);
+            }
+        };
+        // The receiver lives as long as the worker.
+        let _ = queue.unbounded_send(next);
+    };
+    let handler = Closure::<dyn FnMut(MessageEvent)>::new(handler);
+    scope().set_onmessage(Some(handler.as_ref().unchecked_ref()));
+    handler.forget();
+    (work, running)
+}
+
+async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
+    post(&Event::Ready { backend: ready.backend, bytes: code_bytes() }, None);
+    let mut engine = Engine::new(ready.device).await;
+    while let Some(next) = work.next().await {
+        let (id, result) = match next {
+            Work::Start(gallery) => (None, engine.open(&gallery).await),
+            Work::Drop(class) => (None, engine.drop_class(&class).await),
+            Work::Sample(order, registration) => {
+                let id = order.id;
+                let result = engine.sample(order, registration).await;
+                running.borrow_mut().remove(&id);
+                (Some(id), result)
+            }
+        };
+        match (result, id) {
+            (Ok(()), _) => {}
+            (Err(EngineError::Cancelled), Some(id)) => post(&Event::Cancelled { id }, None),
+            (Err(error), id) => post(&Event::Failed { id, failure: error.failure() }, None),
+        }
+    }
+}
+
+/// Sends an event, and the images that belong to it.
+pub(crate) fn post(event: &Event, values: Option<&[f32]>) {
+    // An event is made of texts and finite numbers, so it always has a JSON form.
+    let text = serde_json::to_string(event).unwrap_or_default();
+    let message = js_sys::Array::of1(&JsValue::from_str(&text));
+    let transfer = js_sys::Array::new();
+    if let Some(values) = values {
+        let values = js_sys::Float32Array::from(values);
+        message.push(&values);
+        transfer.push(&values.buffer());
+    }
+    // Posting fails only for values that cannot be cloned, and these can.
+    let _ = scope().post_message_with_transfer(&message, &transfer);
+}
+
+/// The worker's global object.
+pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Milliseconds since the worker began.
+pub(crate) fn now() -> f64 {
+    scope().performance().map_or(0.0, |clock| clock.now())
+}
+
+/// Bytes that this worker's scripts and WASM took from the network so far.
+fn code_bytes() -> u64 {
+    crate::network_bytes(scope().performance())
+}

@@ -1,0 +1,66 @@
+//! Whether this browser has a GPU that is worth the larger engine.
+
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    type Gpu;
+    #[wasm_bindgen(method, catch, js_name = requestAdapter)]
+    async fn request_adapter(this: &Gpu) -> Result<JsValue, JsValue>;
+
+    type Adapter;
+    #[wasm_bindgen(method, getter)]
+    fn info(this: &Adapter) -> Option<Info>;
+    // Browsers before Chrome 140 have it here, later ones in the info.
+    #[wasm_bindgen(method, getter, js_name = isFallbackAdapter)]
+    fn is_fallback(this: &Adapter) -> Option<bool>;
+
+    type Info;
+    #[wasm_bindgen(method, getter)]
+    fn vendor(this: &Info) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn architecture(this: &Info) -> Option<String>;
+    #[wasm_bindgen(method, getter)]
+    fn description(this: &Info) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = isFallbackAdapter)]
+    fn is_fallback_adapter(this: &Info) -> Option<bool>;
+}
+
+/// What the browser offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name, as far as the browser tells.
+    pub name: String,
+    /// Whether the processor only plays a GPU.
+    pub emulated: bool,
+}
+
+/// Asks the browser for an adapter.
+///
+/// # Errors
+/// Why there is none, as the second half of a sentence.
+pub async fn probe() -> Result<Found, &'static str> {
+    let missing = "this browser has no WebGPU";
+    let navigator = js_sys::Reflect::get(&js_sys::global(), &"navigator".into()).map_err(|_| missing)?;
+    let gpu = js_sys::Reflect::get(&navigator, &"gpu".into()).map_err(|_| missing)?;
+    if !gpu.is_object() {
+        return Err(missing);
+    }
+    let none = "this browser has WebGPU but no graphics adapter for it";
+    let adapter = gpu.unchecked_into::<Gpu>().request_adapter().await.map_err(|_| none)?;
+    if !adapter.is_object() {
+        return Err(none);
+    }
+    let adapter: Adapter = adapter.unchecked_into();
+    let info = adapter.info();
+    let info = info.as_ref();
+    let description = info.and_then(Info::description).filter(|text| !text.is_empty());
+    let parts = [info.and_then(Info::vendor), info.and_then(Info::architecture)];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    let name =
+        description.unwrap_or_else(|| if parts.is_empty() { "WebGPU".into() } else { parts.join(" ") });
+    let emulated =
+        adapter.is_fallback().or_else(|| info.and_then(Info::is_fallback_adapter)).unwrap_or(false);
+    // SwiftShader is Chrome's emulation, whether or not it says so.
+    Ok(Found { emulated: emulated || name.to_lowercase().contains("swiftshader"), name })
+}

@@ -1,0 +1,27 @@
+//! The studio: a page that drives the engines.
+//!
+//! ```text
+//! studio   what is going on, and what every event and every wish does to it
+//! view     how that looks
+//! bridge   an engine's worker
+//! gpu      whether there is a GPU worth asking
+//! canvas   images on a canvas
+//! ```
+
+pub mod bridge;
+pub mod canvas;
+pub mod gpu;
+pub mod studio;
+pub mod view;
+
+/// Puts the studio into the element with the id `studio`, where the page has one.
+///
+/// A page without such an element uses [`crate::embed`] instead.
+pub fn mount() {
+    use wasm_bindgen::JsCast as _;
+    let place = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("studio"));
+    if let Some(place) = place {
+        place.set_inner_html("");
+        leptos::mount::mount_to(place.unchecked_into(), view::App).forget();
+    }
+}

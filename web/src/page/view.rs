@@ -1,0 +1,480 @@
+//! How the studio looks.
+
+use super::studio::{Gpu, MOST_IMAGES, Phase, Place, Studio};
+use crate::protocol::{Backend, ClassInfo, File, Remedy};
+use leptos::html::Canvas;
+use leptos::prelude::*;
+
+/// The whole page.
+#[component]
+pub fn App() -> impl IntoView {
+    let (gallery, wish) = parameters();
+    let studio = Studio::start(gallery, wish);
+    studio.code_bytes.update(|sum| *sum += crate::network_bytes(window().performance()));
+    window_event_listener(leptos::ev::hashchange, move |_| studio.follow_link());
+    Effect::new(move || {
+        let state = studio.phase.with(|phase| match phase {
+            Phase::Starting | Phase::Downloading => "loading",
+            Phase::Sampling(..) => "sampling",
+            Phase::Done(..) | Phase::Stopped => "done",
+            Phase::Failed(_) => "failed",
+        });
+        if let Some(body) = document().body() {
+            let _ = body.set_attribute("data-state", state);
+        }
+    });
+    let title = move || studio.gallery.with(|g| g.as_ref().map_or_else(String::new, |g| g.title.clone()));
+    view! {
+        <header>
+            <h1>"tailor"</h1>
+            <p class="title">{title}</p>
+            <p id="backend" data-backend=move || studio.active.get().name()>{move || backend_words(studio)}</p>
+        </header>
+        <main>
+            <div class="stage">
+                <Picture studio/>
+                <Controls studio/>
+            </div>
+            <div class="side">
+                <Idea studio/>
+                <Classes studio/>
+                <Files studio/>
+            </div>
+        </main>
+    }
+}
+
+/// `?gallery=` as an absolute URL, and `?backend=`.
+fn parameters() -> (String, Option<Backend>) {
+    let query = window().location().search().unwrap_or_default();
+    let query = web_sys::UrlSearchParams::new_with_str(&query).ok();
+    let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
+    let gallery = parameter("gallery").unwrap_or_else(|| "galleries/letters/".to_owned());
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    let absolute = web_sys::Url::new_with_base(&gallery, &base).map(|url| url.href());
+    let wish = match parameter("backend").as_deref() {
+        Some("cpu") => Some(Backend::Cpu),
+        Some("gpu") => Some(Backend::Gpu),
+        _ => None,
+    };
+    (absolute.unwrap_or(gallery), wish)
+}
+
+fn backend_words(studio: Studio) -> String {
+    let cpu = "Computing on the CPU";
+    studio.gpu.with(|gpu| match gpu {
+        Gpu::Unknown => format!("{cpu}."),
+        Gpu::Unwanted => format!("{cpu}, as the address asks."),
+        Gpu::No(why) => format!("{cpu}: {}.", why.trim_end_matches('.')),
+        Gpu::Coming(name) if name.is_empty() => format!("{cpu}; looking for a GPU."),
+        Gpu::Coming(name) => format!("{cpu}; the engine for your GPU ({name}) is loading."),
+        Gpu::Used(name) => format!("Computing on your GPU ({name}) through WebGPU."),
+    })
+}
+
+/// What a learngene and a tailor are, in this gallery's numbers.
+#[component]
+fn Idea(studio: Studio) -> impl IntoView {
+    let words = move || {
+        studio.gallery.with(|gallery| {
+            let (count, learngene) = gallery.as_ref().map_or((0, 0), |g| (g.classes.len(), g.learngene));
+            if count == 0 {
+                return "One model that comes apart.".to_owned();
+            }
+            format!(
+                "All {count} classes share one learngene ({}), which is downloaded once.",
+                megabytes(learngene)
+            )
+        })
+    };
+    view! {
+        <p class="idea">
+            {words}
+            " What a single class adds is its tailor: choose a class, and only that small pack is downloaded. \
+             Every image is made here, on your own machine."
+        </p>
+    }
+}
+
+#[component]
+fn Picture(studio: Studio) -> impl IntoView {
+    let canvas: NodeRef<Canvas> = NodeRef::new();
+    Effect::new(move || {
+        if let (Some(shown), Some(canvas)) = (studio.shown.get(), canvas.get()) {
+            // A canvas that cannot be drawn on leaves the words below it.
+            let _ = shown.grid.draw(&canvas);
+        }
+    });
+    let label = move || match studio.shown.get() {
+        Some(shown) if shown.finished => caption(studio, &shown.order.images),
+        Some(_) => "Images in the making".to_owned(),
+        None => "No images yet".to_owned(),
+    };
+    let progress = move || match studio.phase.get() {
+        Phase::Sampling(step, of) => Some(f64::from(step) / f64::from(of.max(1))),
+        Phase::Downloading | Phase::Starting => {
+            arriving(studio).map(|(got, all)| got as f64 / all.max(1) as f64)
+        }
+        Phase::Done(..) => Some(1.0),
+        Phase::Stopped | Phase::Failed(_) => Some(0.0),
+    };
+    let failure = move || {
+        studio.phase.with(|phase| match phase {
+            Phase::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        })
+    };
+    view! {
+        <figure class="picture" class:waiting=move || studio.shown.with(Option::is_none)>
+            <canvas
+                class="result"
+                node_ref=canvas
+                width="32"
+                height="32"
+                role="img"
+                aria-label=label
+                data-finished=move || studio.shown.with(|s| s.as_ref().is_some_and(|s| s.finished).to_string())
+            ></canvas>
+        </figure>
+        // A progress element without a value shows that something goes on.
+        <progress
+            aria-label="Progress"
+            max="1"
+            prop:value=move || progress().unwrap_or(0.0)
+            class:unknown=move || progress().is_none()
+        ></progress>
+        <div class="status">
+            <p id="status" role="status" aria-live="polite">{move || status_words(studio)}</p>
+            <p class="step" aria-hidden="true">{move || step_words(studio)}</p>
+        </div>
+        {move || failure().map(|failure| {
+            let action = match failure.remedy {
+                Remedy::Retry => "Try again",
+                Remedy::Reload => "Reload the page",
+                Remedy::UseCpu => "Use the CPU",
+                Remedy::Choose => "All right",
+            };
+            view! {
+                <div id="error" role="alert" data-code=failure.code.clone()>
+                    <p>{failure.sentence.clone()}</p>
+                    <button id="remedy" on:click=move |_| studio.remedy(failure.remedy)>{action}</button>
+                </div>
+            }
+        })}
+    }
+}
+
+/// Bytes received and wanted of every file on its way.
+fn arriving(studio: Studio) -> Option<(u64, u64)> {
+    studio.files.with(|files| {
+        let parts = files.values().filter_map(|place| match place {
+            Place::Arriving(got, all) => Some((*got, *all)),
+            _ => None,
+        });
+        parts.reduce(|a, b| (a.0 + b.0, a.1 + b.1))
+    })
+}
+
+fn status_words(studio: Studio) -> String {
+    match studio.phase.get() {
+        Phase::Starting => "Loading the engine…".to_owned(),
+        Phase::Downloading => "Downloading what these images need…".to_owned(),
+        Phase::Sampling(..) => "Making images out of noise…".to_owned(),
+        Phase::Stopped => "Stopped.".to_owned(),
+        Phase::Failed(_) => "That did not work.".to_owned(),
+        Phase::Done(ms, per_step) => {
+            let what = studio.shown.with(|s| s.as_ref().map(|s| caption(studio, &s.order.images)));
+            format!("{}: {:.1} s, {per_step:.0} ms a step.", what.unwrap_or_default(), ms / 1000.0)
+        }
+    }
+}
+
+/// What changes too often to be read out.
+fn step_words(studio: Studio) -> String {
+    match studio.phase.get() {
+        Phase::Downloading => arriving(studio)
+            .map_or_else(String::new, |(got, all)| format!("{} of {}", megabytes(got), megabytes(all))),
+        Phase::Sampling(step, of) => format!("step {step} of {of}"),
+        _ => String::new(),
+    }
+}
+
+fn caption(studio: Studio, images: &[crate::protocol::Wanted]) -> String {
+    let mut names = Vec::new();
+    for image in images {
+        let name =
+            image.class.as_ref().map_or_else(|| "learngene alone".to_owned(), |id| class_name(studio, id));
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    let (first, last) = (images.first().map_or(0, |i| i.seed), images.last().map_or(0, |i| i.seed));
+    let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
+    format!("{}, {seeds}", names.join(" "))
+}
+
+fn class_name(studio: Studio, id: &str) -> String {
+    studio.gallery.with(|gallery| {
+        let class = gallery.as_ref().and_then(|g| g.classes.iter().find(|class| class.id == id));
+        class.map_or_else(|| id.to_owned(), |class| class.name.clone())
+    })
+}
+
+#[component]
+fn Controls(studio: Studio) -> impl IntoView {
+    let settings = studio.settings;
+    let busy = move || matches!(studio.phase.get(), Phase::Downloading | Phase::Sampling(..));
+    let opened = move || studio.gallery.with(Option::is_some);
+    let nothing = move || settings.classes.with(Vec::is_empty) && !settings.learngene_only.get();
+    let finished = move || studio.shown.with(|s| s.as_ref().is_some_and(|s| s.finished));
+    let dice = move |_| {
+        settings.seed.set((js_sys::Math::random() * 1e6) as u64);
+        studio.generate();
+    };
+    let save = move |_| {
+        if let Some(shown) = studio.shown.get_untracked() {
+            let name: String = caption(studio, &shown.order.images).replace(", ", "-").replace(' ', "-");
+            let _ = shown.grid.save(&format!("tailor-{name}.png"));
+        }
+    };
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        studio.generate();
+    };
+    view! {
+        <form class="controls" on:submit=submit>
+            <div class="field seed">
+                <label for="seed">"Seed"</label>
+                <input id="seed" type="number" min="0" step="1" inputmode="numeric"
+                    prop:value=move || settings.seed.get().to_string()
+                    on:input=move |e| read(&event_target_value(&e), settings.seed, 0, u64::MAX)/>
+                <button type="button" id="dice" class="plain" aria-label="Random seed" title="Random seed"
+                    on:click=dice>"⚄"</button>
+            </div>
+            <div class="field">
+                <label for="count">"Images"</label>
+                <select id="count" on:change=move |e| read(&event_target_value(&e), settings.count, 1, 16)>
+                    {[1u32, 4, 9, 16].map(|n| view! {
+                        <option value=n.to_string() selected=move || settings.count.get() == n>{n.to_string()}</option>
+                    })}
+                </select>
+            </div>
+            <div class="field">
+                <label for="steps">"Steps"</label>
+                <input id="steps" type="number" min="1" max="1000" step="1" inputmode="numeric"
+                    prop:value=move || settings.steps.get().to_string()
+                    on:input=move |e| read(&event_target_value(&e), settings.steps, 1, 1000)/>
+            </div>
+            <div class="field wide">
+                <label for="guidance">"Guidance " <output>{move || format!("{:.1}", settings.guidance.get())}</output></label>
+                <input id="guidance" type="range" min="0" max="6" step="0.1"
+                    prop:value=move || settings.guidance.get().to_string()
+                    on:input=move |e| read(&event_target_value(&e), settings.guidance, 0.0, 100.0)/>
+            </div>
+            <label class="check">
+                <input id="learngene-only" type="checkbox"
+                    prop:checked=move || settings.learngene_only.get()
+                    on:change=move |e| settings.learngene_only.set(event_target_checked(&e))/>
+                "Learngene only"
+            </label>
+            <div class="actions">
+                <button id="generate" type="submit" disabled=move || !opened() || nothing()>"Generate"</button>
+                <button id="cancel" type="button" class="plain" disabled=move || !busy()
+                    on:click=move |_| studio.cancel()>"Cancel"</button>
+                <button id="save" type="button" class="plain" disabled=move || !finished()
+                    on:click=save>"Save PNG"</button>
+            </div>
+        </form>
+    }
+}
+
+/// Takes over what was typed if it is a number within bounds; what is half typed changes nothing.
+fn read<T>(text: &str, into: RwSignal<T>, least: T, most: T)
+where
+    T: std::str::FromStr + PartialOrd + Send + Sync + 'static,
+{
+    if let Ok(value) = text.parse::<T>() {
+        if value >= least && value <= most {
+            into.set(value);
+        }
+    }
+}
+
+#[component]
+fn Classes(studio: Studio) -> impl IntoView {
+    let several = RwSignal::new(false);
+    let classes = move || studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
+    let chosen = studio.settings.classes;
+    let most = move || MOST_IMAGES / studio.settings.count.get() as usize;
+    let hint = move || {
+        let n = chosen.with(Vec::len);
+        match several.get() {
+            false => "A click makes that class.".to_owned(),
+            true if n > most() => format!("{n} chosen; the first {} are made.", most()),
+            true => format!("{n} chosen; then Generate."),
+        }
+    };
+    view! {
+        <section class="classes" aria-labelledby="classes-heading">
+            <div class="heading">
+                <h2 id="classes-heading">"Classes"</h2>
+                <p class="hint">{hint}</p>
+                <label class="check">
+                    <input id="several" type="checkbox" prop:checked=move || several.get()
+                        on:change=move |e| several.set(event_target_checked(&e))/>
+                    "Several"
+                </label>
+            </div>
+            <ul class="tiles">
+                <For each=classes key=|class| class.id.clone() let:class>
+                    <Tile studio several class/>
+                </For>
+            </ul>
+        </section>
+    }
+}
+
+#[component]
+fn Tile(studio: Studio, several: RwSignal<bool>, class: ClassInfo) -> impl IntoView {
+    let chosen = studio.settings.classes;
+    let file = File::Tailor(class.id.clone());
+    let place = Memo::new(move |_| studio.files.with(|files| files.get(&file).copied()));
+    let id = class.id.clone();
+    let is_chosen = Memo::new(move |_| chosen.with(|chosen| chosen.contains(&id)));
+    let id = class.id.clone();
+    let click = move |event: leptos::ev::MouseEvent| {
+        if several.get_untracked() || event.shift_key() || event.ctrl_key() || event.meta_key() {
+            several.set(true);
+            chosen.update(|chosen| match chosen.iter().position(|c| *c == id) {
+                Some(at) => drop(chosen.remove(at)),
+                None => chosen.push(id.clone()),
+            });
+        } else {
+            chosen.set(vec![id.clone()]);
+            studio.settings.learngene_only.set(false);
+            studio.generate();
+        }
+    };
+    let state = move || match place.get() {
+        None => "remote",
+        Some(Place::Arriving(..)) => "arriving",
+        Some(Place::Stored) => "stored",
+        Some(Place::Loaded(_)) => "loaded",
+    };
+    let filled = move || match place.get() {
+        Some(Place::Arriving(got, all)) => format!("--filled: {}%", 100 * got / all.max(1)),
+        _ => "--filled: 0%".to_owned(),
+    };
+    let (name, bytes) = (class.name.clone(), class.bytes);
+    let label = move || {
+        let on =
+            if matches!(place.get(), None | Some(Place::Arriving(..))) { "" } else { ", on this device" };
+        format!("{name}, {} bytes{on}", grouped(bytes))
+    };
+    let long = class.name.chars().count() > 2;
+    view! {
+        <li>
+            <button
+                type="button"
+                class="class"
+                class:long=long
+                data-class=class.id.clone()
+                data-bytes=bytes.to_string()
+                data-place=state
+                aria-pressed=move || is_chosen.get().to_string()
+                aria-label=label
+                style=filled
+                on:click=click
+            >
+                <span class="name">{class.name.clone()}</span>
+                <span class="size">{grouped(bytes)} " B"</span>
+            </button>
+        </li>
+    }
+}
+
+#[component]
+fn Files(studio: Studio) -> impl IntoView {
+    let total = move || studio.gallery_bytes.get() + studio.code_bytes.get();
+    let size = move |file: &File| {
+        studio.gallery.with(|gallery| {
+            let gallery = gallery.as_ref()?;
+            match file {
+                File::Learngene => Some(gallery.learngene),
+                File::Tailor(id) => gallery.classes.iter().find(|c| c.id == *id).map(|c| c.bytes),
+            }
+        })
+    };
+    let rows = move || {
+        let files: Vec<(File, Place)> = studio.files.get().into_iter().collect();
+        files
+    };
+    let row = move |(file, place): (File, Place)| {
+        let name = match &file {
+            File::Learngene => "Learngene".to_owned(),
+            File::Tailor(id) => format!("Tailor {}", class_name(studio, id)),
+        };
+        let words = match place {
+            Place::Arriving(got, all) => format!("{} %", 100 * got / all.max(1)),
+            Place::Stored => "on this device".to_owned(),
+            Place::Loaded(true) => "in use, kept on this device".to_owned(),
+            Place::Loaded(false) => "in use, not kept: no room or no permission".to_owned(),
+        };
+        let bytes = size(&file).unwrap_or(0);
+        let remove = match file {
+            File::Tailor(id) if !matches!(place, Place::Arriving(..)) => {
+                let label = format!("Remove {name} from this device");
+                Some(view! {
+                    <button type="button" class="plain remove" aria-label=label title="Remove from this device"
+                        on:click=move |_| studio.remove(&id)>"×"</button>
+                })
+            }
+            _ => None,
+        };
+        view! {
+            <tr>
+                <th scope="row">{name}</th>
+                <td class="number">{grouped(bytes)} " B"</td>
+                <td>{words}</td>
+                <td>{remove}</td>
+            </tr>
+        }
+    };
+    view! {
+        <section class="files" aria-labelledby="files-heading">
+            <div class="heading">
+                <h2 id="files-heading">"Files"</h2>
+                <p id="bytes" data-gallery-bytes=move || studio.gallery_bytes.get().to_string()
+                    data-bytes=move || total().to_string()>
+                    {move || format!("Downloaded so far: {}", megabytes(total()))}
+                    <span class="hint">
+                        {move || format!(" (gallery {}, page and engine {})", megabytes(studio.gallery_bytes.get()),
+                            megabytes(studio.code_bytes.get()))}
+                    </span>
+                </p>
+            </div>
+            <table>
+                <caption class="unseen">"Files on this device"</caption>
+                <tbody>{move || rows().into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </section>
+    }
+}
+
+/// `143,212`
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `2.40 MB`
+fn megabytes(n: u64) -> String {
+    format!("{:.2} MB", n as f64 / 1e6)
+}

@@ -1,0 +1,232 @@
+//! What page and engine say to each other.
+//!
+//! A message is a JavaScript array `[text]` or `[text, values]`: the text is one [`Request`] or
+//! [`Event`] as JSON, the values are a `Float32Array` of images `[B, C, H, W]` in `[-1, 1]`, whose
+//! buffer is transferred. The engine speaks first, with [`Event::Ready`]: a message posted to a worker
+//! whose handler is not yet installed would be lost.
+
+use serde::{Deserialize, Serialize};
+
+/// From the page to an engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Open the gallery whose folder is at this absolute URL. Answered by [`Event::Index`].
+    Start {
+        /// The folder that holds `index.json`.
+        gallery: String,
+    },
+    /// Make images, after downloading what they need. Answered by [`Event::Done`].
+    Sample(Order),
+    /// Take the class's tailor out of the model and delete its pack. Answered by [`Event::Dropped`].
+    Drop {
+        /// The class's id.
+        class: String,
+    },
+    /// Stop the order of this number, at once if it waits, between two steps if it runs.
+    Cancel {
+        /// The order's number.
+        id: u32,
+    },
+}
+
+/// Images to make in one batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Number by which events name this order; numbers grow.
+    pub id: u32,
+    /// The images, in batch order.
+    pub images: Vec<Wanted>,
+    /// Steps.
+    pub steps: u32,
+    /// Classifier-free guidance; 1 is none.
+    pub guidance: f64,
+    /// Whether to send [`Event::Preview`] after each step.
+    pub previews: bool,
+}
+
+/// One image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The class's id; `None` is the learngene alone.
+    pub class: Option<String>,
+    /// The seed, on which the image depends with class and settings alone.
+    pub seed: u64,
+}
+
+/// From an engine to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The engine is up.
+    Ready {
+        /// What it computes on.
+        backend: Backend,
+        /// Bytes that its own code took from the network; 0 from a cache.
+        bytes: u64,
+    },
+    /// The gallery is open.
+    Index(Gallery),
+    /// A file is on its way.
+    Fetching {
+        /// Which.
+        file: File,
+        /// Bytes so far.
+        received: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A file is verified and part of the model.
+    Loaded {
+        /// Which.
+        file: File,
+        /// Bytes that came over the network; 0 when it was on this device.
+        network: u64,
+        /// Whether it is kept on this device for the next visit.
+        kept: bool,
+    },
+    /// A class's tailor is gone.
+    Dropped {
+        /// The class's id.
+        class: String,
+    },
+    /// A step is done; the values are the images as they would come out now.
+    Preview {
+        /// The order.
+        id: u32,
+        /// Steps done.
+        step: u32,
+        /// Steps in all.
+        of: u32,
+    },
+    /// An order is done; the values are its images.
+    Done {
+        /// The order.
+        id: u32,
+        /// Milliseconds of sampling, downloads not counted.
+        ms: f64,
+        /// The same per step.
+        ms_per_step: f64,
+    },
+    /// An order was stopped.
+    Cancelled {
+        /// The order.
+        id: u32,
+    },
+    /// Something went wrong.
+    Failed {
+        /// The order that failed; `None` when the gallery or the engine did.
+        id: Option<u32>,
+        /// What, and what to do.
+        failure: Failure,
+    },
+    /// The engine is gone and answers no more.
+    Lost {
+        /// What happened.
+        failure: Failure,
+    },
+}
+
+/// What an engine computes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// WASM on the processor.
+    Cpu,
+    /// WebGPU.
+    Gpu,
+}
+
+impl Backend {
+    /// The name that URLs and `data-backend` use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "gpu",
+        }
+    }
+}
+
+/// A file of the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum File {
+    /// The part that every class shares.
+    Learngene,
+    /// The pack of this class.
+    Tailor(String),
+}
+
+/// What the page needs of `index.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gallery {
+    /// Its name for people.
+    pub title: String,
+    /// The learngene's size in bytes.
+    pub learngene: u64,
+    /// Whether the learngene is on this device.
+    pub learngene_stored: bool,
+    /// Bytes of `index.json` itself.
+    pub index: u64,
+    /// The classes.
+    pub classes: Vec<ClassInfo>,
+    /// Image channels, 1 (grey) or 3 (RGB).
+    pub channels: u32,
+    /// Image height and width in pixels.
+    pub side: u32,
+    /// Default number of steps.
+    pub steps: u32,
+    /// Default guidance.
+    pub guidance: f64,
+}
+
+/// A class of the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassInfo {
+    /// Stable id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Exact size of its pack.
+    pub bytes: u64,
+    /// Whether the pack is on this device.
+    pub stored: bool,
+}
+
+/// An error in words, with one action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error's name, for programs.
+    pub code: String,
+    /// What happened, for people.
+    pub sentence: String,
+    /// What to do.
+    pub remedy: Remedy,
+}
+
+/// What can be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remedy {
+    /// Do the same again.
+    Retry,
+    /// Load the page again.
+    Reload,
+    /// Go on with the CPU engine.
+    UseCpu,
+    /// Nothing but another choice of class or setting.
+    Choose,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_their_own_json() {
+        let image = Wanted { class: Some("uppercase-a".into()), seed: u64::MAX };
+        let order = Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true };
+        let request = Request::Sample(order);
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+        let event = Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}
