@@ -108,7 +108,7 @@ class DiT:
         qkv = linear("qkv", y).chunk(3, dim=-1) if fused else [linear(m, y) for m in "qkv"]
         x = x + gate_msa[:, None] * linear("o", attention(*qkv, self.config.heads))
         y = modulate(layer_norm(x), shift_mlp, scale_mlp)
-        return x + gate_mlp[:, None] * linear("out", F.gelu(linear("in", y), approximate="tanh"))
+        return x + gate_mlp[:, None] * linear("out", F.gelu(linear("in", y)))
 
     def time(self, t):
         return self.dense("time.1", F.silu(self.dense("time.0", time_features(t))))
