@@ -196,8 +196,8 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
 }
 
 fn take(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {
-    // Lengths come from the file; checked, since `usize` has 32 bits in a browser.
-    let end = at.checked_add(len).unwrap_or(usize::MAX);
+    // Lengths come from the file; saturating, since `usize` has 32 bits in a browser.
+    let end = at.saturating_add(len);
     bytes.get(at..end).ok_or_else(|| truncated(bytes, end))
 }
 

@@ -56,7 +56,8 @@ pub enum PackError {
     },
     /// A ZIP header is not the one that the writer writes for these entries.
     #[error(
-        "the {header} at byte {offset} is not as tailor writes it; the file was altered or repacked, get the original"
+        "the {header} at byte {offset} is not as tailor writes it; the file was altered or repacked, \
+         get the original"
     )]
     HeaderMismatch {
         /// Which of the archive's headers.
@@ -165,7 +166,8 @@ pub enum PackError {
     },
     /// A value that is NaN or infinite, or is so once stored as f16 (largest 65,504).
     #[error(
-        "tensor {name:?} holds {value} at {position}, which its number format cannot hold; the training diverged, publish an earlier checkpoint"
+        "tensor {name:?} holds {value} at {position}, which its number format cannot hold; the \
+         training diverged, publish an earlier checkpoint"
     )]
     TensorNotFinite {
         /// The tensor's name.
@@ -189,9 +191,16 @@ pub enum PackError {
         /// What is wrong.
         reason: String,
     },
+    /// A class that the gallery does not have.
+    #[error("the gallery has no class {found:?}; its index.json lists the classes it has")]
+    ClassUnknown {
+        /// The id asked for, shortened if long.
+        found: String,
+    },
     /// The index is past the time up to which its publisher vouches for it.
     #[error(
-        "index.json expired at {expires} (unix seconds), and it is {now}; reload it, or publish the gallery again"
+        "index.json expired at {expires} (unix seconds), and it is {now}; reload it, \
+         or publish the gallery again"
     )]
     IndexExpired {
         /// When it expired, in unix seconds.

@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
 use crate::manifest::{Class, check_id, check_name};
+use crate::pack::{self, Learngene, Tailor};
 use crate::tensors::count;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -222,6 +223,36 @@ impl Index {
     /// The class of this id.
     pub fn class(&self, id: &str) -> Option<&ClassEntry> {
         self.classes.iter().find(|class| class.id == id)
+    }
+
+    /// Verifies and reads the gallery's learngene file.
+    ///
+    /// # Errors
+    /// As [`FileEntry::verify`] and [`pack::read_learngene`]; [`PackError::IndexInvalid`] when its config
+    /// is not the index's.
+    pub fn read_learngene(&self, bytes: &[u8]) -> Result<Learngene> {
+        self.learngene.verify(bytes)?;
+        let learngene = pack::read_learngene(bytes)?;
+        if learngene.manifest.config != self.config {
+            return Err(invalid("its model config is not that of its learngene"));
+        }
+        Ok(learngene)
+    }
+
+    /// Verifies and reads the tailor pack of the class with this id, which must fit the gallery's learngene.
+    ///
+    /// # Errors
+    /// [`PackError::ClassUnknown`]; as [`FileEntry::verify`] and [`pack::read_tailor`];
+    /// [`PackError::IndexInvalid`] when it is the pack of another class.
+    pub fn read_tailor(&self, class: &str, bytes: &[u8]) -> Result<Tailor> {
+        let unknown = || PackError::ClassUnknown { found: shorten(class) };
+        let entry = self.class(class).ok_or_else(unknown)?;
+        entry.file.verify(bytes)?;
+        let tailor = pack::read_tailor(bytes, Some((&self.learngene.sha256, &self.config)))?;
+        if tailor.class.id != entry.id {
+            return Err(invalid(format!("{} is the pack of class {:?}", entry.file.path, tailor.class.id)));
+        }
+        Ok(tailor)
     }
 
     /// Every file of the gallery, the learngene first.

@@ -1,0 +1,148 @@
+//! Small packs, and the means to forge bad ones whose checksums and digests are right.
+#![allow(dead_code, unreachable_pub)]
+
+use tailor_packs::archive::{CARD, MANIFEST, PREVIEW, TENSORS};
+use tailor_packs::*;
+
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
+
+/// The smallest model: its packs have a few kilobytes.
+pub fn config() -> ModelConfig {
+    ModelConfig {
+        channels: 1,
+        image_size: 2,
+        patch_size: 1,
+        width: 4,
+        depth: 1,
+        heads: 2,
+        learngene_components: 2,
+        tailor_components: 1,
+        factored: FactoredSet::all_fused(),
+        objective: Objective::Flow,
+    }
+}
+
+/// Values that f16 holds exactly, so that a round trip is equal.
+pub fn tensors(specs: &[TensorSpec]) -> Tensors {
+    let mut tensors = Tensors::new();
+    for (t, spec) in specs.iter().enumerate() {
+        let values = (0..spec.len()).map(|i| ((i * 7 + t * 3) % 31) as f32 / 16.0 - 0.875).collect();
+        tensors.insert(&spec.name, &spec.shape, values).unwrap();
+    }
+    tensors
+}
+
+pub fn card() -> Card {
+    Card {
+        title: "Test".into(),
+        data: "none".into(),
+        licence: "CC0-1.0".into(),
+        authors: vec!["tailor".into()],
+        tool: "tailor 0.1.0".into(),
+        metrics: [("loss".to_owned(), 0.25.into()), ("judge".to_owned(), "a person".into())].into(),
+        training: [("batch".to_owned(), 64.0.into())].into(),
+        extra: [("note".to_owned(), serde_json::json!({"any": ["thing", 1]}))].into(),
+    }
+}
+
+pub fn class() -> Class {
+    Class { id: "a".into(), name: "A".into(), wordnet: Some("n02084071".into()) }
+}
+
+pub fn write_learngene_of(config: &ModelConfig, preview: Option<&[u8]>) -> Vec<u8> {
+    let (tensors, card) = (tensors(&config.learngene_tensors()), card());
+    let contents = Contents {
+        model: "test",
+        config,
+        weights: Weights::Ema,
+        steps: 9,
+        tensors: &tensors,
+        card: &card,
+        preview,
+    };
+    write_learngene(&contents).unwrap()
+}
+
+pub fn learngene() -> Vec<u8> {
+    write_learngene_of(&config(), None)
+}
+
+pub fn tailor() -> Vec<u8> {
+    tailor_for(Digest::of(&learngene()))
+}
+
+pub fn tailor_for(learngene: Digest) -> Vec<u8> {
+    let config = config();
+    let (tensors, card) = (tensors(&config.tailor_tensors()), card());
+    let contents = Contents {
+        model: "test",
+        config: &config,
+        weights: Weights::Raw,
+        steps: 9,
+        tensors: &tensors,
+        card: &card,
+        preview: Some(PNG),
+    };
+    write_tailor(&contents, learngene, &class()).unwrap()
+}
+
+/// A pack taken apart, to be put together wrongly.
+#[derive(Clone)]
+pub struct Forge {
+    pub manifest: Manifest,
+    pub tensors: Vec<u8>,
+    pub card: Vec<u8>,
+    pub preview: Option<Vec<u8>>,
+}
+
+impl Forge {
+    pub fn of(bytes: &[u8]) -> Self {
+        let manifest = read_any(bytes).unwrap().manifest().clone();
+        let archive = archive::read(bytes).unwrap();
+        let entry = |name| archive.get(name).map(<[u8]>::to_vec);
+        Self {
+            manifest,
+            tensors: entry(TENSORS).unwrap(),
+            card: entry(CARD).unwrap(),
+            preview: entry(PREVIEW),
+        }
+    }
+
+    /// The pack, with lengths, digests and checksums that fit.
+    pub fn bytes(mut self) -> Vec<u8> {
+        for entry in &mut self.manifest.entries {
+            let bytes = match entry.name.as_str() {
+                TENSORS => &self.tensors,
+                CARD => &self.card,
+                _ => self.preview.as_ref().unwrap(),
+            };
+            (entry.len, entry.sha256) = (bytes.len() as u64, Digest::of(bytes));
+        }
+        let manifest = self.manifest.to_bytes().unwrap();
+        self.with_manifest(&manifest)
+    }
+
+    /// The pack with these bytes as its manifest.
+    pub fn with_manifest(&self, manifest: &[u8]) -> Vec<u8> {
+        let mut entries = vec![(MANIFEST, manifest), (TENSORS, &self.tensors), (CARD, &self.card)];
+        entries.extend(self.preview.as_ref().map(|preview| (PREVIEW, preview.as_slice())));
+        archive::write(&entries).unwrap()
+    }
+}
+
+/// The index of a gallery with one class.
+pub fn index() -> Index {
+    let config = config();
+    Index {
+        format: index::INDEX_VERSION,
+        id: "test".into(),
+        title: "Test".into(),
+        version: 3,
+        expires: Some(2_000_000_000),
+        parameters: Parameters::of(&config).unwrap(),
+        config,
+        sampling: Sampling { sampler: "euler".into(), steps: 20, guidance: 1.5 },
+        learngene: FileEntry::of("test-1.learngene", &learngene()),
+        classes: vec![ClassEntry::new(&class(), FileEntry::of("a-1.tailor", &tailor()))],
+    }
+}
