@@ -138,7 +138,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Reads an archive whose every byte is as [`write`] writes it.
+/// Reads an archive whose every byte is as [`write()`] writes it.
 ///
 /// # Errors
 /// [`PackError::NotAPack`], [`PackError::Truncated`], [`PackError::TrailingBytes`],
