@@ -24,6 +24,14 @@ pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
     }
 }
 
+/// Shards into which a training batch is cut on `device`: one per core on the processor.
+pub fn shards(device: &Device) -> usize {
+    match *device == Device::flex() {
+        true => std::thread::available_parallelism().map_or(1, usize::from),
+        false => 1,
+    }
+}
+
 fn missing(feature: &str, needs: &str) -> Error {
     Error::Refused {
         what: format!("no {feature} device can be used here"),

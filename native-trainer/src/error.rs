@@ -120,7 +120,9 @@ impl Error {
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",
             Self::Serve { .. } => "choose another port, or --port 0 for any that is free",
             Self::Refused { help, .. } => return Some(help.clone()).filter(|help| !help.is_empty()),
-            Self::Grid(_) | Self::Model(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => return None,
+            Self::Grid(_) | Self::Model(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => {
+                return None;
+            }
         };
         Some(help.to_owned())
     }

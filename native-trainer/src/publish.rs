@@ -7,8 +7,8 @@ use tailor_core::{Item, Model, SampleSettings, Sampler};
 use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, CardValue, Contents};
 use tailor_packs::{
-    Class, ClassEntry, FileEntry, Index, Objective, Parameters, TensorSpec, Tensors, Weights, write_learngene,
-    write_tailor,
+    Class, ClassEntry, FileEntry, Index, Objective, Parameters, TensorSpec, Tensors, Weights,
+    write_learngene, write_tailor,
 };
 
 use crate::checkpoint::{self, ClassName, Header};
@@ -107,7 +107,8 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     create_folder(&args.out)?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
-    let previews = Previews { args, sampling: &sampling, learngene: &learngene, trainer: &trainer, device: &device };
+    let previews =
+        Previews { args, sampling: &sampling, learngene: &learngene, trainer: &trainer, device: &device };
     let packed = |reason| Error::Pack { path: args.out.clone(), source: reason };
     let card = card(args, &title, &header);
     let preview = previews.png(None)?;

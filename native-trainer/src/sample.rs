@@ -53,7 +53,11 @@ pub fn generate_with(
 ///
 /// # Errors
 /// Whatever is wrong with one of the files.
-pub fn assemble(gallery: &Gallery, classes: &[String], device: &burn::tensor::Device) -> Result<Model, Error> {
+pub fn assemble(
+    gallery: &Gallery,
+    classes: &[String],
+    device: &burn::tensor::Device,
+) -> Result<Model, Error> {
     let mut model = Model::new(&gallery.index.config, &gallery.learngene()?.tensors, device)?;
     for id in classes {
         let class = gallery.class(id)?;

@@ -74,6 +74,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Error> {
         }
         None => Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device),
     };
+    let trainer = trainer.with_shards(device::shards(&device));
     Run { args, recipe, data, classes, trainer, interrupted: watch_for_interrupt() }.go()
 }
 
@@ -111,7 +112,8 @@ impl Run<'_> {
             let step = self.trainer.step;
             bar.set_position(step);
             let last = step == training.steps;
-            let stop = self.interrupted.load(Ordering::Relaxed) || limit.is_some_and(|l| started.elapsed() >= l);
+            let stop =
+                self.interrupted.load(Ordering::Relaxed) || limit.is_some_and(|l| started.elapsed() >= l);
             if window.0.elapsed() >= LOG_EVERY || last || stop {
                 let (seconds, n) = (window.0.elapsed().as_secs_f64(), f64::from(window.2));
                 let rate = n * training.batch_size as f64 / seconds;
@@ -129,7 +131,9 @@ impl Run<'_> {
             if stop && !last {
                 bar.abandon();
                 let (out, data) = (self.args.out.display(), self.args.data.display());
-                eprintln!("saved at step {step}; go on with: tailor train --data {data} --out {out} --resume");
+                eprintln!(
+                    "saved at step {step}; go on with: tailor train --data {data} --out {out} --resume"
+                );
                 return Ok(());
             }
         }
@@ -165,7 +169,8 @@ impl Run<'_> {
             gate: class.map(|c| (self.classes[c].id.clone(), 1.0)).into_iter().collect(),
             seed,
         };
-        let mut items: Vec<Item> = (1..=4).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
+        let mut items: Vec<Item> =
+            (1..=4).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
         let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
         let images = sample::generate(&model, settings)?;

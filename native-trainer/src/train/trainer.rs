@@ -1,8 +1,15 @@
 //! One training step: draw noise and times, gather the batch's tailors as leaves, differentiate,
 //! update the learngene densely and the gathered tailors lazily.
+//!
+//! On the processor the batch is cut into shards, one thread each: whole graphs side by side keep the
+//! cores busier than threads inside each of their many small operations.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tailor_core::noise::{Stream, generator, standard_normal, uniform};
 use tailor_core::path::{self, Node};
 use tailor_core::{Dit, Parameters, factored, init};
@@ -51,6 +58,7 @@ pub struct Trainer {
     specs: Vec<TensorSpec>,
     alphas: Vec<f64>,
     adamw: AdamW,
+    shards: Vec<Arc<ThreadPool>>,
     /// The learngene, in the order of [`ModelConfig::learngene_tensors`].
     pub learngene: Vec<DenseState>,
     /// The tailors, beside the graph.
@@ -89,6 +97,7 @@ impl Trainer {
             specs: config.learngene_tensors(),
             alphas: path::alphas_cumprod(),
             adamw: AdamW::default(),
+            shards: Vec::new(),
             learngene,
             bank,
             step,
@@ -106,76 +115,121 @@ impl Trainer {
         &self.device
     }
 
+    /// Cuts each batch into `n` shards with a thread of their own. Gradients are summed in order, so
+    /// a run repeats bit for bit with the same number of shards.
+    pub fn with_shards(mut self, n: usize) -> Self {
+        // Without its pools the trainer still works, on one thread at a time.
+        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build().ok().map(Arc::new);
+        self.shards = if n > 1 { (0..n).map_while(pool).collect() } else { Vec::new() };
+        self
+    }
+
     /// One step on a batch; returns the mean squared error.
     ///
     /// # Shapes
     /// - `images`: `[B, C, H, W]` in `[-1, 1]`, flat
     /// - `labels`: the class number of each image
     pub fn step(&mut self, images: Vec<f32>, labels: &[usize], settings: &StepSettings) -> f32 {
-        let device = self.device.clone().autodiff();
         let b = labels.len();
         let number = self.step as u32;
-        let (x, target, times) = self.noised(images, b, settings.seed, number, &device);
-
         let mut rng = generator(settings.seed, Stream::Training(purpose::DROPOUT, number));
-        let kept: Vec<bool> = labels.iter().map(|_| uniform(&mut rng) >= settings.label_dropout).collect();
-        let mut classes: Vec<usize> = labels.iter().zip(&kept).filter(|(_, k)| **k).map(|(c, _)| *c).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        let slot = |class: &usize| classes.binary_search(class).ok();
-        let gate = labels.iter().zip(&kept).map(|(class, kept)| {
-            let slot = slot(class).filter(|_| *kept);
-            slot.map(|s| (s, 1.0)).into_iter().collect()
-        });
-        let gate = gate.collect();
-
-        let leaf = |tensor: Tensor<1>| tensor.to_device(&device).require_grad();
-        let dense: Vec<Tensor<1>> = self.learngene.iter().map(|s| Tensor::from_inner(s.parameter.clone()).require_grad()).collect();
-        let tailor_specs = self.config.tailor_tensors();
-        let mut start = 0;
-        let leaves: Vec<Tensor<1>> = tailor_specs
-            .iter()
-            .map(|spec| {
-                let range = start..start + spec.len();
-                start = range.end;
-                let values = self.bank.gather(&classes, range);
-                let n = values.len();
-                leaf(Tensor::<1>::from_data(TensorData::new(values, [n]), &device))
-            })
-            .collect();
-        let tailors = match classes.len() {
-            0 => None,
-            k => factored::TailorStack::from_flat(&self.config, k, &leaves).gather(&gate),
-        };
-        let dit = Dit::new(&self.config, &Parameters::new(&self.specs, dense.iter().cloned()), &device);
-        let output = dit.forward(x, &times, tailors.as_ref());
-        let loss = (output - target).square().mean();
-        let mut gradients = loss.backward();
+        let kept = |class: &usize| Some(*class).filter(|_| uniform(&mut rng) >= settings.label_dropout);
+        let labels: Vec<Option<usize>> = labels.iter().map(kept).collect();
+        let batch = self.noised(&images, labels, settings.seed, number);
+        let total = self.sharded(&batch);
 
         self.step += 1;
         let decay = settings.ema_decay.min((1 + self.step) as f64 / (10 + self.step) as f64);
         self.ema_clock += decay.ln();
-        let (rate, root) = self.adamw.corrections(self.step, settings.learning_rate);
-        for (state, parameter) in self.learngene.iter_mut().zip(&dense) {
-            if let Some(gradient) = parameter.grad_remove(&mut gradients) {
-                state.update(gradient, rate, root, settings.learning_rate, &self.adamw, decay);
+        let lr = settings.learning_rate;
+        let (rate, root) = self.adamw.corrections(self.step, lr);
+        for (state, gradient) in self.learngene.iter_mut().zip(total.dense) {
+            state.update(gradient, rate, root, lr, &self.adamw, decay);
+        }
+        for (class, gradient) in &total.tailors {
+            self.bank.update(*class, gradient, lr, &self.adamw, self.ema_clock, decay);
+        }
+        (total.squares / (b * batch.values()) as f64) as f32
+    }
+
+    /// Gradients of the whole batch, summed over its shards in order.
+    fn sharded(&self, batch: &Batch) -> Gradients {
+        let n = self.shards.len().clamp(1, batch.len());
+        let range = |i: usize| i * batch.len() / n..(i + 1) * batch.len() / n;
+        if n == 1 {
+            return self.gradients(batch, range(0));
+        }
+        let parts = std::thread::scope(|scope| {
+            let spawn = |i: usize| {
+                let pool = &self.shards[i];
+                scope.spawn(move || pool.install(|| self.gradients(batch, range(i))))
+            };
+            let handles: Vec<_> = (0..n).map(spawn).collect();
+            let join = |h: std::thread::ScopedJoinHandle<'_, Gradients>| {
+                h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            handles.into_iter().map(join).collect::<Vec<_>>()
+        });
+        parts.into_iter().reduce(Gradients::add).unwrap_or_default()
+    }
+
+    /// Gradients of the mean squared error of the whole batch by the images in `range`.
+    fn gradients(&self, batch: &Batch, range: Range<usize>) -> Gradients {
+        let device = self.device.clone().autodiff();
+        let labels = &batch.labels[range.clone()];
+        let mut classes: Vec<usize> = labels.iter().flatten().copied().collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let slot = |class: &Option<usize>| class.and_then(|c| classes.binary_search(&c).ok());
+        let gate = labels.iter().map(|class| slot(class).map(|s| (s, 1.0)).into_iter().collect()).collect();
+
+        let dense: Vec<Tensor<1>> =
+            self.learngene.iter().map(|s| s.parameter.clone().autodiff().require_grad()).collect();
+        let tailor_specs = self.config.tailor_tensors();
+        let mut start = 0;
+        let leaf = |spec: &TensorSpec| {
+            let values = self.bank.gather(&classes, start..start + spec.len());
+            start += spec.len();
+            let n = values.len();
+            Tensor::<1>::from_data(TensorData::new(values, [n]), &device).require_grad()
+        };
+        let (leaves, tailors) = match classes.len() {
+            0 => (Vec::new(), None),
+            k => {
+                let leaves: Vec<_> = tailor_specs.iter().map(leaf).collect();
+                let stack = factored::TailorStack::from_flat(&self.config, k, &leaves);
+                (leaves, stack.gather(&gate))
+            }
+        };
+        let dit = Dit::new(&self.config, &Parameters::new(&self.specs, dense.iter().cloned()), &device);
+        let (x, target) =
+            (batch.tensor(&batch.x, &range, &device), batch.tensor(&batch.target, &range, &device));
+        let output = dit.forward(x, &batch.times[range], tailors.as_ref());
+        let squares = (output - target).square().sum();
+        let mut gradients = (squares.clone() / (batch.len() * batch.values()) as f64).backward();
+
+        // A parameter that took no part has no gradient: a zero one, since its shape is needed below.
+        let dense = dense.iter().zip(&self.learngene);
+        let dense =
+            dense.map(|(p, s)| p.grad_remove(&mut gradients).unwrap_or_else(|| s.parameter.zeros_like()));
+        let dense = dense.collect();
+        let mut tailors: Vec<(usize, Vec<f32>)> = classes.iter().map(|c| (*c, Vec::new())).collect();
+        for (leaf, spec) in leaves.iter().zip(&tailor_specs) {
+            let gradient = leaf.grad_remove(&mut gradients).map(|g| g.into_data().convert::<f32>());
+            let gradient = gradient.as_ref().and_then(|g| g.as_slice::<f32>().ok());
+            for (k, (_, row)) in tailors.iter_mut().enumerate() {
+                match gradient {
+                    Some(values) => row.extend_from_slice(&values[k * spec.len()..(k + 1) * spec.len()]),
+                    None => row.resize(row.len() + spec.len(), 0.0),
+                }
             }
         }
-        if !classes.is_empty() {
-            self.update_tailors(&classes, &leaves, &tailor_specs, &mut gradients, settings.learning_rate, decay);
-        }
-        loss.into_scalar::<f32>()
+        Gradients { squares: f64::from(squares.into_scalar::<f32>()), dense, tailors }
     }
 
     /// Noisy images, what the network should say of them, and their times.
-    fn noised(
-        &self,
-        images: Vec<f32>,
-        b: usize,
-        seed: u64,
-        number: u32,
-        device: &Device,
-    ) -> (Tensor<4>, Tensor<4>, Vec<f32>) {
+    fn noised(&self, images: &[f32], labels: Vec<Option<usize>>, seed: u64, number: u32) -> Batch {
+        let b = labels.len();
         let mut rng = generator(seed, Stream::Training(purpose::TIMES, number));
         let places: Vec<Node> = match self.config.objective {
             Objective::Ddpm => {
@@ -199,34 +253,57 @@ impl Trainer {
             });
         }
         let side = self.config.image_size as usize;
-        let shape = [b, self.config.channels as usize, side, side];
-        let upload = |v: Vec<f32>| Tensor::<4>::from_data(TensorData::new(v, shape), device);
-        (upload(x), upload(target), places.iter().map(|p| p.t as f32).collect())
+        let shape = [self.config.channels as usize, side, side];
+        Batch { x, target, times: places.iter().map(|p| p.t as f32).collect(), labels, shape }
+    }
+}
+
+/// A batch on the host: noisy images, targets, times, and classes (`None` where dropped).
+struct Batch {
+    x: Vec<f32>,
+    target: Vec<f32>,
+    times: Vec<f32>,
+    labels: Vec<Option<usize>>,
+    shape: [usize; 3],
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.labels.len()
     }
 
-    fn update_tailors(
-        &mut self,
-        classes: &[usize],
-        leaves: &[Tensor<1>],
-        specs: &[TensorSpec],
-        gradients: &mut burn::tensor::Gradients,
-        lr: f64,
-        decay: f64,
-    ) {
-        let mut by_class = vec![Vec::new(); classes.len()];
-        for (leaf, spec) in leaves.iter().zip(specs) {
-            let gradient = leaf.grad_remove(gradients).map(|g| g.into_data().convert::<f32>());
-            let gradient = gradient.as_ref().and_then(|g| g.as_slice::<f32>().ok());
-            for (k, row) in by_class.iter_mut().enumerate() {
-                match gradient {
-                    Some(values) => row.extend_from_slice(&values[k * spec.len()..(k + 1) * spec.len()]),
-                    None => row.resize(row.len() + spec.len(), 0.0),
-                }
+    /// Values of one image.
+    fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The images in `range`, `[B, C, H, W]`.
+    fn tensor(&self, values: &[f32], range: &Range<usize>, device: &Device) -> Tensor<4> {
+        let ([c, h, w], n) = (self.shape, self.values());
+        let part = values[range.start * n..range.end * n].to_vec();
+        Tensor::from_data(TensorData::new(part, [range.len(), c, h, w]), device)
+    }
+}
+
+/// What one shard contributes: its squared errors and the gradients, the tailors' by class number.
+#[derive(Default)]
+struct Gradients {
+    squares: f64,
+    dense: Vec<Tensor<1>>,
+    tailors: Vec<(usize, Vec<f32>)>,
+}
+
+impl Gradients {
+    fn add(mut self, other: Self) -> Self {
+        self.squares += other.squares;
+        self.dense = self.dense.into_iter().zip(other.dense).map(|(a, b)| a + b).collect();
+        for (class, gradient) in other.tailors {
+            match self.tailors.iter_mut().find(|(c, _)| *c == class) {
+                Some((_, sum)) => sum.iter_mut().zip(&gradient).for_each(|(a, b)| *a += b),
+                None => self.tailors.push((class, gradient)),
             }
         }
-        for (class, gradient) in classes.iter().zip(&by_class) {
-            self.bank.update(*class, gradient, lr, &self.adamw, self.ema_clock, decay);
-        }
+        self
     }
 }
 
