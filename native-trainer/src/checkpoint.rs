@@ -2,6 +2,8 @@
 //!
 //! Random draws and data order depend on seed and step alone, so parameters, moments, averages and
 //! step counts are all there is to save.
+//!
+//! The last tensor, and with it the file's last 32 bytes, is the SHA-256 of everything before it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
-use tailor_packs::TensorSpec;
+use tailor_packs::{Digest, TensorSpec};
 
 use crate::cli::Recipe;
 use crate::data::Class;
@@ -55,6 +57,9 @@ impl From<&Class> for ClassName {
 }
 
 const KEY: &str = "tailor";
+/// The digest's tensor. Safetensors puts bytes behind wider values, so it comes last.
+const DIGEST: &str = "sha256";
+const DIGEST_LEN: usize = 32;
 const LEARNGENE_PARTS: [&str; 4] = ["parameter", "first", "second", "ema"];
 
 /// The checkpoint of the run in `folder`.
@@ -94,26 +99,36 @@ pub fn save(folder: &Path, trainer: &Trainer, recipe: &Recipe, classes: &[ClassN
     let views = tensors.iter().map(|(name, data, len)| {
         TensorView::new(Dtype::F32, vec![*len], data).map(|view| (name.clone(), view))
     });
+    let blank = TensorView::new(Dtype::U8, vec![DIGEST_LEN], &[0; DIGEST_LEN]);
+    let views = views.chain([blank.map(|view| (DIGEST.to_owned(), view))]);
     let views = views.collect::<Result<Vec<_>, _>>().map_err(|e| broken(folder, e.to_string()))?;
     let file = serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])));
-    let file = file.map_err(|e| broken(folder, e.to_string()))?;
+    let mut file = file.map_err(|e| broken(folder, e.to_string()))?;
+    file.truncate(file.len() - DIGEST_LEN);
+    file.extend(Digest::of(&file).0);
     Ok(write_atomic(&path(folder), &file)?)
 }
 
 /// Reads a checkpoint's header and its raw bytes.
 ///
 /// # Errors
-/// [`Error::Read`], or [`Error::Refused`] when the file is no checkpoint.
+/// [`Error::Read`], or [`Error::Refused`] when the file is no checkpoint or not as it was written.
 pub fn read(folder: &Path) -> Result<(Header, Vec<u8>), Error> {
     let file = path(folder);
     let bytes = std::fs::read(&file).map_err(Error::read(&file))?;
-    let header = SafeTensors::read_metadata(&bytes).map_err(|e| broken(folder, e.to_string()))?.1;
-    let header = header.metadata().as_ref().and_then(|m| m.get(KEY));
+    let metadata = SafeTensors::read_metadata(&bytes).map_err(|e| broken(folder, e.to_string()))?.1;
+    let sound = bytes.split_last_chunk().is_some_and(|(body, digest)| Digest::of(body).0 == *digest);
+    let header = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
     let header = header.ok_or_else(|| broken(folder, "it has no header".to_owned()))?;
     let header: Header = serde_json::from_str(header).map_err(|e| broken(folder, e.to_string()))?;
     header.recipe.model.validate()?;
     if header.tailors.len() != header.classes.len() {
         return Err(broken(folder, "it names another number of tailors than of classes".to_owned()));
+    }
+    // Exactly the run's tensors and no other: a checkpoint from before there was a digest.
+    let tensors = LEARNGENE_PARTS.len() * (header.recipe.model.learngene_tensors().len() + header.tailors.len());
+    if !sound && metadata.tensors().len() != tensors {
+        return Err(broken(folder, "its content does not match its SHA-256".to_owned()));
     }
     Ok((header, bytes))
 }

@@ -1,5 +1,225 @@
-//! Not there yet.
-/// Not there yet.
-pub fn run(_: &crate::cli::EvaluateArgs) -> Result<(), crate::Error> {
-    Err(crate::Error::Refused { what: "not there yet".into(), help: String::new() })
+//! `tailor evaluate`: does a gallery draw what it is asked for, and does its learngene stand for no
+//! class in particular? Judged by a [`Classifier`] that this command trains on the real images.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tailor_core::{Item, Model};
+
+use crate::classifier::Classifier;
+use crate::cli::{self, EvaluateArgs};
+use crate::data::{Dataset, Options};
+use crate::error::Error;
+use crate::files::write_atomic;
+use crate::gallery::Gallery;
+use crate::parallel::Workers;
+use crate::{device, sample};
+
+/// A pair of classes is confusable when the reader takes so much of one's real images for the other.
+const CONFUSABLE: f64 = 0.05;
+
+/// What the evaluation found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The reader's share of right answers on real images of sources it never saw.
+    pub classifier_accuracy: f64,
+    /// Real images behind that figure.
+    pub held_out_images: usize,
+    /// Samples made of the asked classes.
+    pub samples: usize,
+    /// Share of samples that the reader takes for the asked class.
+    pub agreement: f64,
+    /// As `agreement`, with a sample read as its confusable partner counted as right.
+    pub agreement_up_to_confusable: f64,
+    /// Pairs of classes that the reader confuses on real images.
+    pub confusable: Vec<[String; 2]>,
+    /// Agreement of each class, the worst first.
+    pub classes: Vec<ClassReport>,
+    /// Samples made of the learngene alone.
+    pub learngene_samples: usize,
+    /// The class for which the reader takes most of them, and the share.
+    pub learngene_most: (String, f64),
+    /// Classes that occur among its answers.
+    pub learngene_classes: usize,
+    /// Entropy of its answers in nats; the logarithm of the number of classes at most.
+    pub learngene_entropy: f64,
+}
+
+/// One class of the report.
+#[derive(Debug, Serialize)]
+pub struct ClassReport {
+    /// Name for people.
+    pub name: String,
+    /// Share of its samples read as this class.
+    pub agreement: f64,
+    /// What they are most often read as instead.
+    pub taken_for: Option<String>,
+}
+
+/// Runs `tailor evaluate`.
+///
+/// # Errors
+/// Anything wrong with gallery, data, device or disk.
+pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
+    let gallery = Gallery::open(&args.gallery)?;
+    let data = Dataset::open(&args.data, &Options::for_model(&gallery.index.config, false))?;
+    let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
+    for id in &ids {
+        gallery.class(id)?;
+    }
+    let device = device::open(args.device)?;
+    let sources: BTreeSet<&String> = data.sources.iter().collect();
+    let held_out: BTreeSet<&String> = sources.into_iter().step_by(args.hold_out as usize).collect();
+    let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
+
+    let bar = bar("reading real images");
+    let reader = Classifier::train(&data, &kept, args.epochs, args.seed, &device, |step, steps| {
+        bar.set_length(steps as u64);
+        bar.set_position(step as u64);
+    });
+    bar.finish_and_clear();
+    let answers = reader.read(&data.batch(&held_out));
+    let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
+
+    let model = sample::assemble(&gallery, &ids, &device)?;
+    let asked: Vec<usize> = (0..ids.len()).flat_map(|c| vec![c; args.per_class]).collect();
+    let item = |(i, class): (usize, Option<usize>)| Item {
+        gate: class.map(|c| (ids[c].clone(), 1.0)).into_iter().collect(),
+        seed: args.seed.wrapping_add((i % args.per_class.max(1)) as u64),
+    };
+    let of_classes = asked.iter().map(|c| Some(*c)).enumerate().map(item).collect();
+    let made = answers_to(args, &gallery, &model, &reader, of_classes, "sampling every class")?;
+    let made = Confusion::new(ids.len(), asked.into_iter().zip(made));
+    let alone = (0..args.per_class.max(1) * 10)
+        .map(|i| Item { gate: Vec::new(), seed: args.seed.wrapping_add(i as u64) })
+        .collect();
+    let alone = answers_to(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
+    let report = report(&data, &real, &made, &alone);
+    if let Some(path) = &args.out {
+        let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::Refused {
+            what: format!("cannot write the report: {e}"),
+            help: String::new(),
+        })?;
+        write_atomic(path, &json)?;
+    }
+    cli::print(&in_words(&report))
+}
+
+fn bar(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+}
+
+/// What the reader says of each item's sample.
+fn answers_to(
+    args: &EvaluateArgs,
+    gallery: &Gallery,
+    model: &Model,
+    reader: &Classifier,
+    items: Vec<Item>,
+    what: &'static str,
+) -> Result<Vec<usize>, Error> {
+    let bar = bar(what);
+    bar.set_length(items.len() as u64);
+    let batches: Vec<Vec<Item>> = items.chunks(50).map(<[Item]>::to_vec).collect();
+    let answers = Workers::new(model.device()).map(batches, |items| {
+        let n = items.len() as u64;
+        let images = sample::generate(model, sample::settings(gallery, &args.sampling, items)?)?;
+        bar.inc(n);
+        Ok(reader.read(&images.values))
+    });
+    bar.finish_and_clear();
+    Ok(answers.into_iter().collect::<Result<Vec<_>, Error>>()?.concat())
+}
+
+/// How often class `a` was answered with class `b`.
+struct Confusion {
+    classes: usize,
+    counts: Vec<usize>,
+}
+
+impl Confusion {
+    fn new(classes: usize, pairs: impl Iterator<Item = (usize, usize)>) -> Self {
+        let mut counts = vec![0; classes * classes];
+        pairs.for_each(|(asked, answer)| counts[asked * classes + answer] += 1);
+        Self { classes, counts }
+    }
+
+    fn row(&self, class: usize) -> &[usize] {
+        &self.counts[class * self.classes..(class + 1) * self.classes]
+    }
+
+    fn share(&self, asked: usize, answer: usize) -> f64 {
+        self.row(asked)[answer] as f64 / self.row(asked).iter().sum::<usize>().max(1) as f64
+    }
+
+    fn accuracy(&self, right: impl Fn(usize, usize) -> bool) -> f64 {
+        let hits =
+            |a: usize| (0..self.classes).filter(|b| right(a, *b)).map(|b| self.row(a)[b]).sum::<usize>();
+        let total = self.counts.iter().sum::<usize>().max(1);
+        (0..self.classes).map(hits).sum::<usize>() as f64 / total as f64
+    }
+}
+
+fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize]) -> Report {
+    let name = |class: usize| data.classes[class].name.clone();
+    let k = real.classes;
+    let confused = |a, b| a != b && (real.share(a, b) >= CONFUSABLE || real.share(b, a) >= CONFUSABLE);
+    let pairs = (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).filter(|(a, b)| confused(*a, *b));
+    let class = |a: usize| {
+        let others = (0..k).filter(|b| *b != a && made.row(a)[*b] > 0);
+        let most = others.max_by_key(|b| made.row(a)[*b]);
+        ClassReport { name: name(a), agreement: made.share(a, a), taken_for: most.map(name) }
+    };
+    let mut classes: Vec<ClassReport> = (0..k).map(class).collect();
+    classes.sort_by(|a, b| a.agreement.total_cmp(&b.agreement));
+    let mut answers = BTreeMap::<usize, usize>::new();
+    alone.iter().for_each(|answer| *answers.entry(*answer).or_default() += 1);
+    let share = |n: usize| n as f64 / alone.len().max(1) as f64;
+    let most =
+        answers.iter().max_by_key(|(_, n)| **n).map_or((String::new(), 0.0), |(c, n)| (name(*c), share(*n)));
+    Report {
+        classifier_accuracy: real.accuracy(|a, b| a == b),
+        held_out_images: real.counts.iter().sum(),
+        samples: made.counts.iter().sum(),
+        agreement: made.accuracy(|a, b| a == b),
+        agreement_up_to_confusable: made.accuracy(|a, b| a == b || confused(a, b)),
+        confusable: pairs.map(|(a, b)| [name(a), name(b)]).collect(),
+        classes,
+        learngene_samples: alone.len(),
+        learngene_most: most,
+        learngene_classes: answers.len(),
+        learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>(),
+    }
+}
+
+fn in_words(report: &Report) -> String {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let pairs: Vec<String> = report.confusable.iter().map(|[a, b]| format!("{a}/{b}")).collect();
+    let worst = |c: &ClassReport| {
+        let instead = c.taken_for.as_ref().map_or(String::new(), |t| format!(" (as {t})"));
+        format!("{} {}{instead}", c.name, percent(c.agreement))
+    };
+    let worst: Vec<String> = report.classes.iter().take(8).map(worst).collect();
+    format!(
+        "classifier on {} real images of sources it never saw: {}\n\
+         agreement with the asked class, {} samples: {}\n\
+         the same, pairs confused on real images counted as one: {}  ({})\n\
+         lowest: {}\n\
+         learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n",
+        report.held_out_images,
+        percent(report.classifier_accuracy),
+        report.samples,
+        percent(report.agreement),
+        percent(report.agreement_up_to_confusable),
+        if pairs.is_empty() { "none".to_owned() } else { pairs.join(" ") },
+        worst.join(", "),
+        report.learngene_samples,
+        report.learngene_classes,
+        report.learngene_most.0,
+        percent(report.learngene_most.1),
+        report.learngene_entropy,
+        (report.classes.len() as f64).ln(),
+    )
 }

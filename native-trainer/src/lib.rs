@@ -4,6 +4,7 @@
 //! command is one module with a `run` function.
 
 pub mod checkpoint;
+pub mod classifier;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -13,6 +14,7 @@ pub mod files;
 pub mod gallery;
 pub mod grid;
 pub mod inspect;
+pub mod parallel;
 pub mod publish;
 pub mod sample;
 pub mod serve;

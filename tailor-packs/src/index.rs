@@ -281,7 +281,7 @@ impl Index {
         }
         check_id("gallery id", &self.id).map_err(invalid)?;
         check_name("title", &self.title).map_err(invalid)?;
-        check_id("sampler", &self.sampling.sampler).map_err(invalid)?;
+        check_name("sampler", &self.sampling.sampler).map_err(invalid)?;
         let Sampling { steps, guidance, .. } = self.sampling;
         if steps == 0 || !guidance.is_finite() {
             return Err(invalid(format!("it samples with {steps} steps and guidance {guidance}")));

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tailor_core::noise::{Stream, generator, standard_normal, uniform};
 use tailor_core::path::{self, Node};
 use tailor_core::{Dit, Parameters, factored, init};
 use tailor_packs::{ModelConfig, Objective, TensorSpec};
 
 use super::bank::{AdamW, TailorBank};
+use crate::parallel::Workers;
 
 /// Purposes of a run's random draws; each has its own stream for every step.
 mod purpose {
@@ -58,7 +58,7 @@ pub struct Trainer {
     specs: Vec<TensorSpec>,
     alphas: Vec<f64>,
     adamw: AdamW,
-    shards: Vec<Arc<ThreadPool>>,
+    workers: Arc<Workers>,
     /// The learngene, in the order of [`ModelConfig::learngene_tensors`].
     pub learngene: Vec<DenseState>,
     /// The tailors, beside the graph.
@@ -72,13 +72,8 @@ pub struct Trainer {
 impl Trainer {
     /// A random model of `classes` classes on `device` (without autodiff).
     pub fn new(config: &ModelConfig, classes: usize, seed: u64, device: &Device) -> Self {
-        let upload = |values: Vec<f32>| {
-            let n = values.len();
-            let parameter = Tensor::<1>::from_data(TensorData::new(values, [n]), device);
-            let zeros = Tensor::zeros([n], device);
-            DenseState { ema: parameter.clone(), first: zeros.clone(), second: zeros, parameter }
-        };
-        let learngene = init::learngene(config, seed).into_iter().map(upload).collect();
+        let learngene =
+            init::learngene(config, seed).into_iter().map(|v| DenseState::new(v, device)).collect();
         Self::from_parts(config, device, learngene, TailorBank::new(config, seed, classes), 0, 0.0)
     }
 
@@ -97,7 +92,7 @@ impl Trainer {
             specs: config.learngene_tensors(),
             alphas: path::alphas_cumprod(),
             adamw: AdamW::default(),
-            shards: Vec::new(),
+            workers: Arc::new(Workers::with_count(1)),
             learngene,
             bank,
             step,
@@ -118,9 +113,7 @@ impl Trainer {
     /// Cuts each batch into `n` shards with a thread of their own. Gradients are summed in order, so
     /// a run repeats bit for bit with the same number of shards.
     pub fn with_shards(mut self, n: usize) -> Self {
-        // Without its pools the trainer still works, on one thread at a time.
-        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build().ok().map(Arc::new);
-        self.shards = if n > 1 { (0..n).map_while(pool).collect() } else { Vec::new() };
+        self.workers = Arc::new(Workers::with_count(n));
         self
     }
 
@@ -154,22 +147,9 @@ impl Trainer {
 
     /// Gradients of the whole batch, summed over its shards in order.
     fn sharded(&self, batch: &Batch) -> Gradients {
-        let n = self.shards.len().clamp(1, batch.len());
-        let range = |i: usize| i * batch.len() / n..(i + 1) * batch.len() / n;
-        if n == 1 {
-            return self.gradients(batch, range(0));
-        }
-        let parts = std::thread::scope(|scope| {
-            let spawn = |i: usize| {
-                let pool = &self.shards[i];
-                scope.spawn(move || pool.install(|| self.gradients(batch, range(i))))
-            };
-            let handles: Vec<_> = (0..n).map(spawn).collect();
-            let join = |h: std::thread::ScopedJoinHandle<'_, Gradients>| {
-                h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            handles.into_iter().map(join).collect::<Vec<_>>()
-        });
+        let n = self.workers.count().min(batch.len());
+        let ranges = (0..n).map(|i| i * batch.len() / n..(i + 1) * batch.len() / n).collect();
+        let parts = self.workers.map(ranges, |range| self.gradients(batch, range));
         parts.into_iter().reduce(Gradients::add).unwrap_or_default()
     }
 
@@ -308,7 +288,16 @@ impl Gradients {
 }
 
 impl DenseState {
-    fn update(&mut self, gradient: Tensor<1>, rate: f64, root: f64, lr: f64, adamw: &AdamW, decay: f64) {
+    /// A parameter at its first values.
+    pub fn new(values: Vec<f32>, device: &Device) -> Self {
+        let n = values.len();
+        let parameter = Tensor::<1>::from_data(TensorData::new(values, [n]), device);
+        let zeros = Tensor::zeros([n], device);
+        Self { ema: parameter.clone(), first: zeros.clone(), second: zeros, parameter }
+    }
+
+    /// One AdamW step with the factors of [`AdamW::corrections`], then the average.
+    pub fn update(&mut self, gradient: Tensor<1>, rate: f64, root: f64, lr: f64, adamw: &AdamW, decay: f64) {
         let take = |t: &mut Tensor<1>| t.extract();
         self.first = take(&mut self.first) * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
         self.second = take(&mut self.second) * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
