@@ -35,6 +35,7 @@ lint: fmt-check deny
 
 # Time training and sampling on this machine
 bench: (need "wasm-opt" "brotli" "chromium") site
+    cargo build -p tailor-trainer --bin tailor
     cargo bench -p tailor-tests --profile dev
 
 # Build the page and its engines into web/dist

@@ -1,0 +1,194 @@
+//! `just bench`: how fast the letters model trains and samples on this machine, as Markdown rows.
+//!
+//! Training is compared with PyTorch side by side, in turns, so that a machine whose speed drifts favours
+//! neither. PyTorch is looked for as `$PYTHON` (with the packages of `tests/reference/requirements.txt`);
+//! where it is missing its rows are left out and the output says so.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up ends the benchmark")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use serde_json::Value;
+use tailor_core::{Item, Model, SampleSettings, Sampling};
+use tailor_packs::Index;
+use tailor_tests::chromium::{Browser, Gpu};
+use tailor_tests::server::Server;
+
+const ROUNDS: usize = 5;
+const CLASSES: usize = 62;
+
+fn main() {
+    // `cargo test --benches` runs this too, and then it has nothing to test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    println!("| what | median | spread | peak memory |\n|---|---|---|---|");
+    training();
+    native_sampling();
+    browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
+    browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn row(what: &str, unit: &str, mut figures: Vec<f64>, memory: Option<u64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let (least, most) = (figures[0], figures[figures.len() - 1]);
+    let median = figures[figures.len() / 2];
+    let memory = memory.map_or("—".to_owned(), |kib| format!("{} MB", kib / 1000));
+    println!("| {what} | {median:.1} {unit} | {least:.1} to {most:.1} | {memory} |");
+    median
+}
+
+/// Images per second of the letters preset, batch 64, against the same net in PyTorch.
+fn training() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    random_idx(&data);
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let threads = std::thread::available_parallelism().unwrap().to_string();
+    let script = root().join("tests/reference/bench_train.py");
+    let (mut ours, mut theirs, mut dense) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut their_memory) = (0, 0);
+    for round in 0..ROUNDS {
+        let out = folder.path().join(format!("run-{round}"));
+        let mut train = Command::new(root().join("target/debug/tailor"));
+        train.arg("train").arg("--data").arg(&data).arg("--out").arg(&out);
+        train.args(["--preset", "letters", "--batch-size", "64", "--steps", "24", "--sample-every", "0"]);
+        train.args(["--device", "cpu"]);
+        memory = memory.max(run(train).1);
+        let log = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        let rates = log.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["images_per_second"].as_f64().unwrap());
+        // The first window holds the warm-up.
+        let rates: Vec<f64> = rates.skip(1).collect();
+        ours.push(rates.iter().sum::<f64>() / rates.len() as f64);
+        for (form, figures) in [("gathered", &mut theirs), ("dense", &mut dense)] {
+            let mut torch = Command::new(&python);
+            torch.arg(&script).args(["--steps", "20", "--batch", "64", "--threads", &threads, "--form", form]);
+            let (output, peak) = run(torch);
+            if let Ok(line) = serde_json::from_str::<Value>(output.trim()) {
+                figures.push(line["images_per_second"].as_f64().unwrap());
+                their_memory = their_memory.max(peak);
+            }
+        }
+    }
+    let ours = row("training, letters preset, batch 64", "images/s", ours, Some(memory));
+    if theirs.len() < ROUNDS {
+        println!("\nPyTorch was not found as {python}: set PYTHON to compare with it.\n");
+        return;
+    }
+    let gathered = row("the same net in PyTorch", "images/s", theirs, Some(their_memory));
+    let dense = row("a dense DiT of the same width in PyTorch", "images/s", dense, Some(their_memory));
+    println!("| ratio to PyTorch, same net | {:.2} | | |", ours / gathered);
+    println!("| ratio to PyTorch, dense DiT | {:.2} | | |", ours / dense);
+}
+
+/// Runs a command; its standard output and peak memory in KiB.
+fn run(mut command: Command) -> (String, u64) {
+    let Ok(mut child) = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+        return (String::new(), 0);
+    };
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(high_water(child.id()));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    (read(&mut child), peak)
+}
+
+fn read(child: &mut Child) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut text).unwrap();
+    text
+}
+
+/// Peak resident memory of a process in KiB; 0 where the system does not tell.
+fn high_water(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+/// 62 classes of random 32×32 pictures as IDX files.
+fn random_idx(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    let n = CLASSES * 20;
+    let header = |magic: u32, axes: &[usize]| {
+        let axes = axes.iter().map(|a| *a as u32);
+        std::iter::once(magic).chain(axes).flat_map(u32::to_be_bytes).collect::<Vec<u8>>()
+    };
+    let mut images = header(0x0803, &[n, 32, 32]);
+    images.extend((0..n * 1024).map(|i| (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]));
+    let mut labels = header(0x0801, &[n]);
+    labels.extend((0..n).map(|i| (i % CLASSES) as u8));
+    std::fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(folder.join("train-labels-idx1-ubyte"), labels).unwrap();
+}
+
+/// Milliseconds per step of one image from the letters gallery, on the processor.
+fn native_sampling() {
+    let gallery = root().join("web/galleries/letters");
+    let index = Index::parse(&std::fs::read(gallery.join("index.json")).unwrap()).unwrap();
+    let learngene = index.read_learngene(&std::fs::read(gallery.join(&index.learngene.path)).unwrap()).unwrap();
+    let mut model = Model::new(&index.config, &learngene.tensors, &Device::flex()).unwrap();
+    let class = &index.classes[0];
+    let pack = std::fs::read(gallery.join(&class.file.path)).unwrap();
+    model.insert(&class.id, index.read_tailor(&class.id, &pack).unwrap().tensors).unwrap();
+    let once = |seed| {
+        let settings = SampleSettings {
+            sampler: index.sampling.sampler.parse().unwrap(),
+            steps: index.sampling.steps as usize,
+            guidance: f64::from(index.sampling.guidance),
+            items: vec![Item { gate: vec![(class.id.clone(), 1.0)], seed }],
+        };
+        let started = Instant::now();
+        let mut sampling = Sampling::new(&model, settings).unwrap();
+        while sampling.step() {}
+        sampling.images().into_data();
+        started.elapsed().as_secs_f64() * 1000.0 / f64::from(index.sampling.steps)
+    };
+    once(0);
+    let figures = (1..=ROUNDS as u64).map(once).collect();
+    row("a sampling step, one letter, native CPU", "ms", figures, Some(high_water(std::process::id())));
+}
+
+/// The same in a browser, as the page itself measures it.
+fn browser(what: &str, gpu: Gpu, backend: &str, steps: u32) {
+    let server = Server::start(&[("/", root().join("web/dist"))]).unwrap();
+    let browser = Browser::launch(gpu).unwrap();
+    let page = browser.page().unwrap();
+    let mut figures = Vec::new();
+    for seed in 0..=ROUNDS as u64 {
+        page.navigate(&server.url(&format!("/?backend={backend}&again={seed}#class=A&seed={seed}&steps={steps}"))).unwrap();
+        page.wait_for("['done', 'failed'].includes(document.body.dataset.state)", Duration::from_secs(600)).unwrap();
+        let words = page.eval("document.querySelector('#status').innerText").unwrap();
+        let words = words.as_str().unwrap_or_default();
+        let ms = words.split(' ').zip(words.split(' ').skip(1)).find(|(_, unit)| *unit == "ms").map(|(n, _)| n);
+        let Some(ms) = ms.and_then(|n| n.parse::<f64>().ok()) else {
+            println!("\n{what}: no figure; the page says: {words}\n");
+            return;
+        };
+        // The first image warms up compiled code and pipelines.
+        if seed > 0 {
+            figures.push(ms);
+        }
+    }
+    row(&format!("a sampling step, one letter, {what}"), "ms", figures, renderers_peak());
+}
+
+/// Peak memory of the largest renderer or GPU process of the browsers that run, in KiB.
+fn renderers_peak() -> Option<u64> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok());
+    let of_browser = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains("--type=renderer") || line.contains("--type=gpu-process")
+    };
+    pids.filter(of_browser).map(high_water).max()
+}
