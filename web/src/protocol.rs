@@ -197,8 +197,17 @@ pub struct Failure {
     pub code: String,
     /// What happened, for people.
     pub sentence: String,
+    /// The cause in its own words, for who wants to know; may be empty.
+    pub detail: String,
     /// What to do.
     pub remedy: Remedy,
+}
+
+impl Failure {
+    /// A failure without details.
+    pub fn new(code: &str, sentence: impl Into<String>, remedy: Remedy) -> Self {
+        Self { code: code.to_owned(), sentence: sentence.into(), detail: String::new(), remedy }
+    }
 }
 
 /// What can be done about a failure.

@@ -3,13 +3,13 @@
 use crate::protocol::{Failure, Remedy};
 use tailor_core::{ModelError, UnknownSampler};
 use tailor_packs::PackError;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No answer from the network.
-    #[error("{file} did not arrive: {reason}. Check the connection, then try again")]
+    #[error("The file {file} did not arrive. Check the connection, then try again.")]
     Unreachable {
         /// The file's name.
         file: String,
@@ -18,7 +18,7 @@ pub enum EngineError {
     },
     /// An answer that is not the file.
     #[error(
-        "{file} did not arrive: the server answered {status}. Check the gallery's address, then try again"
+        "The file {file} did not arrive: the server answered {status}. Check the gallery's address, then try again."
     )]
     Status {
         /// The file's name.
@@ -27,7 +27,7 @@ pub enum EngineError {
         status: u16,
     },
     /// Bytes that are not what the gallery promised.
-    #[error("{file} was refused: {source}")]
+    #[error("The file {file} is not what this gallery promises, so it was not used.")]
     Pack {
         /// The file's name.
         file: String,
@@ -35,45 +35,43 @@ pub enum EngineError {
         source: PackError,
     },
     /// A class that the gallery does not have.
-    #[error("this gallery has no class {class:?}; choose one that it shows")]
+    #[error("This gallery has no class “{class}”. Choose one that it shows.")]
     UnknownClass {
         /// The id asked for.
         class: String,
     },
     /// A gallery made for a sampler that this version lacks.
-    #[error("the gallery asks for another version of tailor: {0}")]
+    #[error("The gallery was made for another version of tailor.")]
     Sampler(#[from] UnknownSampler),
     /// What cannot be assembled or sampled.
-    #[error("{0}")]
+    #[error("The model cannot do this: {0}.")]
     Model(#[from] ModelError),
     /// An order before any gallery was opened.
-    #[error("no gallery is open; open one first")]
+    #[error("No gallery is open. Open one first.")]
     NoGallery,
     /// No device of this kind.
-    #[error("the GPU cannot be used: {reason}")]
+    #[error("The GPU cannot be used.")]
     Device {
         /// Burn's or the browser's words.
         reason: String,
     },
     /// The device did not give its numbers back.
-    #[error("the images could not be read back: {reason}")]
+    #[error("The images could not be read back.")]
     ReadBack {
         /// Burn's words.
         reason: String,
     },
     /// The numbers that came back are no image.
-    #[error(
-        "the images hold values that are no numbers; another seed, fewer steps or less guidance may help"
-    )]
+    #[error("The images hold values that are no numbers. Another seed or less guidance may help.")]
     NotFinite,
     /// A message that is none.
-    #[error("the engine was sent a message that it does not know: {reason}")]
+    #[error("The engine was sent a message that it does not know.")]
     Message {
         /// What the parser says.
         reason: String,
     },
     /// The order was stopped.
-    #[error("stopped")]
+    #[error("Stopped.")]
     Cancelled,
 }
 
@@ -99,11 +97,14 @@ impl EngineError {
             E::Message { .. } => ("message", Remedy::Reload),
             E::Cancelled => ("cancelled", Remedy::Retry),
         };
-        let mut sentence = self.to_string();
-        if let Some(first) = sentence.get(..1).map(str::to_uppercase) {
-            sentence.replace_range(..1, &first);
-        }
-        Failure { code: code.to_owned(), sentence: sentence + ".", remedy }
+        let detail = match self {
+            E::Unreachable { reason, .. } | E::Device { reason } => reason.clone(),
+            E::ReadBack { reason } | E::Message { reason } => reason.clone(),
+            E::Pack { source, .. } => source.to_string(),
+            E::Sampler(error) => error.to_string(),
+            _ => String::new(),
+        };
+        Failure { code: code.to_owned(), sentence: self.to_string(), detail, remedy }
     }
 }
 
@@ -114,5 +115,3 @@ pub(crate) fn words(exception: &JsValue) -> String {
         None => format!("{exception:?}"),
     }
 }
-
-use wasm_bindgen::JsCast as _;

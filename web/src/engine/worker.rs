@@ -27,10 +27,10 @@ where
 {
     // Whatever Burn or wgpu could not turn into an error still reaches the page in words.
     std::panic::set_hook(Box::new(|info| {
-        let sentence = format!("The engine stopped unexpectedly: {info}");
-        web_sys::console::error_1(&JsValue::from_str(&sentence));
-        let failure = Failure { code: "panic".to_owned(), sentence, remedy: Remedy::Retry };
-        post(&Event::Lost { failure }, None);
+        let detail = info.to_string();
+        web_sys::console::error_1(&JsValue::from_str(&detail));
+        let failure = Failure::new("panic", "The engine stopped unexpectedly.", Remedy::Retry);
+        post(&Event::Lost { failure: Failure { detail, ..failure } }, None);
     }));
     let (work, running) = listen();
     wasm_bindgen_futures::spawn_local(async move {

@@ -50,23 +50,18 @@ impl Engine {
         let mut lost = hear.clone();
         let error = Closure::<dyn FnMut(_)>::new(move |error: web_sys::Event| {
             let words = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
-            let sentence = match words.as_str() {
-                "" => "The engine did not load. Check the connection, then try again.".to_owned(),
-                words => format!("The engine did not load: {words}."),
-            };
-            let failure = Failure { code: "engine".to_owned(), sentence, remedy: Remedy::Retry };
+            let sentence = "The engine did not load. Check the connection, then try again.";
+            let failure = Failure { detail: words, ..Failure::new("engine", sentence, Remedy::Retry) };
             lost(Event::Lost { failure }, None);
         });
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
             let parts = Array::from(&message.data());
             let text = parts.get(0).as_string().unwrap_or_default();
             // An engine of another version than the page speaks words that the page does not know.
-            let event = serde_json::from_str(&text).unwrap_or_else(|error| Event::Lost {
-                failure: Failure {
-                    code: "message".to_owned(),
-                    sentence: format!("Page and engine are of different versions ({error})."),
-                    remedy: Remedy::Reload,
-                },
+            let event = serde_json::from_str(&text).unwrap_or_else(|error| {
+                let sentence = "Page and engine are of different versions.";
+                let failure = Failure::new("message", sentence, Remedy::Reload);
+                Event::Lost { failure: Failure { detail: error.to_string(), ..failure } }
             });
             let values = parts.get(1).dyn_into::<Float32Array>().ok();
             hear(event, values.map(|values| values.to_vec()));

@@ -287,7 +287,7 @@ impl Studio {
     }
 
     fn fail(self, code: &str, sentence: &str, remedy: Remedy) {
-        self.phase.set(Phase::Failed(Failure { code: code.into(), sentence: sentence.into(), remedy }));
+        self.phase.set(Phase::Failed(Failure::new(code, sentence, remedy)));
     }
 
     fn is_current(self, id: u32) -> bool {
@@ -395,8 +395,16 @@ impl Studio {
 
     fn write_link(self, gallery: &Gallery) {
         let settings = self.settings;
+        // A name reads better than an id, where it names one class and stands in an address as it is.
+        let word = |id: String| {
+            let mut named = gallery.classes.iter().filter(|class| class.id == id);
+            let name = named.next().map(|class| class.name.clone()).unwrap_or_default();
+            let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
+            let once = gallery.classes.iter().filter(|c| c.name == name || c.id == name).count() == 1;
+            if plain && once { name } else { id }
+        };
         let link = Link {
-            classes: settings.classes.get_untracked(),
+            classes: settings.classes.get_untracked().into_iter().map(word).collect(),
             seed: Some(settings.seed.get_untracked()),
             steps: Some(settings.steps.get_untracked()).filter(|n| *n != gallery.steps),
             guidance: Some(settings.guidance.get_untracked()).filter(|g| *g != gallery.guidance),

@@ -61,14 +61,16 @@ fn parameters() -> (String, Option<Backend>) {
 }
 
 fn backend_words(studio: Studio) -> String {
-    let cpu = "Computing on the CPU";
+    let on_cpu = studio.active.get() == Backend::Cpu;
     studio.gpu.with(|gpu| match gpu {
-        Gpu::Unknown => format!("{cpu}."),
-        Gpu::Unwanted => format!("{cpu}, as the address asks."),
-        Gpu::No(why) => format!("{cpu}: {}.", why.trim_end_matches('.')),
-        Gpu::Coming(name) if name.is_empty() => format!("{cpu}; looking for a GPU."),
-        Gpu::Coming(name) => format!("{cpu}; the engine for your GPU ({name}) is loading."),
         Gpu::Used(name) => format!("Computing on your GPU ({name}) through WebGPU."),
+        Gpu::No(why) if on_cpu => format!("Computing on the CPU: {}.", why.trim_end_matches('.')),
+        Gpu::No(why) => format!("No GPU: {why}."),
+        Gpu::Coming(_) if !on_cpu => "Looking for a GPU.".to_owned(),
+        Gpu::Coming(name) if name.is_empty() => "Computing on the CPU; looking for a GPU.".to_owned(),
+        Gpu::Coming(name) => format!("Computing on the CPU; the engine for your GPU ({name}) is loading."),
+        Gpu::Unwanted => "Computing on the CPU, as the address asks.".to_owned(),
+        Gpu::Unknown => "Computing on the CPU.".to_owned(),
     })
 }
 
@@ -157,6 +159,9 @@ fn Picture(studio: Studio) -> impl IntoView {
             view! {
                 <div id="error" role="alert" data-code=failure.code.clone()>
                     <p>{failure.sentence.clone()}</p>
+                    {(!failure.detail.is_empty()).then(|| view! {
+                        <details><summary>"Details"</summary>{failure.detail.clone()}</details>
+                    })}
                     <button id="remedy" on:click=move |_| studio.remedy(failure.remedy)>{action}</button>
                 </div>
             }
