@@ -63,13 +63,24 @@ fn training() {
         train.args(["--device", "cpu"]);
         memory = memory.max(run(train).1);
         let log = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
-        let rates = log.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["images_per_second"].as_f64().unwrap());
+        let rates = log
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap()["images_per_second"].as_f64().unwrap());
         // The first window holds the warm-up.
         let rates: Vec<f64> = rates.skip(1).collect();
         ours.push(rates.iter().sum::<f64>() / rates.len() as f64);
         for (form, figures) in [("gathered", &mut theirs), ("dense", &mut dense)] {
             let mut torch = Command::new(&python);
-            torch.arg(&script).args(["--steps", "20", "--batch", "64", "--threads", &threads, "--form", form]);
+            torch.arg(&script).args([
+                "--steps",
+                "20",
+                "--batch",
+                "64",
+                "--threads",
+                &threads,
+                "--form",
+                form,
+            ]);
             let (output, peak) = run(torch);
             if let Ok(line) = serde_json::from_str::<Value>(output.trim()) {
                 figures.push(line["images_per_second"].as_f64().unwrap());
@@ -134,7 +145,8 @@ fn random_idx(folder: &Path) {
 fn native_sampling() {
     let gallery = root().join("web/galleries/letters");
     let index = Index::parse(&std::fs::read(gallery.join("index.json")).unwrap()).unwrap();
-    let learngene = index.read_learngene(&std::fs::read(gallery.join(&index.learngene.path)).unwrap()).unwrap();
+    let learngene =
+        index.read_learngene(&std::fs::read(gallery.join(&index.learngene.path)).unwrap()).unwrap();
     let mut model = Model::new(&index.config, &learngene.tensors, &Device::flex()).unwrap();
     let class = &index.classes[0];
     let pack = std::fs::read(gallery.join(&class.file.path)).unwrap();
@@ -164,11 +176,16 @@ fn browser(what: &str, gpu: Gpu, backend: &str, steps: u32) {
     let page = browser.page().unwrap();
     let mut figures = Vec::new();
     for seed in 0..=ROUNDS as u64 {
-        page.navigate(&server.url(&format!("/?backend={backend}&again={seed}#class=A&seed={seed}&steps={steps}"))).unwrap();
-        page.wait_for("['done', 'failed'].includes(document.body.dataset.state)", Duration::from_secs(600)).unwrap();
+        page.navigate(
+            &server.url(&format!("/?backend={backend}&again={seed}#class=A&seed={seed}&steps={steps}")),
+        )
+        .unwrap();
+        page.wait_for("['done', 'failed'].includes(document.body.dataset.state)", Duration::from_secs(600))
+            .unwrap();
         let words = page.eval("document.querySelector('#status').innerText").unwrap();
         let words = words.as_str().unwrap_or_default();
-        let ms = words.split(' ').zip(words.split(' ').skip(1)).find(|(_, unit)| *unit == "ms").map(|(n, _)| n);
+        let ms =
+            words.split(' ').zip(words.split(' ').skip(1)).find(|(_, unit)| *unit == "ms").map(|(n, _)| n);
         let Some(ms) = ms.and_then(|n| n.parse::<f64>().ok()) else {
             println!("\n{what}: no figure; the page says: {words}\n");
             return;

@@ -12,8 +12,8 @@ use tailor_core::{Item, Model, SampleSettings, Sampling};
 use tailor_packs::index::{learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, Contents};
 use tailor_packs::{
-    Class, ClassEntry, Digest, FORMAT_VERSION, FileEntry, Index, ModelConfig, Parameters, TensorSpec, Tensors,
-    Weights, write_learngene, write_tailor,
+    Class, ClassEntry, Digest, FORMAT_VERSION, FileEntry, Index, ModelConfig, Parameters, TensorSpec,
+    Tensors, Weights, write_learngene, write_tailor,
 };
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::{Fault, Server};
@@ -86,7 +86,8 @@ fn made_here(gallery: &Path, class: &str, seed: u64) -> Vec<f32> {
 fn assert_same_image(found: &[f32], expected: &[f32], where_: &str) {
     assert_eq!(found.len(), expected.len());
     let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let spread = expected.iter().fold(f32::MIN, |m, v| m.max(*v)) - expected.iter().fold(f32::MAX, |m, v| m.min(*v));
+    let spread =
+        expected.iter().fold(f32::MIN, |m, v| m.max(*v)) - expected.iter().fold(f32::MAX, |m, v| m.min(*v));
     println!("{where_}: largest difference {:.4} of 255 levels", worst * 127.5);
     assert!(spread > 0.5, "the image is flat: this test would pass for any");
     assert!(worst <= TOLERANCE, "{where_}: pixels differ by up to {} levels", worst * 127.5);
@@ -107,7 +108,8 @@ fn tiny_gallery(folder: &Path) {
         }
         tensors
     };
-    let card = Card { title: "Tiny".into(), data: "none".into(), licence: "CC0-1.0".into(), ..Card::default() };
+    let card =
+        Card { title: "Tiny".into(), data: "none".into(), licence: "CC0-1.0".into(), ..Card::default() };
     let tensors = random(&config.learngene_tensors(), 1);
     let contents = Contents {
         model: "tiny",
