@@ -59,7 +59,11 @@ impl Dit {
         let p = config.patch_values();
         let block = |l| Block {
             heads: config.heads as usize,
-            linears: config.block_matrices().into_iter().map(|m| (m, linear(config, parameters, l, m))).collect(),
+            linears: config
+                .block_matrices()
+                .into_iter()
+                .map(|m| (m, linear(config, parameters, l, m)))
+                .collect(),
         };
         Self {
             patch: Dense::read(parameters, "patch", [p, d]),
@@ -74,6 +78,11 @@ impl Dit {
             final_linear: Dense::read(parameters, "final.linear", [d, p]),
             config: config.clone(),
         }
+    }
+
+    /// The transformer blocks, first to last, for whoever looks at one alone.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// What the objective predicts for noisy images; without `tailors` the learngene works alone.
@@ -116,9 +125,11 @@ impl Dit {
     fn patchify(&self, x: Tensor<4>) -> Tensor<3> {
         let [b, c, h, w] = x.dims();
         let p = self.config.patch_size as usize;
-        x.reshape([b, c, h / p, p, w / p, p])
-            .permute([0, 2, 4, 3, 5, 1])
-            .reshape([b, (h / p) * (w / p), p * p * c])
+        x.reshape([b, c, h / p, p, w / p, p]).permute([0, 2, 4, 3, 5, 1]).reshape([
+            b,
+            (h / p) * (w / p),
+            p * p * c,
+        ])
     }
 
     /// The inverse of [`Dit::patchify`].

@@ -13,6 +13,7 @@ use crate::parameters::Parameters;
 
 /// The weight of one linear layer as the learngene holds it.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a model holds a few dozen, nearly all of the larger kind")]
 pub enum Weight {
     /// `[m1, m2]`, shared by every class.
     Dense(Tensor<2>),

@@ -117,8 +117,7 @@ impl Model {
         used.sort_unstable();
         used.dedup();
         let find = |class: &&str| {
-            let unknown =
-                || ModelError::UnknownClass { class: (*class).to_owned(), loaded: self.classes() };
+            let unknown = || ModelError::UnknownClass { class: (*class).to_owned(), loaded: self.classes() };
             self.tailors.get(*class).ok_or_else(unknown)
         };
         let tailors = used.iter().map(find).collect::<Result<Vec<_>, _>>()?;
@@ -131,7 +130,8 @@ impl Model {
             Ok(Tensor::<1>::from_data(TensorData::new(stacked, [n]), &self.device))
         };
         let flat = self.config.tailor_tensors().iter().map(stack).collect::<Result<Vec<_>, ModelError>>()?;
-        let index = |class: &str| used.binary_search(&class).unwrap_or_else(|_| unreachable!("collected above"));
+        let index =
+            |class: &str| used.binary_search(&class).unwrap_or_else(|_| unreachable!("collected above"));
         let gate = samples.iter().map(|s| s.iter().map(|(c, w)| (index(c), *w)).collect()).collect();
         Ok(TailorStack::from_flat(&self.config, tailors.len(), &flat).gather(&gate))
     }

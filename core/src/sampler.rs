@@ -105,9 +105,8 @@ pub fn step(
         }
         Sampler::Euler | Sampler::Heun => {
             let ((scale, tau), (next_scale, next_tau)) = (ode(objective, here), ode(objective, next));
-            let advance = |slope: &Tensor<4>| {
-                combine(&x, scale / next_scale, slope, (next_tau - tau) / next_scale)
-            };
+            let advance =
+                |slope: &Tensor<4>| combine(&x, scale / next_scale, slope, (next_tau - tau) / next_scale);
             let euler = advance(&output);
             if sampler == Sampler::Euler || next.sigma == 0.0 {
                 euler
