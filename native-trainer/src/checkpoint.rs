@@ -126,7 +126,8 @@ pub fn read(folder: &Path) -> Result<(Header, Vec<u8>), Error> {
         return Err(broken(folder, "it names another number of tailors than of classes".to_owned()));
     }
     // Exactly the run's tensors and no other: a checkpoint from before there was a digest.
-    let tensors = LEARNGENE_PARTS.len() * (header.recipe.model.learngene_tensors().len() + header.tailors.len());
+    let tensors =
+        LEARNGENE_PARTS.len() * (header.recipe.model.learngene_tensors().len() + header.tailors.len());
     if !sound && metadata.tensors().len() != tensors {
         return Err(broken(folder, "its content does not match its SHA-256".to_owned()));
     }

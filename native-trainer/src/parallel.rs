@@ -41,7 +41,7 @@ impl Workers {
         let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
         let drain = || std::iter::from_fn(&next).map(|(i, item)| (i, work(item))).collect::<Vec<_>>();
         let mut results = std::thread::scope(|scope| {
-            let threads: Vec<_> = self.0.iter().map(|pool| scope.spawn(|| pool.install(&drain))).collect();
+            let threads: Vec<_> = self.0.iter().map(|pool| scope.spawn(|| pool.install(drain))).collect();
             let join = |t: std::thread::ScopedJoinHandle<'_, Vec<(usize, R)>>| {
                 t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };

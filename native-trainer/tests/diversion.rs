@@ -17,7 +17,7 @@ fn bits(state: &TailorState) -> (Vec<u32>, u64, u64) {
 
 fn learngene(trainer: &Trainer) -> Vec<f32> {
     let values = |state: &tailor_trainer::train::trainer::DenseState| {
-        state.parameter.to_data().to_vec::<f32>().unwrap()
+        state.parameter.to_data().try_into_vec::<f32>().unwrap()
     };
     trainer.learngene.iter().flat_map(values).collect()
 }

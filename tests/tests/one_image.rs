@@ -50,7 +50,7 @@ fn random(specs: &[TensorSpec], seed: u64) -> Tensors {
 fn sample(model: &Model, settings: &SampleSettings) -> Vec<f32> {
     let mut sampling = Sampling::new(model, settings.clone()).unwrap();
     while sampling.step() {}
-    sampling.images().into_data().to_vec().unwrap()
+    sampling.images().into_data().try_into_vec().unwrap()
 }
 
 /// The same batch on both devices: `class` with two seeds, and the learngene alone.

@@ -91,7 +91,7 @@ impl Fixture {
 }
 
 fn host(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_into_vec().unwrap()
 }
 
 fn gradient(leaf: &Tensor<1>, gradients: &Gradients) -> Vec<f32> {

@@ -41,7 +41,7 @@ impl Fixture {
             let stepped = step(sampler, objective, (pair[0], pair[1]), x, past.take(), network, noise);
             (x, past) = (stepped.x, Some(stepped.past));
         }
-        let image = x.into_data().to_vec::<f32>().unwrap();
+        let image = x.into_data().try_into_vec::<f32>().unwrap();
         let error = relative_error(&image, self.values(&format!("{run}.final")));
         assert!(error <= FINAL, "{run}: {error:.2e}");
         let schedule = relative_error(&times, self.values(&format!("{run}.timesteps")));
