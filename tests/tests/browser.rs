@@ -127,12 +127,13 @@ fn tiny_gallery(folder: &Path) {
         FileEntry::of(name, bytes)
     };
     let learngene = keep(learngene_file_name("tiny", &digest), &bytes);
-    let class = |(seed, id): (u64, &str)| {
+    let pack = |(seed, id): (u64, &str)| {
         let class = Class { id: id.to_owned(), name: id.to_owned(), wordnet: None };
         let tensors = random(&config.tailor_tensors(), seed);
         let bytes = write_tailor(&Contents { tensors: &tensors, ..contents }, digest, &class).unwrap();
         ClassEntry::new(&class, keep(tailor_file_name(id, &Digest::of(&bytes)), &bytes))
     };
+    let classes = [(2, "one"), (3, "two")].map(pack).into();
     let index = Index {
         format: FORMAT_VERSION,
         id: "tiny".into(),
@@ -141,9 +142,9 @@ fn tiny_gallery(folder: &Path) {
         expires: None,
         parameters: Parameters::of(&config).unwrap(),
         sampling: tailor_packs::Sampling { sampler: "heun".into(), steps: 20, guidance: 1.5 },
-        config,
+        config: config.clone(),
         learngene,
-        classes: [(2, "one"), (3, "two")].map(class).into(),
+        classes,
     };
     std::fs::write(folder.join("index.json"), index.to_json().unwrap()).unwrap();
 }
@@ -174,7 +175,7 @@ fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack
     assert_eq!(more.len(), 1, "{more:?}");
     assert!(more[0].url.ends_with(&b.file.path));
     let sent: Vec<_> = server.sent().into_iter().filter(|s| s.path.ends_with(&b.file.path)).collect();
-    assert_eq!(sent.iter().map(|s| s.body_bytes).collect::<Vec<_>>(), [b.file.size]);
+    assert_eq!(sent.iter().map(|s| s.body_bytes).collect::<Vec<_>>(), [b.file.size as usize]);
 }
 
 #[test]
