@@ -298,10 +298,11 @@ fn read<T>(text: &str, into: RwSignal<T>, least: T, most: T)
 where
     T: std::str::FromStr + PartialOrd + Send + Sync + 'static,
 {
-    if let Ok(value) = text.parse::<T>() {
-        if value >= least && value <= most {
-            into.set(value);
-        }
+    if let Ok(value) = text.parse::<T>()
+        && value >= least
+        && value <= most
+    {
+        into.set(value);
     }
 }
 
