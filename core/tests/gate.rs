@@ -5,6 +5,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use tailor_core::factored::{Gate, Linear, TailorStack, Weight, masked};
 use tailor_core::noise::{Stream, standard_normal};
+use tailor_core::path::nodes;
 use tailor_core::{Item, Model, ModelError, SampleSettings, Sampler, Sampling};
 use tailor_packs::{Matrix, ModelConfig, Objective, TensorSpec, Tensors};
 
@@ -146,21 +147,49 @@ fn a_mixed_batch_makes_the_images_that_its_samples_make_alone() {
         item(&[("C", 1.0)], 4),
         item(&[("A", 1.0)], 5),
     ];
-    let mut worst = 0f32;
     for config in configs() {
         let model = model(&config, &["A", "B", "C"]);
+        // A clean image is read from predicted noise by a division by α, which multiplies rounding.
+        let tolerance = match config.objective {
+            Objective::Flow => CLOSE,
+            Objective::Ddpm => CLOSE / nodes(config.objective, 5)[0].alpha as f32,
+        };
+        let mut worst = 0f32;
         for sampler in Sampler::ALL {
             let together = images(&model, settings(sampler, &items));
             for (item, image) in items.iter().zip(&together) {
                 let alone = images(&model, settings(sampler, std::slice::from_ref(item))).remove(0);
                 let error = difference(image, &alone);
-                assert!(error <= CLOSE, "{sampler}, {item:?}: {error}");
+                assert!(error <= tolerance, "{sampler}, {item:?}: {error}");
                 worst = worst.max(error);
             }
             assert!(together[0].iter().any(|v| v.abs() < 0.9), "an image of clipped values tests nothing");
         }
+        println!("{:?}: mixed batch against one by one: {worst:.1e} of {tolerance:.1e}", config.objective);
     }
-    println!("mixed batch against one by one: {worst:.1e}");
+}
+
+#[test]
+fn the_network_predicts_for_a_mixed_batch_what_it_predicts_for_each_sample() {
+    let gates: Vec<Vec<(String, f32)>> =
+        [&[("A", 1.0)][..], &[], &[("A", 0.4), ("B", 0.6)], &[("C", 1.0)]].map(|g| item(g, 0).gate).into();
+    let times = [999.0, 640.0, 20.0, 333.0];
+    for config in configs() {
+        let model = model(&config, &["A", "B", "C"]);
+        let side = config.image_size as usize;
+        let x = tensor(normal(5, 4 * side * side), [4, 1, side, side]);
+        let predict = |range: std::ops::Range<usize>| {
+            let tailors = model.gate(&gates[range.clone()]).unwrap();
+            let part = x.clone().narrow(0, range.start, range.len());
+            let output = model.dit().forward(part, &times[range], tailors.as_ref());
+            output.into_data().try_into_vec::<f32>().unwrap()
+        };
+        let together = predict(0..4);
+        let alone: Vec<f32> = (0..4).flat_map(|i| predict(i..i + 1)).collect();
+        let error = difference(&together, &alone) / alone.iter().fold(0f32, |m, v| m.max(v.abs()));
+        println!("{:?}: prediction in a mixed batch against alone: {error:.1e}", config.objective);
+        assert!(error <= CLOSE, "{error}");
+    }
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn an_absent_class_keeps_its_tailor_bit_for_bit_over_a_hundred_steps() {
                 idle += 1;
             } else if now.1 != then.1 {
                 assert_eq!(now.1, then.1 + 1);
-                assert!(now.0 != then.0, "class {class} made a step without moving");
+                // The output layer starts at zero, so that at first no gradient reaches any tailor.
+                assert!(step < 3 || now.0 != then.0, "class {class} made a step without moving");
             }
         }
     }
