@@ -11,7 +11,7 @@ use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
 use tailor_core::{Item, Model, SampleSettings, Sampling};
 use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{Digest, FileEntry, Index, PackError, limits, read_learngene, read_tailor};
+use tailor_packs::{FileEntry, Index, PackError, limits};
 use web_sys::RequestCache;
 
 /// A device, the storage, and the gallery that is open.
@@ -25,12 +25,8 @@ struct Open {
     /// Absolute, with its last slash.
     folder: String,
     index: Index,
-    loaded: Option<Loaded>,
-}
-
-struct Loaded {
-    learngene: Digest,
-    model: Model,
+    /// The learngene, once it is here, with the tailors that came so far.
+    model: Option<Model>,
 }
 
 impl Engine {
@@ -72,7 +68,7 @@ impl Engine {
             }),
             None,
         );
-        self.open = Some(Open { folder, index, loaded: None });
+        self.open = Some(Open { folder, index, model: None });
         Ok(())
     }
 
@@ -82,8 +78,8 @@ impl Engine {
     /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`].
     pub async fn drop_class(&mut self, class: &str) -> Result<(), EngineError> {
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
-        if let Some(loaded) = &mut open.loaded {
-            loaded.model.remove(class);
+        if let Some(model) = &mut open.model {
+            model.remove(class);
         }
         self.store.remove(entry(&open.index, class)?).await;
         post(&Event::Dropped { class: class.to_owned() }, None);
@@ -108,9 +104,9 @@ impl Engine {
             guidance: order.guidance,
             items: order.images.iter().map(|i| Item { gate: gate(&i.class), seed: i.seed }).collect(),
         };
-        let loaded = open.loaded.as_ref().ok_or(EngineError::NoGallery)?;
+        let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
         let begun = now();
-        let mut sampling = Sampling::new(&loaded.model, settings)?;
+        let mut sampling = Sampling::new(model, settings)?;
         while sampling.step() {
             let (id, step, of) = (order.id, sampling.steps_done() as u32, order.steps);
             if step == of {
@@ -145,7 +141,7 @@ impl Open {
         store: &Store,
         device: &Device,
     ) -> Result<(), EngineError> {
-        let have = self.loaded.as_ref().map(|l| l.model.classes()).unwrap_or_default();
+        let have = self.model.as_ref().map(Model::classes).unwrap_or_default();
         let missing = classes.iter().filter(|class| !have.iter().any(|h| h == *class));
         let missing =
             missing.map(|c| Ok((*c, entry(&self.index, c)?))).collect::<Result<Vec<_>, EngineError>>()?;
@@ -154,7 +150,7 @@ impl Open {
             Arrived::fetch(folder, file, File::Tailor((*class).to_owned()), store).await
         }));
         let learngene = async {
-            match self.loaded {
+            match self.model {
                 Some(_) => Ok(None),
                 None => Arrived::fetch(folder, &self.index.learngene, File::Learngene, store).await.map(Some),
             }
@@ -166,17 +162,15 @@ impl Open {
             move |source: PackError| EngineError::Pack { file, source }
         };
         if let Some(arrived) = learngene {
-            let read = read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
-            let model = Model::new(&read.manifest.config, &read.tensors, device)?;
-            self.loaded = Some(Loaded { learngene: read.digest, model });
+            let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
+            self.model = Some(Model::new(&self.index.config, &read.tensors, device)?);
             arrived.announce();
         }
-        let loaded = self.loaded.as_mut().ok_or(EngineError::NoGallery)?;
+        let model = self.model.as_mut().ok_or(EngineError::NoGallery)?;
         for ((class, file), arrived) in missing.into_iter().zip(tailors) {
             let arrived = arrived?;
-            let fits = Some((&loaded.learngene, loaded.model.config()));
-            let tailor = read_tailor(&arrived.bytes, fits).map_err(refused(file))?;
-            loaded.model.insert(class, tailor.tensors)?;
+            let tailor = self.index.read_tailor(class, &arrived.bytes).map_err(refused(file))?;
+            model.insert(class, tailor.tensors)?;
             arrived.announce();
         }
         Ok(())

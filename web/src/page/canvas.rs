@@ -5,8 +5,6 @@ use web_sys::{CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, Im
 
 /// Pixels between two images of the grid.
 const GAP: u32 = 2;
-/// How much larger than its pixels an image is saved.
-const SAVED_SCALE: u32 = 8;
 
 /// A batch of images, laid out in a grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,46 +45,59 @@ impl Grid {
         (0..plane).flat_map(|pixel| [channel(0, pixel), channel(1, pixel), channel(2, pixel), 255]).collect()
     }
 
-    /// Draws the grid, one canvas pixel for one pixel.
+    /// How much larger than its pixels an image is drawn: small ones by 8, large ones not at all.
+    fn scale(&self) -> u32 {
+        (512 / self.side.max(1)).clamp(1, 8)
+    }
+
+    /// Draws the grid enlarged, each pixel a square or, when `smooth`, blended into its neighbours.
     ///
     /// # Errors
     /// The browser's exception.
-    pub fn draw(&self, canvas: &HtmlCanvasElement) -> Result<(), JsValue> {
+    pub fn draw(&self, canvas: &HtmlCanvasElement, smooth: bool) -> Result<(), JsValue> {
+        let (side, scale) = (self.side, self.scale());
         let (width, height) = self.size();
-        canvas.set_width(width);
-        canvas.set_height(height);
+        canvas.set_width(width * scale);
+        canvas.set_height(height * scale);
         let context = context(canvas)?;
+        context.set_image_smoothing_enabled(smooth);
+        // One image at a time, so that smoothing stops at its edge.
+        let one = new_canvas()?;
+        one.set_width(side);
+        one.set_height(side);
         for index in 0..self.count() {
             let rgba = self.rgba(index);
-            let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), self.side, self.side)?;
+            let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), side, side)?;
+            self::context(&one)?.put_image_data(&image, 0.0, 0.0)?;
             let columns = self.columns.max(1);
-            let place = |n: u32| f64::from(n * (self.side + GAP));
-            context.put_image_data(&image, place(index % columns), place(index / columns))?;
+            let place = |n: u32| f64::from(n * (side + GAP) * scale);
+            let (x, y, large) = (place(index % columns), place(index / columns), f64::from(side * scale));
+            context.draw_image_with_html_canvas_element_and_dw_and_dh(&one, x, y, large, large)?;
         }
         Ok(())
     }
 
-    /// Hands the grid to the reader as a PNG of this name, each pixel a square of 8 × 8.
+    /// Hands the grid to the reader as a PNG of this name, each pixel a square.
     ///
     /// # Errors
     /// The browser's exception.
     pub fn save(&self, name: &str) -> Result<(), JsValue> {
-        let document = web_sys::window().and_then(|w| w.document()).ok_or(JsValue::NULL)?;
-        let canvas = || document.create_element("canvas").map(|c| c.unchecked_into::<HtmlCanvasElement>());
-        let (small, large) = (canvas()?, canvas()?);
-        self.draw(&small)?;
-        large.set_width(small.width() * SAVED_SCALE);
-        large.set_height(small.height() * SAVED_SCALE);
-        let context = context(&large)?;
-        context.set_image_smoothing_enabled(false);
-        let (width, height) = (f64::from(large.width()), f64::from(large.height()));
-        context.draw_image_with_html_canvas_element_and_dw_and_dh(&small, 0.0, 0.0, width, height)?;
-        let link: HtmlAnchorElement = document.create_element("a")?.unchecked_into();
-        link.set_href(&large.to_data_url()?);
+        let canvas = new_canvas()?;
+        self.draw(&canvas, false)?;
+        let link: HtmlAnchorElement = document()?.create_element("a")?.unchecked_into();
+        link.set_href(&canvas.to_data_url()?);
         link.set_download(name);
         link.click();
         Ok(())
     }
+}
+
+fn document() -> Result<web_sys::Document, JsValue> {
+    web_sys::window().and_then(|window| window.document()).ok_or(JsValue::NULL)
+}
+
+fn new_canvas() -> Result<HtmlCanvasElement, JsValue> {
+    document()?.create_element("canvas").map(JsCast::unchecked_into)
 }
 
 fn context(canvas: &HtmlCanvasElement) -> Result<CanvasRenderingContext2d, JsValue> {

@@ -511,10 +511,16 @@ impl Studio {
     }
 
     fn lost(self, from: Backend, failure: Failure) {
+        // The cause may be a page long; its first words say which it is.
+        let detail: String = failure.detail.chars().take(120).collect();
+        let why = match detail.as_str() {
+            "" => failure.sentence.clone(),
+            detail => format!("{} ({detail})", failure.sentence.trim_end_matches('.')),
+        };
         let (wish, running) = self.inner.with_value(|inner| (inner.wish, inner.current.is_some()));
         if from != self.active.get_untracked() {
             match from {
-                Backend::Gpu => self.no_gpu(failure.sentence),
+                Backend::Gpu => self.no_gpu(why),
                 Backend::Cpu => self.inner.update_value(|inner| inner.cpu = None),
             }
             return;
@@ -524,7 +530,7 @@ impl Studio {
             Backend::Gpu => inner.gpu = None,
         });
         if from == Backend::Gpu && wish.is_none() {
-            self.no_gpu(failure.sentence);
+            self.no_gpu(why);
             self.active.set(Backend::Cpu);
             if running {
                 self.generate();

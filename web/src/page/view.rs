@@ -104,7 +104,7 @@ fn Picture(studio: Studio) -> impl IntoView {
     Effect::new(move || {
         if let (Some(shown), Some(canvas)) = (studio.shown.get(), canvas.get()) {
             // A canvas that cannot be drawn on leaves the words below it.
-            let _ = shown.grid.draw(&canvas);
+            let _ = shown.grid.draw(&canvas, true);
         }
     });
     let label = move || match studio.shown.get() {
@@ -311,6 +311,12 @@ fn Classes(studio: Studio) -> impl IntoView {
     let several = RwSignal::new(false);
     let classes = move || studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
     let chosen = studio.settings.classes;
+    // A link may have chosen several.
+    Effect::new(move || {
+        if chosen.with(Vec::len) > 1 {
+            several.set(true);
+        }
+    });
     let most = move || MOST_IMAGES / studio.settings.count.get() as usize;
     let hint = move || {
         let n = chosen.with(Vec::len);
