@@ -24,7 +24,7 @@ demo: site
     {{ tailor }} serve {{ gallery }} --site web/dist --open
 
 # Run every test, the browser's included; arguments go to cargo test
-test *arguments: (need "wasm-opt" "brotli" "chromium") site
+test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site
     cargo test --workspace --exclude tailor-web {{ arguments }}
 
 # Check format, lints, documentation, licences
@@ -133,6 +133,9 @@ need +programs:
             chromium)
                 [ -n "${CHROMIUM:-}" ] || [ -d "/Applications/Google Chrome.app" ] || [ -d /Applications/Chromium.app ] \
                     || command -v chromium chromium-browser google-chrome google-chrome-stable chrome ;;
+            # A driver, real or emulated; macOS has none, and the tests that want one say so and pass.
+            vulkan) [ "$(uname)" != Linux ] || compgen -G '/usr/share/vulkan/icd.d/*.json' ||
+                compgen -G '/etc/vulkan/icd.d/*.json' ;;
             *) command -v "$1" ;;
         esac >/dev/null
     }
@@ -141,6 +144,7 @@ need +programs:
         there "$program" || case $program in
             wasm-opt) packages+=(binaryen) ;;
             chromium) packages+=(chromium fonts-liberation) ;;
+            vulkan) packages+=(mesa-vulkan-drivers libvulkan1) ;;
             *) packages+=("$program") ;;
         esac
     done
