@@ -78,7 +78,7 @@ fn metal() -> Option<Device> {
 
 #[cfg(feature = "vulkan")]
 fn vulkan() -> Option<Device> {
-    probe(|| Device::vulkan(DeviceKind::DefaultDevice))
+    probe(|| Device::wgpu(DeviceKind::DefaultDevice))
 }
 
 #[cfg(not(feature = "vulkan"))]

@@ -17,7 +17,7 @@ const LEVELS: f32 = 2.0;
 /// in continuous integration, which must have one.
 fn vulkan() -> Option<Device> {
     let probe = || {
-        let device = Device::vulkan(DeviceKind::DefaultDevice);
+        let device = Device::wgpu(DeviceKind::DefaultDevice);
         let x = Tensor::<2>::ones([2, 2], &device);
         x.clone().matmul(x).sum().into_data();
         device
