@@ -30,8 +30,7 @@ test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site
 # Check format, lints, documentation, licences
 lint: fmt-check deny
     cargo clippy --workspace --exclude tailor-web --all-targets -- -D warnings
-    # The GPU engine is the CPU engine but for one function, and checking its dependencies takes minutes.
-    for part in page cpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    for part in page cpu gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --no-deps
 
 # Time training and sampling on this machine
