@@ -27,8 +27,7 @@ fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, number: u32) -> V
     let name = spec.name.as_str();
     let part = name.rsplit('.').next().unwrap_or(name);
     // adaLN-Zero: every block starts as the identity and the network predicts zero.
-    let zero =
-        name == "final.linear.weight" || name == "final.adaln.weight" || name.ends_with("adaln.weight");
+    let zero = name == "final.linear.weight" || name.ends_with("adaln.weight");
     match part {
         "bias" => vec![0.0; spec.len()],
         "sigma" => vec![1.0; spec.len()],

@@ -48,7 +48,6 @@ impl Classifier {
             order.shuffle(&mut generator(seed, Stream::Training(ORDER, epoch as u32)));
             for batch in order.chunks(BATCH) {
                 step += 1;
-                // A quarter-cosine would do as well; linear decay needs no constant of its own.
                 let lr = RATE * (1.0 - (step - 1) as f64 / steps as f64);
                 let labels: Vec<i32> = batch.iter().map(|&i| data.labels[i] as i32).collect();
                 reader.step(data.batch(batch), labels, lr, step as u64, &adamw);

@@ -227,15 +227,7 @@ fn what_is_larger_than_its_limit_is_refused() {
     let config = config();
     let (tensors, mut card) = (tensors(&config.learngene_tensors()), card());
     card.data = "x".repeat(limits::CARD as usize);
-    let large = Contents {
-        model: "test",
-        config: &config,
-        weights: Weights::Ema,
-        steps: 1,
-        tensors: &tensors,
-        card: &card,
-        preview: None,
-    };
+    let large = contents(&config, &tensors, &card);
     refused!(write_learngene(&large), LimitExceeded { which: CARD, .. });
     let preview = [PNG, &vec![0; limits::PREVIEW as usize]].concat();
     let large = Contents { card: &support::card(), preview: Some(&preview), ..large };
@@ -264,16 +256,7 @@ fn a_card_that_json_cannot_carry_is_not_written() {
     let config = config();
     let tensors = tensors(&config.learngene_tensors());
     let write = |card: &Card| {
-        let contents = Contents {
-            model: "test",
-            config: &config,
-            weights: Weights::Ema,
-            steps: 1,
-            tensors: &tensors,
-            card,
-            preview: None,
-        };
-        write_learngene(&contents)
+        write_learngene(&contents(&config, &tensors, card))
     };
     let mut nan = card();
     nan.metrics.insert("fid".into(), f64::NAN.into());
@@ -328,15 +311,7 @@ fn values_that_are_not_finite_are_refused_when_written_and_when_read() {
         let (shape, mut values) = tensors.remove(name).unwrap();
         values[2] = bad;
         tensors.insert(name, &shape, values).unwrap();
-        let contents = Contents {
-            model: "test",
-            config: &config,
-            weights: Weights::Ema,
-            steps: 1,
-            tensors: &tensors,
-            card: &card,
-            preview: None,
-        };
+        let contents = contents(&config, &tensors, &card);
         refused!(write_learngene(&contents), TensorNotFinite { name: found, position: 2, .. } if found == name);
     }
     let good = Forge::of(&tailor());
@@ -353,16 +328,7 @@ fn the_writer_refuses_tensors_other_than_the_config_s() {
     let config = config();
     let card = card();
     let write = |tensors: &Tensors| {
-        let contents = Contents {
-            model: "test",
-            config: &config,
-            weights: Weights::Ema,
-            steps: 1,
-            tensors,
-            card: &card,
-            preview: None,
-        };
-        write_learngene(&contents)
+        write_learngene(&contents(&config, tensors, &card))
     };
     let mut more = tensors(&config.learngene_tensors());
     more.insert("stowaway", &[1], vec![0.0]).unwrap();

@@ -49,18 +49,14 @@ pub fn class() -> Class {
     Class { id: "a".into(), name: "A".into(), wordnet: Some("n02084071".into()) }
 }
 
+/// What a pack is written from, without a preview.
+pub fn contents<'a>(config: &'a ModelConfig, tensors: &'a Tensors, card: &'a Card) -> Contents<'a> {
+    Contents { model: "test", config, weights: Weights::Ema, steps: 9, tensors, card, preview: None }
+}
+
 pub fn write_learngene_of(config: &ModelConfig, preview: Option<&[u8]>) -> Vec<u8> {
     let (tensors, card) = (tensors(&config.learngene_tensors()), card());
-    let contents = Contents {
-        model: "test",
-        config,
-        weights: Weights::Ema,
-        steps: 9,
-        tensors: &tensors,
-        card: &card,
-        preview,
-    };
-    write_learngene(&contents).unwrap()
+    write_learngene(&Contents { preview, ..contents(config, &tensors, &card) }).unwrap()
 }
 
 pub fn learngene() -> Vec<u8> {
@@ -74,15 +70,8 @@ pub fn tailor() -> Vec<u8> {
 pub fn tailor_for(learngene: Digest) -> Vec<u8> {
     let config = config();
     let (tensors, card) = (tensors(&config.tailor_tensors()), card());
-    let contents = Contents {
-        model: "test",
-        config: &config,
-        weights: Weights::Raw,
-        steps: 9,
-        tensors: &tensors,
-        card: &card,
-        preview: Some(PNG),
-    };
+    let contents =
+        Contents { weights: Weights::Raw, preview: Some(PNG), ..contents(&config, &tensors, &card) };
     write_tailor(&contents, learngene, &class()).unwrap()
 }
 
