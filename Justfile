@@ -38,6 +38,10 @@ bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench -p tailor-tests --profile dev
 
+# Kill a trainer at 200 random moments, and see that each time it goes on from a complete state
+torture kills="200":
+    TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
+
 # Build the page and its engines into web/dist
 site: bindgen
     #!/usr/bin/env bash

@@ -11,7 +11,8 @@ use tailor_packs::{Matrix, ModelConfig};
 use crate::factored::{GatedTailors, Gathered, Linear, linear, tensor3};
 use crate::parameters::Parameters;
 
-const LAYER_NORM_EPSILON: f64 = 1e-6;
+/// Added to the variance in every LayerNorm.
+pub const LAYER_NORM_EPSILON: f64 = 1e-6;
 
 /// The learngene as a network; tailors join in [`Dit::forward`].
 #[derive(Clone, Debug)]
@@ -197,7 +198,7 @@ fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
 }
 
 /// DiT's fixed 2-D sin-cos table, `[T, D]`: the column's half first, each half sines then cosines.
-fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
+pub fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
     let side = (config.image_size / config.patch_size) as usize;
     let quarter = config.width as usize / 4;
     let omega = |i: usize| 1.0 / libm::pow(10_000.0, i as f64 / quarter as f64);
@@ -213,7 +214,7 @@ fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
 /// DiT's `timestep_embedding`: cosines, then sines, over falling frequencies; `[B, 256]`.
 ///
 /// Computed here in `f64`: WebGPU promises little accuracy for angles of up to 1,000.
-fn time_features(t: &[f32]) -> Vec<f32> {
+pub fn time_features(t: &[f32]) -> Vec<f32> {
     let half = TIME_FEATURES / 2;
     let frequency = |i: usize| libm::exp(-libm::log(10_000.0) * i as f64 / half as f64);
     let features = |&t: &f32| {

@@ -1,42 +1,58 @@
-//! Checkpoints: one safetensors file that holds a whole run, replaced atomically.
+//! Checkpoints: each a safetensors file that holds a whole run, in `RUN/checkpoints/`.
 //!
-//! Random draws and data order depend on seed and step alone, so parameters, moments, averages and
-//! step counts are all there is to save.
+//! A new one is written beside the others under a temporary name, synced, renamed, and the folder synced;
+//! only then do the oldest make room. Random draws and data order depend on seed and step alone, so
+//! parameters, moments, averages and step counts are all there is to save, and the losses of the window
+//! under way.
 //!
 //! The last tensor, and with it the file's last 32 bytes, is the SHA-256 of everything before it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
-use tailor_packs::{Digest, TensorSpec};
+use tailor_packs::Digest;
 
 use crate::cli::Recipe;
 use crate::data::Class;
 use crate::error::Error;
-use crate::files::write_atomic;
-use crate::train::bank::{TailorBank, TailorState};
-use crate::train::trainer::{DenseState, Trainer};
+use crate::files::{Disk, create_folder, remove_leftovers, write_atomic_on};
+use crate::train::bank::{Learned, TailorBank};
+use crate::train::trainer::Trainer;
 
-/// The checkpoint's name in a run's folder.
-pub const FILE: &str = "checkpoint.safetensors";
+/// The folder of checkpoints in a run's folder.
+const FOLDER: &str = "checkpoints";
+const EXTENSION: &str = "safetensors";
 
 /// What a checkpoint says beside its tensors.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// What is trained, and how.
     pub recipe: Recipe,
     /// The classes, in the order of their numbers.
     pub classes: Vec<ClassName>,
+    /// The learngene file that is kept as it is, when tailors alone are trained.
+    pub frozen: Option<Digest>,
+    /// The losses that stand in no line yet.
+    pub window: Window,
     /// Steps made.
     pub step: u64,
     /// The EMA's clock, as bits: decimal text would round it.
     pub ema_clock: u64,
-    /// Each tailor's own steps and EMA clock.
-    pub tailors: Vec<(u64, u64)>,
+    /// Steps and EMA clock of the learngene, then of each tailor.
+    pub clocks: Vec<(u64, u64)>,
+}
+
+/// The losses since the last line of `metrics.jsonl`, which holds those before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Their sum, as bits.
+    pub sum: u64,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// A class of the training data.
@@ -56,122 +72,194 @@ impl From<&Class> for ClassName {
     }
 }
 
+/// A checkpoint as it was read: sound, and not yet on a device.
+#[derive(Debug)]
+pub struct Stored {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says of the run.
+    pub header: Header,
+    bytes: Vec<u8>,
+    /// Newer files that could not be used, and why.
+    pub passed_over: Vec<String>,
+}
+
 const KEY: &str = "tailor";
 /// The digest's tensor. Safetensors puts bytes behind wider values, so it comes last.
 const DIGEST: &str = "sha256";
 const DIGEST_LEN: usize = 32;
-const LEARNGENE_PARTS: [&str; 4] = ["parameter", "first", "second", "ema"];
+const PARTS: [&str; 4] = ["parameter", "first", "second", "ema"];
 
-/// The checkpoint of the run in `folder`.
-pub fn path(folder: &Path) -> PathBuf {
-    folder.join(FILE)
+/// The folder of the checkpoints of the run in `run`.
+pub fn folder(run: &Path) -> PathBuf {
+    run.join(FOLDER)
 }
 
-/// Saves the run; the checkpoint before it survives until the new one is whole.
+/// The checkpoints of a run, the newest first.
 ///
 /// # Errors
-/// [`Error::Write`] names the file.
-pub fn save(folder: &Path, trainer: &Trainer, recipe: &Recipe, classes: &[ClassName]) -> Result<(), Error> {
-    let mut tensors: Vec<(String, Vec<u8>, usize)> = Vec::new();
-    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    for (spec, state) in recipe.model.learngene_tensors().iter().zip(&trainer.learngene) {
-        let parts = [&state.parameter, &state.first, &state.second, &state.ema];
-        for (part, tensor) in LEARNGENE_PARTS.iter().zip(parts) {
-            let data = tensor.to_data().convert::<f32>();
-            let values = data.as_slice::<f32>().map_err(|e| broken(folder, format!("{e:?}")))?;
-            tensors.push((format!("learngene.{part}.{}", spec.name), bytes(values), values.len()));
-        }
+/// [`Error::Read`] when the folder is there and cannot be read.
+pub fn list(run: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = folder(run);
+    if !folder.exists() {
+        return Ok(Vec::new());
     }
-    for (class, state) in trainer.bank.states().iter().enumerate() {
-        let parts = [&state.parameters, &state.first, &state.second, &state.ema];
-        for (part, values) in LEARNGENE_PARTS.iter().zip(parts) {
-            tensors.push((format!("tailor.{part}.{class}"), bytes(values), values.len()));
+    let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let paths = entries.map_err(Error::read(&folder))?.into_iter().map(|entry| entry.path());
+    let step = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<u64>().ok();
+    let ours = paths.filter(|path| path.extension().is_some_and(|e| e == EXTENSION));
+    let mut found: Vec<_> = ours.filter_map(|path| step(&path).map(|step| (step, path))).collect();
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
+}
+
+/// Saves the run, and keeps the `keep` newest checkpoints, this one among them.
+///
+/// # Errors
+/// [`Error::Write`] names the file; what was saved before is still there.
+pub fn save(
+    disk: &dyn Disk,
+    run: &Path,
+    trainer: &Trainer,
+    about: &Header,
+    keep: usize,
+) -> Result<PathBuf, Error> {
+    let learngene = trainer.learngene();
+    let states = || std::iter::once(&learngene).chain(trainer.bank.states());
+    let path = folder(run).join(format!("{:09}.{EXTENSION}", trainer.step));
+    let broken = |reason: String| broken(&path, &reason);
+    let mut tensors: Vec<(String, Vec<u8>, usize)> = Vec::new();
+    for (i, state) in states().enumerate() {
+        for (part, values) in PARTS.iter().zip([&state.parameters, &state.first, &state.second, &state.ema]) {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((name(i, part), bytes, values.len()));
         }
     }
     let header = Header {
-        recipe: recipe.clone(),
-        classes: classes.to_vec(),
         step: trainer.step,
         ema_clock: trainer.ema_clock.to_bits(),
-        tailors: trainer.bank.states().iter().map(|t| (t.steps, t.ema_clock.to_bits())).collect(),
+        clocks: states().map(|s| (s.steps, s.ema_clock.to_bits())).collect(),
+        ..about.clone()
     };
-    let header = serde_json::to_string(&header).map_err(|e| broken(folder, e.to_string()))?;
+    let header = serde_json::to_string(&header).map_err(|e| broken(e.to_string()))?;
     let views = tensors.iter().map(|(name, data, len)| {
         TensorView::new(Dtype::F32, vec![*len], data).map(|view| (name.clone(), view))
     });
     let blank = TensorView::new(Dtype::U8, vec![DIGEST_LEN], &[0; DIGEST_LEN]);
     let views = views.chain([blank.map(|view| (DIGEST.to_owned(), view))]);
-    let views = views.collect::<Result<Vec<_>, _>>().map_err(|e| broken(folder, e.to_string()))?;
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(|e| broken(e.to_string()))?;
     let file = serialize(views, Some(HashMap::from([(KEY.to_owned(), header)])));
-    let mut file = file.map_err(|e| broken(folder, e.to_string()))?;
+    let mut file = file.map_err(|e| broken(e.to_string()))?;
     file.truncate(file.len() - DIGEST_LEN);
     file.extend(Digest::of(&file).0);
-    Ok(write_atomic(&path(folder), &file)?)
+    create_folder(&folder(run))?;
+    write_atomic_on(disk, &path, &file)?;
+    // A newer one that was damaged and passed over does not count. One too many does no harm, and the next
+    // time its removal is tried again.
+    let older = list(run)?.into_iter().skip_while(|other| *other != path);
+    older.skip(keep.max(1)).for_each(|old| disk.remove(&old).unwrap_or_default());
+    Ok(path)
 }
 
-/// Reads a checkpoint's header and its raw bytes.
+/// The newest sound checkpoint of a run, if it has any.
+///
+/// # Errors
+/// [`Error::Read`], or [`Error::Refused`] when there are checkpoints and none of them is as it was written.
+pub fn latest(run: &Path) -> Result<Option<Stored>, Error> {
+    let mut passed_over = Vec::new();
+    for path in list(run)? {
+        match read(&path) {
+            Ok(stored) => return Ok(Some(Stored { passed_over, ..stored })),
+            Err(error) => passed_over.push(error.to_string()),
+        }
+    }
+    match passed_over.is_empty() {
+        true => Ok(None),
+        false => Err(Error::Refused {
+            what: passed_over.join("\n       "),
+            help: "restore one of the files from a copy, or begin the run again in another --out".to_owned(),
+        }),
+    }
+}
+
+/// Clears what a program that was killed while writing has left in the run's folders.
+pub fn tidy(run: &Path) {
+    ["", FOLDER, "cache", "samples"].iter().for_each(|folder| remove_leftovers(&run.join(folder)));
+}
+
+/// Reads one checkpoint.
 ///
 /// # Errors
 /// [`Error::Read`], or [`Error::Refused`] when the file is no checkpoint or not as it was written.
-pub fn read(folder: &Path) -> Result<(Header, Vec<u8>), Error> {
-    let file = path(folder);
-    let bytes = std::fs::read(&file).map_err(Error::read(&file))?;
-    let metadata = SafeTensors::read_metadata(&bytes).map_err(|e| broken(folder, e.to_string()))?.1;
-    let sound = bytes.split_last_chunk().is_some_and(|(body, digest)| Digest::of(body).0 == *digest);
+pub fn read(path: &Path) -> Result<Stored, Error> {
+    let broken = |reason: &str| broken(path, reason);
+    let bytes = std::fs::read(path).map_err(Error::read(path))?;
+    if bytes.split_last_chunk().is_none_or(|(body, digest)| Digest::of(body).0 != *digest) {
+        return Err(broken("its content does not match its SHA-256"));
+    }
+    let metadata = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e.to_string()))?.1;
     let header = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
-    let header = header.ok_or_else(|| broken(folder, "it has no header".to_owned()))?;
-    let header: Header = serde_json::from_str(header).map_err(|e| broken(folder, e.to_string()))?;
-    header.recipe.model.validate()?;
-    if header.tailors.len() != header.classes.len() {
-        return Err(broken(folder, "it names another number of tailors than of classes".to_owned()));
+    let header = header.ok_or_else(|| broken("it has no header"))?;
+    let header: Header = serde_json::from_str(header).map_err(|e| broken(&e.to_string()))?;
+    header.recipe.model.validate().map_err(|e| broken(&e.to_string()))?;
+    if header.clocks.len() != header.classes.len() + 1 {
+        return Err(broken("it names another number of tailors than of classes"));
     }
-    // Exactly the run's tensors and no other: a checkpoint from before there was a digest.
-    let tensors =
-        LEARNGENE_PARTS.len() * (header.recipe.model.learngene_tensors().len() + header.tailors.len());
-    if !sound && metadata.tensors().len() != tensors {
-        return Err(broken(folder, "its content does not match its SHA-256".to_owned()));
-    }
-    Ok((header, bytes))
+    Ok(Stored { path: path.to_owned(), header, bytes, passed_over: Vec::new() })
 }
 
-/// The run as it was when it was saved, with its learngene on `device`.
-///
-/// # Errors
-/// [`Error::Refused`] when a tensor is missing or of another length.
-pub fn restore(folder: &Path, header: &Header, bytes: &[u8], device: &Device) -> Result<Trainer, Error> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|e| broken(folder, e.to_string()))?;
-    let values = |name: String, len: usize| {
-        let tensor = tensors.tensor(&name).map_err(|_| broken(folder, format!("it lacks {name}")))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != [len] {
-            return Err(broken(folder, format!("{name} is not {len} values of f32")));
-        }
-        let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        Ok(tensor.data().chunks_exact(4).map(value).collect::<Vec<f32>>())
-    };
-    let config = &header.recipe.model;
-    let dense = |spec: &TensorSpec| {
-        let part = |part: &str| {
-            let values = values(format!("learngene.{part}.{}", spec.name), spec.len())?;
-            Ok::<_, Error>(Tensor::<1>::from_data(TensorData::new(values, [spec.len()]), device))
+impl Stored {
+    /// Says on standard error which file it is, and which were passed over.
+    pub fn announce(&self) {
+        self.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+        eprintln!("going on from {}", self.path.display());
+    }
+
+    /// The run as it was when it was saved, on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when a tensor is missing or of another length.
+    pub fn restore(&self, device: &Device) -> Result<Trainer, Error> {
+        let broken = |reason: &str| broken(&self.path, reason);
+        let tensors = SafeTensors::deserialize(&self.bytes).map_err(|e| broken(&e.to_string()))?;
+        let values = |name: String, len: usize| {
+            let tensor = tensors.tensor(&name).map_err(|_| broken(&format!("it lacks {name}")))?;
+            if tensor.dtype() != Dtype::F32 || tensor.shape() != [len] {
+                return Err(broken(&format!("{name} is not {len} values of f32")));
+            }
+            let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+            Ok(tensor.data().chunks_exact(4).map(value).collect::<Vec<f32>>())
         };
-        let [p, m, v, e] = LEARNGENE_PARTS.map(part);
-        Ok(DenseState { parameter: p?, first: m?, second: v?, ema: e? })
-    };
-    let learngene = config.learngene_tensors().iter().map(dense).collect::<Result<Vec<_>, Error>>()?;
-    let len = config.tailor_parameters() as usize;
-    let tailor = |(class, (steps, clock)): (usize, &(u64, u64))| {
-        let [p, m, v, e] = LEARNGENE_PARTS.map(|part| values(format!("tailor.{part}.{class}"), len));
-        let ema_clock = f64::from_bits(*clock);
-        Ok(TailorState { parameters: p?, first: m?, second: v?, ema: e?, steps: *steps, ema_clock })
-    };
-    let bank = header.tailors.iter().enumerate().map(tailor).collect::<Result<Vec<_>, Error>>()?;
-    let bank = TailorBank::from_states(bank);
-    Ok(Trainer::from_parts(config, device, learngene, bank, header.step, f64::from_bits(header.ema_clock)))
+        let config = &self.header.recipe.model;
+        let state = |(i, &(steps, clock)): (usize, &(u64, u64))| {
+            let len = match i {
+                0 => config.learngene_parameters(),
+                _ => config.tailor_parameters(),
+            };
+            let [p, m, v, e] = PARTS.map(|part| values(name(i, part), len as usize));
+            let ema_clock = f64::from_bits(clock);
+            Ok(Learned { parameters: p?, first: m?, second: v?, ema: e?, steps, ema_clock })
+        };
+        let states = self.header.clocks.iter().enumerate().map(state);
+        let mut states = states.collect::<Result<Vec<_>, Error>>()?;
+        let learngene = states.remove(0);
+        let (bank, clock) = (TailorBank::from_states(states), f64::from_bits(self.header.ema_clock));
+        let trainer = Trainer::from_parts(config, device, learngene, bank, self.header.step, clock);
+        Ok(if self.header.frozen.is_some() { trainer.with_frozen_learngene() } else { trainer })
+    }
 }
 
-fn broken(folder: &Path, reason: String) -> Error {
+/// Name of a part of the learngene (0) or of the tailor of class `i − 1`.
+fn name(i: usize, part: &str) -> String {
+    match i {
+        0 => format!("learngene.{part}"),
+        _ => format!("tailor.{part}.{}", i - 1),
+    }
+}
+
+fn broken(path: &Path, reason: &str) -> Error {
     Error::Refused {
-        what: format!("{}: not a usable checkpoint: {reason}", path(folder).display()),
+        what: format!("{}: not a usable checkpoint: {reason}", path.display()),
         help: "restore the file from a copy, or begin the run again in another --out".to_owned(),
     }
 }

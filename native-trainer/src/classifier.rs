@@ -10,8 +10,8 @@ use rand::seq::SliceRandom;
 use tailor_core::noise::{Stream, generator, standard_normal};
 
 use crate::data::Dataset;
-use crate::train::bank::AdamW;
-use crate::train::trainer::DenseState;
+use crate::train::bank::{AdamW, Update};
+use crate::train::graph::DenseState;
 
 /// Channels after each convolution.
 const CHANNELS: [usize; 3] = [24, 48, 96];
@@ -84,10 +84,10 @@ impl Classifier {
         let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [b, 1]), &device);
         let scores = log_softmax(self.forward(&leaves, images, b, &device), 1);
         let mut gradients = scores.gather(1, labels).mean().neg().backward();
-        let (rate, root) = adamw.corrections(number, lr);
+        let update = Update { learning_rate: lr, scale: 1.0, ema_clock: 0.0, decay: 0.0 };
         for (state, leaf) in self.parameters.iter_mut().zip(&leaves) {
             if let Some(gradient) = leaf.grad_remove(&mut gradients) {
-                state.update(gradient, rate, root, lr, adamw, 0.0);
+                state.update(gradient, number, adamw, &update);
             }
         }
     }

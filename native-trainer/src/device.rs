@@ -24,6 +24,11 @@ pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
     }
 }
 
+/// The device in a word or two, for people.
+pub fn name(device: &Device) -> String {
+    if *device == Device::flex() { "the processor".to_owned() } else { format!("{device:?}") }
+}
+
 /// Shards into which a training batch is cut on `device`: one per core on the processor.
 pub fn shards(device: &Device) -> usize {
     match *device == Device::flex() {

@@ -97,13 +97,9 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     let alone = answers_to(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
     let report = report(&data, &real, &made, &alone);
     if let Some(path) = &args.out {
-        let json = serde_json::to_vec_pretty(&report).map_err(|e| Error::Refused {
-            what: format!("cannot write the report: {e}"),
-            help: String::new(),
-        })?;
-        write_atomic(path, &json)?;
+        write_atomic(path, cli::json(&report).as_bytes())?;
     }
-    cli::print(&in_words(&report))
+    cli::print(&if args.json { cli::json(&report) } else { in_words(&report) })
 }
 
 fn bar(what: &'static str) -> ProgressBar {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// A file or folder that could not be written. Nothing half-written is left behind.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
@@ -34,12 +36,70 @@ impl WriteError {
     }
 }
 
+/// The operations by which a file comes to be. Tests put a failing one in place of [`OnDisk`].
+pub trait Disk {
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Waits until the file's content is on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    /// Gives a finished file its name, in place of what had it before.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
+        file.persist(path).map(drop).map_err(|e| e.error)
+    }
+
+    /// Waits until the folder's list of names is on the disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Elsewhere a folder is no file that could be opened.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+}
+
+/// The real thing.
+#[derive(Clone, Copy, Debug)]
+pub struct OnDisk;
+
+impl Disk for OnDisk {}
+
 /// Writes `bytes` to `path`, replacing what was there in one step.
 ///
 /// # Errors
 /// [`WriteError`] names the file; the previous content, if any, is still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_atomic_with(path, |file| file.write_all(bytes))
+    write_atomic_on(&OnDisk, path, bytes)
+}
+
+/// As [`write_atomic`], on a given disk.
+///
+/// # Errors
+/// [`WriteError`] names the file; the previous content, if any, is still there.
+pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    replace(disk, path, |file| disk.write(file, bytes)).map_err(WriteError::at(path))
 }
 
 /// As [`write_atomic`], with the content written by `fill`, for files too large to hold twice.
@@ -50,7 +110,12 @@ pub fn write_atomic_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    replace(path, fill).map_err(WriteError::at(path))
+    let buffered = |file: &mut File| {
+        let mut writer = BufWriter::new(file);
+        fill(&mut writer)?;
+        writer.flush()
+    };
+    replace(&OnDisk, path, buffered).map_err(WriteError::at(path))
 }
 
 /// Makes `path` and its parents, if they are not there yet.
@@ -61,13 +126,30 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
     std::fs::create_dir_all(path).map_err(WriteError::at(path))
 }
 
-fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> io::Result<()> {
+/// Removes the unfinished files of a program that was killed in `folder`. Those of one that is still at
+/// work must not lie there.
+pub fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let unfinished = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    let paths = entries.flatten().filter(|e| e.file_name().to_str().is_some_and(unfinished)).map(|e| e.path());
+    // What cannot be removed only takes room.
+    paths.for_each(|path| std::fs::remove_file(path).unwrap_or_default());
+}
+
+const PREFIX: &str = ".tailor-";
+const SUFFIX: &str = ".part";
+
+fn replace(
+    disk: &dyn Disk,
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".tailor-").suffix(".part");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     {
         // A temporary file is private by default; what replaces `path` must be as readable as any new file.
@@ -76,16 +158,11 @@ fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Resu
     }
     // Dropping the temporary file removes it, so every early return leaves the folder as it was.
     let mut temporary = builder.tempfile_in(folder)?;
-    let mut writer = BufWriter::new(temporary.as_file_mut());
-    fill(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|e| e.error)?;
+    fill(temporary.as_file_mut())?;
+    disk.sync(temporary.as_file())?;
+    disk.rename(temporary, path)?;
     // The new name survives a power cut only once the folder itself is on disk.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    disk.sync_folder(folder)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use tailor_packs::{Card, ConfigError, Digest, Kind, Manifest, ModelConfig, limits, read_any};
 
-use crate::cli::{InspectArgs, print};
+use crate::cli::{InspectArgs, json, print};
 use crate::error::Error;
 use crate::gallery::{Gallery, read_limited};
 
@@ -105,8 +105,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
         return print(&toml::to_string(&report.config).map_err(reason)?);
     }
     if args.json {
-        let reason = |e: serde_json::Error| Error::Refused { what: e.to_string(), help: String::new() };
-        return print(&(serde_json::to_string_pretty(&report).map_err(reason)? + "\n"));
+        return print(&json(&report));
     }
     print(&text(&report))
 }

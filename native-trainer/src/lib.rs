@@ -3,9 +3,11 @@
 //! The binary `tailor` is a thin layer over this library: [`cli`] says what it accepts, and each
 //! command is one module with a `run` function.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod classifier;
 pub mod cli;
+pub mod curate;
 pub mod data;
 pub mod device;
 pub mod error;
@@ -14,11 +16,15 @@ pub mod files;
 pub mod gallery;
 pub mod grid;
 pub mod inspect;
+pub mod manual;
+pub mod metrics;
 pub mod parallel;
 pub mod publish;
+pub mod report;
 pub mod sample;
 pub mod serve;
 pub mod train;
+pub mod train_tailor;
 pub mod verify;
 
 pub use error::Error;

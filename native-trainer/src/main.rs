@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
-use tailor_trainer::{evaluate, inspect, publish, sample, serve, train, verify};
+use tailor_trainer::{bench, curate, evaluate, inspect, manual, publish, report, sample, serve, train, train_tailor, verify};
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
 // faults them in again each time.
@@ -15,6 +15,12 @@ fn main() -> ExitCode {
     // Wrong usage ends here, with status 2.
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(&args),
+        Command::TrainTailor(args) => train_tailor::run(&args),
+        Command::Gallery(args) => curate::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { out } => manual::pages(&out),
         Command::Publish(args) => publish::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Inspect(args) => inspect::run(&args),

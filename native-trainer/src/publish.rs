@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use tailor_core::{Item, Model, SampleSettings, Sampler};
 use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, CardValue, Contents};
 use tailor_packs::{
-    Class, ClassEntry, FileEntry, Index, Objective, Parameters, TensorSpec, Tensors, Weights,
+    Class, ClassEntry, FileEntry, Index, ModelConfig, Objective, Parameters, TensorSpec, Tensors, Weights,
     write_learngene, write_tailor,
 };
 
 use crate::checkpoint::{self, ClassName, Header};
-use crate::cli::PublishArgs;
+use crate::cli::{CardFlags, PublishArgs, SamplingFlags};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
 use crate::grid::grid_png;
 use crate::sample::generate;
+use crate::train::bank::Learned;
 use crate::train::trainer::Trainer;
 use crate::{device, sample};
 
@@ -25,43 +26,36 @@ use crate::{device, sample};
 const STEPS: u32 = 20;
 const GUIDANCE: f32 = 1.5;
 
-/// The learngene's tensors, averaged or as they are.
-fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {
+/// Flat values as the named tensors of `specs`.
+fn named(specs: &[TensorSpec], flat: &[f32]) -> Result<Tensors, Error> {
+    let refused = |e: tailor_packs::PackError| Error::Refused { what: e.to_string(), help: String::new() };
+    let mut rest = flat;
     let mut tensors = Tensors::new();
-    for (spec, state) in trainer.config().learngene_tensors().iter().zip(&trainer.learngene) {
-        let tensor: &Tensor<1> = match weights {
-            Weights::Ema => &state.ema,
-            Weights::Raw => &state.parameter,
-        };
-        let data = tensor.to_data().convert::<f32>();
-        let values = data.try_to_vec::<f32>().map_err(|e| Error::Refused {
-            what: format!("cannot read {} from the device: {e:?}", spec.name),
-            help: "try --device cpu".to_owned(),
-        })?;
-        insert(&mut tensors, spec, values)?;
+    for spec in specs {
+        let (values, after) = rest.split_at(spec.len());
+        rest = after;
+        tensors.insert(spec.name.clone(), &spec.shape, values.to_vec()).map_err(refused)?;
     }
     Ok(tensors)
+}
+
+/// The learngene's tensors, averaged or as they are.
+fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {
+    let learned = trainer.learngene();
+    named(&trainer.config().learngene_tensors(), &chosen(&learned, trainer, weights))
 }
 
 /// The tensors of class number `class`, averaged or as they are.
-fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
-    let flat = match weights {
-        Weights::Ema => trainer.bank.ema(class, trainer.ema_clock),
-        Weights::Raw => trainer.bank.states()[class].parameters.clone(),
-    };
-    let mut rest = &flat[..];
-    let mut tensors = Tensors::new();
-    for spec in trainer.config().tailor_tensors() {
-        let (values, after) = rest.split_at(spec.len());
-        rest = after;
-        insert(&mut tensors, &spec, values.to_vec())?;
-    }
-    Ok(tensors)
+pub(crate) fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
+    let learned = &trainer.bank.states()[class];
+    named(&trainer.config().tailor_tensors(), &chosen(learned, trainer, weights))
 }
 
-fn insert(tensors: &mut Tensors, spec: &TensorSpec, values: Vec<f32>) -> Result<(), Error> {
-    let refused = |e: tailor_packs::PackError| Error::Refused { what: e.to_string(), help: String::new() };
-    tensors.insert(spec.name.clone(), &spec.shape, values).map_err(refused)
+fn chosen(learned: &Learned, trainer: &Trainer, weights: Weights) -> Vec<f32> {
+    match weights {
+        Weights::Ema => learned.ema(trainer.ema_clock),
+        Weights::Raw => learned.parameters.clone(),
+    }
 }
 
 /// The averaged model of a run under way, with the tailors of `chosen` classes.
@@ -82,10 +76,14 @@ pub fn live_model(trainer: &Trainer, classes: &[ClassName], chosen: &[usize]) ->
 /// # Errors
 /// Anything wrong with run, settings, device or disk.
 pub fn run(args: &PublishArgs) -> Result<(), Error> {
-    let (header, bytes) = checkpoint::read(&args.run)?;
+    let stored = checkpoint::latest(&args.run)?.ok_or_else(|| Error::Refused {
+        what: format!("{} holds no checkpoint", args.run.display()),
+        help: "name the --out folder of a `tailor train`".to_owned(),
+    })?;
+    stored.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
     let device = device::open(args.device)?;
-    let trainer = checkpoint::restore(&args.run, &header, &bytes, &device)?;
-    drop(bytes);
+    let trainer = stored.restore(&device)?;
+    let header = stored.header;
     let config = trainer.config().clone();
     let folder_name = args.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
     let id = args.id.clone().or(folder_name).unwrap_or_else(|| header.recipe.name.clone());
@@ -94,11 +92,7 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     }
     let title = args.title.clone().unwrap_or_else(|| id.clone());
     let weights = if args.raw_weights { Weights::Raw } else { Weights::Ema };
-    let sampling = tailor_packs::Sampling {
-        sampler: args.sampling.sampler.unwrap_or(default_sampler(config.objective)).name().to_owned(),
-        steps: args.sampling.steps.unwrap_or(STEPS),
-        guidance: args.sampling.guidance.unwrap_or(GUIDANCE),
-    };
+    let sampling = advice(&args.sampling, config.objective);
     // A gallery that was there keeps counting; an unreadable index is not silently replaced.
     let version = match args.out.join(INDEX_FILE).exists() {
         true => Gallery::open(&args.out)?.index.version + 1,
@@ -107,10 +101,15 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     create_folder(&args.out)?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
-    let previews =
-        Previews { args, sampling: &sampling, learngene: &learngene, trainer: &trainer, device: &device };
+    let previews = Previews {
+        count: args.previews as usize,
+        sampling: &sampling,
+        config: &config,
+        learngene: &learngene,
+        device: &device,
+    };
     let packed = |reason| Error::Pack { path: args.out.clone(), source: reason };
-    let card = card(args, &title, &header);
+    let card = card(&args.card, &title, &header);
     let preview = previews.png(None)?;
     let contents = Contents {
         model: &id,
@@ -167,6 +166,15 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// How a gallery says to sample: as asked for, else what suits the objective.
+pub(crate) fn advice(asked: &SamplingFlags, objective: Objective) -> tailor_packs::Sampling {
+    tailor_packs::Sampling {
+        sampler: asked.sampler.unwrap_or(default_sampler(objective)).name().to_owned(),
+        steps: asked.steps.unwrap_or(STEPS),
+        guidance: asked.guidance.unwrap_or(GUIDANCE),
+    }
+}
+
 fn default_sampler(objective: Objective) -> Sampler {
     match objective {
         Objective::Ddpm => Sampler::DpmPlusPlus,
@@ -174,7 +182,8 @@ fn default_sampler(objective: Objective) -> Sampler {
     }
 }
 
-fn card(args: &PublishArgs, title: &str, header: &Header) -> Card {
+/// What a pack says of itself to people.
+pub(crate) fn card(args: &CardFlags, title: &str, header: &Header) -> Card {
     let training = &header.recipe.training;
     let number = |value: f64| CardValue::Number(value);
     Card {
@@ -195,27 +204,28 @@ fn card(args: &PublishArgs, title: &str, header: &Header) -> Card {
 }
 
 /// Sample grids for the packs.
-struct Previews<'a> {
-    args: &'a PublishArgs,
-    sampling: &'a tailor_packs::Sampling,
-    learngene: &'a Tensors,
-    trainer: &'a Trainer,
-    device: &'a Device,
+pub(crate) struct Previews<'a> {
+    /// Samples in each; none for no preview at all.
+    pub(crate) count: usize,
+    pub(crate) sampling: &'a tailor_packs::Sampling,
+    pub(crate) config: &'a ModelConfig,
+    pub(crate) learngene: &'a Tensors,
+    pub(crate) device: &'a Device,
 }
 
 impl Previews<'_> {
-    /// A grid at seeds 1 to `previews` of one class, or of the learngene alone.
-    fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
-        if self.args.previews == 0 {
+    /// A grid at seeds 1 to `count` of one class, or of the learngene alone.
+    pub(crate) fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
+        if self.count == 0 {
             return Ok(None);
         }
-        let mut model = Model::new(self.trainer.config(), self.learngene, self.device)?;
+        let mut model = Model::new(self.config, self.learngene, self.device)?;
         let mut gate = Vec::new();
         if let Some((class, tensors)) = class {
             model.insert(&class.id, tensors.clone())?;
             gate.push((class.id.clone(), 1.0));
         }
-        let items = (1..=self.args.previews as u64).map(|seed| Item { gate: gate.clone(), seed }).collect();
+        let items = (1..=self.count as u64).map(|seed| Item { gate: gate.clone(), seed }).collect();
         let settings = SampleSettings {
             sampler: self.sampling.sampler.parse().unwrap_or(Sampler::Heun),
             steps: self.sampling.steps as usize,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tailor_packs::{ClassEntry, limits, read_any};
 
-use crate::cli::{VerifyArgs, print};
+use crate::cli::{VerifyArgs, json, print};
 use crate::error::Error;
 use crate::gallery::{Gallery, read_limited};
 
@@ -22,18 +22,31 @@ pub struct Verdict {
 /// # Errors
 /// [`Error::Unsound`] when there was a problem, or what keeps the gallery from being opened at all.
 pub fn run(args: &VerifyArgs) -> Result<(), Error> {
-    if !args.path.is_dir() {
-        let bytes = read_limited(&args.path, limits::FILE)?;
-        let pack = read_any(&bytes).map_err(Error::pack(&args.path))?;
-        let (kind, digest) = (pack.manifest().kind.name(), pack.digest());
-        return print(&format!("sound: a {kind} of model {}, sha256 {digest}\n", pack.manifest().model));
-    }
-    let Verdict { files, problems } = verify_gallery(&args.path)?;
-    for problem in &problems {
-        print(&format!("{problem}\n"))?;
+    let (verdict, well) = match args.path.is_dir() {
+        true => {
+            let verdict = verify_gallery(&args.path)?;
+            let well = format!("sound: {} files\n", verdict.files);
+            (verdict, well)
+        }
+        false => {
+            let bytes = read_limited(&args.path, limits::FILE)?;
+            let pack = read_any(&bytes).map_err(Error::pack(&args.path))?;
+            let (kind, model, digest) = (pack.manifest().kind.name(), &pack.manifest().model, pack.digest());
+            let well = format!("sound: a {kind} of model {model}, sha256 {digest}\n");
+            (Verdict { files: 1, problems: Vec::new() }, well)
+        }
+    };
+    let Verdict { files, problems } = verdict;
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    if args.json {
+        print(&json(&serde_json::json!({ "files": files, "problems": lines })))?;
+    } else if lines.is_empty() {
+        print(&well)?;
+    } else {
+        print(&(lines.join("\n") + "\n"))?;
     }
     match problems.len() {
-        0 => print(&format!("sound: {files} files\n")),
+        0 => Ok(()),
         problems => Err(Error::Unsound { problems, files }),
     }
 }

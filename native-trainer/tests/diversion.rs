@@ -5,21 +5,13 @@
 mod support;
 
 use support::{batch, settings, trainer};
-use tailor_trainer::train::bank::TailorState;
-use tailor_trainer::train::trainer::Trainer;
+use tailor_trainer::train::bank::Learned;
 
 /// Every bit of a tailor: `==` on numbers would take −0 for 0.
-fn bits(state: &TailorState) -> (Vec<u32>, u64, u64) {
+fn bits(state: &Learned) -> (Vec<u32>, u64, u64) {
     let values = [&state.parameters, &state.first, &state.second, &state.ema];
     let values = values.into_iter().flatten().map(|v| v.to_bits());
     (values.collect(), state.steps, state.ema_clock.to_bits())
-}
-
-fn learngene(trainer: &Trainer) -> Vec<f32> {
-    let values = |state: &tailor_trainer::train::trainer::DenseState| {
-        state.parameter.to_data().try_into_vec::<f32>().unwrap()
-    };
-    trainer.learngene.iter().flat_map(values).collect()
 }
 
 #[test]
@@ -32,15 +24,15 @@ fn an_absent_class_keeps_its_tailor_bit_for_bit_over_a_hundred_steps() {
     for step in 0..100 {
         // Class 3 never appears; one step in four lacks class 1, too.
         let classes: &[usize] = if step % 4 == 0 { &[0, 2] } else { &[0, 1, 2] };
-        let (images, labels) = batch(&config, step, classes);
+        let batch = batch(&config, step, classes, 0.1);
         let before: Vec<_> = trainer.bank.states().iter().map(bits).collect();
-        losses.push(trainer.step(images, &labels, &settings(0.1)));
+        losses.push(trainer.step(&batch, &settings()));
         for (class, state) in trainer.bank.states().iter().enumerate() {
             let (now, then) = (bits(state), &before[class]);
-            if !labels.contains(&class) {
+            if !batch.labels.contains(&Some(class)) {
                 assert!(now == *then, "class {class} is not in step {step}, yet it moved");
                 idle += 1;
-            } else if now.1 != then.1 {
+            } else {
                 assert_eq!(now.1, then.1 + 1);
                 // The output layer starts at zero, so that at first no gradient reaches any tailor.
                 assert!(step < 3 || now.0 != then.0, "class {class} made a step without moving");
@@ -68,13 +60,32 @@ fn an_absent_class_keeps_its_tailor_bit_for_bit_over_a_hundred_steps() {
 fn dropped_labels_move_the_learngene_and_no_tailor() {
     let mut trainer = trainer(3);
     let config = trainer.config().clone();
-    let (tailors, shared) = (trainer.bank.clone(), learngene(&trainer));
+    let (tailors, shared) = (trainer.bank.clone(), trainer.learngene());
     for step in 0..5 {
-        let (images, labels) = batch(&config, step, &[0, 1, 2]);
-        trainer.step(images, &labels, &settings(1.0));
+        trainer.step(&batch(&config, step, &[0, 1, 2], 1.0), &settings());
     }
     for (now, then) in trainer.bank.states().iter().zip(tailors.states()) {
         assert!(bits(now) == bits(then), "a tailor moved although every label was dropped");
     }
-    assert_ne!(learngene(&trainer), shared);
+    assert_ne!(trainer.learngene(), shared);
+}
+
+#[test]
+fn a_frozen_learngene_stays_bit_for_bit_while_tailors_learn() {
+    let mut trainer = trainer(2);
+    let config = trainer.config().clone();
+    // At first the last layer is zero, and no gradient comes by it.
+    for step in 0..5 {
+        trainer.step(&batch(&config, step, &[0, 1], 0.0), &settings());
+    }
+    let mut trainer = trainer.with_frozen_learngene();
+    let (shared, tailors) = (bits(&trainer.learngene()), trainer.bank.clone());
+    for step in 5..10 {
+        trainer.step(&batch(&config, step, &[0, 1], 0.0), &settings());
+    }
+    assert!(bits(&trainer.learngene()) == shared);
+    for (now, then) in trainer.bank.states().iter().zip(tailors.states()) {
+        let moved = now.parameters.iter().zip(&then.parameters).filter(|(a, b)| a != b).count();
+        assert!(moved > now.parameters.len() * 9 / 10, "{moved} values moved");
+    }
 }

@@ -73,6 +73,12 @@ fn refusal(line: &str, output: Output) -> String {
     text
 }
 
+/// Every file below `folder`.
+fn walk(folder: &Path) -> Vec<String> {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.map(|entry| entry.path().display().to_string()).collect()
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -98,7 +104,7 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
 #[test]
 fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
     let workshop = Workshop::with_gallery();
-    workshop.done("train --data data --steps 6 --device cpu --out run --resume");
+    workshop.done("train --data data --steps 6 --log-every 1 --device cpu --out run --resume");
     workshop.done("publish run --device cpu --out gallery");
     let index: serde_json::Value =
         serde_json::from_slice(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap();
@@ -109,6 +115,45 @@ fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["step"], 6);
     assert!(last["loss"].is_f64() && last["images_per_second"].is_f64(), "{last}");
+}
+
+#[test]
+fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
+    let workshop = Workshop::with_gallery();
+    let files = names(&workshop.at("gallery"));
+    let learngene = format!("gallery/{}", files.iter().find(|name| name.ends_with(".learngene")).unwrap());
+    let path = "own";
+    let before = fs::read(workshop.at(&learngene)).unwrap();
+    fs::create_dir(workshop.at(path)).unwrap();
+    for i in 0..3u32 {
+        let checks = GrayImage::from_fn(40, 32, |x, y| Luma([if (x / 8 + y / 8 + i) % 2 == 0 { 255 } else { 0 }]));
+        checks.save(workshop.at(&format!("{path}/{i}.png"))).unwrap();
+    }
+    let train = format!(
+        "train-tailor --learngene {learngene} --class checks {path} --out checks.tailor --from dots \
+         --steps 4 --batch-size 2 --sample-every 0 --device cpu"
+    );
+    let output = workshop.tailor(&train);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("3 images are few"), "{text}");
+    let text = workshop.refused(&train.replace("--class checks", "--class other"));
+    assert!(text.contains("checks") && text.contains("--run"), "{text}");
+    workshop.done("gallery add gallery checks.tailor");
+    workshop.done("verify gallery");
+    workshop.done("sample --gallery gallery --class checks --steps 2 --device cpu --out checks.png");
+    assert!(before == fs::read(workshop.at(&learngene)).unwrap());
+    let index = fs::read(workshop.at("gallery/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!((index["version"].as_u64(), index["classes"].as_array().unwrap().len()), (Some(2), 3));
+
+    // Another gallery's learngene has another digest.
+    workshop.done(&format!("{TRAIN} --seed 9 --device cpu --out other"));
+    workshop.done("publish other --device cpu --previews 0 --out foreign");
+    let text = workshop.refused("gallery add foreign checks.tailor");
+    assert!(text.contains("checks.tailor") && text.contains("learngene"), "{text}");
+
+    workshop.done("gallery remove gallery checks");
+    assert!(workshop.refused("sample --gallery gallery --class checks --out no.png").contains("checks"));
 }
 
 #[test]
@@ -142,7 +187,9 @@ fn a_full_disk_is_named_and_nothing_half_written_is_left() {
             Command::new("sh").args(["-c", &script]).current_dir(workshop.0.path()).output().unwrap();
         let text = refusal(&line, output);
         assert!(text.contains("full/") && text.contains("free some space"), "{line}: {text}");
-        assert_eq!(names(&workshop.at(out)), [""; 0], "{line}");
+        let left = walk(&workshop.at(out));
+        let whole = |name: &String| [".lock", "data.json", "metrics.jsonl", ".tailor"].iter().any(|end| name.ends_with(end));
+        assert!(left.iter().all(whole), "{line}: {left:?}");
         fs::remove_dir_all(workshop.at("full")).unwrap();
     }
 }

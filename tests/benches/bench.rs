@@ -27,6 +27,7 @@ fn main() {
     }
     println!("| what | median | spread | peak memory |\n|---|---|---|---|");
     training();
+    classes();
     native_sampling();
     browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
     browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
@@ -45,58 +46,91 @@ fn row(what: &str, unit: &str, mut figures: Vec<f64>, memory: Option<u64>) -> f6
     median
 }
 
-/// Images per second of the letters preset, batch 64, against the same net in PyTorch.
+/// Images per second of the letters preset, batch 64, in turns with the same net in PyTorch, a dense
+/// transformer in PyTorch, and our own masked form: one product over all `48 + 62·3` components.
 fn training() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    random_idx(&data);
+    random_classes(&data, CLASSES, 20);
+    let masked = folder.path().join("masked.toml");
+    let letters = Command::new(tailor()).args(["inspect", "--preset", "letters", "--toml"]).output().unwrap();
+    let letters = String::from_utf8(letters.stdout).unwrap();
+    let components = format!("learngene_components = {}", 48 + CLASSES * 3);
+    std::fs::write(&masked, letters.replace("learngene_components = 48", &components)).unwrap();
+    let masked = ["--config", masked.to_str().unwrap(), "--label-dropout", "1"];
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let threads = std::thread::available_parallelism().unwrap().to_string();
     let script = root().join("tests/reference/bench_train.py");
-    let (mut ours, mut theirs, mut dense) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut memory, mut their_memory) = (0, 0);
-    for round in 0..ROUNDS {
-        let out = folder.path().join(format!("run-{round}"));
-        let mut train = Command::new(root().join("target/debug/tailor"));
-        train.arg("train").arg("--data").arg(&data).arg("--out").arg(&out);
-        train.args(["--preset", "letters", "--batch-size", "64", "--steps", "24", "--sample-every", "0"]);
-        train.args(["--device", "cpu"]);
-        memory = memory.max(run(train).1);
-        let log = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
-        let rates = log
-            .lines()
-            .map(|l| serde_json::from_str::<Value>(l).unwrap()["images_per_second"].as_f64().unwrap());
-        // The first window holds the warm-up.
-        let rates: Vec<f64> = rates.skip(1).collect();
-        ours.push(rates.iter().sum::<f64>() / rates.len() as f64);
-        for (form, figures) in [("gathered", &mut theirs), ("dense", &mut dense)] {
+    let mut rows = [const { (Vec::new(), 0) }; 4];
+    let mut add = |row: usize, (rate, peak): (Option<f64>, u64)| {
+        rows[row].0.extend(rate);
+        rows[row].1 = rows[row].1.max(peak);
+    };
+    for _ in 0..ROUNDS {
+        add(0, train(&data, &["--preset", "letters"]));
+        for (row, form) in [(1, "gathered"), (2, "dense")] {
             let mut torch = Command::new(&python);
-            torch.arg(&script).args([
-                "--steps",
-                "20",
-                "--batch",
-                "64",
-                "--threads",
-                &threads,
-                "--form",
-                form,
-            ]);
+            torch.arg(&script).args(["--steps", "20", "--batch", "64", "--threads", &threads, "--form", form]);
             let (output, peak) = run(torch);
-            if let Ok(line) = serde_json::from_str::<Value>(output.trim()) {
-                figures.push(line["images_per_second"].as_f64().unwrap());
-                their_memory = their_memory.max(peak);
-            }
+            let line = serde_json::from_str::<Value>(output.trim()).ok();
+            add(row, (line.and_then(|line| line["images_per_second"].as_f64()), peak));
+        }
+        add(3, train(&data, &masked));
+    }
+    let names = [
+        "training, letters preset, batch 64",
+        "the same net in PyTorch",
+        "a dense DiT of the same width in PyTorch",
+        "our masked form",
+    ];
+    let mut medians = Vec::new();
+    for (name, (rates, peak)) in names.into_iter().zip(rows) {
+        match rates.len() {
+            0 => println!("\nPyTorch was not found as {python}: set PYTHON to compare with it.\n"),
+            _ => medians.push((name, row(name, "images/s", rates, Some(peak)))),
         }
     }
-    let ours = row("training, letters preset, batch 64", "images/s", ours, Some(memory));
-    if theirs.len() < ROUNDS {
-        println!("\nPyTorch was not found as {python}: set PYTHON to compare with it.\n");
-        return;
+    let ours = medians[0].1;
+    medians.iter().skip(1).for_each(|(name, other)| println!("| ratio to: {name} | {:.2} | | |", ours / other));
+}
+
+/// Step time and memory as classes grow, batch equal. The bank of tailors is host memory.
+fn classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = [10, 100, 1000, 10_000];
+    for count in counts {
+        random_classes(&folder.path().join(count.to_string()), count, if count > 100 { 1 } else { 10 });
     }
-    let gathered = row("the same net in PyTorch", "images/s", theirs, Some(their_memory));
-    let dense = row("a dense DiT of the same width in PyTorch", "images/s", dense, Some(their_memory));
-    println!("| ratio to PyTorch, same net | {:.2} | | |", ours / gathered);
-    println!("| ratio to PyTorch, dense DiT | {:.2} | | |", ours / dense);
+    let mut rows = [const { (Vec::new(), 0) }; 4];
+    for _ in 0..3 {
+        for (count, row) in counts.iter().zip(&mut rows) {
+            let (rate, peak) = train(&folder.path().join(count.to_string()), &["--preset", "letters"]);
+            row.0.extend(rate.map(|rate| 64_000.0 / rate));
+            row.1 = row.1.max(peak);
+        }
+    }
+    for (count, (times, peak)) in counts.iter().zip(rows) {
+        row(&format!("a training step, batch 64, {count} classes"), "ms", times, Some(peak));
+    }
+}
+
+/// Trains for 40 steps of 64 images; images per second after the first 10, and peak memory in KiB.
+fn train(data: &Path, model: &[&str]) -> (Option<f64>, u64) {
+    let out = tempfile::tempdir().unwrap();
+    let mut train = Command::new(tailor());
+    train.arg("train").arg("--data").arg(data).arg("--out").arg(out.path()).args(model);
+    train.args(["--batch-size", "64", "--steps", "40", "--log-every", "10", "--sample-every", "0"]);
+    train.args(["--device", "cpu"]);
+    let (_, peak) = run(train);
+    let log = std::fs::read_to_string(out.path().join("metrics.jsonl")).unwrap_or_default();
+    let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["images_per_second"].as_f64().unwrap();
+    let mut rates: Vec<f64> = log.lines().skip(1).map(rate).collect();
+    rates.sort_by(f64::total_cmp);
+    (rates.get(rates.len() / 2).copied(), peak)
+}
+
+fn tailor() -> PathBuf {
+    root().join("target/debug/tailor")
 }
 
 /// Runs a command; its standard output and peak memory in KiB.
@@ -125,20 +159,20 @@ fn high_water(pid: u32) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// 62 classes of random 32×32 pictures as IDX files.
-fn random_idx(folder: &Path) {
-    std::fs::create_dir(folder).unwrap();
-    let n = CLASSES * 20;
-    let header = |magic: u32, axes: &[usize]| {
-        let axes = axes.iter().map(|a| *a as u32);
-        std::iter::once(magic).chain(axes).flat_map(u32::to_be_bytes).collect::<Vec<u8>>()
-    };
-    let mut images = header(0x0803, &[n, 32, 32]);
-    images.extend((0..n * 1024).map(|i| (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]));
-    let mut labels = header(0x0801, &[n]);
-    labels.extend((0..n).map(|i| (i % CLASSES) as u8));
-    std::fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
-    std::fs::write(folder.join("train-labels-idx1-ubyte"), labels).unwrap();
+/// Folders of random 32×32 pictures as class folders.
+fn random_classes(folder: &Path, classes: usize, images: usize) {
+    for class in 0..classes {
+        let folder = folder.join(format!("{class:05}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for i in 0..images {
+            let seed = (class * images + i) as u64;
+            let value = |x: u32, y: u32| {
+                (seed << 20 | u64::from(x << 10 | y)).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]
+            };
+            let picture = image::GrayImage::from_fn(32, 32, |x, y| image::Luma([value(x, y)]));
+            picture.save(folder.join(format!("{i}.png"))).unwrap();
+        }
+    }
 }
 
 /// Milliseconds per step of one image from the letters gallery, on the processor.

@@ -22,6 +22,8 @@ use tailor_tests::server::{Fault, Server};
 const PATIENCE: Duration = Duration::from_secs(900);
 const FIRST_VISIT: u64 = 4_000_000;
 const GPU_ENGINE: u64 = 2_000_000;
+/// Steps of the images that are compared.
+const STEPS: usize = 20;
 /// Two levels of 255, in the range from -1 to 1.
 const TOLERANCE: f32 = 2.0 / 127.5;
 
@@ -64,7 +66,7 @@ fn shown(page: &Page) -> Vec<f32> {
     values.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
 }
 
-/// The same image made on this machine's processor.
+/// The same image made on this machine's processor in [`STEPS`] steps.
 fn made_here(gallery: &Path, class: &str, seed: u64) -> Vec<f32> {
     let index = Index::parse(&std::fs::read(gallery.join("index.json")).unwrap()).unwrap();
     let read = |entry: &FileEntry| std::fs::read(gallery.join(&entry.path)).unwrap();
@@ -74,7 +76,7 @@ fn made_here(gallery: &Path, class: &str, seed: u64) -> Vec<f32> {
     model.insert(class, index.read_tailor(class, &pack).unwrap().tensors).unwrap();
     let settings = SampleSettings {
         sampler: index.sampling.sampler.parse().unwrap(),
-        steps: index.sampling.steps as usize,
+        steps: STEPS,
         guidance: f64::from(index.sampling.guidance),
         items: vec![Item { gate: vec![(class.to_owned(), 1.0)], seed }],
     };
@@ -182,11 +184,22 @@ fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack
 #[test]
 fn the_letters_come_out_in_wasm_as_they_do_natively() {
     let server = site(None);
-    let (_browser, page) = open(Gpu::NoAdapter, &server.url("/?backend=cpu#class=A&seed=7"));
+    let url = server.url(&format!("/?backend=cpu#class=A&seed=7&steps={STEPS}"));
+    let (_browser, page) = open(Gpu::NoAdapter, &url);
     wait_for_image(&page);
-    let index = Index::parse(&std::fs::read(letters().join("index.json")).unwrap()).unwrap();
-    let a = index.classes.iter().find(|c| c.name == "A").unwrap();
-    assert_same_image(&shown(&page), &made_here(&letters(), &a.id, 7), "letters, WASM");
+    assert_same_image(&shown(&page), &made_here(&letters(), "latin-capital-a", 7), "letters, WASM");
+}
+
+#[test]
+#[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
+fn the_letters_come_out_on_webgpu_as_they_do_natively() {
+    let server = site(None);
+    let url = server.url(&format!("/?backend=gpu#class=A&seed=7&steps={STEPS}"));
+    let (_browser, page) = open(Gpu::Software, &url);
+    wait_for_image(&page);
+    let backend = page.eval("document.querySelector('#backend').dataset.backend").unwrap();
+    assert_eq!(backend, "gpu");
+    assert_same_image(&shown(&page), &made_here(&letters(), "latin-capital-a", 7), "letters, WebGPU");
 }
 
 #[test]

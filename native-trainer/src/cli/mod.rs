@@ -38,18 +38,40 @@ Exit status: 0 done, 1 refused with a message, 2 wrong usage.";
 pub enum Command {
     /// Train a model on a folder of class folders or on IDX files
     Train(Box<TrainArgs>),
+    /// Teach a learngene one more class, and leave it as it is
+    TrainTailor(Box<TrainTailorArgs>),
     /// Take a run apart into a gallery: one learngene file, one pack per class, one index
     Publish(PublishArgs),
     /// Make images of chosen classes from a gallery
     Sample(SampleArgs),
     /// Say what a file, a gallery or a preset holds, and count its parameters
     Inspect(InspectArgs),
+    /// Put packs into a gallery or take classes out of it
+    Gallery(GalleryArgs),
     /// Check a file, or every file of a gallery against its index
     Verify(VerifyArgs),
     /// Serve the studio and a gallery to a browser on this machine
     Serve(ServeArgs),
+    /// Measure how fast a model trains here
+    Bench(BenchArgs),
     /// Judge a gallery with a classifier trained on held-out real images
     Evaluate(EvaluateArgs),
+    /// Write one page about a run: losses, samples over time, with and without tailors
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  tailor completions bash > ~/.local/share/bash-completion/completions/tailor")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command
+    #[command(after_help = "Example:\n  tailor man ~/.local/share/man/man1")]
+    Man {
+        /// Folder of the pages
+        #[arg(value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Where to compute.
@@ -82,9 +104,12 @@ its largest centred square, resized to the model's size.
 Settings come from the defaults below, then from the config file's [training] table, then from \
 the flags; a resumed run has its own instead of the defaults.")]
 pub struct TrainArgs {
-    /// Folder of class folders, or folder of IDX files
-    #[arg(long, value_name = "DIR")]
+    /// Folder of class folders or of IDX files, or an archive of either: zip, tar, tar.gz, tar.zst
+    #[arg(long, value_name = "DIR|ARCHIVE")]
     pub data: PathBuf,
+    /// Folder for decoded images, to start faster the next time [default: cache in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
     /// Model by name [default: letters]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub preset: Option<String>,
@@ -111,6 +136,89 @@ pub struct TrainArgs {
     pub max_minutes: Option<f64>,
 }
 
+/// `tailor train-tailor`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor train-tailor --learngene web/galleries/letters/letters-*.learngene \\
+    --class greek-small-alpha images/alpha --out alpha.tailor
+  tailor gallery add web/galleries/letters alpha.tailor
+
+DIR holds the images of the class. The learngene's file is only read. Ctrl-C saves; the same command \
+goes on. Defaults of a run for one class: 1500 steps of 16 images, no dropped labels, average 0.99.")]
+pub struct TrainTailorArgs {
+    /// Folder with the images of the class
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// The learngene that the class is for
+    #[arg(long, value_name = "FILE.learngene")]
+    pub learngene: PathBuf,
+    /// Name of the class
+    #[arg(long, value_name = "NAME")]
+    pub class: String,
+    /// The pack
+    #[arg(long, value_name = "FILE.tailor")]
+    pub out: PathBuf,
+    /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
+    #[arg(long, value_name = "CLASS|FILE.tailor")]
+    pub from: Option<String>,
+    /// Folder of the run [default: beside the pack, ending in .run]
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Settings of the run.
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    /// What the card says.
+    #[command(flatten)]
+    pub card: CardFlags,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// Refuse the data if any image is unreadable, instead of skipping it
+    #[arg(long)]
+    pub strict: bool,
+    /// Stop with a checkpoint after so many minutes
+    #[arg(long, value_name = "MINUTES", value_parser = finite::<f64>)]
+    pub max_minutes: Option<f64>,
+}
+
+/// `tailor gallery`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor gallery add galleries/letters alpha.tailor
+  tailor gallery remove galleries/letters greek-small-alpha")]
+pub struct GalleryArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub change: GalleryChange,
+}
+
+/// A change to a gallery. Its index is written last and gets the next version.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GalleryChange {
+    /// Put packs for the gallery's learngene into it; a class that is there is replaced
+    #[command(after_help = "Example:\n  tailor gallery add galleries/letters alpha.tailor beta.tailor")]
+    Add {
+        /// Folder of the gallery
+        #[arg(value_name = "GALLERY")]
+        gallery: PathBuf,
+        /// Packs
+        #[arg(value_name = "FILE.tailor", required = true)]
+        packs: Vec<PathBuf>,
+    },
+    /// Take classes out of it; their files stay until nothing on the way still asks for them
+    #[command(after_help = "Example:\n  tailor gallery remove galleries/letters greek-small-alpha")]
+    Remove {
+        /// Folder of the gallery
+        #[arg(value_name = "GALLERY")]
+        gallery: PathBuf,
+        /// Classes by id or name
+        #[arg(value_name = "CLASS", required = true)]
+        classes: Vec<String>,
+    },
+}
+
 /// `tailor publish`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -130,6 +238,26 @@ pub struct PublishArgs {
     /// Name for people [default: the id]
     #[arg(long)]
     pub title: Option<String>,
+    /// What the cards say.
+    #[command(flatten)]
+    pub card: CardFlags,
+    /// The weights themselves instead of their moving average
+    #[arg(long)]
+    pub raw_weights: bool,
+    /// How the gallery says to sample.
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+    /// Samples in each pack's preview; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub previews: u32,
+    /// Where to compute the previews
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+}
+
+/// What a pack's card says.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CardFlags {
     /// Licence of the weights, as an SPDX expression
     #[arg(long, value_name = "SPDX", default_value = "not stated")]
     pub licence: String,
@@ -139,18 +267,6 @@ pub struct PublishArgs {
     /// Who made it; repeat for several
     #[arg(long = "author", value_name = "NAME")]
     pub authors: Vec<String>,
-    /// The weights themselves instead of their moving average
-    #[arg(long)]
-    pub raw_weights: bool,
-    /// How the gallery says to sample.
-    #[command(flatten)]
-    pub sampling: SamplingFlags,
-    /// Samples in each pack's preview; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub previews: usize,
-    /// Where to compute the previews
-    #[arg(long, value_enum, default_value_t)]
-    pub device: DeviceChoice,
 }
 
 /// How to sample.
@@ -216,7 +332,7 @@ pub struct SampleArgs {
 Examples:
   tailor inspect galleries/letters
   tailor inspect --preset dit-b-2 --tailors 1 --factored qkv,o,in,out,adaln --json
-  tailor inspect --preset letters --toml > mine.toml     a config file for `tailor train --config`")]
+  tailor inspect --preset letters --toml > mine.toml")]
 pub struct InspectArgs {
     /// A .learngene or .tailor file, or the folder of a gallery
     #[arg(value_name = "FILE|GALLERY", required_unless_present = "preset")]
@@ -248,6 +364,9 @@ pub struct VerifyArgs {
     /// A .learngene or .tailor file, or the folder of a gallery
     #[arg(value_name = "FILE|GALLERY")]
     pub path: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tailor serve`
@@ -270,6 +389,64 @@ pub struct ServeArgs {
     /// Open it in the browser
     #[arg(long)]
     pub open: bool,
+}
+
+/// `tailor bench`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor bench --preset letters
+  tailor bench --preset dit-b-2 --batch-size 256 --classes 1000 --device cuda --json")]
+pub struct BenchArgs {
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Images of one step
+    #[arg(long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// Images on a GPU at a time, their gradients added up [default: the whole batch]
+    #[arg(long, value_name = "B")]
+    pub micro_batch: Option<usize>,
+    /// Classes, whose tailors stand in the bank
+    #[arg(long, value_name = "K", default_value_t = 62, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub classes: u32,
+    /// Steps to measure, after some to warm up
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which model.
+#[derive(Clone, Debug, Args)]
+pub struct ModelFlags {
+    /// Model by name [default: letters]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub preset: Option<String>,
+    /// Model from a TOML file
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+}
+
+/// `tailor report`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  tailor report runs/letters --out report.html")]
+pub struct ReportArgs {
+    /// Folder of a training run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The page, which needs no network [default: report.html in the run's folder]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Where to compute the samples with and without tailors
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
 }
 
 /// `tailor evaluate`
@@ -305,12 +482,20 @@ pub struct EvaluateArgs {
     /// The figures as JSON too
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Parses a number that is neither NaN nor infinite.
 fn finite<T: FromStr + Into<f64> + Copy>(text: &str) -> Result<T, String> {
     let number = text.parse::<T>().ok().filter(|&number| number.into().is_finite());
     number.ok_or_else(|| "not a finite number".to_owned())
+}
+
+/// A result as JSON, with a newline at its end.
+pub fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| unreachable!("plain data into memory")) + "\n"
 }
 
 /// Prints a result to standard output. A reader that has gone away, as `head` does, is no error.
@@ -357,6 +542,25 @@ mod tests {
             "tailor evaluate --gallery g --data d",
         ] {
             parse(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_is_understood() {
+        fn examples(command: &clap::Command, found: &mut Vec<String>) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let joined = help.replace("\\\n", " ");
+            let lines = joined.lines().filter_map(|line| line.trim().strip_prefix("tailor "));
+            let before = found.len();
+            found.extend(lines.map(|line| format!("tailor {}", line.split(" > ").next().unwrap())));
+            assert!(found.len() > before, "{} has no example", command.get_name());
+            command.get_subcommands().for_each(|command| examples(command, found));
+        }
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        for line in found {
+            let words = shlex::split(&line).unwrap();
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tailor_packs::ModelConfig;
 
-use super::TrainArgs;
+use super::{ModelFlags, TrainArgs};
 use crate::error::Error;
 use crate::gallery::read_limited;
 
@@ -46,8 +46,20 @@ pub struct Training {
     pub ema: f64,
     /// Seed of initial weights, order of images, noise and dropout.
     pub seed: u64,
+    /// Largest norm of the gradient, to which larger ones are scaled down; 0 for none.
+    pub clip: f64,
+    /// Images that go through a graph at a time; their gradients add up to those of the batch.
+    pub micro_batch: usize,
+    /// Whether images are mirrored left to right at random.
+    pub flip: bool,
+    /// Whether classes take turns, however many images each has.
+    pub balanced: bool,
+    /// Steps between two lines of `metrics.jsonl`.
+    pub log_every: u64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+    /// Checkpoints that are kept, the newest.
+    pub keep: usize,
     /// Steps between sample grids; 0 for none.
     pub sample_every: u64,
 }
@@ -63,7 +75,13 @@ impl Default for Training {
             label_dropout: 0.1,
             ema: 0.999,
             seed: 0,
+            clip: 1.0,
+            micro_batch: 65_536,
+            flip: false,
+            balanced: false,
+            log_every: 20,
             checkpoint_every: 500,
+            keep: 3,
             sample_every: 1000,
         }
     }
@@ -85,19 +103,23 @@ impl Training {
         check("learning_rate", rate, rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
         check("cooldown_fraction", self.cooldown_fraction, fraction(self.cooldown_fraction), "0 to 1")?;
         check("label_dropout", self.label_dropout, fraction(self.label_dropout), "0 to 1")?;
-        check("ema", self.ema, (0.0..1.0).contains(&self.ema), "0 or more and less than 1")?;
-        check("checkpoint_every", self.checkpoint_every as f64, self.checkpoint_every > 0, "1 or more")
+        check("ema", self.ema, self.ema > 0.0 && self.ema < 1.0, "above 0 and less than 1")?;
+        check("clip", self.clip, self.clip >= 0.0, "0 or more")?;
+        check("micro_batch", self.micro_batch as f64, self.micro_batch > 0, "1 or more")?;
+        check("log_every", self.log_every as f64, self.log_every > 0, "1 or more")?;
+        check("checkpoint_every", self.checkpoint_every as f64, self.checkpoint_every > 0, "1 or more")?;
+        check("keep", self.keep as f64, self.keep > 0, "1 or more")
     }
 }
 
 /// The flags for [`Training`]; the defaults shown are its own.
 #[derive(Clone, Debug, Default, Serialize, Args)]
 pub struct TrainingFlags {
-    /// Optimiser steps in all [default: 20000]
+    /// Optimiser steps in all [default: 20000; for one class 1500]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
-    /// Images of one step [default: 64]
+    /// Images of one step [default: 64; for one class 16]
     #[arg(long, value_name = "B")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
@@ -105,7 +127,7 @@ pub struct TrainingFlags {
     #[arg(long, allow_negative_numbers = true, value_name = "RATE", value_parser = super::finite::<f64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// Steps over which the learning rate rises [default: 200]
+    /// Steps over which the learning rate rises [default: 200; for one class 50]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<u64>,
@@ -113,11 +135,11 @@ pub struct TrainingFlags {
     #[arg(long, value_name = "FRACTION", value_parser = super::finite::<f64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cooldown_fraction: Option<f64>,
-    /// Chance that an image trains the learngene alone [default: 0.1]
+    /// Chance that an image trains the learngene alone [default: 0.1; for one class 0]
     #[arg(long, value_name = "CHANCE", value_parser = super::finite::<f64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_dropout: Option<f64>,
-    /// Decay of the weights' moving average [default: 0.999]
+    /// Decay of the weights' moving average [default: 0.999; for one class 0.99]
     #[arg(long, value_name = "DECAY", value_parser = super::finite::<f64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
@@ -125,11 +147,35 @@ pub struct TrainingFlags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Largest norm of the gradient, 0 for no limit [default: 1]
+    #[arg(long, value_name = "NORM", value_parser = super::finite::<f64>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Images on a GPU at a time, their gradients added up [default: the whole batch]
+    #[arg(long, value_name = "B")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// Mirror images left to right at random; not for letters [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flip: Option<bool>,
+    /// Let classes take turns, however many images each has [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<bool>,
+    /// Steps between lines of metrics.jsonl [default: 20]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_every: Option<u64>,
     /// Steps between checkpoints [default: 500]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
-    /// Steps between sample grids, 0 for none [default: 1000]
+    /// Checkpoints to keep, the newest [default: 3]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<usize>,
+    /// Steps between sample grids, 0 for none [default: 1000; for one class 500]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample_every: Option<u64>,
@@ -170,18 +216,48 @@ impl TrainArgs {
             }
             recipe = stored.clone();
         }
-        let reason = |reason: serde_json::Error| Error::ConfigFile {
+        let invalid = |reason: serde_json::Error| Error::ConfigFile {
             path: self.config.clone().unwrap_or_default(),
             reason: format!("[training]: {reason}"),
         };
-        // All three layers are maps of the same keys, so the later one simply wins.
-        let mut layers = as_map(&recipe.training).map_err(reason)?;
-        layers.append(&mut file);
-        layers.append(&mut as_map(&self.training).map_err(reason)?);
-        recipe.training = serde_json::from_value(Value::Object(layers)).map_err(reason)?;
-        recipe.model.validate()?;
-        recipe.training.validate()?;
-        Ok(recipe)
+        recipe.training = layered(&recipe.training, &mut file).map_err(invalid)?;
+        recipe.with(&self.training)
+    }
+}
+
+impl Recipe {
+    /// This recipe, overruled by flags.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Setting`] when the outcome is nothing to train.
+    pub fn with(mut self, flags: &TrainingFlags) -> Result<Self, Error> {
+        let flags = as_map(flags).and_then(|mut flags| layered(&self.training, &mut flags));
+        self.training = flags.unwrap_or_else(|_| unreachable!("flags have the types of the settings"));
+        self.model.validate()?;
+        self.training.validate()?;
+        Ok(self)
+    }
+}
+
+/// `settings` overruled by `file`: both are maps of the same keys, so the later one simply wins.
+fn layered(settings: &Training, file: &mut Map<String, Value>) -> Result<Training, serde_json::Error> {
+    let mut layers = as_map(settings)?;
+    layers.append(file);
+    serde_json::from_value(Value::Object(layers))
+}
+
+impl ModelFlags {
+    /// The model asked for.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::ConfigFile`] or [`Error::Read`].
+    pub fn read(&self) -> Result<ModelConfig, Error> {
+        let model = match &self.config {
+            Some(path) => read_file(path)?.0.model,
+            None => ModelConfig::preset(self.preset.as_deref().unwrap_or(DEFAULT_PRESET))?,
+        };
+        model.validate()?;
+        Ok(model)
     }
 }
 

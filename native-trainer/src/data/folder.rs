@@ -1,173 +1,43 @@
-//! A data set from a folder of class folders.
+//! The tree of files in a folder.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
-use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::{Class, DataError, Dataset, Options, PatientBar, fit, names, room_for};
+use super::DataError;
+use super::tree::{Listing, Node, is_hidden, is_image};
 
-/// Endings of the files that are read.
-const READABLE: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "gif"];
-
-/// Endings of files that are images all the same: they are skipped, but never silently.
-const OTHER_IMAGES: [&str; 9] = ["tif", "tiff", "avif", "heic", "heif", "jxl", "svg", "ppm", "tga"];
-
-/// Longest side of a picture, in pixels: larger ones are refused before anything is allocated.
-const MAX_SIDE: u32 = 1 << 15;
-
-/// What one folder below the root holds.
-#[derive(Default)]
-struct Entries {
-    images: Vec<PathBuf>,
-    has_folders: bool,
-}
-
-/// Reads the class folders below `root`.
-pub(super) fn read(root: &Path, options: &Options) -> Result<Dataset, DataError> {
-    let mut skipped = Vec::new();
-    let folders = list(root, &mut skipped)?;
-    let classes = classes(root, &folders)?;
-
-    let files: Vec<(u32, &PathBuf)> = (0..)
-        .zip(&classes)
-        .flat_map(|(label, (folder, _))| folders[*folder].images.iter().map(move |path| (label, path)))
-        .collect();
-    let (channels, size) = (options.channels, options.size);
-    let bytes = channels * size * size;
-    let mut images = room_for(files.len(), bytes)?;
-    let bar = PatientBar::new(files.len());
-    let broken: Vec<Option<String>> = images
-        .par_chunks_mut(bytes)
-        .zip(&files)
-        .map(|(out, (_, path))| {
-            let result = decode(path).map(|picture| fit(&picture, channels, size, out));
-            bar.step();
-            result.err().map(|error| error.to_string())
-        })
-        .collect();
-    drop(bar);
-
-    let mut data = Dataset {
-        classes: classes.into_iter().map(|(_, class)| class).collect(),
-        images,
-        labels: Vec::new(),
-        sources: Vec::new(),
-        channels,
-        size,
-        skipped,
-    };
-    // Readable images move up over the gaps that broken ones leave.
-    for (i, ((label, path), broken)) in files.iter().zip(broken).enumerate() {
-        match broken {
-            Some(reason) => data.skipped.push(((*path).clone(), reason)),
-            None => {
-                data.images.copy_within(i * bytes..(i + 1) * bytes, data.labels.len() * bytes);
-                data.labels.push(*label);
-                data.sources.push(stem(path));
-                data.classes[*label as usize].count += 1;
-            }
-        }
+/// Everything below `root` that is not hidden. Links are followed.
+pub(super) fn list(root: &Path) -> Result<Listing, DataError> {
+    let mut listing = Listing::new();
+    let walk = WalkDir::new(root).min_depth(1).follow_links(true).into_iter();
+    for entry in walk.filter_entry(|e| e.depth() == 0 || !is_hidden(&e.file_name().to_string_lossy())) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => match error.path().filter(|path| is_image(path)) {
+                // A link that leads nowhere is one unreadable image.
+                Some(path) => {
+                    let below = path.strip_prefix(root).unwrap_or(path).to_owned();
+                    listing.insert(below, Node::Left(error.to_string()));
+                    continue;
+                }
+                None => {
+                    let path = error.path().unwrap_or(root).to_owned();
+                    return Err(DataError::Read { path, source: error.into() });
+                }
+            },
+        };
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
+        let node = match entry.file_type() {
+            kind if kind.is_dir() => Node::Folder,
+            kind if kind.is_file() => Node::File(0),
+            // Opening a pipe would wait for somebody to write to it.
+            _ if is_image(&path) => Node::Left("it is no plain file".to_owned()),
+            _ => continue,
+        };
+        listing.insert(path, node);
     }
-    data.images.truncate(data.labels.len() * bytes);
-    if let Some(label) = data.classes.iter().position(|class| class.count == 0) {
-        let path = files.iter().find(|(l, _)| *l as usize == label).and_then(|(_, path)| path.parent());
-        return Err(DataError::EmptyClass {
-            class: data.classes[label].name.clone(),
-            path: path.unwrap_or(root).to_owned(),
-            unreadable: files.iter().filter(|(l, _)| *l as usize == label).count(),
-        });
-    }
-    Ok(data)
-}
-
-/// Every folder below `root` with its images, in the order of their names.
-fn list(root: &Path, skipped: &mut Vec<(PathBuf, String)>) -> Result<BTreeMap<PathBuf, Entries>, DataError> {
-    let mut folders = BTreeMap::<PathBuf, Entries>::new();
-    let mut anything = false;
-    let hidden = |name: &std::ffi::OsStr| {
-        let name = name.to_string_lossy();
-        name.starts_with('.') || name == "__MACOSX"
-    };
-    let walk = WalkDir::new(root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|e| e.depth() == 0 || !hidden(e.file_name())) {
-        let entry = entry.map_err(|error| DataError::Read {
-            path: error.path().unwrap_or(root).to_owned(),
-            source: error.into(),
-        })?;
-        anything = true;
-        let path = entry.path().to_owned();
-        let parent = path.parent().unwrap_or(root).to_owned();
-        if entry.file_type().is_dir() {
-            folders.entry(parent).or_default().has_folders = true;
-            folders.entry(path).or_default();
-            continue;
-        }
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if OTHER_IMAGES.contains(&ending.as_str()) {
-            skipped.push((path, format!(".{ending} files are not read")));
-        } else if READABLE.contains(&ending.as_str()) {
-            if parent == root {
-                skipped.push((path, "it lies in no class folder".to_owned()));
-            } else {
-                folders.entry(parent).or_default().images.push(path);
-            }
-        }
-    }
-    if !anything {
-        return Err(DataError::EmptyFolder(root.to_owned()));
-    }
-    folders.remove(root);
-    // A folder that only sorts other folders is no class.
-    folders.retain(|_, entries| !entries.images.is_empty() || !entries.has_folders);
-    if folders.is_empty() {
-        return Err(DataError::NoClassFolders(root.to_owned()));
-    }
-    Ok(folders)
-}
-
-/// The classes that the folders stand for, sorted by name, each beside its folder.
-fn classes<'a>(
-    root: &Path,
-    folders: &'a BTreeMap<PathBuf, Entries>,
-) -> Result<Vec<(&'a PathBuf, Class)>, DataError> {
-    let mut by_id = BTreeMap::<String, (&PathBuf, Class)>::new();
-    for (folder, entries) in folders {
-        let parts = folder.strip_prefix(root).unwrap_or(folder).iter().map(|part| part.to_string_lossy());
-        let name = parts.collect::<Vec<_>>().join("/");
-        let class = names::class_name(&name);
-        if entries.images.is_empty() {
-            return Err(DataError::EmptyClass { class, path: folder.clone(), unreadable: 0 });
-        }
-        let id = names::class_id(&name).ok_or_else(|| DataError::NoId(folder.clone()))?;
-        if let Some((first, _)) = by_id.get(&id) {
-            return Err(DataError::SameId { id, first: (*first).clone(), second: folder.clone() });
-        }
-        by_id.insert(id.clone(), (folder, Class { id, name: class, count: 0 }));
-    }
-    let mut classes: Vec<_> = by_id.into_values().collect();
-    classes.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
-    Ok(classes)
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// One picture, upright. The format is told by the content: endings are often wrong.
-fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
-    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+    Ok(listing)
 }
 
 #[cfg(test)]
@@ -177,8 +47,9 @@ mod tests {
     use image::{ImageFormat, Rgb, RgbImage};
 
     use super::*;
+    use crate::data::{Dataset, Options};
 
-    const OPTIONS: Options = Options { channels: 1, size: 4, strict: false };
+    const OPTIONS: Options = Options { channels: 1, size: 4, strict: false, cache: None, class: None };
 
     fn image(path: &Path, brightness: u8) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -205,6 +76,17 @@ mod tests {
         for i in 1..6 {
             assert!(data.image(i).iter().all(|p| p.abs_diff(10 * (i - 1) as u8) <= 2), "image {i}");
         }
+    }
+
+    #[test]
+    fn all_images_are_of_one_class_when_one_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("0.png"), 1);
+        image(&root.path().join("deep/down/1.png"), 2);
+        let data = Dataset::open(root.path(), &OPTIONS.of_class("greek-small-alpha")).unwrap();
+        let class = &data.classes[0];
+        assert_eq!((class.id.as_str(), class.name.as_str(), class.count), ("greek-small-alpha", "α", 2));
+        assert_eq!((data.len(), data.skipped.len()), (2, 0));
     }
 
     #[test]
@@ -314,5 +196,16 @@ mod tests {
         }
         let (kept, held_out) = open(root.path()).unwrap().split(|source| source == "2");
         assert_eq!((kept, held_out), (vec![0, 2], vec![1, 3]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_left_out_by_name() {
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("a/0.png"), 0);
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("a/1.png")).unwrap();
+        let data = open(root.path()).unwrap();
+        assert_eq!((data.len(), data.skipped.len()), (1, 1));
+        assert!(data.skipped[0].1.contains("no plain file"), "{:?}", data.skipped);
     }
 }

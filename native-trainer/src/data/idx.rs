@@ -5,15 +5,18 @@
 //! labels   0x00000801 | count                                    | count bytes
 //! ```
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use image::{DynamicImage, GrayImage};
 use rayon::prelude::*;
 
-use super::{Class, DataError, Dataset, Options, PatientBar, fit, names, room_for};
+use super::archive::Archive;
+use super::tree::{Listing, Node};
+use super::{Class, DataError, Dataset, Options, PatientBar, fit, names};
 
 /// The part of an images file's name that tells it from its labels file.
 const IMAGES: &str = "images-idx3";
@@ -22,6 +25,12 @@ const LABELS: &str = "labels-idx1";
 /// The most images, and the longest side, that a header may ask for.
 const MAX_COUNT: u64 = 10_000_000;
 const MAX_SIDE: u64 = 1024;
+
+/// Bytes of pictures held at a time, beside the data set itself.
+const CHUNK: usize = 16 << 20;
+
+/// The images files that a folder or archive is searched for.
+const NAMES: [&str; 2] = ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"];
 
 /// Fashion-MNIST's classes (Xiao et al. 2017); its files hold numbers only.
 const FASHION: [&str; 10] = [
@@ -37,58 +46,141 @@ const FASHION: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// The images file that `path` means, if it means IDX: the file itself, or the training images in
-/// the folder.
-pub(super) fn find(path: &Path) -> Option<PathBuf> {
-    if path.is_file() {
-        return path.file_name()?.to_string_lossy().contains(IMAGES).then(|| path.to_owned());
-    }
-    ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"]
-        .map(|name| path.join(name))
-        .into_iter()
-        .find(|file| file.is_file())
+/// An images file and the labels file beside it.
+pub(super) struct Pair {
+    pub(super) images: PathBuf,
+    pub(super) labels: PathBuf,
 }
 
-/// Reads an images file and the labels file beside it.
-pub(super) fn read(images_path: &Path, options: &Options) -> Result<Dataset, DataError> {
-    let labels_path = labels_beside(images_path)?;
-    let mut images = Idx::open(images_path, "images", 0x803)?;
-    let mut labels = Idx::open(&labels_path, "labels", 0x801)?;
-    let count = images.number("number of images", MAX_COUNT)?;
-    let rows = images.number("number of rows", MAX_SIDE)?;
-    let columns = images.number("number of columns", MAX_SIDE)?;
-    let label_count = labels.number("number of labels", MAX_COUNT)?;
-    if count != label_count {
-        let (images_path, images, labels) = (images_path.to_owned(), count as usize, label_count as usize);
-        return Err(DataError::IdxCount { images_path, images, labels_path, labels });
-    }
-    let labels: Vec<u32> = labels.body(count)?.into_iter().map(u32::from).collect();
-    let pixels = images.body(count * rows * columns)?;
+/// The pair that `path` means, if it means IDX: the images file itself, or the training images in the
+/// folder.
+pub(super) fn find(path: &Path) -> Result<Option<Pair>, DataError> {
+    let images = if path.is_file() {
+        let named = path.file_name().is_some_and(|name| name.to_string_lossy().contains(IMAGES));
+        named.then(|| path.to_owned())
+    } else {
+        NAMES.map(|name| path.join(name)).into_iter().find(|file| file.is_file())
+    };
+    let pair = |images: PathBuf| {
+        let labels = labels_beside(&images).into_iter().find(|path| path.is_file());
+        let labels = labels.ok_or_else(|| missing_labels(&images))?;
+        Ok(Pair { images, labels })
+    };
+    images.map(pair).transpose()
+}
 
-    let classes = classes(&labels, images_path, &labels_path)?;
-    let (channels, size) = (options.channels, options.size);
-    let mut out = room_for(labels.len(), channels * size * size)?;
-    let bar = PatientBar::new(labels.len());
-    let pictures = pixels.par_chunks((rows * columns) as usize);
-    out.par_chunks_mut(channels * size * size).zip(pictures).for_each(|(out, picture)| {
-        // The chunk has exactly rows·columns bytes, so this never fails.
-        if let Some(grey) = GrayImage::from_raw(columns as u32, rows as u32, picture.to_vec()) {
-            fit(&DynamicImage::from(grey), channels, size, out);
+/// Reads a pair of files.
+pub(super) fn read(pair: &Pair, options: &Options) -> Result<Dataset, DataError> {
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(DataError::read(path));
+    let images = read_images(&pair.images, &mut open(&pair.images)?, options)?;
+    let labels = read_labels(&pair.labels, &mut open(&pair.labels)?)?;
+    join(pair, images, labels, options)
+}
+
+/// Reads the training images in an archive, if it holds IDX files.
+pub(super) fn read_archive(
+    root: &Path,
+    archive: &Archive,
+    listing: &Listing,
+    options: &Options,
+) -> Result<Option<Dataset>, DataError> {
+    let number = |path: &Path| match listing.get(path) {
+        Some(Node::File(at)) => Some(*at),
+        _ => None,
+    };
+    let find = |name: &str| {
+        listing.keys().find_map(|path| (path.file_name()? == name).then_some((path, number(path)?)))
+    };
+    let Some((images, images_at)) = NAMES.into_iter().find_map(find) else { return Ok(None) };
+    let labels = labels_beside(images).into_iter().find_map(|path| Some((number(&path)?, path)));
+    let (labels_at, labels) = labels.ok_or_else(|| missing_labels(&root.join(images)))?;
+    let wanted = HashMap::from([(images_at, 0), (labels_at, 1)]);
+    let pair = Pair { images: root.join(images), labels: root.join(labels) };
+
+    let (mut pixels, mut numbers) = (None, None);
+    archive.visit(&wanted, &mut |which, reader| {
+        let path = if which == 0 { &pair.images } else { &pair.labels };
+        let reader = reader.map_err(|reason| DataError::Archive { path: path.clone(), reason })?;
+        match which {
+            0 => pixels = Some(read_images(path, reader, options)?),
+            _ => numbers = Some(read_labels(path, reader)?),
         }
-        bar.step();
-    });
-    let sources = (0..labels.len()).map(|i| i.to_string()).collect();
-    Ok(Dataset { classes, images: out, labels, sources, channels, size, skipped: Vec::new() })
+        Ok(())
+    })?;
+    // Both were found, or the visit would have failed.
+    let (Some(pixels), Some(numbers)) = (pixels, numbers) else { return Ok(None) };
+    join(&pair, pixels, numbers, options).map(Some)
 }
 
-fn labels_beside(images: &Path) -> Result<PathBuf, DataError> {
+/// The names that the labels beside `images` may have.
+fn labels_beside(images: &Path) -> [PathBuf; 3] {
     let name = images.file_name().unwrap_or_default().to_string_lossy().replace(IMAGES, LABELS);
     let plain = name.trim_end_matches(".gz");
-    [name.clone(), plain.to_owned(), format!("{plain}.gz")]
-        .into_iter()
-        .map(|name| images.with_file_name(name))
-        .find(|path| path.is_file())
-        .ok_or_else(|| DataError::Missing(images.with_file_name(name)))
+    [name.clone(), plain.to_owned(), format!("{plain}.gz")].map(|name| images.with_file_name(name))
+}
+
+fn missing_labels(images: &Path) -> DataError {
+    let [first, ..] = labels_beside(images);
+    DataError::Missing(first)
+}
+
+/// Reads an images file into one block.
+///
+/// # Shapes
+/// `[N, C, S, S]`.
+fn read_images(path: &Path, reader: &mut dyn Read, options: &Options) -> Result<Vec<u8>, DataError> {
+    let mut idx = Idx::open(path, reader, "images", 0x803)?;
+    let count = idx.number("number of images", MAX_COUNT)? as usize;
+    let rows = idx.number("number of rows", MAX_SIDE)?;
+    let columns = idx.number("number of columns", MAX_SIDE)?;
+    let (picture, bytes) = ((rows * columns) as usize, options.image_len());
+    let all = count as u64 * rows * columns;
+    let too_large = || DataError::TooLarge { images: count, bytes };
+    let mut images = Vec::<u8>::new();
+    let mut chunk = Vec::new();
+    let bar = PatientBar::new(count);
+    let mut done = 0;
+    // The block grows with what is really there, so a header alone cannot make us allocate.
+    while done < count {
+        let n = (count - done).min((CHUNK / picture).max(1));
+        idx.fill(&mut chunk, n * picture, all)?;
+        images.try_reserve(n * bytes).map_err(|_| too_large())?;
+        images.resize((done + n) * bytes, 0);
+        let out = images[done * bytes..].par_chunks_mut(bytes);
+        out.zip(chunk.par_chunks(picture)).for_each(|(out, picture)| {
+            // The chunk has exactly rows·columns bytes, so this never fails.
+            if let Some(grey) = GrayImage::from_raw(columns as u32, rows as u32, picture.to_vec()) {
+                fit(&DynamicImage::from(grey), options.channels, options.size, out);
+            }
+            bar.step();
+        });
+        done += n;
+    }
+    idx.end(all)?;
+    Ok(images)
+}
+
+/// Reads a labels file.
+fn read_labels(path: &Path, reader: &mut dyn Read) -> Result<Vec<u32>, DataError> {
+    let mut idx = Idx::open(path, reader, "labels", 0x801)?;
+    let count = idx.number("number of labels", MAX_COUNT)? as usize;
+    let mut labels = Vec::new();
+    idx.fill(&mut labels, count, count as u64)?;
+    idx.end(count as u64)?;
+    Ok(labels.into_iter().map(u32::from).collect())
+}
+
+fn join(pair: &Pair, images: Vec<u8>, labels: Vec<u32>, options: &Options) -> Result<Dataset, DataError> {
+    let count = images.len() / options.image_len();
+    if count != labels.len() {
+        let (images_path, labels_path) = (pair.images.clone(), pair.labels.clone());
+        return Err(DataError::IdxCount { images_path, images: count, labels_path, labels: labels.len() });
+    }
+    let mut data = Dataset::new(classes(&labels, &pair.images, &pair.labels)?, options);
+    data.images = images.into();
+    data.sources = (0..labels.len()).map(|i| i.to_string()).collect();
+    data.labels = labels;
+    Ok(data)
 }
 
 fn classes(labels: &[u32], images: &Path, path: &Path) -> Result<Vec<Class>, DataError> {
@@ -117,15 +209,22 @@ fn classes(labels: &[u32], images: &Path, path: &Path) -> Result<Vec<Class>, Dat
 /// An IDX file, read from its beginning.
 struct Idx<'a> {
     path: &'a Path,
-    bytes: Box<dyn Read>,
+    bytes: Box<dyn Read + 'a>,
+    /// Bytes read after the header.
+    found: u64,
 }
 
 impl<'a> Idx<'a> {
-    fn open(path: &'a Path, what: &'static str, expected: u32) -> Result<Self, DataError> {
-        let file = BufReader::new(File::open(path).map_err(DataError::read(path))?);
+    fn open(
+        path: &'a Path,
+        reader: &'a mut dyn Read,
+        what: &'static str,
+        expected: u32,
+    ) -> Result<Self, DataError> {
         let gzip = path.extension().is_some_and(|ending| ending == "gz");
-        let bytes: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let mut idx = Self { path, bytes };
+        let bytes: Box<dyn Read + 'a> =
+            if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        let mut idx = Self { path, bytes, found: 0 };
         let found = idx.u32()?;
         if found != expected {
             return Err(DataError::IdxMagic { path: path.to_owned(), what, found, expected });
@@ -147,20 +246,26 @@ impl<'a> Idx<'a> {
         Err(DataError::IdxLimit { path: self.path.to_owned(), what, found, allowed })
     }
 
-    /// The rest of the file, which must be `expected` bytes. It grows with what is really there, so
-    /// a header alone cannot make us allocate.
-    fn body(&mut self, expected: u64) -> Result<Vec<u8>, DataError> {
-        let mut body = Vec::new();
-        let read = (&mut self.bytes).take(expected + 1).read_to_end(&mut body);
-        let path = self.path.to_owned();
+    /// The next `n` of the `all` bytes that the header asks for.
+    fn fill(&mut self, into: &mut Vec<u8>, n: usize, all: u64) -> Result<(), DataError> {
+        into.clear();
+        let read = (&mut self.bytes).take(n as u64).read_to_end(into);
+        self.found += into.len() as u64;
         match read {
-            Ok(_) if body.len() as u64 == expected => Ok(body),
-            Ok(_) => Err(DataError::IdxLength { path, found: body.len() as u64, expected }),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(DataError::IdxLength { path, found: body.len() as u64, expected })
-            }
-            Err(source) => Err(DataError::Read { path, source }),
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(DataError::read(self.path)(error)),
+            _ if into.len() == n => Ok(()),
+            _ => Err(self.length(all)),
         }
+    }
+
+    /// Refuses a file that goes on after the `all` bytes that its header asks for.
+    fn end(&mut self, all: u64) -> Result<(), DataError> {
+        self.found += self.bytes.read(&mut [0]).map_err(DataError::read(self.path))? as u64;
+        if self.found == all { Ok(()) } else { Err(self.length(all)) }
+    }
+
+    fn length(&self, expected: u64) -> DataError {
+        DataError::IdxLength { path: self.path.to_owned(), found: self.found, expected }
     }
 }
 
@@ -173,7 +278,7 @@ mod tests {
 
     use super::*;
 
-    const OPTIONS: Options = Options { channels: 1, size: 2, strict: false };
+    const OPTIONS: Options = Options { channels: 1, size: 2, strict: false, cache: None, class: None };
 
     fn words(words: &[u32], body: &[u8]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_be_bytes()).chain(body.iter().copied()).collect()
@@ -204,7 +309,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path());
         let data = Dataset::open(folder.path(), &OPTIONS).unwrap();
-        assert_eq!(data.images, (0..12).collect::<Vec<u8>>());
+        assert_eq!(*data.images, (0..12).collect::<Vec<u8>>());
         assert_eq!(data.labels, [1, 0, 1]);
         assert_eq!(data.classes[1], Class { id: "digit-one".into(), name: "1".into(), count: 2 });
     }
@@ -213,7 +318,9 @@ mod tests {
     fn another_size_and_colour_are_made_from_the_same_file() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path());
-        let data = Dataset::open(folder.path(), &Options { channels: 3, size: 4, strict: false }).unwrap();
+        let data =
+            Dataset::open(folder.path(), &Options { channels: 3, size: 4, strict: false, cache: None, class: None })
+                .unwrap();
         assert_eq!(data.images.len(), 3 * 3 * 16);
     }
 

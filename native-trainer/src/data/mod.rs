@@ -1,24 +1,39 @@
-//! Images with classes, decoded once into memory, from a folder of class folders or from IDX files.
+//! Images with classes, decoded once, from a folder of class folders or from IDX files, on disk or in an
+//! archive.
+//!
+//! An archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`) is read as the folder that it would unpack
+//! to, without unpacking it: same classes, same order, same things left out. Folders that lead to all of
+//! its classes are no part of their names. Links in it are not followed, and a file of more than 64 MiB
+//! is left out, as it is in a folder.
 //!
 //! How an image becomes `C × S × S` bytes: EXIF orientation is applied; transparent parts are laid
 //! over white; the largest centred square is cut out and, if it is not `S × S` yet, resized with a
 //! triangle filter (no ringing, so no value leaves the image's own range); then it becomes grey
 //! (`C = 1`, luma) or RGB (`C = 3`).
 
+mod archive;
+mod cache;
 mod folder;
 mod idx;
 pub mod names;
+mod tree;
 
+use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::{DynamicImage, imageops::FilterType};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Deserialize, Serialize};
 use tailor_packs::config::ModelConfig;
 
+use archive::Archive;
+use cache::{Cache, Pixels};
+use tree::Listing;
+
 /// What the images of a data set must become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Channels `C`: 1 (grey) or 3 (RGB).
     pub channels: usize,
@@ -26,17 +41,40 @@ pub struct Options {
     pub size: usize,
     /// Refuse the data set when any image is unreadable, instead of skipping that image.
     pub strict: bool,
+    /// A folder in which decoded images are kept for the next time; `None` keeps nothing.
+    ///
+    /// They are used again as long as path, channels, size, and the length and time of change of every
+    /// image file (of the archive, of both IDX files) stay the same.
+    pub cache: Option<PathBuf>,
+    /// A name for the one class of which all images are, whatever folders they lie in; `None` makes a
+    /// class of each folder.
+    pub class: Option<String>,
 }
 
 impl Options {
     /// The images that `config` is a model of.
     pub fn for_model(config: &ModelConfig, strict: bool) -> Self {
-        Self { channels: config.channels as usize, size: config.image_size as usize, strict }
+        Self { channels: config.channels as usize, size: config.image_size as usize, strict, cache: None, class: None }
+    }
+
+    /// The same, with decoded images kept in `folder`, which is made when it is not there.
+    pub fn with_cache(self, folder: PathBuf) -> Self {
+        Self { cache: Some(folder), ..self }
+    }
+
+    /// The same, with all images taken for one class of this name.
+    pub fn of_class(self, name: &str) -> Self {
+        Self { class: Some(name.to_owned()), ..self }
+    }
+
+    /// Bytes of one image, `C·S·S`.
+    fn image_len(&self) -> usize {
+        self.channels * self.size * self.size
     }
 }
 
 /// One class of a data set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
     /// Stable id, `[a-z0-9_-]{1,64}`, unique in its data set.
     pub id: String,
@@ -53,7 +91,7 @@ pub struct Dataset {
     /// The classes, sorted by name; a label is an index into this list.
     pub classes: Vec<Class>,
     /// All images in one block, `[N, C, S, S]`, one byte per value.
-    pub images: Vec<u8>,
+    images: Pixels,
     /// The class of each image, `[N]`.
     pub labels: Vec<u32>,
     /// Where each image came from, `[N]`: its file's stem (for glyphs the font's id), or its number
@@ -65,6 +103,15 @@ pub struct Dataset {
     pub size: usize,
     /// Images left out because they could not be read, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What the user should know about the cache: that it could not be written, or was damaged.
+    pub notes: Vec<String>,
+}
+
+/// What a path leads to.
+enum Input {
+    Folder(Listing),
+    Archive(Archive),
+    Idx(idx::Pair),
 }
 
 /// Why a data set cannot be used.
@@ -81,10 +128,24 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
-    /// A folder with nothing in it.
+    /// A file that is none of those that are read.
+    #[error("{} is no folder, archive or IDX file of images", .0.display())]
+    NoData(PathBuf),
+    /// IDX files where images of one class are wanted.
+    #[error("{} holds images of several classes", .0.display())]
+    HasClasses(PathBuf),
+    /// An archive that is damaged, or that no honest program would make.
+    #[error("cannot read the archive {}: {reason}", path.display())]
+    Archive {
+        /// The archive, or a file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder or archive with nothing in it.
     #[error("{} is empty", .0.display())]
     EmptyFolder(PathBuf),
-    /// A folder without class folders.
+    /// A folder or archive without class folders.
     #[error("{} holds no class folders", .0.display())]
     NoClassFolders(PathBuf),
     /// A class without one readable image.
@@ -183,6 +244,19 @@ pub enum DataError {
     },
 }
 
+/// How many of the files that were left out a summary names.
+const SHOWN: usize = 5;
+
+/// A number of things, one or more.
+fn number(count: usize, what: &str) -> String {
+    let ending = match (count, what.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {what}{ending}")
+}
+
 fn and_more(count: usize) -> String {
     match count {
         0 => String::new(),
@@ -197,6 +271,11 @@ impl DataError {
         match self {
             Self::Missing(_) => "check the path after --data",
             Self::Read { .. } => "check the permissions and the disk",
+            Self::NoData(_) => {
+                "name a folder, a .zip, .tar, .tar.gz, .tgz or .tar.zst file, or an IDX file with images-idx3 in its name"
+            }
+            Self::HasClasses(_) => "name a folder or archive with images of one class",
+            Self::Archive { .. } => "fetch it again, or unpack it and name the folder",
             Self::EmptyFolder(_) | Self::NoClassFolders(_) => {
                 "make one folder per class with its images inside (PNG, JPEG, WebP, BMP, GIF), or name a folder of IDX files"
             }
@@ -218,12 +297,72 @@ impl DataError {
     }
 }
 
+impl Input {
+    fn find(path: &Path) -> Result<Self, DataError> {
+        if let Some(archive) = Archive::named(path).filter(|_| path.is_file()) {
+            return Ok(Self::Archive(archive));
+        }
+        if let Some(pair) = idx::find(path)? {
+            return Ok(Self::Idx(pair));
+        }
+        if !path.is_dir() {
+            return Err(DataError::NoData(path.to_owned()));
+        }
+        folder::list(path).map(Self::Folder)
+    }
+
+    fn read(&self, path: &Path, options: &Options) -> Result<Dataset, DataError> {
+        match self {
+            Self::Folder(listing) => tree::read(path, None, listing, options),
+            Self::Archive(archive) => {
+                let listing = archive.list()?;
+                let idx = match options.class {
+                    Some(_) => None,
+                    None => idx::read_archive(path, archive, &listing, options)?,
+                };
+                idx.map_or_else(|| tree::read(path, Some(archive), &listing, options), Ok)
+            }
+            // It has labels of its own.
+            Self::Idx(_) if options.class.is_some() => Err(DataError::HasClasses(path.to_owned())),
+            Self::Idx(pair) => idx::read(pair, options),
+        }
+    }
+}
+
+/// What the cache in `folder` holds, or else what `input` holds, which is then put there. Without a
+/// cache that works all goes on as if there were none.
+fn cached(
+    folder: &Path,
+    path: &Path,
+    input: &Input,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<Dataset, DataError> {
+    let cache = match Cache::of(folder, path, input, options) {
+        Ok(cache) => cache,
+        Err(error) => {
+            notes.push(format!("the decoded images are not kept: {error}"));
+            return input.read(path, options);
+        }
+    };
+    match cache.read(path, options) {
+        Ok(Some(data)) => return Ok(data),
+        Ok(None) => {}
+        Err(reason) => notes.push(format!("the decoded images are made anew: {reason}")),
+    }
+    let data = input.read(path, options)?;
+    if let Err(error) = cache.write(path, &data) {
+        notes.push(format!("the decoded images are not kept: {error}"));
+    }
+    Ok(data)
+}
+
 impl Dataset {
     /// Reads every image at `path`, and says how far it is when that takes more than two seconds.
     ///
     /// `path` is a folder of class folders (a nested folder is a class of its own), a folder of
-    /// IDX files (the training pair `train-*`), or one IDX images file whose labels lie beside it.
-    /// Unreadable images are left out and listed in [`Dataset::skipped`].
+    /// IDX files (the training pair `train-*`), one IDX images file whose labels lie beside it, or an
+    /// archive of either folder. Unreadable images are left out and listed in [`Dataset::skipped`].
     ///
     /// # Errors
     /// A [`DataError`] that names the file or class that is at fault.
@@ -234,10 +373,13 @@ impl Dataset {
         if !path.exists() {
             return Err(DataError::Missing(path.to_owned()));
         }
-        let data = match idx::find(path) {
-            Some(images) => idx::read(&images, options)?,
-            None => folder::read(path, options)?,
+        let input = Input::find(path)?;
+        let mut notes = Vec::new();
+        let mut data = match &options.cache {
+            Some(folder) => cached(folder, path, &input, options, &mut notes)?,
+            None => input.read(path, options)?,
         };
+        data.notes = notes;
         if options.strict
             && let Some((path, reason)) = data.skipped.first()
         {
@@ -245,6 +387,42 @@ impl Dataset {
             return Err(DataError::BrokenImage { path, reason, others: data.skipped.len() - 1 });
         }
         Ok(data)
+    }
+
+    /// No images of these classes.
+    fn new(classes: Vec<Class>, options: &Options) -> Self {
+        let (channels, size) = (options.channels, options.size);
+        let (labels, sources, skipped, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { classes, images: Pixels::Memory(Vec::new()), labels, sources, channels, size, skipped, notes }
+    }
+
+    /// A few lines for people: how many images and classes there are, how evenly they are shared, and
+    /// what was left out.
+    pub fn summary(&self) -> String {
+        let mut counts: Vec<(usize, &str)> =
+            self.classes.iter().map(|c| (c.count, c.name.as_str())).collect();
+        // Stable, so that of several equal classes the first by name is shown.
+        counts.sort_by_key(|(count, _)| *count);
+        let mut text = format!("{} in {}", number(self.len(), "image"), number(self.classes.len(), "class"));
+        if let (Some(&(least, smallest)), Some(&(most, _))) = (counts.first(), counts.last()) {
+            let largest = counts.iter().find(|(count, _)| *count == most).map_or("", |(_, name)| name);
+            let median = counts[counts.len() / 2].0;
+            text += &if least == most {
+                format!("\n{least} in each class")
+            } else {
+                format!("\n{least} ({smallest}) to {most} ({largest}) in a class, median {median}")
+            };
+        }
+        if !self.skipped.is_empty() {
+            let _ = write!(text, "\n{} left out:", number(self.skipped.len(), "file"));
+            for (path, reason) in self.skipped.iter().take(SHOWN) {
+                let _ = write!(text, "\n  {}: {reason}", path.display());
+            }
+            if self.skipped.len() > SHOWN {
+                let _ = write!(text, "\n  ... and {} more", self.skipped.len() - SHOWN);
+            }
+        }
+        text
     }
 
     /// Number of images `N`.
@@ -392,5 +570,39 @@ mod tests {
     fn transparent_parts_become_white() {
         let picture = RgbaImage::from_pixel(2, 2, Rgba([0, 0, 0, 0]));
         assert_eq!(fitted(picture, 1, 2), [255; 4]);
+    }
+
+    #[test]
+    fn a_summary_counts_classes_and_names_what_was_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        for (class, count) in [("a", 3), ("b", 1), ("c", 2), ("d", 3)] {
+            std::fs::create_dir(root.path().join(class)).unwrap();
+            for i in 0..count {
+                RgbaImage::new(2, 2).save(root.path().join(format!("{class}/{i}.png"))).unwrap();
+            }
+        }
+        let options = Options { channels: 1, size: 2, strict: false, cache: None, class: None };
+        let summary = |path: &Path| Dataset::open(path, &options).unwrap().summary();
+        assert_eq!(summary(root.path()), "9 images in 4 classes\n1 (b) to 3 (a) in a class, median 3");
+
+        for i in 0..7 {
+            std::fs::write(root.path().join(format!("b/{i}.tiff")), "").unwrap();
+        }
+        let expected = "\
+9 images in 4 classes
+1 (b) to 3 (a) in a class, median 3
+7 files left out:
+  ROOT/b/0.tiff: .tiff files are not read
+  ROOT/b/1.tiff: .tiff files are not read
+  ROOT/b/2.tiff: .tiff files are not read
+  ROOT/b/3.tiff: .tiff files are not read
+  ROOT/b/4.tiff: .tiff files are not read
+  ... and 2 more";
+        assert_eq!(summary(root.path()).replace(root.path().to_str().unwrap(), "ROOT"), expected);
+
+        let one = tempfile::tempdir().unwrap();
+        std::fs::create_dir(one.path().join("a")).unwrap();
+        RgbaImage::new(2, 2).save(one.path().join("a/0.png")).unwrap();
+        assert_eq!(summary(one.path()), "1 image in 1 class\n1 in each class");
     }
 }

@@ -35,9 +35,10 @@ impl AdamW {
     }
 }
 
-/// Everything that is kept of one tailor, flat in the order of `ModelConfig::tailor_tensors`.
+/// Flat parameters with their AdamW moments and moving average: a tailor in the order of
+/// `ModelConfig::tailor_tensors`, or the learngene in that of `ModelConfig::learngene_tensors`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TailorState {
+pub struct Learned {
     /// Parameters.
     pub parameters: Vec<f32>,
     /// First moments.
@@ -46,80 +47,147 @@ pub struct TailorState {
     pub second: Vec<f32>,
     /// Exponential moving average of the parameters, as of `ema_clock`.
     pub ema: Vec<f32>,
-    /// Optimiser steps this tailor has made.
+    /// Optimiser steps made.
     pub steps: u64,
     /// Value of the run's EMA clock when `ema` was last brought up to date.
     pub ema_clock: f64,
 }
 
+/// What one optimiser step needs to know beside the gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Factor of the gradient, below 1 where it is clipped.
+    pub scale: f64,
+    /// The EMA's clock after this step: Σ ln d.
+    pub ema_clock: f64,
+    /// The EMA's decay `d` at this step.
+    pub decay: f64,
+}
+
+impl Learned {
+    /// Parameters at their first values.
+    pub fn new(parameters: Vec<f32>) -> Self {
+        let zeros = vec![0.0; parameters.len()];
+        let (first, second, ema) = (zeros.clone(), zeros, parameters.clone());
+        Self { parameters, first, second, ema, steps: 0, ema_clock: 0.0 }
+    }
+
+    /// One AdamW step after any number of steps in which the parameters stood still, and the average of
+    /// both.
+    pub fn update(&mut self, gradient: &[f32], adamw: &AdamW, update: &Update) {
+        self.parts(gradient, gradient.len(), adamw, update).into_iter().for_each(Part::update);
+    }
+
+    /// [`Learned::update`] in parts of up to `len` values, to be made in any order or side by side.
+    pub fn parts<'a>(
+        &'a mut self,
+        gradient: &'a [f32],
+        len: usize,
+        adamw: &AdamW,
+        update: &Update,
+    ) -> Vec<Part<'a>> {
+        // Up to the step before this one, in which p stood still.
+        let idle = (update.ema_clock - update.decay.ln() - self.ema_clock).exp() as f32;
+        self.steps += 1;
+        self.ema_clock = update.ema_clock;
+        let (rate, root) = adamw.corrections(self.steps, update.learning_rate);
+        let factors = Factors {
+            idle,
+            rate: rate as f32,
+            root: root as f32,
+            epsilon: adamw.epsilon as f32,
+            betas: (adamw.beta1 as f32, adamw.beta2 as f32),
+            shrink: (1.0 - update.learning_rate * adamw.weight_decay) as f32,
+            scale: update.scale as f32,
+            decay: update.decay as f32,
+        };
+        let moments = self.first.chunks_mut(len).zip(self.second.chunks_mut(len));
+        let values = self.parameters.chunks_mut(len).zip(self.ema.chunks_mut(len));
+        let parts = values.zip(moments).zip(gradient.chunks(len));
+        parts.map(|(((p, ema), (m, v)), g)| Part { p, ema, m, v, g, factors }).collect()
+    }
+
+    /// The moving average as of `clock`.
+    pub fn ema(&self, clock: f64) -> Vec<f32> {
+        let idle = (clock - self.ema_clock).exp() as f32;
+        self.ema.iter().zip(&self.parameters).map(|(ema, p)| p + (ema - p) * idle).collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Factors {
+    idle: f32,
+    rate: f32,
+    root: f32,
+    epsilon: f32,
+    betas: (f32, f32),
+    shrink: f32,
+    scale: f32,
+    decay: f32,
+}
+
+/// Some of the values of a [`Learned`] and their update.
+#[derive(Debug)]
+pub struct Part<'a> {
+    p: &'a mut [f32],
+    ema: &'a mut [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    g: &'a [f32],
+    factors: Factors,
+}
+
+impl Part<'_> {
+    /// Makes the update.
+    pub fn update(self) {
+        let Self { p, ema, m, v, g, factors } = self;
+        let Factors { idle, rate, root, epsilon, betas: (b1, b2), shrink, scale, decay } = factors;
+        pulp::Arch::new().dispatch(|| {
+            for (((p, ema), (m, v)), g) in p.iter_mut().zip(ema).zip(m.iter_mut().zip(v)).zip(g) {
+                let g = g * scale;
+                *ema = *p + (*ema - *p) * idle;
+                *m = b1 * *m + (1.0 - b1) * g;
+                *v = b2 * *v + (1.0 - b2) * g * g;
+                *p = *p * shrink - rate * *m / (v.sqrt() * root + epsilon);
+                *ema = *p + (*ema - *p) * decay;
+            }
+        });
+    }
+}
+
 /// The tailors of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TailorBank {
-    tailors: Vec<TailorState>,
+    tailors: Vec<Learned>,
 }
 
 impl TailorBank {
     /// Random tailors for `classes` classes.
     pub fn new(config: &ModelConfig, seed: u64, classes: usize) -> Self {
-        let tailor = |class: usize| {
-            let parameters = init::tailor(config, seed, class as u32).concat();
-            let zeros = vec![0.0; parameters.len()];
-            TailorState {
-                first: zeros.clone(),
-                second: zeros,
-                ema: parameters.clone(),
-                parameters,
-                steps: 0,
-                ema_clock: 0.0,
-            }
-        };
+        let tailor = |class: usize| Learned::new(init::tailor(config, seed, class as u32).concat());
         Self { tailors: (0..classes).map(tailor).collect() }
     }
 
     /// A bank from saved tailors.
-    pub fn from_states(tailors: Vec<TailorState>) -> Self {
+    pub fn from_states(tailors: Vec<Learned>) -> Self {
         Self { tailors }
     }
 
     /// The state of every tailor, by class number.
-    pub fn states(&self) -> &[TailorState] {
+    pub fn states(&self) -> &[Learned] {
         &self.tailors
+    }
+
+    /// The tailor of `class`, to be updated.
+    pub fn state_mut(&mut self, class: usize) -> &mut Learned {
+        &mut self.tailors[class]
     }
 
     /// The parameters of `classes` side by side for the values `range` of each tailor.
     pub fn gather(&self, classes: &[usize], range: std::ops::Range<usize>) -> Vec<f32> {
         classes.iter().flat_map(|&c| &self.tailors[c].parameters[range.clone()]).copied().collect()
-    }
-
-    /// One lazy AdamW step of `class`. `clock` is the EMA clock after this step and `decay` the
-    /// EMA's decay at this step.
-    pub fn update(&mut self, class: usize, gradient: &[f32], lr: f64, adamw: &AdamW, clock: f64, decay: f64) {
-        let tailor = &mut self.tailors[class];
-        // Up to the step before this one, in which p stood still.
-        let idle = (clock - decay.ln() - tailor.ema_clock).exp() as f32;
-        tailor.steps += 1;
-        tailor.ema_clock = clock;
-        let (rate, root) = adamw.corrections(tailor.steps, lr);
-        let (rate, root, epsilon) = (rate as f32, root as f32, adamw.epsilon as f32);
-        let (b1, b2) = (adamw.beta1 as f32, adamw.beta2 as f32);
-        let shrink = (1.0 - lr * adamw.weight_decay) as f32;
-        let decay = decay as f32;
-        let moments = tailor.first.iter_mut().zip(&mut tailor.second);
-        let values = tailor.parameters.iter_mut().zip(&mut tailor.ema);
-        for (((p, ema), (m, v)), &g) in values.zip(moments).zip(gradient) {
-            *ema = *p + (*ema - *p) * idle;
-            *m = b1 * *m + (1.0 - b1) * g;
-            *v = b2 * *v + (1.0 - b2) * g * g;
-            *p = *p * shrink - rate * *m / (v.sqrt() * root + epsilon);
-            *ema = *p + (*ema - *p) * decay;
-        }
-    }
-
-    /// The EMA of `class` as of `clock`.
-    pub fn ema(&self, class: usize, clock: f64) -> Vec<f32> {
-        let tailor = &self.tailors[class];
-        let idle = (clock - tailor.ema_clock).exp() as f32;
-        tailor.ema.iter().zip(&tailor.parameters).map(|(ema, p)| p + (ema - p) * idle).collect()
     }
 }
 
@@ -137,12 +205,13 @@ mod tests {
         for step in 1..=12u32 {
             let clock = f64::from(step) * decay.ln();
             let class = usize::from(step % 4 != 0);
-            bank.update(class, &gradient, 1e-2, &adamw, clock, decay);
+            let update = Update { learning_rate: 1e-2, scale: 1.0, ema_clock: clock, decay };
+            bank.state_mut(class).update(&gradient, &adamw, &update);
             for (ema, p) in plain.iter_mut().zip(&bank.states()[0].parameters) {
                 *ema = p + (*ema - p) * decay as f32;
             }
         }
-        let closed = bank.ema(0, 12.0 * decay.ln());
+        let closed = bank.states()[0].ema(12.0 * decay.ln());
         let worst = closed.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-6, "{worst}");
     }

@@ -1,170 +1,253 @@
 //! `tailor train`: from images to a run's folder of checkpoints, metrics and sample grids.
 
 pub mod bank;
+pub mod graph;
+pub mod kernels;
+pub mod loader;
+pub mod processor;
 pub mod trainer;
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::File;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use rand::seq::SliceRandom;
-use serde::Serialize;
-use tailor_core::noise::{Stream, generator};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_packs::limits;
 
-use crate::checkpoint::{self, ClassName};
+use crate::checkpoint::{self, ClassName, Header, Window};
 use crate::cli::{Recipe, TrainArgs, Training};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::files::{WriteError, create_folder};
+use crate::files::{OnDisk, create_folder};
 use crate::grid::save_grid;
-use crate::{device, publish, sample};
+use crate::metrics::{Metrics, Writer};
+use crate::{device, publish, report, sample};
+use loader::Draws;
 use trainer::{StepSettings, Trainer};
 
-/// Stream of the order in which images are visited.
-const ORDER: u32 = 3;
+/// The file that keeps a second program out of a run's folder.
+const LOCK: &str = ".lock";
 
-/// Seconds between two lines of `metrics.jsonl`.
-const LOG_EVERY: Duration = Duration::from_secs(5);
-
-/// One line of `RUN/metrics.jsonl`: means since the line before.
-#[derive(Debug, Serialize)]
-struct Metrics {
-    step: u64,
-    loss: f64,
-    images_per_second: f64,
-    learning_rate: f64,
-}
+/// Time between two lines on a terminal that is none, such as a log file.
+const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs `tailor train`.
 ///
 /// # Errors
 /// Anything wrong with data, settings, device or disk; what was saved before stays.
 pub fn run(args: &TrainArgs) -> Result<(), Error> {
-    let exists = checkpoint::path(&args.out).exists();
-    if exists && !args.resume {
+    let fresh = !args.out.exists();
+    begin(args).inspect_err(|_| leave(&args.out, fresh))
+}
+
+/// Takes back the folder of a run that was refused, if it was made for it and holds nothing.
+pub(crate) fn leave(run: &Path, fresh: bool) {
+    if fresh {
+        // Neither is there when it was refused even earlier; a folder with anything in it stays.
+        let _ = std::fs::remove_file(run.join(LOCK));
+        let _ = std::fs::remove_dir(run);
+    }
+}
+
+fn begin(args: &TrainArgs) -> Result<(), Error> {
+    outside(&args.data, &args.out)?;
+    let device = device::open(args.device)?;
+    create_folder(&args.out)?;
+    let _lock = lock(&args.out)?;
+    let begun = !checkpoint::list(&args.out)?.is_empty();
+    if begun && !args.resume {
         return Err(Error::Refused {
             what: format!("{} already holds a run", args.out.display()),
             help: "go on with --resume, or choose another --out".to_owned(),
         });
     }
-    let stored = exists.then(|| checkpoint::read(&args.out)).transpose()?;
-    let recipe = args.recipe(stored.as_ref().map(|(header, _)| &header.recipe))?;
-    let data = Dataset::open(&args.data, &Options::for_model(&recipe.model, args.strict))?;
-    for (path, reason) in &data.skipped {
-        eprintln!("left out {}: {reason}", path.display());
+    checkpoint::tidy(&args.out);
+    let stored = if begun { checkpoint::latest(&args.out)? } else { None };
+    if stored.as_ref().is_some_and(|stored| stored.header.frozen.is_some()) {
+        return Err(Error::Refused {
+            what: format!("{} is the run of `tailor train-tailor`", args.out.display()),
+            help: "go on with that command, or choose another --out".to_owned(),
+        });
     }
+    let recipe = args.recipe(stored.as_ref().map(|stored| &stored.header.recipe))?;
+    let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
+    outside(&args.data, &cache)?;
+    let options = Options::for_model(&recipe.model, args.strict).with_cache(cache);
+    let data = open_data(&args.data, &options)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
-    let device = device::open(args.device)?;
-    create_folder(&args.out)?;
-    let trainer = match stored {
-        Some((header, bytes)) => {
-            let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
-            if ids(&header.classes) != ids(&classes) {
-                return Err(Error::Refused {
-                    what: format!("{} has other classes than the run", args.data.display()),
-                    help: format!("the run has {}", ids(&header.classes).join(", ")),
-                });
-            }
-            checkpoint::restore(&args.out, &header, &bytes, &device)?
+    let (trainer, window) = match stored {
+        Some(stored) => {
+            same_classes(&stored.header.classes, &classes, &args.data)?;
+            stored.announce();
+            (stored.restore(&device)?, stored.header.window)
         }
-        None => Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device),
+        None => {
+            let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device);
+            (trainer, Window::default())
+        }
     };
-    let trainer = trainer.with_shards(device::shards(&device));
-    Run { args, recipe, data, classes, trainer, interrupted: watch_for_interrupt() }.go()
+    let (out, max_minutes) = (&args.out, args.max_minutes);
+    report::note_data(out, &args.data, &data)?;
+    let run = Run { out, max_minutes, recipe, classes, frozen: None, window, again: command_again() };
+    if let Some(trainer) = run.go(&data, trainer)? {
+        let page = out.join("report.html");
+        let header = checkpoint::latest(out)?.map(|stored| stored.header);
+        header.map_or(Ok(()), |header| report::write(out, &page, &header, &trainer))?;
+        eprintln!(
+            "done, see {}; publish it with: tailor publish {} --out GALLERY",
+            page.display(),
+            out.display()
+        );
+    }
+    Ok(())
 }
 
-struct Run<'a> {
-    args: &'a TrainArgs,
-    recipe: Recipe,
-    data: Dataset,
-    classes: Vec<ClassName>,
-    trainer: Trainer,
-    interrupted: Arc<AtomicBool>,
+/// Reads the images and says in a few lines what they are.
+pub(crate) fn open_data(path: &Path, options: &Options) -> Result<Dataset, Error> {
+    let data = Dataset::open(path, options)?;
+    eprintln!("{}", data.summary());
+    data.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    // Long before anything is published, where it would be refused.
+    match data.classes.iter().find(|class| class.name.len() as u64 > limits::NAME) {
+        None => Ok(data),
+        Some(class) => Err(Error::Refused {
+            what: format!("the class name {:?} has more than {} bytes", class.name, limits::NAME),
+            help: "rename its folder".to_owned(),
+        }),
+    }
+}
+
+/// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
+fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
+    let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (absolute(data), absolute(folder)) {
+        (Ok(data), Ok(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
+            what: format!("{} lies inside the data, {}", folder.display(), data.display()),
+            help: "choose a folder elsewhere".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The present command with `--resume`, as a shell takes it.
+fn command_again() -> String {
+    let mut words: Vec<String> = std::env::args().collect();
+    if !words.iter().any(|word| word == "--resume") {
+        words.push("--resume".to_owned());
+    }
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+/// Refuses to go on with data of other classes: a tailor belongs to a class's number.
+fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<(), Error> {
+    let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
+    if ids(run) == ids(data) {
+        if run != data {
+            eprintln!("note: {} holds other images than when the run was begun", path.display());
+        }
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!("{} has other classes than the run", path.display()),
+        help: format!("the run has {}", ids(run).join(", ")),
+    })
+}
+
+/// A run that is ready to go.
+pub(crate) struct Run<'a> {
+    pub(crate) out: &'a Path,
+    pub(crate) max_minutes: Option<f64>,
+    pub(crate) recipe: Recipe,
+    pub(crate) classes: Vec<ClassName>,
+    pub(crate) frozen: Option<tailor_packs::Digest>,
+    pub(crate) window: Window,
+    /// The command that goes on with this run.
+    pub(crate) again: String,
 }
 
 impl Run<'_> {
-    fn go(mut self) -> Result<(), Error> {
+    /// Trains to the last step, or until Ctrl-C or the time limit; then the run is saved. The trainer comes
+    /// back when it has made its last step.
+    pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Option<Trainer>, Error> {
         let training = self.recipe.training.clone();
-        let bar = self.progress_bar(&training);
-        let started = Instant::now();
-        let limit = self.args.max_minutes.map(|m| Duration::from_secs_f64(m.max(0.0) * 60.0));
-        let mut order = Order::new(self.data.len(), training.seed);
-        let mut window = (Instant::now(), 0.0, 0u32);
-        while self.trainer.step < training.steps {
-            let indices = order.batch(self.trainer.step, training.batch_size);
-            let labels: Vec<usize> = indices.iter().map(|&i| self.data.labels[i] as usize).collect();
-            let settings = StepSettings {
-                learning_rate: learning_rate(&training, self.trainer.step),
-                label_dropout: training.label_dropout,
-                ema_decay: training.ema,
-                seed: training.seed,
-            };
-            let loss = self.trainer.step(self.data.batch(&indices), &labels, &settings);
-            if !loss.is_finite() {
-                return Err(self.diverged(loss));
+        let shards = device::shards(trainer.device());
+        let mut trainer = trainer.with_shards(shards).with_micro_batch(training.micro_batch);
+        let mut metrics = Writer::open(self.out, trainer.step)?;
+        let interrupted = watch_for_interrupt();
+        let model = &self.recipe.model;
+        let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
+        let (started, begun) = (Instant::now(), trainer.step);
+        // A limit too long for a clock is none.
+        let limit = self.max_minutes.and_then(|m| Duration::try_from_secs_f64(m.max(0.0) * 60.0).ok());
+        let watch = Watch::new(&training, begun);
+        std::thread::scope(|scope| {
+            let batches = loader::load(scope, data, &draws, &training, begun..training.steps);
+            let (mut since, mut aside) = (Instant::now(), Duration::ZERO);
+            // Ends with the last step: the loader has no more batches then.
+            while let Ok(batch) = batches.recv() {
+                let settings = StepSettings {
+                    learning_rate: learning_rate(&training, trainer.step),
+                    ema_decay: training.ema,
+                    clip: training.clip,
+                };
+                let loss = trainer.step(&batch, &settings);
+                if !loss.is_finite() {
+                    return Err(self.diverged(loss, trainer.step));
+                }
+                let step = trainer.step;
+                let last = step == training.steps;
+                if let Some((loss, count)) = self.window.add(loss, last || step.is_multiple_of(training.log_every)) {
+                    let images = count.min(step - begun) as f64 * training.batch_size as f64;
+                    let images_per_second = images / since.elapsed().saturating_sub(aside).as_secs_f64();
+                    (since, aside) = (Instant::now(), Duration::ZERO);
+                    let learning_rate = settings.learning_rate;
+                    metrics.write(&Metrics { step, loss, images_per_second, learning_rate })?;
+                }
+                watch.step(step, loss, training.batch_size);
+                let stop = interrupted.load(Ordering::Relaxed)
+                    || limit.is_some_and(|limit| started.elapsed() >= limit);
+                let other = Instant::now();
+                if step.is_multiple_of(training.checkpoint_every) || last || stop {
+                    self.save(&trainer)?;
+                }
+                if training.sample_every > 0 && (step.is_multiple_of(training.sample_every) || last) {
+                    self.sample_grid(&trainer)?;
+                }
+                aside += other.elapsed();
+                if stop && !last {
+                    watch.bar.abandon();
+                    eprintln!("saved at step {step}; go on with: {}", self.again);
+                    return Ok(None);
+                }
             }
-            window = (window.0, window.1 + f64::from(loss), window.2 + 1);
-            let step = self.trainer.step;
-            bar.set_position(step);
-            let last = step == training.steps;
-            let stop =
-                self.interrupted.load(Ordering::Relaxed) || limit.is_some_and(|l| started.elapsed() >= l);
-            if window.0.elapsed() >= LOG_EVERY || last || stop {
-                let (seconds, n) = (window.0.elapsed().as_secs_f64(), f64::from(window.2));
-                let rate = n * training.batch_size as f64 / seconds;
-                let (loss, learning_rate) = (window.1 / n, settings.learning_rate);
-                bar.set_message(format!("loss {loss:.4}, {rate:.0} images/s"));
-                self.log(&Metrics { step, loss, images_per_second: rate, learning_rate })?;
-                window = (Instant::now(), 0.0, 0);
-            }
-            if step.is_multiple_of(training.checkpoint_every) || last || stop {
-                checkpoint::save(&self.args.out, &self.trainer, &self.recipe, &self.classes)?;
-            }
-            if training.sample_every > 0 && (step.is_multiple_of(training.sample_every) || last) {
-                self.sample_grid()?;
-            }
-            if stop && !last {
-                bar.abandon();
-                let (out, data) = (self.args.out.display(), self.args.data.display());
-                eprintln!(
-                    "saved at step {step}; go on with: tailor train --data {data} --out {out} --resume"
-                );
-                return Ok(());
-            }
-        }
-        bar.finish();
-        eprintln!("done; publish it with: tailor publish {} --out GALLERY", self.args.out.display());
-        Ok(())
+            watch.bar.finish();
+            Ok(Some(trainer))
+        })
     }
 
-    fn progress_bar(&self, training: &Training) -> ProgressBar {
-        let bar = ProgressBar::new(training.steps).with_position(self.trainer.step);
-        let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.reset_eta();
-        bar
-    }
-
-    fn log(&self, metrics: &Metrics) -> Result<(), Error> {
-        let path = self.args.out.join("metrics.jsonl");
-        let write = || {
-            let mut line = serde_json::to_string(metrics)?;
-            line.push('\n');
-            OpenOptions::new().create(true).append(true).open(&path)?.write_all(line.as_bytes())
+    fn save(&self, trainer: &Trainer) -> Result<(), Error> {
+        let about = Header {
+            recipe: self.recipe.clone(),
+            classes: self.classes.clone(),
+            frozen: self.frozen,
+            window: self.window.clone(),
+            step: 0,
+            ema_clock: 0,
+            clocks: Vec::new(),
         };
-        write().map_err(|source| Error::Write(WriteError { path: path.clone(), source }))
+        checkpoint::save(&OnDisk, self.out, trainer, &about, self.recipe.training.keep)?;
+        Ok(())
     }
 
     /// Samples from the averaged weights as they stand: up to 16 classes in columns, 4 seeds in rows,
     /// and a last row of the learngene alone.
-    fn sample_grid(&self) -> Result<(), Error> {
+    fn sample_grid(&self, trainer: &Trainer) -> Result<(), Error> {
         let chosen = spread(self.classes.len(), 16);
-        let model = publish::live_model(&self.trainer, &self.classes, &chosen)?;
+        let model = publish::live_model(trainer, &self.classes, &chosen)?;
         let item = |class: Option<usize>, seed| Item {
             gate: class.map(|c| (self.classes[c].id.clone(), 1.0)).into_iter().collect(),
             seed,
@@ -174,21 +257,81 @@ impl Run<'_> {
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
         let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
         let images = sample::generate(&model, settings)?;
-        let path = self.args.out.join("samples").join(format!("{:07}.png", self.trainer.step));
+        let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         Ok(save_grid(&path, &images.values, images.shape, chosen.len(), 2)?)
     }
 
-    fn diverged(&self, loss: f32) -> Error {
+    fn diverged(&self, loss: f32, step: u64) -> Error {
         Error::Refused {
-            what: format!("the loss is {loss} at step {}: the run has diverged", self.trainer.step),
+            what: format!("the loss is {loss} at step {step}: the run has diverged"),
             help: "resume from the last checkpoint with a smaller --learning-rate".to_owned(),
         }
     }
 }
 
+impl Window {
+    /// Adds the loss of a step; when the window ends with it, the mean loss in it and the number of steps.
+    fn add(&mut self, loss: f32, ends: bool) -> Option<(f64, u64)> {
+        let sum = f64::from_bits(self.sum) + f64::from(loss);
+        let count = self.count + 1;
+        *self = if ends { Self::default() } else { Self { sum: sum.to_bits(), count } };
+        ends.then_some((sum / count as f64, count))
+    }
+}
+
+/// What a person sees of a run: a bar on a terminal, now and then a line in a log file.
+struct Watch {
+    bar: ProgressBar,
+    terminal: bool,
+    begun: (Instant, u64),
+    smooth: std::cell::Cell<(f64, Instant)>,
+}
+
+impl Watch {
+    fn new(training: &Training, step: u64) -> Self {
+        let bar = ProgressBar::new(training.steps).with_position(step);
+        let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.reset_eta();
+        let now = Instant::now();
+        let smooth = std::cell::Cell::new((f64::NAN, now));
+        Self { bar, terminal: std::io::stderr().is_terminal(), begun: (now, step), smooth }
+    }
+
+    fn step(&self, step: u64, loss: f32, batch: usize) {
+        let (before, line) = self.smooth.get();
+        let loss = if before.is_nan() { f64::from(loss) } else { before + 0.05 * (f64::from(loss) - before) };
+        self.bar.set_position(step);
+        let rate = (step - self.begun.1) as f64 / self.begun.0.elapsed().as_secs_f64();
+        let message = format!("loss {loss:.4}, {:.0} images/s", rate * batch as f64);
+        let due = !self.terminal && line.elapsed() >= LINE_EVERY;
+        if due {
+            let steps = self.bar.length().unwrap_or(step);
+            let left = Duration::try_from_secs_f64((steps - step) as f64 / rate).unwrap_or(Duration::MAX);
+            eprintln!("step {step}/{steps}  {message}  {} left", HumanDuration(left));
+        }
+        self.bar.set_message(message);
+        self.smooth.set((loss, if due { Instant::now() } else { line }));
+    }
+}
+
+/// Keeps a second program out of a run's folder for as long as the file is held open.
+pub(crate) fn lock(run: &Path) -> Result<File, Error> {
+    let path = run.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| Error::Write(crate::files::WriteError { path, source }))?;
+    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(Error::Refused {
+            what: format!("another program is training in {}", run.display()),
+            help: "wait for it, stop it, or choose another --out".to_owned(),
+        });
+    }
+    Ok(file)
+}
+
 /// Up to `n` of `0..len`, evenly spread.
-fn spread(len: usize, n: usize) -> Vec<usize> {
+pub(crate) fn spread(len: usize, n: usize) -> Vec<usize> {
     let n = n.min(len);
     (0..n).map(|i| i * len / n).collect()
 }
@@ -201,32 +344,18 @@ fn learning_rate(training: &Training, step: u64) -> f64 {
     training.learning_rate * rise.min(1.0).min(fall)
 }
 
-/// The order of images: a new shuffle each epoch, from the seed and the epoch alone.
-struct Order {
-    len: usize,
-    seed: u64,
-    epoch: Option<(u64, Vec<usize>)>,
+/// Adds the gradients of one part of a batch to those of the parts before it.
+fn add_tailors(sum: &mut Vec<(usize, Vec<f32>)>, part: Vec<(usize, Vec<f32>)>) {
+    for (class, gradient) in part {
+        match sum.iter_mut().find(|(c, _)| *c == class) {
+            Some((_, sum)) => kernels::add(sum, &gradient),
+            None => sum.push((class, gradient)),
+        }
+    }
 }
 
-impl Order {
-    fn new(len: usize, seed: u64) -> Self {
-        Self { len, seed, epoch: None }
-    }
-
-    /// The images of step `step`.
-    fn batch(&mut self, step: u64, size: usize) -> Vec<usize> {
-        (0..size as u64).map(|i| self.at(step * size as u64 + i)).collect()
-    }
-
-    fn at(&mut self, position: u64) -> usize {
-        let (epoch, place) = (position / self.len as u64, (position % self.len as u64) as usize);
-        if self.epoch.as_ref().is_none_or(|(e, _)| *e != epoch) {
-            let mut order: Vec<usize> = (0..self.len).collect();
-            order.shuffle(&mut generator(self.seed, Stream::Training(ORDER, epoch as u32)));
-            self.epoch = Some((epoch, order));
-        }
-        self.epoch.as_ref().map_or(place, |(_, order)| order[place])
-    }
+fn norm_squared(tailors: &[(usize, Vec<f32>)]) -> f64 {
+    tailors.iter().map(|(_, gradient)| kernels::sum_of_squares(gradient)).sum()
 }
 
 /// Ctrl-C finishes the step, saves and says how to go on; a second one ends at once.

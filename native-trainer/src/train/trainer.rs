@@ -1,53 +1,51 @@
-//! One training step: draw noise and times, gather the batch's tailors as leaves, differentiate,
-//! update the learngene densely and the gathered tailors lazily.
+//! A model in training: one step takes a batch's gradients and updates the learngene densely and the tailors
+//! of its classes lazily.
 //!
-//! On the processor the batch is cut into shards, one thread each: whole graphs side by side keep the
-//! cores busier than threads inside each of their many small operations.
+//! On the processor the gradients are those of [`super::processor`], else Burn's graph ([`super::graph`]).
+//! The batch is cut into shards with a thread each; their gradients are summed in order, so a run repeats
+//! bit for bit with the same number of shards.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::Rng;
-use tailor_core::noise::{Stream, generator, standard_normal, uniform};
-use tailor_core::path::{self, Node};
-use tailor_core::{Dit, Parameters, factored, init};
-use tailor_packs::{ModelConfig, Objective, TensorSpec};
+use burn::tensor::Device;
+use tailor_core::init;
+use tailor_packs::ModelConfig;
 
-use super::bank::{AdamW, TailorBank};
+use super::bank::{AdamW, Learned, TailorBank, Update};
+use super::loader::Batch;
+use super::processor::{self, Network, Sample};
+use super::{add_tailors, graph, norm_squared};
 use crate::parallel::Workers;
 
-/// Purposes of a run's random draws; each has its own stream for every step.
-mod purpose {
-    pub(super) const TIMES: u32 = 0;
-    pub(super) const NOISE: u32 = 1;
-    pub(super) const DROPOUT: u32 = 2;
-}
+/// Values of the learngene that one thread updates at a time.
+const UPDATE_PART: usize = 1 << 16;
 
 /// What a step needs to know of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct StepSettings {
     /// Learning rate of this step.
     pub learning_rate: f64,
-    /// Share of labels dropped to the null row with the gate off, for guidance.
-    pub label_dropout: f64,
     /// EMA decay in the long run; early steps use less, `(1 + s)/(10 + s)`.
     pub ema_decay: f64,
-    /// Seed of the run.
-    pub seed: u64,
+    /// Largest norm of the whole gradient, to which larger ones are scaled down; 0 for none.
+    pub clip: f64,
 }
 
-/// A dense parameter of the learngene with its moments and average, flat on the device.
+/// Which program computes gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Written out by hand for the processor.
+    Processor,
+    /// Burn's graph, on any device.
+    Graph,
+}
+
+/// Where the learngene is learned.
 #[derive(Clone, Debug)]
-pub struct DenseState {
-    /// Parameter.
-    pub parameter: Tensor<1>,
-    /// First moment.
-    pub first: Tensor<1>,
-    /// Second moment.
-    pub second: Tensor<1>,
-    /// Exponential moving average.
-    pub ema: Tensor<1>,
+enum Learngene {
+    Processor { network: Arc<Network>, learned: Learned },
+    Graph(graph::Learngene),
 }
 
 /// A model in training.
@@ -55,12 +53,11 @@ pub struct DenseState {
 pub struct Trainer {
     config: ModelConfig,
     device: Device,
-    specs: Vec<TensorSpec>,
-    alphas: Vec<f64>,
     adamw: AdamW,
     workers: Arc<Workers>,
-    /// The learngene, in the order of [`ModelConfig::learngene_tensors`].
-    pub learngene: Vec<DenseState>,
+    micro_batch: usize,
+    frozen: bool,
+    learngene: Learngene,
     /// The tailors, beside the graph.
     pub bank: TailorBank,
     /// Steps made.
@@ -72,32 +69,64 @@ pub struct Trainer {
 impl Trainer {
     /// A random model of `classes` classes on `device` (without autodiff).
     pub fn new(config: &ModelConfig, classes: usize, seed: u64, device: &Device) -> Self {
-        let learngene =
-            init::learngene(config, seed).into_iter().map(|v| DenseState::new(v, device)).collect();
+        let learngene = Learned::new(init::learngene(config, seed).concat());
         Self::from_parts(config, device, learngene, TailorBank::new(config, seed, classes), 0, 0.0)
     }
 
-    /// A model from saved parts.
+    /// A model from saved parts, on the engine that suits the device.
     pub fn from_parts(
         config: &ModelConfig,
         device: &Device,
-        learngene: Vec<DenseState>,
+        learngene: Learned,
         bank: TailorBank,
         step: u64,
         ema_clock: f64,
     ) -> Self {
-        Self {
+        let learngene = Learngene::Processor { network: Arc::new(Network::new(config)), learned: learngene };
+        let trainer = Self {
             config: config.clone(),
             device: device.clone(),
-            specs: config.learngene_tensors(),
-            alphas: path::alphas_cumprod(),
             adamw: AdamW::default(),
             workers: Arc::new(Workers::with_count(1)),
+            micro_batch: usize::MAX,
+            frozen: false,
             learngene,
             bank,
             step,
             ema_clock,
+        };
+        match *device == Device::flex() {
+            true => trainer,
+            false => trainer.with_engine(Engine::Graph),
         }
+    }
+
+    /// Computes gradients with `engine`.
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        let learned = self.learngene();
+        self.learngene = match engine {
+            Engine::Processor => Learngene::Processor { network: Arc::new(Network::new(&self.config)), learned },
+            Engine::Graph => Learngene::Graph(graph::Learngene::new(&self.config, &learned, &self.device)),
+        };
+        self
+    }
+
+    /// Cuts each batch into `n` shards with a thread of their own.
+    pub fn with_shards(mut self, n: usize) -> Self {
+        self.workers = Arc::new(Workers::with_count(n));
+        self
+    }
+
+    /// Puts no more than `n` images at a time through a graph, and accumulates their gradients.
+    pub fn with_micro_batch(mut self, n: usize) -> Self {
+        self.micro_batch = n.max(1);
+        self
+    }
+
+    /// Keeps the learngene as it is, to train tailors alone.
+    pub fn with_frozen_learngene(mut self) -> Self {
+        self.frozen = true;
+        self
     }
 
     /// The model's sizes.
@@ -105,204 +134,129 @@ impl Trainer {
         &self.config
     }
 
-    /// Where the learngene lives.
+    /// Where the model is sampled, and trained unless the engine is the processor's own.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Cuts each batch into `n` shards with a thread of their own. Gradients are summed in order, so
-    /// a run repeats bit for bit with the same number of shards.
-    pub fn with_shards(mut self, n: usize) -> Self {
-        self.workers = Arc::new(Workers::with_count(n));
-        self
-    }
-
-    /// One step on a batch; returns the mean squared error.
-    ///
-    /// # Shapes
-    /// - `images`: `[B, C, H, W]` in `[-1, 1]`, flat
-    /// - `labels`: the class number of each image
-    pub fn step(&mut self, images: Vec<f32>, labels: &[usize], settings: &StepSettings) -> f32 {
-        let b = labels.len();
-        let number = self.step as u32;
-        let mut rng = generator(settings.seed, Stream::Training(purpose::DROPOUT, number));
-        let kept = |class: &usize| Some(*class).filter(|_| uniform(&mut rng) >= settings.label_dropout);
-        let labels: Vec<Option<usize>> = labels.iter().map(kept).collect();
-        let batch = self.noised(&images, labels, settings.seed, number);
-        let total = self.sharded(&batch);
-
-        self.step += 1;
-        let decay = settings.ema_decay.min((1 + self.step) as f64 / (10 + self.step) as f64);
-        self.ema_clock += decay.ln();
-        let lr = settings.learning_rate;
-        let (rate, root) = self.adamw.corrections(self.step, lr);
-        for (state, gradient) in self.learngene.iter_mut().zip(total.dense) {
-            state.update(gradient, rate, root, lr, &self.adamw, decay);
+    /// The learngene with its moments and average, on the host.
+    pub fn learngene(&self) -> Learned {
+        match &self.learngene {
+            Learngene::Processor { learned, .. } => learned.clone(),
+            Learngene::Graph(learngene) => learngene.learned(),
         }
-        for (class, gradient) in &total.tailors {
-            self.bank.update(*class, gradient, lr, &self.adamw, self.ema_clock, decay);
-        }
-        (total.squares / (b * batch.values()) as f64) as f32
     }
 
-    /// Gradients of the whole batch, summed over its shards in order.
-    fn sharded(&self, batch: &Batch) -> Gradients {
-        let n = self.workers.count().min(batch.len());
-        let ranges = (0..n).map(|i| i * batch.len() / n..(i + 1) * batch.len() / n).collect();
-        let parts = self.workers.map(ranges, |range| self.gradients(batch, range));
-        parts.into_iter().reduce(Gradients::add).unwrap_or_default()
-    }
-
-    /// Gradients of the mean squared error of the whole batch by the images in `range`.
-    fn gradients(&self, batch: &Batch, range: Range<usize>) -> Gradients {
-        let device = self.device.clone().autodiff();
-        let labels = &batch.labels[range.clone()];
-        let mut classes: Vec<usize> = labels.iter().flatten().copied().collect();
-        classes.sort_unstable();
-        classes.dedup();
-        let slot = |class: &Option<usize>| class.and_then(|c| classes.binary_search(&c).ok());
-        let gate = labels.iter().map(|class| slot(class).map(|s| (s, 1.0)).into_iter().collect()).collect();
-
-        let dense: Vec<Tensor<1>> =
-            self.learngene.iter().map(|s| s.parameter.clone().autodiff().require_grad()).collect();
-        let tailor_specs = self.config.tailor_tensors();
-        let mut start = 0;
-        let leaf = |spec: &TensorSpec| {
-            let values = self.bank.gather(&classes, start..start + spec.len());
-            start += spec.len();
-            let n = values.len();
-            Tensor::<1>::from_data(TensorData::new(values, [n]), &device).require_grad()
-        };
-        let (leaves, tailors) = match classes.len() {
-            0 => (Vec::new(), None),
-            k => {
-                let leaves: Vec<_> = tailor_specs.iter().map(leaf).collect();
-                let stack = factored::TailorStack::from_flat(&self.config, k, &leaves);
-                (leaves, stack.gather(&gate))
+    /// The mean squared error on a batch and the gradients by the learngene's flat parameters and by the
+    /// tailors of its classes, nothing updated.
+    pub fn gradients(&self, batch: &Batch) -> processor::Gradients {
+        match &self.learngene {
+            Learngene::Processor { network, learned } => self.by_hand(network, learned, batch),
+            Learngene::Graph(learngene) => {
+                let found = self.by_graph(learngene, batch);
+                let learngene = found.learngene_values();
+                processor::Gradients { squares: found.squares, learngene, tailors: found.tailors }
             }
-        };
-        let dit = Dit::new(&self.config, &Parameters::new(&self.specs, dense.iter().cloned()), &device);
-        let (x, target) =
-            (batch.tensor(&batch.x, &range, &device), batch.tensor(&batch.target, &range, &device));
-        let output = dit.forward(x, &batch.times[range], tailors.as_ref());
-        let squares = (output - target).square().sum();
-        let mut gradients = (squares.clone() / (batch.len() * batch.values()) as f64).backward();
+        }
+    }
 
-        // A parameter that took no part has no gradient: a zero one, since its shape is needed below.
-        let dense = dense.iter().zip(&self.learngene);
-        let dense =
-            dense.map(|(p, s)| p.grad_remove(&mut gradients).unwrap_or_else(|| s.parameter.zeros_like()));
-        let dense = dense.collect();
-        let mut tailors: Vec<(usize, Vec<f32>)> = classes.iter().map(|c| (*c, Vec::new())).collect();
-        for (leaf, spec) in leaves.iter().zip(&tailor_specs) {
-            let gradient = leaf.grad_remove(&mut gradients).map(|g| g.into_data().convert::<f32>());
-            let gradient = gradient.as_ref().and_then(|g| g.as_slice::<f32>().ok());
-            for (k, (_, row)) in tailors.iter_mut().enumerate() {
-                match gradient {
-                    Some(values) => row.extend_from_slice(&values[k * spec.len()..(k + 1) * spec.len()]),
-                    None => row.resize(row.len() + spec.len(), 0.0),
+    /// One step on a batch; returns the mean squared error. When error or gradient is not finite, nothing
+    /// is changed and what is returned is not finite either.
+    pub fn step(&mut self, batch: &Batch, settings: &StepSettings) -> f32 {
+        let decay = settings.ema_decay.min((2 + self.step) as f64 / (11 + self.step) as f64);
+        let clock = self.ema_clock + decay.ln();
+        let mut update =
+            Update { learning_rate: settings.learning_rate, scale: 1.0, ema_clock: clock, decay };
+        let clip = |norm_squared: f64| match settings.clip {
+            0.0 => 1.0,
+            clip => (clip / norm_squared.sqrt().max(1e-12)).min(1.0),
+        };
+        let sound = |squares: f64, norm_squared: f64| squares.is_finite() && norm_squared.is_finite();
+        let squares;
+        let tailors = match &self.learngene {
+            Learngene::Processor { network, learned } => {
+                let found = self.by_hand(network, learned, batch);
+                let norm_squared = found.norm_squared();
+                if !sound(found.squares, norm_squared) {
+                    return f32::NAN;
                 }
+                (squares, update.scale) = (found.squares, clip(norm_squared));
+                if let (Learngene::Processor { learned, .. }, false) = (&mut self.learngene, self.frozen) {
+                    let parts = learned.parts(&found.learngene, UPDATE_PART, &self.adamw, &update);
+                    self.workers.map(parts, super::bank::Part::update);
+                }
+                found.tailors
             }
-        }
-        Gradients { squares: f64::from(squares.into_scalar::<f32>()), dense, tailors }
-    }
-
-    /// Noisy images, what the network should say of them, and their times.
-    fn noised(&self, images: &[f32], labels: Vec<Option<usize>>, seed: u64, number: u32) -> Batch {
-        let b = labels.len();
-        let mut rng = generator(seed, Stream::Training(purpose::TIMES, number));
-        let places: Vec<Node> = match self.config.objective {
-            Objective::Ddpm => {
-                (0..b).map(|_| path::ddpm_node(&self.alphas, rng.random_range(0..path::DDPM_STEPS))).collect()
-            }
-            // Logit-normal times (Esser et al. 2024, §3.1): most of the work lies in the middle.
-            Objective::Flow => {
-                let normals = standard_normal(rng.random(), Stream::Training(purpose::TIMES, number), b);
-                normals.iter().map(|n| path::flow_node(1.0 / (1.0 + (-f64::from(*n)).exp()))).collect()
+            Learngene::Graph(learngene) => {
+                let found = self.by_graph(learngene, batch);
+                let norm_squared = found.norm_squared();
+                if !sound(found.squares, norm_squared) {
+                    return f32::NAN;
+                }
+                (squares, update.scale) = (found.squares, clip(norm_squared));
+                if let (Learngene::Graph(learngene), false) = (&mut self.learngene, self.frozen) {
+                    learngene.update(found.learngene, &self.adamw, &update);
+                }
+                found.tailors
             }
         };
-        let noise = standard_normal(seed, Stream::Training(purpose::NOISE, number), images.len());
-        let values = images.len() / b;
-        let (mut x, mut target) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
-        for (i, (&x0, &eps)) in images.iter().zip(&noise).enumerate() {
-            let place = places[i / values];
-            x.push((place.alpha * f64::from(x0) + place.sigma * f64::from(eps)) as f32);
-            target.push(match self.config.objective {
-                Objective::Ddpm => eps,
-                Objective::Flow => eps - x0,
-            });
+        for (class, gradient) in tailors {
+            self.bank.state_mut(class).update(&gradient, &self.adamw, &update);
         }
-        let side = self.config.image_size as usize;
-        let shape = [self.config.channels as usize, side, side];
-        Batch { x, target, times: places.iter().map(|p| p.t as f32).collect(), labels, shape }
+        self.step += 1;
+        self.ema_clock = clock;
+        (squares / batch.target.len() as f64) as f32
+    }
+
+    /// Gradients by hand: images of one class follow each other, and each shard takes its part of them.
+    fn by_hand(&self, network: &Network, learned: &Learned, batch: &Batch) -> processor::Gradients {
+        let mut order: Vec<usize> = (0..batch.len()).collect();
+        order.sort_by_key(|&i| batch.labels[i]);
+        let factor = 1.0 / batch.target.len() as f32;
+        let parts = self.workers.map(parts(batch.len(), self.workers.count()), |range| {
+            let sample = |&i: &usize| Sample {
+                x: batch.image(&batch.x, i),
+                target: batch.image(&batch.target, i),
+                t: batch.times[i],
+                class: batch.labels[i],
+            };
+            let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
+            let tailor = |class: usize| &self.bank.states()[class].parameters[..];
+            network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen)
+        });
+        parts.into_iter().reduce(processor::Gradients::add).unwrap_or_default()
+    }
+
+    fn by_graph(&self, learngene: &graph::Learngene, batch: &Batch) -> graph::Gradients {
+        let of = |range| learngene.gradients(&self.bank, batch, range, self.frozen);
+        let workers = self.workers.count();
+        let parts = parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
+        // In turn, each portion is added before the next is begun: no two are held at once.
+        match workers {
+            1 => parts.into_iter().map(of).reduce(graph::Gradients::add),
+            _ => self.workers.map(parts, of).into_iter().reduce(graph::Gradients::add),
+        }
+        .unwrap_or_default()
     }
 }
 
-/// A batch on the host: noisy images, targets, times, and classes (`None` where dropped).
-struct Batch {
-    x: Vec<f32>,
-    target: Vec<f32>,
-    times: Vec<f32>,
-    labels: Vec<Option<usize>>,
-    shape: [usize; 3],
-}
-
-impl Batch {
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Values of one image.
-    fn values(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// The images in `range`, `[B, C, H, W]`.
-    fn tensor(&self, values: &[f32], range: &Range<usize>, device: &Device) -> Tensor<4> {
-        let ([c, h, w], n) = (self.shape, self.values());
-        let part = values[range.start * n..range.end * n].to_vec();
-        Tensor::from_data(TensorData::new(part, [range.len(), c, h, w]), device)
-    }
-}
-
-/// What one shard contributes: its squared errors and the gradients, the tailors' by class number.
-#[derive(Default)]
-struct Gradients {
-    squares: f64,
-    dense: Vec<Tensor<1>>,
-    tailors: Vec<(usize, Vec<f32>)>,
-}
-
-impl Gradients {
-    fn add(mut self, other: Self) -> Self {
+impl processor::Gradients {
+    /// The sum of both.
+    pub fn add(mut self, other: Self) -> Self {
         self.squares += other.squares;
-        self.dense = self.dense.into_iter().zip(other.dense).map(|(a, b)| a + b).collect();
-        for (class, gradient) in other.tailors {
-            match self.tailors.iter_mut().find(|(c, _)| *c == class) {
-                Some((_, sum)) => sum.iter_mut().zip(&gradient).for_each(|(a, b)| *a += b),
-                None => self.tailors.push((class, gradient)),
-            }
-        }
+        super::kernels::add(&mut self.learngene, &other.learngene);
+        add_tailors(&mut self.tailors, other.tailors);
         self
     }
+
+    /// Sum of the squares of every gradient.
+    pub fn norm_squared(&self) -> f64 {
+        super::kernels::sum_of_squares(&self.learngene) + norm_squared(&self.tailors)
+    }
 }
 
-impl DenseState {
-    /// A parameter at its first values.
-    pub fn new(values: Vec<f32>, device: &Device) -> Self {
-        let n = values.len();
-        let parameter = Tensor::<1>::from_data(TensorData::new(values, [n]), device);
-        let zeros = Tensor::zeros([n], device);
-        Self { ema: parameter.clone(), first: zeros.clone(), second: zeros, parameter }
-    }
-
-    /// One AdamW step with the factors of [`AdamW::corrections`], then the average.
-    pub fn update(&mut self, gradient: Tensor<1>, rate: f64, root: f64, lr: f64, adamw: &AdamW, decay: f64) {
-        let take = |t: &mut Tensor<1>| t.extract();
-        self.first = take(&mut self.first) * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
-        self.second = take(&mut self.second) * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
-        let move_by = self.first.clone() * rate / (self.second.clone().sqrt() * root + adamw.epsilon);
-        self.parameter = take(&mut self.parameter) * (1.0 - lr * adamw.weight_decay) - move_by;
-        self.ema = take(&mut self.ema) * decay + self.parameter.clone() * (1.0 - decay);
-    }
+/// `0..len` in `n` parts of about the same length, none empty.
+fn parts(len: usize, n: usize) -> Vec<Range<usize>> {
+    let n = n.min(len);
+    (0..n).map(|i| i * len / n..(i + 1) * len / n).collect()
 }

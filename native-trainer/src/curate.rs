@@ -1,0 +1,48 @@
+//! `tailor gallery`: packs come into a published gallery and classes leave it.
+
+use tailor_packs::index::{INDEX_FILE, tailor_file_name};
+use tailor_packs::{ClassEntry, Digest, FileEntry, limits, read_tailor};
+
+use crate::cli::{GalleryArgs, GalleryChange, print};
+use crate::error::Error;
+use crate::files::write_atomic;
+use crate::gallery::{Gallery, read_limited};
+
+/// Runs `tailor gallery add` or `remove`. The index is written last, so a gallery is never half new.
+///
+/// # Errors
+/// A pack that is damaged or for another learngene, an unknown class, or anything wrong with the disk.
+pub fn run(args: &GalleryArgs) -> Result<(), Error> {
+    let folder = match &args.change {
+        GalleryChange::Add { gallery, .. } | GalleryChange::Remove { gallery, .. } => gallery,
+    };
+    let Gallery { folder, mut index } = Gallery::open(folder)?;
+    match &args.change {
+        GalleryChange::Add { packs, .. } => {
+            for path in packs {
+                let bytes = read_limited(path, limits::FILE)?;
+                let fits = Some((&index.learngene.sha256, &index.config));
+                let tailor = read_tailor(&bytes, fits).map_err(Error::pack(path))?;
+                let name = tailor_file_name(&tailor.class.id, &Digest::of(&bytes));
+                write_atomic(&folder.join(&name), &bytes)?;
+                let entry = ClassEntry::new(&tailor.class, FileEntry::of(name, &bytes));
+                match index.classes.iter_mut().find(|class| class.id == entry.id) {
+                    Some(class) => *class = entry,
+                    None => index.classes.push(entry),
+                }
+            }
+        }
+        GalleryChange::Remove { classes, .. } => {
+            for asked in classes {
+                let gallery = Gallery { folder: folder.clone(), index };
+                let id = gallery.class(asked)?.id.clone();
+                index = gallery.index;
+                index.classes.retain(|class| class.id != id);
+            }
+        }
+    }
+    index.version += 1;
+    let path = folder.join(INDEX_FILE);
+    write_atomic(&path, &index.to_json().map_err(Error::pack(&path))?)?;
+    print(&format!("{} has {} classes, version {}\n", index.id, index.classes.len(), index.version))
+}

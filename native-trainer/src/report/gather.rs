@@ -1,0 +1,132 @@
+//! `tailor report`: what a run's folder holds, gathered for its page.
+
+use std::path::Path;
+
+use tailor_core::{Item, SampleSettings, Sampler};
+
+use super::{Apart, DataCard, Grid, Point, Report};
+use crate::checkpoint::{self, Header};
+use crate::cli::{self, ReportArgs};
+use crate::data::Dataset;
+use crate::error::Error;
+use crate::files::write_atomic;
+use crate::grid::grid_png;
+use crate::train::trainer::Trainer;
+use crate::{device, metrics, publish, sample};
+
+/// Classes that are shown with and without their tailors.
+const APART: usize = 8;
+
+/// What `tailor train` notes of its data in the run's folder.
+const DATA: &str = "data.json";
+
+/// Runs `tailor report`.
+///
+/// # Errors
+/// A run without a sound checkpoint, or anything wrong with device or disk.
+pub fn run(args: &ReportArgs) -> Result<(), Error> {
+    let stored = checkpoint::latest(&args.run)?.ok_or_else(|| Error::Refused {
+        what: format!("{} holds no checkpoint", args.run.display()),
+        help: "name the --out folder of a `tailor train`".to_owned(),
+    })?;
+    stored.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+    let trainer = stored.restore(&device::open(args.device)?)?;
+    let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
+    write(&args.run, &out, &stored.header, &trainer)?;
+    cli::print(&format!("{}\n", out.display()))
+}
+
+/// Notes what a run learns from, for its reports.
+///
+/// # Errors
+/// [`Error::Write`] names the file.
+pub fn note_data(run: &Path, path: &Path, data: &Dataset) -> Result<(), Error> {
+    let card = DataCard {
+        path: path.display().to_string(),
+        images: data.len(),
+        classes: data.classes.iter().map(|class| (class.name.clone(), class.count)).collect(),
+        skipped: data.skipped.iter().map(|(path, why)| (path.display().to_string(), why.clone())).collect(),
+    };
+    Ok(write_atomic(&run.join(DATA), cli::json(&card).as_bytes())?)
+}
+
+/// Writes the page of the run in `run`, of which `header` and `trainer` are the present state.
+///
+/// # Errors
+/// Anything wrong with device or disk.
+pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Result<(), Error> {
+    let (config, training) = (trainer.config(), &header.recipe.training);
+    let point = |m: metrics::Metrics| Point {
+        step: m.step,
+        loss: m.loss,
+        images_per_second: m.images_per_second,
+        learning_rate: m.learning_rate,
+    };
+    let settings = [serde_json::to_value(config), serde_json::to_value(training)];
+    let settings = settings.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // A run that was begun elsewhere, or whose note is gone, still knows its classes.
+    let card = std::fs::read(run.join(DATA)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let classes = || header.classes.iter().map(|class| (class.name.clone(), class.count)).collect::<Vec<_>>();
+    let report = Report {
+        title: header.recipe.name.clone(),
+        step: trainer.step,
+        steps: training.steps,
+        metrics: metrics::read(run)?.into_iter().map(point).collect(),
+        grids: grids(run)?,
+        apart: Some(apart(header, trainer)?),
+        settings: settings.map(|(name, value)| (name, text(&value))).collect(),
+        parameters: (config.learngene_parameters(), config.tailor_parameters()),
+        data: card.unwrap_or_else(|| DataCard {
+            images: classes().iter().map(|(_, count)| count).sum(),
+            classes: classes(),
+            ..DataCard::default()
+        }),
+        machine: format!(
+            "{} cores, {}, tailor {}",
+            std::thread::available_parallelism().map_or(1, usize::from),
+            device::name(trainer.device()),
+            env!("CARGO_PKG_VERSION")
+        ),
+    };
+    Ok(write_atomic(out, report.to_html().as_bytes())?)
+}
+
+/// The sample grids that the run has left, oldest first.
+fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
+    let folder = run.join("samples");
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut found: Vec<(u64, std::path::PathBuf)> = Vec::new();
+    for path in entries.map_err(Error::read(&folder))?.into_iter().map(|entry| entry.path()) {
+        let step = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        found.extend(step.map(|step| (step, path)));
+    }
+    found.sort();
+    let read = |(step, path): (u64, std::path::PathBuf)| {
+        Ok(Grid { step, png: std::fs::read(&path).map_err(Error::read(&path))? })
+    };
+    found.into_iter().map(read).collect()
+}
+
+/// Two seeds for each of some classes, with the tailor and without (Figure 7 of the paper).
+fn apart(header: &Header, trainer: &Trainer) -> Result<Apart, Error> {
+    let chosen = crate::train::spread(header.classes.len(), APART);
+    let model = publish::live_model(trainer, &header.classes, &chosen)?;
+    let mut items = Vec::new();
+    for (row, with) in [(0, true), (0, false), (1, true), (1, false)] {
+        // Without a tailor the class makes no difference, so each column has a seed of its own.
+        items.extend(chosen.iter().enumerate().map(|(column, &class)| Item {
+            gate: if with { vec![(header.classes[class].id.clone(), 1.0)] } else { Vec::new() },
+            seed: (row * APART + column) as u64 + 1,
+        }));
+    }
+    let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
+    let images = sample::generate(&model, settings)?;
+    Ok(Apart {
+        png: grid_png(&images.values, images.shape, chosen.len(), 2)?,
+        classes: chosen.iter().map(|&class| header.classes[class].name.clone()).collect(),
+    })
+}

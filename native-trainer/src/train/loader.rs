@@ -1,0 +1,220 @@
+//! What a step trains on: which images, mirrored or not, with which times, noise and dropped labels.
+//!
+//! Everything depends on the run's seed and the step's number alone, so a resumed run draws what the run
+//! that was never cut would have drawn, and a thread can draw ahead of the step under way.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use tailor_core::noise::{Stream, generator, standard_normal, uniform};
+use tailor_core::path::{self, Node};
+use tailor_packs::{ModelConfig, Objective};
+
+use crate::cli::Training;
+use crate::data::Dataset;
+
+/// Purposes of a run's random draws; each has its own stream for every step (or epoch).
+mod purpose {
+    pub(super) const TIMES: u32 = 0;
+    pub(super) const NOISE: u32 = 1;
+    pub(super) const DROPOUT: u32 = 2;
+    pub(super) const ORDER: u32 = 3;
+    pub(super) const FLIP: u32 = 4;
+    pub(super) const CLASSES: u32 = 5;
+}
+
+/// Batches that are drawn ahead of the step under way.
+const AHEAD: usize = 2;
+
+/// A batch on the host: noisy images, targets, times, and classes (`None` where dropped).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Noisy images `[B, C, H, W]`.
+    pub x: Vec<f32>,
+    /// What the network should say of them, `[B, C, H, W]`.
+    pub target: Vec<f32>,
+    /// Times `[B]`, 0 to 1000.
+    pub times: Vec<f32>,
+    /// Classes `[B]`.
+    pub labels: Vec<Option<usize>>,
+    /// `[C, H, W]`
+    pub shape: [usize; 3],
+}
+
+impl Batch {
+    /// Number of images `B`.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Values of one image.
+    pub fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// `values` of image `i`, out of [`Batch::x`] or [`Batch::target`].
+    pub fn image<'a>(&self, values: &'a [f32], i: usize) -> &'a [f32] {
+        &values[i * self.values()..][..self.values()]
+    }
+}
+
+/// How images become a batch.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    objective: Objective,
+    shape: [usize; 3],
+    alphas: Vec<f64>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Chance that an image's label is dropped to the null row with the gate off, for guidance.
+    pub label_dropout: f64,
+    /// Whether each image is mirrored left to right with chance ½.
+    pub flip: bool,
+}
+
+impl Draws {
+    /// The draws of a run.
+    pub fn new(config: &ModelConfig, seed: u64, label_dropout: f64, flip: bool) -> Self {
+        let side = config.image_size as usize;
+        let shape = [config.channels as usize, side, side];
+        Self { objective: config.objective, shape, alphas: path::alphas_cumprod(), seed, label_dropout, flip }
+    }
+
+    /// The batch of step number `step` (from 0).
+    ///
+    /// # Shapes
+    /// - `images`: `[B, C, H, W]` in `[-1, 1]`, flat
+    /// - `labels`: the class number of each image
+    pub fn batch(&self, step: u64, mut images: Vec<f32>, labels: &[usize]) -> Batch {
+        let (b, number) = (labels.len(), step as u32);
+        let draw = |purpose| generator(self.seed, Stream::Training(purpose, number));
+        let mut rng = draw(purpose::DROPOUT);
+        let kept = |class: &usize| Some(*class).filter(|_| uniform(&mut rng) >= self.label_dropout);
+        let labels = labels.iter().map(kept).collect();
+        let values = images.len() / b.max(1);
+        if self.flip {
+            let mut rng = draw(purpose::FLIP);
+            let mirrored = images.chunks_exact_mut(values).filter(|_| rng.random::<bool>());
+            mirrored.for_each(|image| image.chunks_exact_mut(self.shape[2]).for_each(<[f32]>::reverse));
+        }
+        let mut rng = draw(purpose::TIMES);
+        let places: Vec<Node> = match self.objective {
+            Objective::Ddpm => {
+                (0..b).map(|_| path::ddpm_node(&self.alphas, rng.random_range(0..path::DDPM_STEPS))).collect()
+            }
+            // Logit-normal times (Esser et al. 2024, §3.1): most of the work lies in the middle.
+            Objective::Flow => {
+                let normals = standard_normal(rng.random(), Stream::Training(purpose::TIMES, number), b);
+                normals.iter().map(|n| path::flow_node(1.0 / (1.0 + (-f64::from(*n)).exp()))).collect()
+            }
+        };
+        let noise = standard_normal(self.seed, Stream::Training(purpose::NOISE, number), images.len());
+        let (mut x, mut target) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
+        for (i, (&x0, &eps)) in images.iter().zip(&noise).enumerate() {
+            let place = places[i / values];
+            x.push((place.alpha * f64::from(x0) + place.sigma * f64::from(eps)) as f32);
+            target.push(match self.objective {
+                Objective::Ddpm => eps,
+                Objective::Flow => eps - x0,
+            });
+        }
+        let times = places.iter().map(|p| p.t as f32).collect();
+        Batch { x, target, times, labels, shape: self.shape }
+    }
+}
+
+/// Draws the batches of `steps` on a thread of its own, a few ahead of who takes them.
+pub fn load<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    data: &'env Dataset,
+    draws: &'env Draws,
+    training: &'env Training,
+    steps: std::ops::Range<u64>,
+) -> Receiver<Batch> {
+    let (send, receive) = sync_channel(AHEAD);
+    scope.spawn(move || {
+        let mut order = Order::new(data, training);
+        for step in steps {
+            let indices = order.batch(step, training.batch_size);
+            let labels: Vec<usize> = indices.iter().map(|&i| data.labels[i] as usize).collect();
+            // Nobody takes batches any more: the run has stopped.
+            if send.send(draws.batch(step, data.batch(&indices), &labels)).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// The order of images: a new shuffle each epoch, from the seed and the epoch alone.
+///
+/// Balanced, each class has its own such order, and the classes take turns, shuffled anew each round.
+pub struct Order {
+    seed: u64,
+    all: Shuffled,
+    /// For a balanced order the images of each class.
+    classes: Vec<Shuffled>,
+}
+
+impl Order {
+    /// The order in which `training` visits `data`.
+    pub fn new(data: &Dataset, training: &Training) -> Self {
+        let mut classes = Vec::new();
+        if training.balanced {
+            classes = vec![Vec::new(); data.classes.len()];
+            data.labels.iter().enumerate().for_each(|(i, class)| classes[*class as usize].push(i));
+        }
+        let shuffled = |(class, images)| Shuffled::new(images, purpose::CLASSES + 1 + class as u32);
+        let classes: Vec<_> = classes.into_iter().enumerate().map(shuffled).collect();
+        let (count, stream) = match classes.len() {
+            0 => (data.len(), purpose::ORDER),
+            n => (n, purpose::CLASSES),
+        };
+        Self { seed: training.seed, all: Shuffled::new((0..count).collect(), stream), classes }
+    }
+
+    /// The images of step `step`.
+    pub fn batch(&mut self, step: u64, size: usize) -> Vec<usize> {
+        (0..size as u64).map(|i| self.at(step * size as u64 + i)).collect()
+    }
+
+    fn at(&mut self, position: u64) -> usize {
+        let found = self.all.at(self.seed, position);
+        match self.classes.get_mut(found) {
+            // Each round visits every class once, so the round's number is this class's own position.
+            Some(class) => class.at(self.seed, position / self.all.items.len() as u64),
+            None => found,
+        }
+    }
+}
+
+/// Items that are visited in a new order each time round.
+struct Shuffled {
+    items: Vec<usize>,
+    stream: u32,
+    epoch: Option<(u64, Vec<usize>)>,
+}
+
+impl Shuffled {
+    fn new(items: Vec<usize>, stream: u32) -> Self {
+        Self { items, stream, epoch: None }
+    }
+
+    fn at(&mut self, seed: u64, position: u64) -> usize {
+        let len = self.items.len() as u64;
+        let (epoch, place) = (position / len, (position % len) as usize);
+        if self.epoch.as_ref().is_none_or(|(e, _)| *e != epoch) {
+            let mut order = self.items.clone();
+            order.shuffle(&mut generator(seed, Stream::Training(self.stream, epoch as u32)));
+            self.epoch = Some((epoch, order));
+        }
+        self.epoch.as_ref().map_or(0, |(_, order)| order[place])
+    }
+}

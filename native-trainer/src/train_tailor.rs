@@ -1,0 +1,204 @@
+//! `tailor train-tailor`: one class of one's own for a learngene that stays as it is (KIND §3.3, Table 2).
+
+use std::path::{Path, PathBuf};
+
+use tailor_core::init;
+use tailor_packs::{
+    Class, Contents, Digest, Learngene, ModelConfig, Tailor, TensorSpec, Tensors, Weights, limits,
+    read_learngene, read_tailor, write_tailor,
+};
+
+use crate::checkpoint::{self, ClassName, Stored, Window};
+use crate::cli::{Recipe, TrainTailorArgs, Training};
+use crate::data::{Options, names};
+use crate::error::Error;
+use crate::files::{create_folder, write_atomic};
+use crate::gallery::{Gallery, read_limited};
+use crate::publish::{Previews, advice, card, tailor_tensors};
+use crate::train::{Run, leave, lock, open_data};
+use crate::train::bank::{Learned, TailorBank};
+use crate::train::trainer::Trainer;
+use crate::device;
+
+/// Images below which a class is hard to learn.
+const FEW: usize = 20;
+
+/// Samples in the pack's preview.
+const PREVIEWS: usize = 8;
+
+/// The settings of a run that learns one tailor, unless told otherwise. The rate is the paper's for novel
+/// classes; no label is dropped, since the learngene learns nothing here.
+fn recipe_for_one() -> Training {
+    Training {
+        steps: 1500,
+        batch_size: 16,
+        warmup: 50,
+        label_dropout: 0.0,
+        ema: 0.99,
+        sample_every: 500,
+        ..Training::default()
+    }
+}
+
+/// Runs `tailor train-tailor`.
+///
+/// # Errors
+/// Anything wrong with learngene, data, settings, device or disk; what was saved before stays.
+pub fn run(args: &TrainTailorArgs) -> Result<(), Error> {
+    let run = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+    let fresh = !run.exists();
+    begin(args, &run).inspect_err(|_| leave(&run, fresh))
+}
+
+fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
+    let device = device::open(args.device)?;
+    let bytes = read_limited(&args.learngene, limits::FILE)?;
+    let learngene = read_learngene(&bytes).map_err(Error::pack(&args.learngene))?;
+    let digest = Digest::of(&bytes);
+    drop(bytes);
+    let config = learngene.manifest.config.clone();
+    let class = class(&args.class)?;
+    create_folder(run)?;
+    let _lock = lock(run)?;
+    checkpoint::tidy(run);
+
+    let stored = checkpoint::latest(run)?;
+    if let Some(stored) = &stored {
+        same_task(stored, run, digest, &class)?;
+    }
+    let begin = Recipe { name: class.id.clone(), model: config.clone(), training: recipe_for_one() };
+    let begin = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
+    let recipe = begin.with(&args.training)?;
+    let data = open_data(&args.data, &Options::for_model(&config, args.strict).of_class(&args.class))?;
+    if data.len() < FEW {
+        eprintln!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
+    }
+    let (trainer, window) = match stored {
+        Some(stored) => {
+            if stored.header.classes[0].count != data.len() {
+                eprintln!("note: {} holds other images than when the run was begun", args.data.display());
+            }
+            stored.announce();
+            (stored.restore(&device)?, stored.header.window)
+        }
+        None => {
+            let shared = Learned::new(flat(&learngene.tensors, &config.learngene_tensors()));
+            let first = match &args.from {
+                Some(from) => start_from(from, args, digest, &config)?,
+                None => init::tailor(&config, recipe.training.seed, 0).concat(),
+            };
+            let bank = TailorBank::from_states(vec![Learned::new(first)]);
+            let trainer = Trainer::from_parts(&config, &device, shared, bank, 0, 0.0);
+            (trainer.with_frozen_learngene(), Window::default())
+        }
+    };
+    let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
+    let trainer = Run {
+        out: run,
+        max_minutes: args.max_minutes,
+        recipe,
+        classes: vec![name],
+        frozen: Some(digest),
+        window,
+        again: "the same command".to_owned(),
+    }
+    .go(&data, trainer)?;
+    match trainer {
+        Some(finished) => publish(args, run, &learngene, digest, &class, &finished),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to go on with a run for another learngene or class.
+fn same_task(stored: &Stored, run: &Path, learngene: Digest, class: &Class) -> Result<(), Error> {
+    let (header, found) = (&stored.header, &stored.header.classes[0].id);
+    let other = match header.frozen {
+        None => "of `tailor train`".to_owned(),
+        Some(digest) if digest != learngene => "for another learngene".to_owned(),
+        Some(_) if *found != class.id => format!("for class {found:?}"),
+        Some(_) => return Ok(()),
+    };
+    Err(Error::Refused {
+        what: format!("the run in {} is {other}", run.display()),
+        help: "choose another --run, or remove that folder".to_owned(),
+    })
+}
+
+/// Writes the pack of a finished run.
+fn publish(
+    args: &TrainTailorArgs,
+    run: &Path,
+    learngene: &Learngene,
+    digest: Digest,
+    class: &Class,
+    trainer: &Trainer,
+) -> Result<(), Error> {
+    let config = trainer.config();
+    let tensors = tailor_tensors(trainer, 0, Weights::Ema)?;
+    let sampling = advice(&Default::default(), config.objective);
+    let previews = Previews {
+        count: PREVIEWS,
+        sampling: &sampling,
+        config,
+        learngene: &learngene.tensors,
+        device: trainer.device(),
+    };
+    let preview = previews.png(Some((class, &tensors)))?;
+    let header = checkpoint::latest(run)?.map(|stored| stored.header);
+    let header = header.unwrap_or_else(|| unreachable!("the run was saved at its last step"));
+    let mut card = card(&args.card, &class.name, &header);
+    card.training.insert("images".to_owned(), (header.classes[0].count as f64).into());
+    let contents = Contents {
+        model: &learngene.manifest.model,
+        config,
+        weights: Weights::Ema,
+        steps: header.step,
+        tensors: &tensors,
+        card: &card,
+        preview: preview.as_deref(),
+    };
+    let bytes = write_tailor(&contents, digest, class).map_err(Error::pack(&args.out))?;
+    write_atomic(&args.out, &bytes)?;
+    eprintln!(
+        "wrote {}, {:.0} kB; put it into its gallery with: tailor gallery add GALLERY {}",
+        args.out.display(),
+        bytes.len() as f64 / 1e3,
+        args.out.display()
+    );
+    Ok(())
+}
+
+/// The class of this name; a Unicode name such as `greek-small-alpha` shows the character itself.
+fn class(name: &str) -> Result<Class, Error> {
+    let id = names::class_id(name).ok_or(Error::Setting {
+        name: "--class",
+        found: name.to_owned(),
+        allowed: "a name with a letter or digit of a to z and 0 to 9 in it",
+    })?;
+    Ok(Class { id, name: names::class_name(name), wordnet: None })
+}
+
+/// The flat parameters of the tailor to start from: a pack's file, or a class of the gallery in which the
+/// learngene lies.
+fn start_from(
+    from: &str,
+    args: &TrainTailorArgs,
+    digest: Digest,
+    config: &ModelConfig,
+) -> Result<Vec<f32>, Error> {
+    let path = PathBuf::from(from);
+    let tailor: Tailor = if path.is_file() {
+        let bytes = read_limited(&path, limits::FILE)?;
+        read_tailor(&bytes, Some((&digest, config))).map_err(Error::pack(&path))?
+    } else {
+        let gallery = Gallery::open(args.learngene.parent().unwrap_or(Path::new(".")))?;
+        gallery.tailor(gallery.class(from)?)?
+    };
+    Ok(flat(&tailor.tensors, &config.tailor_tensors()))
+}
+
+/// A pack's tensors side by side in the order of `specs`, which the reader has checked.
+fn flat(tensors: &Tensors, specs: &[TensorSpec]) -> Vec<f32> {
+    let values = |spec: &TensorSpec| tensors.get(&spec.name).map_or(&[][..], |(_, values)| values);
+    specs.iter().flat_map(values).copied().collect()
+}

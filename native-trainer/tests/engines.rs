@@ -1,0 +1,109 @@
+//! The engine written out by hand finds the gradients that Burn's graph finds.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod support;
+
+use burn::tensor::Device;
+use support::batch;
+use tailor_core::noise::{Stream, standard_normal};
+use tailor_packs::ModelConfig;
+use tailor_trainer::train::bank::{Learned, TailorBank};
+use tailor_trainer::train::loader::Batch;
+use tailor_trainer::train::trainer::{Engine, Trainer};
+
+/// A model no value of which is zero, so that no gradient is zero for want of a path.
+fn random(config: &ModelConfig, classes: u32) -> Trainer {
+    let values = |number: u32, n: u64| {
+        let values = standard_normal(9, Stream::Init(number), n as usize);
+        Learned::new(values.into_iter().map(|v| 0.2 * v).collect())
+    };
+    let learngene = values(0, config.learngene_parameters());
+    let bank = (1..=classes).map(|class| values(class, config.tailor_parameters())).collect();
+    Trainer::from_parts(config, &Device::flex(), learngene, TailorBank::from_states(bank), 0, 0.0)
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0f32, |most, v| most.max(v.abs()))
+}
+
+/// The largest difference of two gradients, relative to the largest value of the second. Where that is
+/// zero in theory, as for the bias of keys, `floor` stands in for it.
+fn difference(found: &[f32], expected: &[f32], floor: f32) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let worst = found.iter().zip(expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+    worst / largest(expected).max(floor)
+}
+
+#[test]
+fn gradients_by_hand_are_those_of_the_graph() {
+    for (factored, channels, heads) in [
+        ("qkv,o,in,out,adaln", 1, 2),
+        ("q,k,v,o,in,out", 3, 4),
+        ("k,out,adaln", 1, 1),
+        ("in", 3, 8),
+    ] {
+        let mut config = ModelConfig::preset("tiny").unwrap();
+        (config.channels, config.heads) = (channels, heads);
+        config.factored = factored.parse().unwrap();
+        let trainer = random(&config, 3);
+        let graph = trainer.clone().with_engine(Engine::Graph);
+        let mixed = |batch: &Batch| batch.labels.contains(&None) && batch.labels.iter().flatten().count() > 4;
+        let batch = (0..100).map(|step| batch(&config, step, &[0, 1, 2], 0.3)).find(mixed).unwrap();
+        for shards in [1, 2, 3] {
+            let (found, expected) =
+                (trainer.clone().with_shards(shards).gradients(&batch), graph.gradients(&batch));
+            let squares = (found.squares / expected.squares - 1.0).abs();
+            assert!(squares < 1e-5, "{factored}: squares {} {}", found.squares, expected.squares);
+            let floor = 1e-3 * largest(&expected.learngene);
+            let mut start = 0;
+            for spec in config.learngene_tensors() {
+                let range = start..start + spec.len();
+                start = range.end;
+                let worst = difference(&found.learngene[range.clone()], &expected.learngene[range], floor);
+                assert!(worst < 1e-3, "{factored}, {}: {worst}", spec.name);
+            }
+            let mut classes: Vec<usize> = found.tailors.iter().map(|(class, _)| *class).collect();
+            classes.sort_unstable();
+            assert_eq!(classes, expected.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>());
+            for (class, gradient) in &found.tailors {
+                let expected = &expected.tailors.iter().find(|(c, _)| c == class).unwrap().1;
+                let mut start = 0;
+                for spec in config.tailor_tensors() {
+                    let range = start..start + spec.len();
+                    start = range.end;
+                    let worst = difference(&gradient[range.clone()], &expected[range], floor);
+                    assert!(worst < 1e-3, "{factored}, class {class}, {}: {worst}", spec.name);
+                }
+            }
+            let norm = (found.norm_squared() / expected.norm_squared()).sqrt();
+            assert!((norm - 1.0).abs() < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn with_a_frozen_learngene_the_tailors_gradients_are_the_same() {
+    let config = ModelConfig::preset("tiny").unwrap();
+    let trainer = random(&config, 2);
+    let batch = batch(&config, 2, &[0, 1], 0.0);
+    for engine in [Engine::Processor, Engine::Graph] {
+        let trainer = trainer.clone().with_engine(engine);
+        let free = trainer.gradients(&batch);
+        let frozen = trainer.with_frozen_learngene().gradients(&batch);
+        assert!(frozen.learngene.is_empty());
+        assert_eq!((free.tailors.len(), frozen.tailors.len()), (2, 2));
+        for ((_, found), (_, expected)) in frozen.tailors.iter().zip(&free.tailors) {
+            assert!(difference(found, expected, 0.0) < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn images_in_small_portions_accumulate_to_the_whole_batch() {
+    let config = ModelConfig::preset("tiny").unwrap();
+    let whole = random(&config, 2).with_engine(Engine::Graph);
+    let batch = batch(&config, 3, &[0, 1], 0.1);
+    let (portions, whole) = (whole.clone().with_micro_batch(3).gradients(&batch), whole.gradients(&batch));
+    assert!(difference(&portions.learngene, &whole.learngene, 0.0) < 1e-4);
+}
