@@ -28,7 +28,7 @@ test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site
     cargo test --workspace --exclude tailor-web {{ arguments }}
 
 # Check format, lints, documentation, licences
-lint: fmt-check deny
+lint: wasm-target fmt-check deny
     cargo clippy --workspace --exclude tailor-web --all-targets -- -D warnings
     for part in page cpu gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --no-deps
@@ -43,7 +43,7 @@ torture kills="200":
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
 
 # Build the page and its engines into web/dist
-site: bindgen
+site: wasm-target bindgen
     #!/usr/bin/env bash
     set -euo pipefail
     # Flags from outside would replace those of .cargo/config.toml, and the engines need these.
@@ -86,10 +86,11 @@ site: bindgen
     du -h $dist/*.wasm*
 
 # Train the letters, about as the shipped gallery was, and publish them to runs/galleries/letters
-train-demo steps="40000":
+train-demo steps="8400":
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
-    {{ tailor }} train --data {{ letters }} --preset letters --out runs/letters --steps {{ steps }} --resume
-    {{ tailor }} publish runs/letters --out runs/galleries/letters
+    {{ tailor }} train --data {{ letters }} --preset letters --out runs/letters --steps {{ steps }} --resume \
+        --batch-size 32 --ema 0.998 --seed 1
+    {{ tailor }} publish runs/letters --out runs/galleries/letters --sampler dpm++ --steps 12 --guidance 2
     @echo "To look at it: just gallery=runs/galleries/letters demo"
 
 # Judge the gallery's samples with a classifier trained on real letters
@@ -115,6 +116,11 @@ deny:
 [private]
 fmt-check:
     cargo fmt --all --check
+
+# Where rustup does not see to it by itself that the target of rust-toolchain.toml is there.
+[private]
+wasm-target:
+    @[ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ] || rustup target add wasm32-unknown-unknown
 
 # The wasm-bindgen of exactly the version in Cargo.lock: the two must match.
 [private]

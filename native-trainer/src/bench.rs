@@ -103,7 +103,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
 
 fn in_words(report: &Report) -> String {
     let Report { images_per_second: rate, step_ms: step, .. } = report;
-    let memory = report.peak_memory.map_or(String::new(), |bytes| format!("peak memory {} MB\n", bytes / 1_000_000));
+    let memory =
+        report.peak_memory.map_or(String::new(), |bytes| format!("peak memory {} MB\n", bytes / 1_000_000));
     format!(
         "{:.0} images/s ({:.0} to {:.0}); a step of {} images takes {:.1} ms\n\
          the loader draws {:.0} images/s ahead\n\

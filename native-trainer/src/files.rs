@@ -131,7 +131,8 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
 pub fn remove_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let unfinished = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
-    let paths = entries.flatten().filter(|e| e.file_name().to_str().is_some_and(unfinished)).map(|e| e.path());
+    let paths =
+        entries.flatten().filter(|e| e.file_name().to_str().is_some_and(unfinished)).map(|e| e.path());
     // What cannot be removed only takes room.
     paths.for_each(|path| std::fs::remove_file(path).unwrap_or_default());
 }
@@ -139,11 +140,7 @@ pub fn remove_leftovers(folder: &Path) {
 const PREFIX: &str = ".tailor-";
 const SUFFIX: &str = ".part";
 
-fn replace(
-    disk: &dyn Disk,
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
+fn replace(disk: &dyn Disk, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
-use tailor_trainer::{bench, curate, evaluate, inspect, manual, publish, report, sample, serve, train, train_tailor, verify};
+use tailor_trainer::{
+    bench, curate, evaluate, inspect, manual, publish, report, sample, serve, train, train_tailor, verify,
+};
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
 // faults them in again each time.

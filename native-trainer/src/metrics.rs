@@ -178,10 +178,7 @@ mod events {
             // Made by `tests/reference/make_events.py` with tensorboard 2.20.0.
             let expected = include_bytes!("../tests/fixtures/events.bin");
             let figures = [("loss", 0.25), ("learning_rate", 0.001)];
-            let found = [
-                record(1.5e9, 0, &version()),
-                record(1.5e9, 300, &scalars(&figures)),
-            ];
+            let found = [record(1.5e9, 0, &version()), record(1.5e9, 300, &scalars(&figures))];
             assert!(found.concat() == expected, "{:?}", found.concat());
         }
     }

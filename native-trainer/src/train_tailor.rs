@@ -11,14 +11,14 @@ use tailor_packs::{
 use crate::checkpoint::{self, ClassName, Stored, Window};
 use crate::cli::{Recipe, TrainTailorArgs, Training};
 use crate::data::{Options, names};
+use crate::device;
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::{Gallery, read_limited};
 use crate::publish::{Previews, advice, card, tailor_tensors};
-use crate::train::{Run, leave, lock, open_data};
 use crate::train::bank::{Learned, TailorBank};
 use crate::train::trainer::Trainer;
-use crate::device;
+use crate::train::{Run, leave, lock, open_data};
 
 /// Images below which a class is hard to learn.
 const FEW: usize = 20;

@@ -37,12 +37,9 @@ fn difference(found: &[f32], expected: &[f32], floor: f32) -> f32 {
 
 #[test]
 fn gradients_by_hand_are_those_of_the_graph() {
-    for (factored, channels, heads) in [
-        ("qkv,o,in,out,adaln", 1, 2),
-        ("q,k,v,o,in,out", 3, 4),
-        ("k,out,adaln", 1, 1),
-        ("in", 3, 8),
-    ] {
+    for (factored, channels, heads) in
+        [("qkv,o,in,out,adaln", 1, 2), ("q,k,v,o,in,out", 3, 4), ("k,out,adaln", 1, 1), ("in", 3, 8)]
+    {
         let mut config = ModelConfig::preset("tiny").unwrap();
         (config.channels, config.heads) = (channels, heads);
         config.factored = factored.parse().unwrap();

@@ -75,7 +75,8 @@ fn refusal(line: &str, output: Output) -> String {
 
 /// Every file below `folder`.
 fn walk(folder: &Path) -> Vec<String> {
-    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let files =
+        walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
     files.map(|entry| entry.path().display().to_string()).collect()
 }
 
@@ -126,7 +127,8 @@ fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
     let before = fs::read(workshop.at(&learngene)).unwrap();
     fs::create_dir(workshop.at(path)).unwrap();
     for i in 0..3u32 {
-        let checks = GrayImage::from_fn(40, 32, |x, y| Luma([if (x / 8 + y / 8 + i) % 2 == 0 { 255 } else { 0 }]));
+        let checks =
+            GrayImage::from_fn(40, 32, |x, y| Luma([if (x / 8 + y / 8 + i) % 2 == 0 { 255 } else { 0 }]));
         checks.save(workshop.at(&format!("{path}/{i}.png"))).unwrap();
     }
     let train = format!(
@@ -188,7 +190,9 @@ fn a_full_disk_is_named_and_nothing_half_written_is_left() {
         let text = refusal(&line, output);
         assert!(text.contains("full/") && text.contains("free some space"), "{line}: {text}");
         let left = walk(&workshop.at(out));
-        let whole = |name: &String| [".lock", "data.json", "metrics.jsonl", ".tailor"].iter().any(|end| name.ends_with(end));
+        let whole = |name: &String| {
+            [".lock", "data.json", "metrics.jsonl", ".tailor"].iter().any(|end| name.ends_with(end))
+        };
         assert!(left.iter().all(whole), "{line}: {left:?}");
         fs::remove_dir_all(workshop.at("full")).unwrap();
     }

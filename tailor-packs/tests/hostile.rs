@@ -255,9 +255,7 @@ fn a_card_or_preview_that_cannot_be_read_is_refused() {
 fn a_card_that_json_cannot_carry_is_not_written() {
     let config = config();
     let tensors = tensors(&config.learngene_tensors());
-    let write = |card: &Card| {
-        write_learngene(&contents(&config, &tensors, card))
-    };
+    let write = |card: &Card| write_learngene(&contents(&config, &tensors, card));
     let mut nan = card();
     nan.metrics.insert("fid".into(), f64::NAN.into());
     refused!(write(&nan), EntryInvalid { entry: CARD, .. });
@@ -327,9 +325,7 @@ fn values_that_are_not_finite_are_refused_when_written_and_when_read() {
 fn the_writer_refuses_tensors_other_than_the_config_s() {
     let config = config();
     let card = card();
-    let write = |tensors: &Tensors| {
-        write_learngene(&contents(&config, tensors, &card))
-    };
+    let write = |tensors: &Tensors| write_learngene(&contents(&config, tensors, &card));
     let mut more = tensors(&config.learngene_tensors());
     more.insert("stowaway", &[1], vec![0.0]).unwrap();
     refused!(write(&more), TensorUnexpected { .. });

@@ -70,7 +70,16 @@ fn training() {
         add(0, train(&data, &["--preset", "letters"]));
         for (row, form) in [(1, "gathered"), (2, "dense")] {
             let mut torch = Command::new(&python);
-            torch.arg(&script).args(["--steps", "20", "--batch", "64", "--threads", &threads, "--form", form]);
+            torch.arg(&script).args([
+                "--steps",
+                "20",
+                "--batch",
+                "64",
+                "--threads",
+                &threads,
+                "--form",
+                form,
+            ]);
             let (output, peak) = run(torch);
             let line = serde_json::from_str::<Value>(output.trim()).ok();
             add(row, (line.and_then(|line| line["images_per_second"].as_f64()), peak));
@@ -91,7 +100,10 @@ fn training() {
         }
     }
     let ours = medians[0].1;
-    medians.iter().skip(1).for_each(|(name, other)| println!("| ratio to: {name} | {:.2} | | |", ours / other));
+    medians
+        .iter()
+        .skip(1)
+        .for_each(|(name, other)| println!("| ratio to: {name} | {:.2} | | |", ours / other));
 }
 
 /// Step time and memory as classes grow, batch equal. The bank of tailors is host memory.
@@ -123,7 +135,8 @@ fn train(data: &Path, model: &[&str]) -> (Option<f64>, u64) {
     train.args(["--device", "cpu"]);
     let (_, peak) = run(train);
     let log = std::fs::read_to_string(out.path().join("metrics.jsonl")).unwrap_or_default();
-    let rate = |line: &str| serde_json::from_str::<Value>(line).unwrap()["images_per_second"].as_f64().unwrap();
+    let rate =
+        |line: &str| serde_json::from_str::<Value>(line).unwrap()["images_per_second"].as_f64().unwrap();
     let mut rates: Vec<f64> = log.lines().skip(1).map(rate).collect();
     rates.sort_by(f64::total_cmp);
     (rates.get(rates.len() / 2).copied(), peak)

@@ -59,7 +59,9 @@ pub enum Command {
     /// Write one page about a run: losses, samples over time, with and without tailors
     Report(ReportArgs),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  tailor completions bash > ~/.local/share/bash-completion/completions/tailor")]
+    #[command(
+        after_help = "Example:\n  tailor completions bash > ~/.local/share/bash-completion/completions/tailor"
+    )]
     Completions {
         /// The shell
         #[arg(value_enum)]

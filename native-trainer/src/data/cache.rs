@@ -99,7 +99,7 @@ impl Cache {
                         Node::File(_) if is_image(file) => {
                             key.add_file(file, &path.join(file).metadata()?)?
                         }
-                        // What is no image makes no difference: the cache may lie here itself.
+                        // What is no image makes no difference.
                         Node::File(_) => {}
                         Node::Folder | Node::Left(_) => key.add(file.as_os_str().as_encoded_bytes()),
                     }
@@ -175,7 +175,8 @@ fn parse(bytes: &[u8], image_len: usize) -> Option<(Table<'static>, usize)> {
 #[allow(unsafe_code, reason = "a map is sound only while nobody changes the file")]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: files of the cache are replaced as a whole and never changed, so the map keeps the bytes of the
-    // file that was opened. Whoever else writes into them could change pixels, which are plain bytes.
+    // file that was opened. This holds as long as nobody else writes into the folder, which is the run's own
+    // or was named for this purpose.
     unsafe { Mmap::map(file) }
 }
 

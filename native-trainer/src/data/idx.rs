@@ -318,9 +318,11 @@ mod tests {
     fn another_size_and_colour_are_made_from_the_same_file() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path());
-        let data =
-            Dataset::open(folder.path(), &Options { channels: 3, size: 4, strict: false, cache: None, class: None })
-                .unwrap();
+        let data = Dataset::open(
+            folder.path(),
+            &Options { channels: 3, size: 4, strict: false, cache: None, class: None },
+        )
+        .unwrap();
         assert_eq!(data.images.len(), 3 * 3 * 16);
     }
 

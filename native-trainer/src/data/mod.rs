@@ -54,7 +54,13 @@ pub struct Options {
 impl Options {
     /// The images that `config` is a model of.
     pub fn for_model(config: &ModelConfig, strict: bool) -> Self {
-        Self { channels: config.channels as usize, size: config.image_size as usize, strict, cache: None, class: None }
+        Self {
+            channels: config.channels as usize,
+            size: config.image_size as usize,
+            strict,
+            cache: None,
+            class: None,
+        }
     }
 
     /// The same, with decoded images kept in `folder`, which is made when it is not there.

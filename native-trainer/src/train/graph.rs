@@ -1,7 +1,7 @@
 //! A training step as Burn's graph: on any device, and on the processor the specification to which
 //! `processor` is held.
 
-use std::ops::Range;
+use std::ops::{Add, Range};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tailor_core::{Dit, Parameters, factored};
@@ -99,7 +99,8 @@ impl Learngene {
 
     /// The learngene back on the host.
     pub fn learned(&self) -> Learned {
-        let all = |part: fn(&DenseState) -> &Tensor<1>| self.states.iter().flat_map(|s| values(part(s))).collect();
+        let all =
+            |part: fn(&DenseState) -> &Tensor<1>| self.states.iter().flat_map(|s| values(part(s))).collect();
         Learned {
             parameters: all(|s| &s.parameter),
             first: all(|s| &s.first),
@@ -183,15 +184,18 @@ impl Learngene {
     }
 }
 
-impl Gradients {
-    /// The sum of both.
-    pub fn add(mut self, other: Self) -> Self {
+impl Add for Gradients {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
         self.squares += other.squares;
         self.learngene = self.learngene.into_iter().zip(other.learngene).map(|(a, b)| a + b).collect();
         super::add_tailors(&mut self.tailors, other.tailors);
         self
     }
+}
 
+impl Gradients {
     /// Sum of the squares of every gradient.
     pub fn norm_squared(&self) -> f64 {
         let shared = self.learngene.iter().map(|g| g.clone().square().sum()).reduce(|a, b| a + b);

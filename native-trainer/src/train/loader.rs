@@ -218,3 +218,75 @@ impl Shuffled {
         self.epoch.as_ref().map_or(0, |(_, order)| order[place])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma};
+
+    use super::*;
+    use crate::data::Options;
+
+    /// Three images of class `a`, one of `b`.
+    fn data(folder: &std::path::Path) -> Dataset {
+        for (class, name) in [("a", "0"), ("a", "1"), ("a", "2"), ("b", "3")] {
+            std::fs::create_dir_all(folder.join(class)).unwrap();
+            GrayImage::from_fn(32, 32, |x, _| Luma([x as u8]))
+                .save(folder.join(class).join(name).with_extension("png"))
+                .unwrap();
+        }
+        let config = ModelConfig::preset("tiny").unwrap();
+        Dataset::open(folder, &Options::for_model(&config, true)).unwrap()
+    }
+
+    #[test]
+    fn an_epoch_visits_every_image_once_and_the_next_in_another_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = data(folder.path());
+        let mut order = Order::new(&data, &Training { seed: 3, ..Training::default() });
+        let epochs: Vec<Vec<usize>> = (0..20).map(|step| order.batch(step, 4)).collect();
+        for epoch in &epochs {
+            let mut sorted = epoch.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3]);
+        }
+        assert!(epochs.iter().any(|epoch| *epoch != epochs[0]));
+        // The order depends on the position alone, not on what was asked for before.
+        assert_eq!(Order::new(&data, &Training { seed: 3, ..Training::default() }).batch(17, 4), epochs[17]);
+    }
+
+    #[test]
+    fn balanced_classes_take_turns_and_each_visits_all_of_its_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = data(folder.path());
+        let mut order = Order::new(&data, &Training { balanced: true, ..Training::default() });
+        let mut seen = [0; 4];
+        for step in 0..30 {
+            let round = order.batch(step, 2);
+            assert_eq!(round.iter().filter(|&&i| data.labels[i] == 1).count(), 1, "round {step}");
+            round.iter().for_each(|&i| seen[i] += 1);
+        }
+        assert_eq!(seen, [10, 10, 10, 30]);
+    }
+
+    #[test]
+    fn flips_mirror_about_half_of_the_images_and_dropout_drops_its_share_of_labels() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let image: Vec<f32> = (0..1024).map(|i| (i % 32) as f32 / 31.0).collect();
+        let draw = |flip| {
+            let draws = Draws::new(&config, 1, 0.25, flip);
+            draws.batch(5, image.repeat(400), &[0; 400])
+        };
+        let (plain, flipped) = (draw(false), draw(true));
+        assert_eq!(plain, draw(false));
+        let mirrored = (0..400).filter(|&i| plain.image(&plain.x, i) != flipped.image(&flipped.x, i)).count();
+        assert!((150..250).contains(&mirrored), "{mirrored} mirrored");
+        // The target is ε − x₀: where the image is mirrored, noise and time are still the same.
+        let difference = |i: usize| {
+            let (a, b) = (plain.image(&plain.target, i), flipped.image(&flipped.target, i));
+            a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!((0..400).all(|i| difference(i) < 1e-5 || (difference(i) - 1.0).abs() < 1e-5));
+        let dropped = plain.labels.iter().filter(|label| label.is_none()).count();
+        assert!((60..140).contains(&dropped), "{dropped} dropped");
+    }
+}

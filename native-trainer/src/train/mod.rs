@@ -200,7 +200,9 @@ impl Run<'_> {
                 }
                 let step = trainer.step;
                 let last = step == training.steps;
-                if let Some((loss, count)) = self.window.add(loss, last || step.is_multiple_of(training.log_every)) {
+                if let Some((loss, count)) =
+                    self.window.add(loss, last || step.is_multiple_of(training.log_every))
+                {
                     let images = count.min(step - begun) as f64 * training.batch_size as f64;
                     let images_per_second = images / since.elapsed().saturating_sub(aside).as_secs_f64();
                     (since, aside) = (Instant::now(), Duration::ZERO);

@@ -13,8 +13,8 @@ use tailor_packs::config::MLP_RATIO;
 use tailor_packs::{Matrix, ModelConfig, TensorSpec};
 
 use super::kernels::{
-    Output, View, ViewMut, add, gated_add, gated_add_backward, gelu, matmul, multiply,
-    norm_modulate, norm_modulate_backward, silu, softmax, softmax_backward,
+    Output, View, ViewMut, add, gated_add, gated_add_backward, gelu, matmul, multiply, norm_modulate,
+    norm_modulate_backward, silu, softmax, softmax_backward,
 };
 
 /// Where everything lies in the flat parameters of a config.
@@ -113,7 +113,8 @@ impl Network {
         let learngene = ranges(&config.learngene_tensors());
         let tailor = ranges(&config.tailor_tensors());
         let at = |name: String| learngene[&name].clone();
-        let dense = |name: &str| Dense { weight: at(format!("{name}.weight")), bias: at(format!("{name}.bias")) };
+        let dense =
+            |name: &str| Dense { weight: at(format!("{name}.weight")), bias: at(format!("{name}.bias")) };
         let factors = |of: &HashMap<String, Range<usize>>, name: &str| {
             let part = |part: &str| of[&format!("{name}.{part}")].clone();
             Factors { u: part("u"), sigma: part("sigma"), v: part("v") }
@@ -185,8 +186,7 @@ fn ranges(specs: &[TensorSpec]) -> HashMap<String, Range<usize>> {
 }
 
 fn places(config: &ModelConfig) -> Vec<usize> {
-    let (c, p, side) =
-        (config.channels as usize, config.patch_size as usize, config.image_size as usize);
+    let (c, p, side) = (config.channels as usize, config.patch_size as usize, config.image_size as usize);
     let mut places = Vec::with_capacity(c * side * side);
     for (row, column) in (0..side / p).flat_map(|row| (0..side / p).map(move |column| (row, column))) {
         for (y, x) in (0..p).flat_map(|y| (0..p).map(move |x| (y, x))) {
@@ -244,7 +244,9 @@ impl<'a> Pass<'a> {
         self.own_gradient = vec![0.0; self.network.tailor_len];
         for (block, ready) in self.network.blocks.iter().zip(&mut self.components) {
             for (m, linear) in block {
-                let (Linear::Factored { m2, tailor, .. }, Some(c)) = (linear, ready.get_mut(m)) else { continue };
+                let (Linear::Factored { m2, tailor, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
+                    continue;
+                };
                 let rows = c.u.chunks_exact_mut(g + n).zip(own[tailor.u.clone()].chunks_exact(n));
                 rows.for_each(|(to, from)| to[g..].copy_from_slice(from));
                 scaled(&own[tailor.v.clone()], &own[tailor.sigma.clone()], &mut c.v[g * m2..]);
@@ -258,7 +260,9 @@ impl<'a> Pass<'a> {
         let mut gradient = std::mem::take(&mut self.own_gradient);
         for (block, ready) in self.network.blocks.iter().zip(&mut self.components) {
             for (m, linear) in block {
-                let (Linear::Factored { m2, tailor, .. }, Some(c)) = (linear, ready.get_mut(m)) else { continue };
+                let (Linear::Factored { m2, tailor, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
+                    continue;
+                };
                 let rows = c.du.chunks_exact_mut(g + n).zip(gradient[tailor.u.clone()].chunks_exact_mut(n));
                 rows.for_each(|(from, to)| {
                     to.copy_from_slice(&from[g..]);
@@ -417,7 +421,14 @@ impl<'a> Pass<'a> {
         gated_add_backward(dx, part(5), &mut tape.fed, dgate);
         let mut dhidden = vec![0.0; tape.hidden.len()];
         let all = 0..d;
-        self.backward(block, Matrix::Out, &tape.hidden, (&tape.fed[..], all.clone()), &mut dhidden, &tape.inner);
+        self.backward(
+            block,
+            Matrix::Out,
+            &tape.hidden,
+            (&tape.fed[..], all.clone()),
+            &mut dhidden,
+            &tape.inner,
+        );
         multiply(&mut dhidden, &tape.slope);
         let wide = 0..MLP_RATIO * d;
         self.backward(block, Matrix::In, &tape.h[1], (&dhidden[..], wide), &mut dh, &tape.inner);

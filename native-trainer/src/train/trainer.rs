@@ -5,7 +5,7 @@
 //! The batch is cut into shards with a thread each; their gradients are summed in order, so a run repeats
 //! bit for bit with the same number of shards.
 
-use std::ops::Range;
+use std::ops::{Add, Range};
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -105,7 +105,9 @@ impl Trainer {
     pub fn with_engine(mut self, engine: Engine) -> Self {
         let learned = self.learngene();
         self.learngene = match engine {
-            Engine::Processor => Learngene::Processor { network: Arc::new(Network::new(&self.config)), learned },
+            Engine::Processor => {
+                Learngene::Processor { network: Arc::new(Network::new(&self.config)), learned }
+            }
             Engine::Graph => Learngene::Graph(graph::Learngene::new(&self.config, &learned, &self.device)),
         };
         self
@@ -224,7 +226,7 @@ impl Trainer {
             let tailor = |class: usize| &self.bank.states()[class].parameters[..];
             network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen)
         });
-        parts.into_iter().reduce(processor::Gradients::add).unwrap_or_default()
+        parts.into_iter().reduce(Add::add).unwrap_or_default()
     }
 
     fn by_graph(&self, learngene: &graph::Learngene, batch: &Batch) -> graph::Gradients {
@@ -233,22 +235,25 @@ impl Trainer {
         let parts = parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
         // In turn, each portion is added before the next is begun: no two are held at once.
         match workers {
-            1 => parts.into_iter().map(of).reduce(graph::Gradients::add),
-            _ => self.workers.map(parts, of).into_iter().reduce(graph::Gradients::add),
+            1 => parts.into_iter().map(of).reduce(Add::add),
+            _ => self.workers.map(parts, of).into_iter().reduce(Add::add),
         }
         .unwrap_or_default()
     }
 }
 
-impl processor::Gradients {
-    /// The sum of both.
-    pub fn add(mut self, other: Self) -> Self {
+impl Add for processor::Gradients {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
         self.squares += other.squares;
         super::kernels::add(&mut self.learngene, &other.learngene);
         add_tailors(&mut self.tailors, other.tailors);
         self
     }
+}
 
+impl processor::Gradients {
     /// Sum of the squares of every gradient.
     pub fn norm_squared(&self) -> f64 {
         super::kernels::sum_of_squares(&self.learngene) + norm_squared(&self.tailors)
