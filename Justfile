@@ -36,7 +36,7 @@ lint: wasm-target fmt-check deny
 # Time training and sampling on this machine
 bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
-    cargo bench -p tailor-tests --profile dev
+    cargo bench --workspace --exclude tailor-web --bench bench --profile dev
 
 # Kill a trainer at 200 random moments, and see that each time it goes on from a complete state
 torture kills="200":

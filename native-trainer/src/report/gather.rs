@@ -64,7 +64,11 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
     };
     let settings = [serde_json::to_value(config), serde_json::to_value(training)];
     let settings = settings.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
-    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &serde_json::Value| match value.as_array() {
+        Some(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        None => plain(value),
+    };
     // A run that was begun elsewhere, or whose note is gone, still knows its classes.
     let card = std::fs::read(run.join(DATA)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let classes = || header.classes.iter().map(|class| (class.name.clone(), class.count)).collect::<Vec<_>>();
