@@ -182,6 +182,20 @@ pub fn latest(run: &Path) -> Result<Option<Stored>, Error> {
     }
 }
 
+/// The newest sound checkpoint of a run that must have one; newer files that are not are named on standard
+/// error.
+///
+/// # Errors
+/// As [`latest`], and [`Error::Refused`] when there is none.
+pub fn require(run: &Path) -> Result<Stored, Error> {
+    let stored = latest(run)?.ok_or_else(|| Error::Refused {
+        what: format!("{} holds no checkpoint", run.display()),
+        help: "name the --out folder of a `tailor train`".to_owned(),
+    })?;
+    stored.name_passed_over();
+    Ok(stored)
+}
+
 /// Clears what a program that was killed while writing has left in the run's folders.
 pub fn tidy(run: &Path) {
     ["", FOLDER, "cache", "samples"].iter().for_each(|folder| remove_leftovers(&run.join(folder)));
@@ -211,8 +225,12 @@ pub fn read(path: &Path) -> Result<Stored, Error> {
 impl Stored {
     /// Says on standard error which file it is, and which were passed over.
     pub fn announce(&self) {
-        self.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+        self.name_passed_over();
         eprintln!("going on from {}", self.path.display());
+    }
+
+    fn name_passed_over(&self) {
+        self.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
     }
 
     /// The run as it was when it was saved, on `device`.

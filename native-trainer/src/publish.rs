@@ -76,11 +76,7 @@ pub fn live_model(trainer: &Trainer, classes: &[ClassName], chosen: &[usize]) ->
 /// # Errors
 /// Anything wrong with run, settings, device or disk.
 pub fn run(args: &PublishArgs) -> Result<(), Error> {
-    let stored = checkpoint::latest(&args.run)?.ok_or_else(|| Error::Refused {
-        what: format!("{} holds no checkpoint", args.run.display()),
-        help: "name the --out folder of a `tailor train`".to_owned(),
-    })?;
-    stored.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+    let stored = checkpoint::require(&args.run)?;
     let device = device::open(args.device)?;
     let trainer = stored.restore(&device)?;
     let header = stored.header;

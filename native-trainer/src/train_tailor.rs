@@ -51,7 +51,7 @@ pub fn run(args: &TrainTailorArgs) -> Result<(), Error> {
 }
 
 fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
-    let device = device::open(args.device)?;
+    let device = device::open(args.running.device)?;
     let bytes = read_limited(&args.learngene, limits::FILE)?;
     let learngene = read_learngene(&bytes).map_err(Error::pack(&args.learngene))?;
     let digest = Digest::of(&bytes);
@@ -69,7 +69,8 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     let begin = Recipe { name: class.id.clone(), model: config.clone(), training: recipe_for_one() };
     let begin = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
     let recipe = begin.with(&args.training)?;
-    let data = open_data(&args.data, &Options::for_model(&config, args.strict).of_class(&args.class))?;
+    let data =
+        open_data(&args.data, &Options::for_model(&config, args.running.strict).of_class(&args.class))?;
     if data.len() < FEW {
         eprintln!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
     }
@@ -95,7 +96,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
     let trainer = Run {
         out: run,
-        max_minutes: args.max_minutes,
+        max_minutes: args.running.max_minutes,
         recipe,
         classes: vec![name],
         frozen: Some(digest),
@@ -144,8 +145,7 @@ fn publish(
         device: trainer.device(),
     };
     let preview = previews.png(Some((class, &tensors)))?;
-    let header = checkpoint::latest(run)?.map(|stored| stored.header);
-    let header = header.unwrap_or_else(|| unreachable!("the run was saved at its last step"));
+    let header = checkpoint::require(run)?.header;
     let mut card = card(&args.card, &class.name, &header);
     card.training.insert("images".to_owned(), (header.classes[0].count as f64).into());
     let contents = Contents {

@@ -121,15 +121,23 @@ pub struct TrainArgs {
     /// Folder of the run: checkpoints, metrics.jsonl, sample grids
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
-    /// Settings that a config file may hold too.
-    #[command(flatten)]
-    pub training: TrainingFlags,
-    /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
-    pub device: DeviceChoice,
     /// Go on from the run's last checkpoint
     #[arg(long)]
     pub resume: bool,
+    /// Settings that a config file may hold too.
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    /// Where and how long.
+    #[command(flatten)]
+    pub running: RunningFlags,
+}
+
+/// Where and how long a run goes, and how it takes its data.
+#[derive(Clone, Debug, Args)]
+pub struct RunningFlags {
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
     /// Refuse the data if any image is unreadable, instead of skipping it
     #[arg(long)]
     pub strict: bool,
@@ -173,15 +181,9 @@ pub struct TrainTailorArgs {
     /// What the card says.
     #[command(flatten)]
     pub card: CardFlags,
-    /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
-    pub device: DeviceChoice,
-    /// Refuse the data if any image is unreadable, instead of skipping it
-    #[arg(long)]
-    pub strict: bool,
-    /// Stop with a checkpoint after so many minutes
-    #[arg(long, value_name = "MINUTES", value_parser = finite::<f64>)]
-    pub max_minutes: Option<f64>,
+    /// Where and how long.
+    #[command(flatten)]
+    pub running: RunningFlags,
 }
 
 /// `tailor gallery`

@@ -25,11 +25,7 @@ const DATA: &str = "data.json";
 /// # Errors
 /// A run without a sound checkpoint, or anything wrong with device or disk.
 pub fn run(args: &ReportArgs) -> Result<(), Error> {
-    let stored = checkpoint::latest(&args.run)?.ok_or_else(|| Error::Refused {
-        what: format!("{} holds no checkpoint", args.run.display()),
-        help: "name the --out folder of a `tailor train`".to_owned(),
-    })?;
-    stored.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+    let stored = checkpoint::require(&args.run)?;
     let trainer = stored.restore(&device::open(args.device)?)?;
     let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
     write(&args.run, &out, &stored.header, &trainer)?;

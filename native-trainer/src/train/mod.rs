@@ -55,7 +55,7 @@ pub(crate) fn leave(run: &Path, fresh: bool) {
 
 fn begin(args: &TrainArgs) -> Result<(), Error> {
     outside(&args.data, &args.out)?;
-    let device = device::open(args.device)?;
+    let device = device::open(args.running.device)?;
     create_folder(&args.out)?;
     let _lock = lock(&args.out)?;
     let begun = !checkpoint::list(&args.out)?.is_empty();
@@ -76,7 +76,7 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     let recipe = args.recipe(stored.as_ref().map(|stored| &stored.header.recipe))?;
     let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
     outside(&args.data, &cache)?;
-    let options = Options::for_model(&recipe.model, args.strict).with_cache(cache);
+    let options = Options::for_model(&recipe.model, args.running.strict).with_cache(cache);
     let data = open_data(&args.data, &options)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
     let (trainer, window) = match stored {
@@ -90,7 +90,7 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
             (trainer, Window::default())
         }
     };
-    let (out, max_minutes) = (&args.out, args.max_minutes);
+    let (out, max_minutes) = (&args.out, args.running.max_minutes);
     report::note_data(out, &args.data, &data)?;
     let run = Run { out, max_minutes, recipe, classes, frozen: None, window, again: command_again() };
     if let Some(trainer) = run.go(&data, trainer)? {

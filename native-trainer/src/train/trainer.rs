@@ -169,20 +169,21 @@ impl Trainer {
         let clock = self.ema_clock + decay.ln();
         let mut update =
             Update { learning_rate: settings.learning_rate, scale: 1.0, ema_clock: clock, decay };
-        let clip = |norm_squared: f64| match settings.clip {
-            0.0 => 1.0,
-            clip => (clip / norm_squared.sqrt().max(1e-12)).min(1.0),
+        // The factor of a gradient; none when there is no going on with it.
+        let scale = |squares: f64, norm_squared: f64| {
+            let clipped = match settings.clip {
+                0.0 => 1.0,
+                clip => (clip / norm_squared.sqrt().max(1e-12)).min(1.0),
+            };
+            (squares.is_finite() && norm_squared.is_finite()).then_some(clipped)
         };
-        let sound = |squares: f64, norm_squared: f64| squares.is_finite() && norm_squared.is_finite();
         let squares;
         let tailors = match &self.learngene {
             Learngene::Processor { network, learned } => {
                 let found = self.by_hand(network, learned, batch);
-                let norm_squared = found.norm_squared();
-                if !sound(found.squares, norm_squared) {
-                    return f32::NAN;
-                }
-                (squares, update.scale) = (found.squares, clip(norm_squared));
+                squares = found.squares;
+                let Some(scale) = scale(squares, found.norm_squared()) else { return f32::NAN };
+                update.scale = scale;
                 if let (Learngene::Processor { learned, .. }, false) = (&mut self.learngene, self.frozen) {
                     let parts = learned.parts(&found.learngene, UPDATE_PART, &self.adamw, &update);
                     self.workers.map(parts, super::bank::Part::update);
@@ -191,11 +192,9 @@ impl Trainer {
             }
             Learngene::Graph(learngene) => {
                 let found = self.by_graph(learngene, batch);
-                let norm_squared = found.norm_squared();
-                if !sound(found.squares, norm_squared) {
-                    return f32::NAN;
-                }
-                (squares, update.scale) = (found.squares, clip(norm_squared));
+                squares = found.squares;
+                let Some(scale) = scale(squares, found.norm_squared()) else { return f32::NAN };
+                update.scale = scale;
                 if let (Learngene::Graph(learngene), false) = (&mut self.learngene, self.frozen) {
                     learngene.update(found.learngene, &self.adamw, &update);
                 }
