@@ -4,11 +4,11 @@
 //! kernel, instead of the tanh approximation.
 
 use burn::tensor::activation::{gelu, silu, softmax};
-use burn::tensor::{Device, Tensor, TensorData, module};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
 use tailor_packs::config::TIME_FEATURES;
 use tailor_packs::{Matrix, ModelConfig};
 
-use crate::factored::{GatedTailors, Gathered, Linear, linear, tensor3};
+use crate::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use crate::parameters::Parameters;
 
 /// Added to the variance in every LayerNorm.
@@ -31,6 +31,7 @@ pub struct Dit {
 struct Dense {
     weight: Tensor<2>,
     bias: Tensor<1>,
+    products: FloatDType,
 }
 
 impl Dense {
@@ -38,11 +39,14 @@ impl Dense {
         Self {
             weight: parameters.matrix(&format!("{name}.weight"), shape),
             bias: parameters.vector(&format!("{name}.bias")),
+            products: FloatDType::F32,
         }
     }
 
     fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.clone(), Some(self.bias.clone()))
+        let outside = x.dtype();
+        let (weight, bias) = (to(self.weight.clone(), self.products), to(self.bias.clone(), self.products));
+        to(module::linear(to(x, self.products), weight, Some(bias)), outside.into())
     }
 }
 
@@ -51,6 +55,7 @@ impl Dense {
 pub struct Block {
     heads: usize,
     linears: Vec<(Matrix, Linear)>,
+    products: FloatDType,
 }
 
 impl Dit {
@@ -65,6 +70,7 @@ impl Dit {
                 .into_iter()
                 .map(|m| (m, linear(config, parameters, l, m)))
                 .collect(),
+            products: FloatDType::F32,
         };
         Self {
             patch: Dense::read(parameters, "patch", [p, d]),
@@ -79,6 +85,19 @@ impl Dit {
             final_linear: Dense::read(parameters, "final.linear", [d, p]),
             config: config.clone(),
         }
+    }
+
+    /// Makes every product in this number format: mixed precision with [`FloatDType::BF16`] or
+    /// [`FloatDType::F16`]. Parameters, sums, normalisation and softmax keep theirs, as under PyTorch's
+    /// autocast.
+    pub fn with_products_in(mut self, format: FloatDType) -> Self {
+        let dense = self.time.iter_mut().chain([&mut self.patch, &mut self.final_adaln, &mut self.final_linear]);
+        dense.for_each(|dense| dense.products = format);
+        for block in &mut self.blocks {
+            block.products = format;
+            block.linears.iter_mut().for_each(|(_, linear)| linear.products = format);
+        }
+        self
     }
 
     /// The transformer blocks, first to last, for whoever looks at one alone.
@@ -174,8 +193,11 @@ impl Block {
         let [b, t, d] = qkv[0].dims();
         let head = d / self.heads;
         let [q, k, v] = qkv.map(|x| x.reshape([b, t, self.heads, head]).swap_dims(1, 2));
-        let scores = (q * (1.0 / (head as f64).sqrt())).matmul(k.swap_dims(2, 3));
-        softmax(scores, 3).matmul(v).swap_dims(1, 2).reshape([b, t, d])
+        let outside = q.dtype();
+        let [q, k, v] = [q * (1.0 / (head as f64).sqrt()), k, v].map(|x| to(x, self.products));
+        let scores = to(q.matmul(k.swap_dims(2, 3)), outside.into());
+        let attended = to(softmax(scores, 3), self.products).matmul(v);
+        to(attended, outside.into()).swap_dims(1, 2).reshape([b, t, d])
     }
 }
 

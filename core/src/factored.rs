@@ -6,7 +6,7 @@
 //! the learngene's product plus a batched product with each sample's own components, whose cost does
 //! not depend on the number of classes.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, module};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
 use tailor_packs::{Matrix, ModelConfig};
 
 use crate::parameters::Parameters;
@@ -35,6 +35,8 @@ pub struct Linear {
     pub weight: Weight,
     /// Bias `[m2]`, always shared.
     pub bias: Tensor<1>,
+    /// Number format of the products.
+    pub products: FloatDType,
 }
 
 /// The components that each sample of a batch adds to one matrix, gate weights folded in.
@@ -51,23 +53,33 @@ impl Linear {
     ///
     /// # Shapes
     /// - `x`: `[B, T, m1]`
-    /// - output: `[B, T, m2]`
+    /// - output: `[B, T, m2]`, in the number format of `x`
     pub fn forward(&self, x: Tensor<3>, gathered: Option<&Gathered>) -> Tensor<3> {
-        let bias = Some(self.bias.clone());
-        let own = gathered.map(|g| x.clone().matmul(g.u.clone()).matmul(g.v.clone()));
+        let outside = x.dtype();
+        let x = to(x, self.products);
+        let own = gathered
+            .map(|g| x.clone().matmul(to(g.u.clone(), self.products)).matmul(to(g.v.clone(), self.products)));
+        let bias = Some(to(self.bias.clone(), self.products));
         let shared = match &self.weight {
-            Weight::Dense(weight) => module::linear(x, weight.clone(), bias),
+            Weight::Dense(weight) => module::linear(x, to(weight.clone(), self.products), bias),
             Weight::Factored { u, sigma, v } => {
                 // σ scales the few rows of v instead of every token's activations.
                 let v = v.clone() * sigma.clone().unsqueeze_dim::<2>(1);
-                module::linear(module::linear(x, u.clone(), None), v, bias)
+                let inner = module::linear(x, to(u.clone(), self.products), None);
+                module::linear(inner, to(v, self.products), bias)
             }
         };
-        match own {
+        let sum = match own {
             Some(own) => shared + own,
             None => shared,
-        }
+        };
+        to(sum, outside.into())
     }
+}
+
+/// `x` in this number format; the very same tensor where it is already.
+pub(crate) fn to<const D: usize>(x: Tensor<D>, format: FloatDType) -> Tensor<D> {
+    if x.dtype() == format.into() { x } else { x.cast(format) }
 }
 
 /// The gate of a batch: for each sample the tailors it uses and their weights.
@@ -186,7 +198,7 @@ pub(crate) fn linear(config: &ModelConfig, parameters: &Parameters, layer: u32, 
     } else {
         Weight::Dense(parameters.matrix(&format!("{name}.weight"), [m1, m2]))
     };
-    Linear { weight, bias: parameters.vector(&format!("{name}.bias")) }
+    Linear { weight, bias: parameters.vector(&format!("{name}.bias")), products: FloatDType::F32 }
 }
 
 /// The specification of a gated layer: one product over all `r` components of learngene and bank,

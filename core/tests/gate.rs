@@ -120,7 +120,8 @@ fn the_gathered_gate_computes_what_the_masked_one_specifies() {
                     let x = tensor(normal(93, gate.len() * 7 * m1), [gate.len(), 7, m1]);
                     let expected = masked(x.clone(), (u.clone(), sigma.clone(), v.clone()), bank, gate);
                     let bias = tensor(vec![0.0; m2], [m2]);
-                    let linear = Linear { weight: Weight::Factored { u, sigma, v }, bias };
+                    let weight = Weight::Factored { u, sigma, v };
+                    let linear = Linear { weight, bias, products: FloatDType::F32 };
                     let own = gathered.as_ref().map(|g| {
                         assert_eq!(g.layers[l][i].0, *matrix);
                         &g.layers[l][i].1

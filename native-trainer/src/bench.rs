@@ -63,10 +63,10 @@ impl Spread {
 /// A model or device that cannot be had.
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let model = args.model.read()?;
-    let device = device::open(args.device)?;
-    let mut trainer = Trainer::new(&model, args.classes as usize, 0, &device)
-        .with_shards(device::shards(&device))
+    let device = device::open(args.device.device)?;
+    let trainer = Trainer::new(&model, args.classes as usize, 0, &device)
         .with_micro_batch(args.micro_batch.unwrap_or(usize::MAX));
+    let mut trainer = device::set_up(trainer, &args.device)?;
     let settings = StepSettings { learning_rate: 1e-4, ema_decay: 0.999, clip: 1.0 };
     let draws = Draws::new(&model, 0, 0.1, false);
     let (b, side) = (args.batch_size as usize, model.image_size as usize);

@@ -124,8 +124,8 @@ pub fn save(
     about: &Header,
     keep: usize,
 ) -> Result<PathBuf, Error> {
-    let learngene = trainer.learngene();
-    let states = || std::iter::once(&learngene).chain(trainer.bank.states());
+    let (learngene, tailors) = (trainer.learngene(), trainer.tailors());
+    let states = || std::iter::once(&learngene).chain(&*tailors);
     let path = folder(run).join(format!("{:09}.{EXTENSION}", trainer.step));
     let broken = |reason: String| broken(&path, &reason);
     let mut tensors: Vec<(String, Vec<u8>, usize)> = Vec::new();

@@ -1,11 +1,12 @@
 //! Which device a command runs on.
 
-use burn::tensor::Device;
 #[cfg(feature = "vulkan")]
 use burn::tensor::DeviceKind;
+use burn::tensor::{Device, FloatDType};
 
-use crate::cli::DeviceChoice;
+use crate::cli::{DeviceChoice, DeviceFlags, Precision};
 use crate::error::Error;
+use crate::train::trainer::Trainer;
 
 /// Opens the device, or says why it cannot be had.
 ///
@@ -35,6 +36,42 @@ pub fn shards(device: &Device) -> usize {
         true => std::thread::available_parallelism().map_or(1, usize::from),
         false => 1,
     }
+}
+
+/// Sets a trainer up as the flags say for the device on which it is.
+///
+/// # Errors
+/// [`Error::Refused`] when the device does not have the number format asked for.
+pub fn set_up(trainer: Trainer, flags: &DeviceFlags) -> Result<Trainer, Error> {
+    let device = trainer.device();
+    let processor = *device == Device::flex();
+    let format = match flags.precision {
+        Some(Precision::F32) => FloatDType::F32,
+        Some(Precision::Bf16) if processor || !device.supports_dtype(FloatDType::BF16) => {
+            return Err(Error::Refused {
+                what: format!("{} has no bf16 products", name(device)),
+                help: "leave --precision out, or choose another --device".to_owned(),
+            });
+        }
+        Some(Precision::Bf16) => FloatDType::BF16,
+        None if is_cuda(device) && device.supports_dtype(FloatDType::BF16) => FloatDType::BF16,
+        None => FloatDType::F32,
+    };
+    let shards = shards(device);
+    Ok(trainer
+        .with_shards(shards)
+        .with_products_in(format)
+        .with_device_bank(u64::from(flags.device_bank) << 20))
+}
+
+#[cfg(feature = "cuda")]
+fn is_cuda(device: &Device) -> bool {
+    *device == Device::cuda(0usize)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn is_cuda(_device: &Device) -> bool {
+    false
 }
 
 fn missing(feature: &str, needs: &str) -> Error {

@@ -47,8 +47,7 @@ fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Err
 
 /// The tensors of class number `class`, averaged or as they are.
 pub(crate) fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
-    let learned = &trainer.bank.states()[class];
-    named(&trainer.config().tailor_tensors(), &chosen(learned, trainer, weights))
+    named(&trainer.config().tailor_tensors(), &chosen(&trainer.tailor(class), trainer, weights))
 }
 
 fn chosen(learned: &Learned, trainer: &Trainer, weights: Weights) -> Vec<f32> {

@@ -51,7 +51,7 @@ pub fn run(args: &TrainTailorArgs) -> Result<(), Error> {
 }
 
 fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
-    let device = device::open(args.running.device)?;
+    let device = device::open(args.running.device.device)?;
     let bytes = read_limited(&args.learngene, limits::FILE)?;
     let learngene = read_learngene(&bytes).map_err(Error::pack(&args.learngene))?;
     let digest = Digest::of(&bytes);
@@ -96,7 +96,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
     let trainer = Run {
         out: run,
-        max_minutes: args.running.max_minutes,
+        running: &args.running,
         recipe,
         classes: vec![name],
         frozen: Some(digest),

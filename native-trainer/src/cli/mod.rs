@@ -92,6 +92,30 @@ pub enum DeviceChoice {
     Cpu,
 }
 
+/// Number format of the products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 32 bits
+    F32,
+    /// 16 bits, with the range of f32
+    Bf16,
+}
+
+/// On which device to train, and how a GPU goes about it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DeviceFlags {
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// Number format of a GPU's products; parameters, moments and sums are f32 [default: bf16 with
+    /// CUDA, else f32]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+    /// GPU memory that the tailors of all classes may take; larger banks stay in host memory
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub device_bank: u32,
+}
+
 /// `tailor train`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -135,9 +159,9 @@ pub struct TrainArgs {
 /// Where and how long a run goes, and how it takes its data.
 #[derive(Clone, Debug, Args)]
 pub struct RunningFlags {
-    /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
-    pub device: DeviceChoice,
+    /// On which device.
+    #[command(flatten)]
+    pub device: DeviceFlags,
     /// Refuse the data if any image is unreadable, instead of skipping it
     #[arg(long)]
     pub strict: bool,
@@ -417,9 +441,9 @@ pub struct BenchArgs {
     /// Steps to measure, after some to warm up
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
-    pub device: DeviceChoice,
+    /// On which device.
+    #[command(flatten)]
+    pub device: DeviceFlags,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

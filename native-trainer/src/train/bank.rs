@@ -180,14 +180,16 @@ impl TailorBank {
         &self.tailors
     }
 
-    /// The tailor of `class`, to be updated.
-    pub fn state_mut(&mut self, class: usize) -> &mut Learned {
-        &mut self.tailors[class]
+    /// The tailors of `classes`, which are in rising order, to be updated.
+    pub fn states_mut(&mut self, classes: &[usize]) -> Vec<&mut Learned> {
+        let mut wanted = classes.iter().peekable();
+        let chosen = self.tailors.iter_mut().enumerate().filter(|(i, _)| wanted.next_if_eq(&i).is_some());
+        chosen.map(|(_, tailor)| tailor).collect()
     }
 
-    /// The parameters of `classes` side by side for the values `range` of each tailor.
-    pub fn gather(&self, classes: &[usize], range: std::ops::Range<usize>) -> Vec<f32> {
-        classes.iter().flat_map(|&c| &self.tailors[c].parameters[range.clone()]).copied().collect()
+    /// The parameters of `classes`, one after the other.
+    pub fn rows(&self, classes: &[usize]) -> Vec<f32> {
+        classes.iter().flat_map(|&c| &self.tailors[c].parameters).copied().collect()
     }
 }
 
@@ -206,7 +208,7 @@ mod tests {
             let clock = f64::from(step) * decay.ln();
             let class = usize::from(step % 4 != 0);
             let update = Update { learning_rate: 1e-2, scale: 1.0, ema_clock: clock, decay };
-            bank.state_mut(class).update(&gradient, &adamw, &update);
+            bank.states_mut(&[class])[0].update(&gradient, &adamw, &update);
             for (ema, p) in plain.iter_mut().zip(&bank.states()[0].parameters) {
                 *ema = p + (*ema - p) * decay as f32;
             }

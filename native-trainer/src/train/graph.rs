@@ -3,11 +3,11 @@
 
 use std::ops::{Add, Range};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 use tailor_core::{Dit, Parameters, factored};
 use tailor_packs::{ModelConfig, TensorSpec};
 
-use super::bank::{AdamW, Learned, TailorBank, Update};
+use super::bank::{AdamW, Learned, Update};
 use super::loader::Batch;
 
 /// A dense parameter with its moments and average, flat on a device.
@@ -63,17 +63,32 @@ pub struct Learngene {
     states: Vec<DenseState>,
     steps: u64,
     ema_clock: f64,
+    /// Number format of the products; parameters, moments and averages are `f32`.
+    products: FloatDType,
 }
 
-/// What one part of a batch contributes: its squared errors and the gradients, the tailors' by class.
+/// The tailors of every class on the device: the rows of `[K, len]` tensors, of which a step reads and
+/// writes those of its classes alone.
+#[derive(Clone, Debug)]
+pub struct DeviceBank {
+    device: Device,
+    parameters: Tensor<2>,
+    first: Tensor<2>,
+    second: Tensor<2>,
+    ema: Tensor<2>,
+    /// Optimiser steps and EMA clock of each class.
+    clocks: Vec<(u64, f64)>,
+}
+
+/// What one part of a batch contributes: its squared errors and the gradients.
 #[derive(Default)]
 pub struct Gradients {
     /// Sum of squared errors.
     pub squares: f64,
     /// By each tensor of the learngene.
     pub learngene: Vec<Tensor<1>>,
-    /// By the flat parameters of each class's tailor.
-    pub tailors: Vec<(usize, Vec<f32>)>,
+    /// By the flat parameters of the tailors of the batch's classes, `[k, len]`; none without classes.
+    pub tailors: Option<Tensor<2>>,
 }
 
 impl Learngene {
@@ -94,7 +109,14 @@ impl Learngene {
         };
         let states = specs.iter().map(state).collect();
         let (steps, ema_clock) = (learned.steps, learned.ema_clock);
-        Self { config: config.clone(), device: device.clone(), specs, states, steps, ema_clock }
+        let (config, device, products) = (config.clone(), device.clone(), FloatDType::F32);
+        Self { config, device, specs, states, steps, ema_clock, products }
+    }
+
+    /// Makes the products in this number format.
+    pub fn with_products_in(mut self, format: FloatDType) -> Self {
+        self.products = format;
+        self
     }
 
     /// The learngene back on the host.
@@ -121,41 +143,38 @@ impl Learngene {
     }
 
     /// Gradients of the mean squared error of the whole batch by the images in `range`.
-    /// With `frozen`, the learngene gets no gradient.
+    ///
+    /// `rows` are the flat parameters `[k, len]` of the tailors of `classes`, which are those of the whole
+    /// batch in rising order. With `frozen`, the learngene gets no gradient.
     pub fn gradients(
         &self,
-        bank: &TailorBank,
+        (classes, rows): (&[usize], Option<&Tensor<2>>),
         batch: &Batch,
         range: Range<usize>,
         frozen: bool,
     ) -> Gradients {
         let device = self.device.clone().autodiff();
         let labels = &batch.labels[range.clone()];
-        let mut classes: Vec<usize> = labels.iter().flatten().copied().collect();
-        classes.sort_unstable();
-        classes.dedup();
         let slot = |class: &Option<usize>| class.and_then(|c| classes.binary_search(&c).ok());
         let gate = labels.iter().map(|class| slot(class).map(|s| (s, 1.0)).into_iter().collect()).collect();
 
         let leaf = |parameter: Tensor<1>| if frozen { parameter } else { parameter.require_grad() };
         let dense: Vec<Tensor<1>> =
             self.states.iter().map(|s| leaf(s.parameter.clone().autodiff())).collect();
-        let tailor_specs = self.config.tailor_tensors();
+        // One leaf for each tensor: a part of a larger leaf would get a gradient of the whole leaf's size.
+        let specs = self.config.tailor_tensors();
         let mut start = 0;
-        let leaf = |spec: &TensorSpec| {
-            let values = bank.gather(&classes, start..start + spec.len());
+        let mut leaf = |rows: &Tensor<2>, spec: &TensorSpec| {
+            let part = rows.clone().narrow(1, start, spec.len());
             start += spec.len();
-            tensor(values, &device).require_grad()
+            part.reshape([classes.len() * spec.len()]).autodiff().require_grad()
         };
-        let (leaves, tailors) = match classes.len() {
-            0 => (Vec::new(), None),
-            k => {
-                let leaves: Vec<_> = tailor_specs.iter().map(leaf).collect();
-                let stack = factored::TailorStack::from_flat(&self.config, k, &leaves);
-                (leaves, stack.gather(&gate))
-            }
-        };
-        let dit = Dit::new(&self.config, &Parameters::new(&self.specs, dense.iter().cloned()), &device);
+        let leaves: Vec<_> = rows.iter().flat_map(|rows| specs.iter().map(|s| leaf(rows, s)).collect::<Vec<_>>()).collect();
+        let stack =
+            rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
+        let tailors = stack.and_then(|stack| stack.gather(&gate));
+        let parameters = Parameters::new(&self.specs, dense.iter().cloned());
+        let dit = Dit::new(&self.config, &parameters, &device).with_products_in(self.products);
         let image = |values: &[f32]| {
             let ([c, h, w], n) = (batch.shape, batch.values());
             let part = values[range.start * n..range.end * n].to_vec();
@@ -169,41 +188,142 @@ impl Learngene {
         let dense = dense.iter().zip(&self.states).filter(|_| !frozen);
         let dense =
             dense.map(|(p, s)| p.grad_remove(&mut gradients).unwrap_or_else(|| s.parameter.zeros_like()));
-        let dense = dense.collect();
-        let mut tailors: Vec<(usize, Vec<f32>)> = classes.iter().map(|c| (*c, Vec::new())).collect();
-        for (leaf, spec) in leaves.iter().zip(&tailor_specs) {
-            let gradient = leaf.grad_remove(&mut gradients).map(|g| values(&g));
-            for (k, (_, row)) in tailors.iter_mut().enumerate() {
-                match &gradient {
-                    Some(values) => row.extend_from_slice(&values[k * spec.len()..(k + 1) * spec.len()]),
-                    None => row.resize(row.len() + spec.len(), 0.0),
-                }
-            }
-        }
-        Gradients { squares: f64::from(squares.into_scalar::<f32>()), learngene: dense, tailors }
+        let learngene = dense.collect();
+        let tailors = rows.map(|_| {
+            let gradient = |(leaf, spec): (&Tensor<1>, &TensorSpec)| {
+                let found = leaf.grad_remove(&mut gradients);
+                let found = found.unwrap_or_else(|| leaf.clone().inner().zeros_like());
+                found.reshape([classes.len(), spec.len()])
+            };
+            Tensor::cat(leaves.iter().zip(&specs).map(gradient).collect(), 1)
+        });
+        Gradients { squares: f64::from(squares.into_scalar::<f32>()), learngene, tailors }
     }
 }
 
 impl Add for Gradients {
     type Output = Self;
 
-    fn add(mut self, other: Self) -> Self {
-        self.squares += other.squares;
-        self.learngene = self.learngene.into_iter().zip(other.learngene).map(|(a, b)| a + b).collect();
-        super::add_tailors(&mut self.tailors, other.tailors);
-        self
+    fn add(self, other: Self) -> Self {
+        Self {
+            squares: self.squares + other.squares,
+            learngene: self.learngene.into_iter().zip(other.learngene).map(|(a, b)| a + b).collect(),
+            // Parts of one batch have the same classes.
+            tailors: self.tailors.zip(other.tailors).map(|(a, b)| a + b),
+        }
     }
 }
 
 impl Gradients {
     /// Sum of the squares of every gradient.
     pub fn norm_squared(&self) -> f64 {
-        let shared = self.learngene.iter().map(|g| g.clone().square().sum()).reduce(|a, b| a + b);
-        shared.map_or(0.0, |g| f64::from(g.into_scalar::<f32>())) + super::norm_squared(&self.tailors)
+        let tailors = self.tailors.iter().map(|g| g.clone().square().sum());
+        let all = self.learngene.iter().map(|g| g.clone().square().sum()).chain(tailors);
+        all.reduce(|a, b| a + b).map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()))
     }
 
     /// By the learngene's flat parameters.
     pub fn learngene_values(&self) -> Vec<f32> {
         self.learngene.iter().flat_map(values).collect()
+    }
+
+    /// By the flat parameters of each class's tailor, on the host.
+    pub fn tailor_values(&self, classes: &[usize]) -> Vec<(usize, Vec<f32>)> {
+        let Some(tailors) = &self.tailors else { return Vec::new() };
+        let [k, len] = tailors.dims();
+        let values = values(&tailors.clone().reshape([k * len]));
+        classes.iter().zip(values.chunks(len)).map(|(class, row)| (*class, row.to_vec())).collect()
+    }
+}
+
+impl DeviceBank {
+    /// Bytes on the device for `classes` tailors of this model.
+    pub fn bytes(config: &ModelConfig, classes: usize) -> u64 {
+        4 * size_of::<f32>() as u64 * config.tailor_parameters() * classes as u64
+    }
+
+    /// Puts tailors, of which there is at least one, on `device`.
+    pub fn new(states: &[Learned], device: &Device) -> Self {
+        let len = states[0].parameters.len();
+        let stack = |part: fn(&Learned) -> &Vec<f32>| {
+            let values: Vec<f32> = states.iter().flat_map(|s| part(s)).copied().collect();
+            Tensor::<2>::from_data(TensorData::new(values, [states.len(), len]), device)
+        };
+        Self {
+            device: device.clone(),
+            parameters: stack(|s| &s.parameters),
+            first: stack(|s| &s.first),
+            second: stack(|s| &s.second),
+            ema: stack(|s| &s.ema),
+            clocks: states.iter().map(|s| (s.steps, s.ema_clock)).collect(),
+        }
+    }
+
+    /// The tailors of `classes` back on the host.
+    pub fn states(&self, classes: &[usize]) -> Vec<Learned> {
+        let index = self.index(classes);
+        let part = |all: &Tensor<2>| {
+            let rows = all.clone().select(0, index.clone());
+            let [k, len] = rows.dims();
+            let rows = values(&rows.reshape([k * len]));
+            rows.chunks(len).map(<[f32]>::to_vec).collect::<Vec<_>>()
+        };
+        let [parameters, first, second, ema] = [&self.parameters, &self.first, &self.second, &self.ema].map(part);
+        let parts = parameters.into_iter().zip(first).zip(second.into_iter().zip(ema)).zip(classes);
+        let state = |(((parameters, first), (second, ema)), class): (_, &usize)| {
+            let (steps, ema_clock) = self.clocks[*class];
+            Learned { parameters, first, second, ema, steps, ema_clock }
+        };
+        parts.map(state).collect()
+    }
+
+    /// Classes in the bank.
+    pub fn classes(&self) -> usize {
+        self.clocks.len()
+    }
+
+    /// The flat parameters `[k, len]` of the tailors of `classes`.
+    pub fn rows(&self, classes: &[usize]) -> Tensor<2> {
+        self.parameters.clone().select(0, self.index(classes))
+    }
+
+    /// [`Learned::update`] of the tailors of `classes` by the gradient `[k, len]`.
+    pub fn update(&mut self, classes: &[usize], gradient: Tensor<2>, adamw: &AdamW, update: &Update) {
+        let index = self.index(classes);
+        let mut idle = Vec::new();
+        let mut corrections = Vec::new();
+        for &class in classes {
+            let (steps, clock) = &mut self.clocks[class];
+            idle.push((update.ema_clock - update.decay.ln() - *clock).exp() as f32);
+            (*steps, *clock) = (*steps + 1, update.ema_clock);
+            corrections.push(adamw.corrections(*steps, update.learning_rate));
+        }
+        let column = |values: Vec<f32>| {
+            let n = values.len();
+            Tensor::<2>::from_data(TensorData::new(values, [n, 1]), &self.device)
+        };
+        let idle = column(idle);
+        let rate = column(corrections.iter().map(|(rate, _)| *rate as f32).collect());
+        let root = column(corrections.iter().map(|(_, root)| *root as f32).collect());
+        let shrink = 1.0 - update.learning_rate * adamw.weight_decay;
+
+        let take = |all: &Tensor<2>| all.clone().select(0, index.clone());
+        let [p, first, second, ema] = [&self.parameters, &self.first, &self.second, &self.ema].map(take);
+        let gradient = if update.scale == 1.0 { gradient } else { gradient * update.scale };
+        let ema = p.clone() + (ema - p.clone()) * idle;
+        let first = first * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
+        let second = second * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
+        let p = p * shrink - first.clone() * rate / (second.clone().sqrt() * root + adamw.epsilon);
+        let ema = p.clone() + (ema - p.clone()) * update.decay;
+        let all = [&mut self.parameters, &mut self.first, &mut self.second, &mut self.ema];
+        for (all, rows) in all.into_iter().zip([p, first, second, ema]) {
+            // Taken out, so that the rows are written in place.
+            *all = all.extract().select_assign(0, index.clone(), rows, IndexingUpdateOp::Assign);
+        }
+    }
+
+    fn index(&self, classes: &[usize]) -> Tensor<1, Int> {
+        let index: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
+        Tensor::from_data(TensorData::new(index, [classes.len()]), &self.device)
     }
 }

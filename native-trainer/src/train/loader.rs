@@ -54,6 +54,14 @@ impl Batch {
         self.labels.is_empty()
     }
 
+    /// Its classes, each once, in rising order.
+    pub fn classes(&self) -> Vec<usize> {
+        let mut classes: Vec<usize> = self.labels.iter().flatten().copied().collect();
+        classes.sort_unstable();
+        classes.dedup();
+        classes
+    }
+
     /// Values of one image.
     pub fn values(&self) -> usize {
         self.shape.iter().product()

@@ -19,7 +19,7 @@ use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::limits;
 
 use crate::checkpoint::{self, ClassName, Header, Window};
-use crate::cli::{Recipe, TrainArgs, Training};
+use crate::cli::{Recipe, RunningFlags, TrainArgs, Training};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::files::{OnDisk, create_folder};
@@ -55,7 +55,7 @@ pub(crate) fn leave(run: &Path, fresh: bool) {
 
 fn begin(args: &TrainArgs) -> Result<(), Error> {
     outside(&args.data, &args.out)?;
-    let device = device::open(args.running.device)?;
+    let device = device::open(args.running.device.device)?;
     create_folder(&args.out)?;
     let _lock = lock(&args.out)?;
     let begun = !checkpoint::list(&args.out)?.is_empty();
@@ -90,9 +90,9 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
             (trainer, Window::default())
         }
     };
-    let (out, max_minutes) = (&args.out, args.running.max_minutes);
+    let (out, running) = (&args.out, &args.running);
     report::note_data(out, &args.data, &data)?;
-    let run = Run { out, max_minutes, recipe, classes, frozen: None, window, again: command_again() };
+    let run = Run { out, running, recipe, classes, frozen: None, window, again: command_again() };
     if let Some(trainer) = run.go(&data, trainer)? {
         let page = out.join("report.html");
         let header = checkpoint::latest(out)?.map(|stored| stored.header);
@@ -160,7 +160,7 @@ fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<()
 /// A run that is ready to go.
 pub(crate) struct Run<'a> {
     pub(crate) out: &'a Path,
-    pub(crate) max_minutes: Option<f64>,
+    pub(crate) running: &'a RunningFlags,
     pub(crate) recipe: Recipe,
     pub(crate) classes: Vec<ClassName>,
     pub(crate) frozen: Option<tailor_packs::Digest>,
@@ -174,15 +174,15 @@ impl Run<'_> {
     /// back when it has made its last step.
     pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Option<Trainer>, Error> {
         let training = self.recipe.training.clone();
-        let shards = device::shards(trainer.device());
-        let mut trainer = trainer.with_shards(shards).with_micro_batch(training.micro_batch);
+        let trainer = trainer.with_micro_batch(training.micro_batch);
+        let mut trainer = device::set_up(trainer, &self.running.device)?;
         let mut metrics = Writer::open(self.out, trainer.step)?;
         let interrupted = watch_for_interrupt();
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
         let (started, begun) = (Instant::now(), trainer.step);
         // A limit too long for a clock is none.
-        let limit = self.max_minutes.and_then(|m| Duration::try_from_secs_f64(m.max(0.0) * 60.0).ok());
+        let limit = self.running.max_minutes.and_then(|m| Duration::try_from_secs_f64(m.max(0.0) * 60.0).ok());
         let watch = Watch::new(&training, begun);
         std::thread::scope(|scope| {
             let batches = loader::load(scope, data, &draws, &training, begun..training.steps);
@@ -344,20 +344,6 @@ fn learning_rate(training: &Training, step: u64) -> f64 {
     let cooldown = training.steps as f64 * training.cooldown_fraction;
     let fall = (training.steps - step) as f64 / cooldown.max(1.0);
     training.learning_rate * rise.min(1.0).min(fall)
-}
-
-/// Adds the gradients of one part of a batch to those of the parts before it.
-fn add_tailors(sum: &mut Vec<(usize, Vec<f32>)>, part: Vec<(usize, Vec<f32>)>) {
-    for (class, gradient) in part {
-        match sum.iter_mut().find(|(c, _)| *c == class) {
-            Some((_, sum)) => kernels::add(sum, &gradient),
-            None => sum.push((class, gradient)),
-        }
-    }
-}
-
-fn norm_squared(tailors: &[(usize, Vec<f32>)]) -> f64 {
-    tailors.iter().map(|(_, gradient)| kernels::sum_of_squares(gradient)).sum()
 }
 
 /// Ctrl-C finishes the step, saves and says how to go on; a second one ends at once.

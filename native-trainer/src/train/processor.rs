@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use tailor_core::dit::{LAYER_NORM_EPSILON, sincos_positions, time_features};
 use tailor_packs::config::MLP_RATIO;
@@ -79,7 +80,22 @@ pub struct Sample<'a> {
     pub class: Option<usize>,
 }
 
+/// Buffers that outlive a step: for fresh ones the system would clear pages, a tenth of a step's time.
+#[derive(Debug, Default)]
+pub struct Pool {
+    workspaces: Mutex<Vec<Workspace>>,
+    values: Mutex<Vec<Vec<f32>>>,
+}
+
+/// What a pass writes its intermediate values to.
+#[derive(Debug)]
+struct Workspace {
+    components: Vec<HashMap<Matrix, Components>>,
+    tapes: Vec<Tape>,
+}
+
 /// A factored matrix ready for use: the learngene's components, then those of the present class.
+#[derive(Debug)]
 struct Components {
     /// `[m1, r]`
     u: Vec<f32>,
@@ -91,7 +107,7 @@ struct Components {
 }
 
 /// What the way back needs of one block.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tape {
     modulation: Vec<f32>,
     normal: [Vec<f32>; 2],
@@ -147,6 +163,7 @@ impl Network {
     /// Gradients of `factor · Σ (output − target)²` over `samples`, which follow each other by class.
     ///
     /// `tailor` gives the flat parameters of a class. With `frozen`, the learngene gets no gradient.
+    /// Buffers come from `pool`, and so do the gradients: [`Pool::give_back`] when they are used up.
     pub fn gradients<'a>(
         &'a self,
         learngene: &'a [f32],
@@ -154,8 +171,9 @@ impl Network {
         samples: &[Sample<'_>],
         factor: f32,
         frozen: bool,
+        pool: &'a Pool,
     ) -> Gradients {
-        let mut pass = Pass::new(self, learngene, frozen, factor);
+        let mut pass = Pass::new(self, learngene, frozen, factor, pool);
         let mut tailors = Vec::new();
         for group in samples.chunk_by(|a, b| a.class == b.class) {
             pass.own = group[0].class.map(&tailor);
@@ -168,10 +186,46 @@ impl Network {
         Gradients { squares: pass.squares, learngene: pass.finish(), tailors }
     }
 
+    /// Empty room for every factored matrix and every block.
+    fn workspace(&self) -> Workspace {
+        let (g, n) = self.components();
+        let r = g + n;
+        let room = |(m, linear): &(Matrix, Linear)| {
+            let Linear::Factored { m1, m2, .. } = linear else { return None };
+            let zeros = |len| vec![0.0; len];
+            let (u, v, du, dv) = (zeros(m1 * r), zeros(r * m2), zeros(m1 * r), zeros(r * m2));
+            Some((*m, Components { u, v, du, dv }))
+        };
+        Workspace {
+            components: self.blocks.iter().map(|block| block.iter().filter_map(room).collect()).collect(),
+            tapes: self.blocks.iter().map(|_| Tape::default()).collect(),
+        }
+    }
+
     fn components(&self) -> (usize, usize) {
         let (g, n) = (self.config.learngene_components, self.config.tailor_components);
         (g as usize, n as usize)
     }
+}
+
+impl Pool {
+    /// Keeps the buffers of `gradients` for the next step.
+    pub fn give_back(&self, gradients: Gradients) {
+        let Gradients { learngene, tailors, .. } = gradients;
+        lock(&self.values).extend(tailors.into_iter().map(|(_, values)| values).chain([learngene]));
+    }
+
+    /// `len` values, whatever they are.
+    fn take(&self, len: usize) -> Vec<f32> {
+        let mut kept = lock(&self.values);
+        let found = kept.iter().rposition(|values| values.len() == len).map(|at| kept.swap_remove(at));
+        found.unwrap_or_else(|| vec![0.0; len])
+    }
+}
+
+/// A thread that panicked leaves buffers whose values nobody reads.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Each tensor's place in the flat parameters.
@@ -199,6 +253,7 @@ fn places(config: &ModelConfig) -> Vec<usize> {
 /// One thread's way through its samples.
 struct Pass<'a> {
     network: &'a Network,
+    pool: &'a Pool,
     learngene: &'a [f32],
     own: Option<&'a [f32]>,
     frozen: bool,
@@ -211,29 +266,36 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(network: &'a Network, learngene: &'a [f32], frozen: bool, factor: f32) -> Self {
+    fn new(network: &'a Network, learngene: &'a [f32], frozen: bool, factor: f32, pool: &'a Pool) -> Self {
         let (g, n) = network.components();
-        let r = g + n;
-        let ready = |(m, linear): &(Matrix, Linear)| {
-            let Linear::Factored { m1, m2, learngene: place, .. } = linear else { return None };
-            let (mut u, mut v) = (vec![0.0; m1 * r], vec![0.0; r * m2]);
-            let rows = u.chunks_exact_mut(r).zip(learngene[place.u.clone()].chunks_exact(g));
-            rows.for_each(|(to, from)| to[..g].copy_from_slice(from));
-            scaled(&learngene[place.v.clone()], &learngene[place.sigma.clone()], &mut v[..g * m2]);
-            Some((*m, Components { du: vec![0.0; u.len()], dv: vec![0.0; v.len()], u, v }))
-        };
-        let components = network.blocks.iter().map(|block| block.iter().filter_map(ready).collect());
+        let kept = lock(&pool.workspaces).pop();
+        let Workspace { mut components, tapes } = kept.unwrap_or_else(|| network.workspace());
+        for (block, ready) in network.blocks.iter().zip(&mut components) {
+            for (m, linear) in block {
+                let (Linear::Factored { m2, learngene: place, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
+                    continue;
+                };
+                let rows = c.u.chunks_exact_mut(g + n).zip(learngene[place.u.clone()].chunks_exact(g));
+                rows.for_each(|(to, from)| to[..g].copy_from_slice(from));
+                scaled(&learngene[place.v.clone()], &learngene[place.sigma.clone()], &mut c.v[..g * m2]);
+                c.du.fill(0.0);
+                c.dv.fill(0.0);
+            }
+        }
+        let mut gradient = pool.take(network.learngene_len);
+        gradient.fill(0.0);
         Self {
             network,
+            pool,
             learngene,
             own: None,
             frozen,
             factor,
             squares: 0.0,
-            gradient: vec![0.0; network.learngene_len],
+            gradient,
             own_gradient: Vec::new(),
-            components: components.collect(),
-            tapes: network.blocks.iter().map(|_| Tape::default()).collect(),
+            components,
+            tapes,
         }
     }
 
@@ -241,7 +303,9 @@ impl<'a> Pass<'a> {
     fn put_on(&mut self) {
         let Some(own) = self.own else { return };
         let (g, n) = self.network.components();
-        self.own_gradient = vec![0.0; self.network.tailor_len];
+        self.own_gradient = self.pool.take(self.network.tailor_len);
+        // All else is replaced when the tailor is taken off; the label's row is added to.
+        self.own_gradient[..self.network.config.width as usize].fill(0.0);
         for (block, ready) in self.network.blocks.iter().zip(&mut self.components) {
             for (m, linear) in block {
                 let (Linear::Factored { m2, tailor, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
@@ -274,14 +338,11 @@ impl<'a> Pass<'a> {
         gradient
     }
 
-    /// The gradient of the learngene.
+    /// The gradient of the learngene, empty when it is frozen; the buffers go back to the pool.
     fn finish(mut self) -> Vec<f32> {
-        if self.frozen {
-            return Vec::new();
-        }
         let (g, n) = self.network.components();
         for (block, ready) in self.network.blocks.iter().zip(&mut self.components) {
-            for (m, linear) in block {
+            for (m, linear) in block.iter().filter(|_| !self.frozen) {
                 let (Linear::Factored { m2, learngene, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
                     continue;
                 };
@@ -289,6 +350,11 @@ impl<'a> Pass<'a> {
                 to.zip(c.du.chunks_exact(g + n)).for_each(|(to, from)| to.copy_from_slice(&from[..g]));
                 unscaled(&mut c.dv[..g * m2], self.learngene, learngene, &mut self.gradient);
             }
+        }
+        lock(&self.pool.workspaces).push(Workspace { components: self.components, tapes: self.tapes });
+        if self.frozen {
+            lock(&self.pool.values).push(self.gradient);
+            return Vec::new();
         }
         self.gradient
     }

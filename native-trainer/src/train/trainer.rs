@@ -5,20 +5,22 @@
 //! The batch is cut into shards with a thread each; their gradients are summed in order, so a run repeats
 //! bit for bit with the same number of shards.
 
+use std::borrow::Cow;
 use std::ops::{Add, Range};
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use tailor_core::init;
 use tailor_packs::ModelConfig;
 
-use super::bank::{AdamW, Learned, TailorBank, Update};
+use super::bank::{AdamW, Learned, Part, TailorBank, Update};
+use super::graph::{self, DeviceBank};
+use super::kernels;
 use super::loader::Batch;
-use super::processor::{self, Network, Sample};
-use super::{add_tailors, graph, norm_squared};
+use super::processor::{self, Network, Pool, Sample};
 use crate::parallel::Workers;
 
-/// Values of the learngene that one thread updates at a time.
+/// Values that one thread updates at a time.
 const UPDATE_PART: usize = 1 << 16;
 
 /// What a step needs to know of the run.
@@ -44,8 +46,15 @@ pub enum Engine {
 /// Where the learngene is learned.
 #[derive(Clone, Debug)]
 enum Learngene {
-    Processor { network: Arc<Network>, learned: Learned },
+    Processor { network: Arc<Network>, learned: Learned, pool: Arc<Pool> },
     Graph(graph::Learngene),
+}
+
+/// Where the tailors are learned.
+#[derive(Clone, Debug)]
+enum Bank {
+    Host(TailorBank),
+    Device(DeviceBank),
 }
 
 /// A model in training.
@@ -58,8 +67,7 @@ pub struct Trainer {
     micro_batch: usize,
     frozen: bool,
     learngene: Learngene,
-    /// The tailors, beside the graph.
-    pub bank: TailorBank,
+    bank: Bank,
     /// Steps made.
     pub step: u64,
     /// Σ ln d over the steps made: the clock of the EMA's closed form.
@@ -82,7 +90,7 @@ impl Trainer {
         step: u64,
         ema_clock: f64,
     ) -> Self {
-        let learngene = Learngene::Processor { network: Arc::new(Network::new(config)), learned: learngene };
+        let learngene = on_processor(config, learngene);
         let trainer = Self {
             config: config.clone(),
             device: device.clone(),
@@ -91,7 +99,7 @@ impl Trainer {
             micro_batch: usize::MAX,
             frozen: false,
             learngene,
-            bank,
+            bank: Bank::Host(bank),
             step,
             ema_clock,
         };
@@ -105,9 +113,7 @@ impl Trainer {
     pub fn with_engine(mut self, engine: Engine) -> Self {
         let learned = self.learngene();
         self.learngene = match engine {
-            Engine::Processor => {
-                Learngene::Processor { network: Arc::new(Network::new(&self.config)), learned }
-            }
+            Engine::Processor => on_processor(&self.config, learned),
             Engine::Graph => Learngene::Graph(graph::Learngene::new(&self.config, &learned, &self.device)),
         };
         self
@@ -122,6 +128,26 @@ impl Trainer {
     /// Puts no more than `n` images at a time through a graph, and accumulates their gradients.
     pub fn with_micro_batch(mut self, n: usize) -> Self {
         self.micro_batch = n.max(1);
+        self
+    }
+
+    /// Makes a graph's products in this number format; the processor's own engine has `f32` alone.
+    pub fn with_products_in(mut self, format: FloatDType) -> Self {
+        if let Learngene::Graph(learngene) = self.learngene {
+            self.learngene = Learngene::Graph(learngene.with_products_in(format));
+        }
+        self
+    }
+
+    /// Moves the tailors beside a graph's learngene onto the device, if they take no more than so many bytes
+    /// of it; without, they stay in host memory and only those of a batch's classes visit the device.
+    pub fn with_device_bank(mut self, bytes: u64) -> Self {
+        if let (Learngene::Graph(_), Bank::Host(bank)) = (&self.learngene, &self.bank) {
+            let states = bank.states();
+            if !states.is_empty() && DeviceBank::bytes(&self.config, states.len()) <= bytes {
+                self.bank = Bank::Device(DeviceBank::new(states, &self.device));
+            }
+        }
         self
     }
 
@@ -149,15 +175,32 @@ impl Trainer {
         }
     }
 
-    /// The mean squared error on a batch and the gradients by the learngene's flat parameters and by the
-    /// tailors of its classes, nothing updated.
+    /// The tailors with their moments and averages, by class number.
+    pub fn tailors(&self) -> Cow<'_, [Learned]> {
+        match &self.bank {
+            Bank::Host(bank) => bank.states().into(),
+            Bank::Device(bank) => bank.states(&(0..bank.classes()).collect::<Vec<_>>()).into(),
+        }
+    }
+
+    /// The tailor of class number `class`.
+    pub fn tailor(&self, class: usize) -> Learned {
+        match &self.bank {
+            Bank::Host(bank) => bank.states()[class].clone(),
+            Bank::Device(bank) => bank.states(&[class]).remove(0),
+        }
+    }
+
+    /// The squared errors of a batch and the gradients by the learngene's flat parameters and by the tailors
+    /// of its classes in rising order, nothing updated.
     pub fn gradients(&self, batch: &Batch) -> processor::Gradients {
         match &self.learngene {
-            Learngene::Processor { network, learned } => self.by_hand(network, learned, batch),
+            Learngene::Processor { network, learned, pool } => self.by_hand(network, learned, pool, batch),
             Learngene::Graph(learngene) => {
-                let found = self.by_graph(learngene, batch);
-                let learngene = found.learngene_values();
-                processor::Gradients { squares: found.squares, learngene, tailors: found.tailors }
+                let classes = batch.classes();
+                let found = self.by_graph(learngene, &classes, batch);
+                let (learngene, tailors) = (found.learngene_values(), found.tailor_values(&classes));
+                processor::Gradients { squares: found.squares, learngene, tailors }
             }
         }
     }
@@ -178,39 +221,74 @@ impl Trainer {
             (squares.is_finite() && norm_squared.is_finite()).then_some(clipped)
         };
         let squares;
-        let tailors = match &self.learngene {
-            Learngene::Processor { network, learned } => {
-                let found = self.by_hand(network, learned, batch);
+        match &self.learngene {
+            Learngene::Processor { network, learned, pool } => {
+                let found = self.by_hand(network, learned, pool, batch);
                 squares = found.squares;
-                let Some(scale) = scale(squares, found.norm_squared()) else { return f32::NAN };
+                let Some(scale) = scale(squares, self.norm_squared(&found)) else { return f32::NAN };
                 update.scale = scale;
-                if let (Learngene::Processor { learned, .. }, false) = (&mut self.learngene, self.frozen) {
-                    let parts = learned.parts(&found.learngene, UPDATE_PART, &self.adamw, &update);
-                    self.workers.map(parts, super::bank::Part::update);
+                self.update(&found, &update);
+                if let Learngene::Processor { pool, .. } = &self.learngene {
+                    pool.give_back(found);
                 }
-                found.tailors
             }
             Learngene::Graph(learngene) => {
-                let found = self.by_graph(learngene, batch);
+                let classes = batch.classes();
+                let found = self.by_graph(learngene, &classes, batch);
                 squares = found.squares;
                 let Some(scale) = scale(squares, found.norm_squared()) else { return f32::NAN };
                 update.scale = scale;
+                match (&mut self.bank, &found.tailors) {
+                    (Bank::Host(_), _) => {
+                        let tailors = found.tailor_values(&classes);
+                        self.update(&processor::Gradients { tailors, ..Default::default() }, &update);
+                    }
+                    (Bank::Device(bank), Some(rows)) => {
+                        bank.update(&classes, rows.clone(), &self.adamw, &update);
+                    }
+                    (Bank::Device(_), None) => {}
+                }
                 if let (Learngene::Graph(learngene), false) = (&mut self.learngene, self.frozen) {
                     learngene.update(found.learngene, &self.adamw, &update);
                 }
-                found.tailors
             }
-        };
-        for (class, gradient) in tailors {
-            self.bank.state_mut(class).update(&gradient, &self.adamw, &update);
         }
         self.step += 1;
         self.ema_clock = clock;
         (squares / batch.target.len() as f64) as f32
     }
 
+    /// Updates whatever of learngene and tailors lies in host memory, in parts side by side.
+    fn update(&mut self, found: &processor::Gradients, update: &Update) {
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        if let (Learngene::Processor { learned, .. }, false) = (&mut self.learngene, self.frozen) {
+            parts.extend(learned.parts(&found.learngene, UPDATE_PART, &self.adamw, update));
+        }
+        if let Bank::Host(bank) = &mut self.bank {
+            let classes: Vec<usize> = found.tailors.iter().map(|(class, _)| *class).collect();
+            for (tailor, (_, gradient)) in bank.states_mut(&classes).into_iter().zip(&found.tailors) {
+                parts.extend(tailor.parts(gradient, UPDATE_PART, &self.adamw, update));
+            }
+        }
+        self.workers.map(parts, Part::update);
+    }
+
+    /// Sum of the squares of every gradient.
+    fn norm_squared(&self, found: &processor::Gradients) -> f64 {
+        let all = found.tailors.iter().map(|(_, gradient)| gradient).chain([&found.learngene]);
+        let parts = all.flat_map(|gradient| gradient.chunks(UPDATE_PART)).collect();
+        self.workers.map(parts, kernels::sum_of_squares).into_iter().sum()
+    }
+
     /// Gradients by hand: images of one class follow each other, and each shard takes its part of them.
-    fn by_hand(&self, network: &Network, learned: &Learned, batch: &Batch) -> processor::Gradients {
+    fn by_hand(
+        &self,
+        network: &Network,
+        learned: &Learned,
+        pool: &Pool,
+        batch: &Batch,
+    ) -> processor::Gradients {
+        let Bank::Host(bank) = &self.bank else { unreachable!("beside the processor's engine") };
         let mut order: Vec<usize> = (0..batch.len()).collect();
         order.sort_by_key(|&i| batch.labels[i]);
         let factor = 1.0 / batch.target.len() as f32;
@@ -222,14 +300,29 @@ impl Trainer {
                 class: batch.labels[i],
             };
             let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
-            let tailor = |class: usize| &self.bank.states()[class].parameters[..];
-            network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen)
+            let tailor = |class: usize| &bank.states()[class].parameters[..];
+            network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen, pool)
         });
-        parts.into_iter().reduce(Add::add).unwrap_or_default()
+        let add = |sum: processor::Gradients, part| sum.add(part, pool);
+        parts.into_iter().reduce(add).unwrap_or_default()
     }
 
-    fn by_graph(&self, learngene: &graph::Learngene, batch: &Batch) -> graph::Gradients {
-        let of = |range| learngene.gradients(&self.bank, batch, range, self.frozen);
+    fn by_graph(
+        &self,
+        learngene: &graph::Learngene,
+        classes: &[usize],
+        batch: &Batch,
+    ) -> graph::Gradients {
+        let rows = match &self.bank {
+            _ if classes.is_empty() => None,
+            Bank::Host(bank) => {
+                let values = bank.rows(classes);
+                let shape = [classes.len(), values.len() / classes.len()];
+                Some(Tensor::from_data(TensorData::new(values, shape), &self.device))
+            }
+            Bank::Device(bank) => Some(bank.rows(classes)),
+        };
+        let of = |range| learngene.gradients((classes, rows.as_ref()), batch, range, self.frozen);
         let workers = self.workers.count();
         let parts = parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
         // In turn, each portion is added before the next is begun: no two are held at once.
@@ -241,21 +334,27 @@ impl Trainer {
     }
 }
 
-impl Add for processor::Gradients {
-    type Output = Self;
-
-    fn add(mut self, other: Self) -> Self {
-        self.squares += other.squares;
-        super::kernels::add(&mut self.learngene, &other.learngene);
-        add_tailors(&mut self.tailors, other.tailors);
-        self
-    }
+fn on_processor(config: &ModelConfig, learned: Learned) -> Learngene {
+    Learngene::Processor { network: Arc::new(Network::new(config)), learned, pool: Arc::default() }
 }
 
 impl processor::Gradients {
-    /// Sum of the squares of every gradient.
-    pub fn norm_squared(&self) -> f64 {
-        super::kernels::sum_of_squares(&self.learngene) + norm_squared(&self.tailors)
+    /// The sum of two parts of a batch, the second of which goes on with the classes of the first.
+    fn add(mut self, part: Self, pool: &Pool) -> Self {
+        self.squares += part.squares;
+        kernels::add(&mut self.learngene, &part.learngene);
+        let mut spent = Self { learngene: part.learngene, ..Self::default() };
+        for (class, gradient) in part.tailors {
+            match self.tailors.last_mut() {
+                Some((last, sum)) if *last == class => {
+                    kernels::add(sum, &gradient);
+                    spent.tailors.push((class, gradient));
+                }
+                _ => self.tailors.push((class, gradient)),
+            }
+        }
+        pool.give_back(spent);
+        self
     }
 }
 
