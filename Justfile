@@ -98,6 +98,28 @@ evaluate-demo:
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
     {{ tailor }} evaluate --gallery {{ gallery }} --data {{ letters }}
 
+# Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them
+teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-small-zhe cyrillic-capital-ya":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    run=runs/taught-{{ images }}
+    gallery=runs/galleries/taught-{{ images }}
+    rm -rf "$gallery" && mkdir -p "$run" runs/galleries && cp -r {{ gallery }} "$gallery"
+    chosen=()
+    for class in {{ classes }}; do
+        few=$run/$class
+        mkdir -p "$few"
+        # Evenly spread over the folder.
+        ls {{ data }}/"$class" | awk -v n="$(ls {{ data }}/"$class" | wc -l)" -v k={{ images }} \
+            'int(NR * k / n) > int((NR - 1) * k / n)' | xargs -I '{}' cp {{ data }}/"$class"/'{}' "$few"
+        [ -f "$run/$class.tailor" ] || {{ tailor }} train-tailor --learngene "$gallery"/letters-*.learngene \
+            --class "$class" --out "$run/$class.tailor" "$few"
+        {{ tailor }} gallery add "$gallery" "$run/$class.tailor"
+        chosen+=(--class "$class")
+    done
+    sha256sum {{ gallery }}/*.learngene "$gallery"/*.learngene
+    {{ tailor }} evaluate --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+
 # Format the code
 fmt:
     cargo fmt --all

@@ -2,8 +2,7 @@
 //!
 //! A new one is written beside the others under a temporary name, synced, renamed, and the folder synced;
 //! only then do the oldest make room. Random draws and data order depend on seed and step alone, so
-//! parameters, moments, averages and step counts are all there is to save, and the losses of the window
-//! under way.
+//! parameters, moments, averages and step counts are all there is to save, and the losses so far.
 //!
 //! The last tensor, and with it the file's last 32 bytes, is the SHA-256 of everything before it.
 
@@ -36,8 +35,8 @@ pub struct Header {
     pub classes: Vec<ClassName>,
     /// The learngene file that is kept as it is, when tailors alone are trained.
     pub frozen: Option<Digest>,
-    /// The losses that stand in no line yet.
-    pub window: Window,
+    /// The losses so far.
+    pub losses: Losses,
     /// Steps made.
     pub step: u64,
     /// The EMA's clock, as bits: decimal text would round it.
@@ -46,13 +45,37 @@ pub struct Header {
     pub clocks: Vec<(u64, u64)>,
 }
 
-/// The losses since the last line of `metrics.jsonl`, which holds those before.
+/// The losses of a run: the means that stand in `metrics.jsonl`, and what has come since the last.
+///
+/// Numbers are kept as their bits: decimal text would round them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// Their sum, as bits.
-    pub sum: u64,
-    /// How many they are.
-    pub count: u64,
+pub struct Losses {
+    /// Step and mean since the one before.
+    means: Vec<(u64, u64)>,
+    sum: u64,
+    count: u64,
+}
+
+impl Losses {
+    /// Adds the loss of a step; when `ends` ends a span of steps with it, the mean loss of the span and the
+    /// number of its steps.
+    pub fn add(&mut self, step: u64, loss: f32, ends: bool) -> Option<(f64, u64)> {
+        let sum = f64::from_bits(self.sum) + f64::from(loss);
+        let count = self.count + 1;
+        if !ends {
+            (self.sum, self.count) = (sum.to_bits(), count);
+            return None;
+        }
+        let mean = sum / count as f64;
+        (self.sum, self.count) = (0, 0);
+        self.means.push((step, mean.to_bits()));
+        Some((mean, count))
+    }
+
+    /// Step and mean loss of every span that has ended.
+    pub fn means(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.means.iter().map(|&(step, mean)| (step, f64::from_bits(mean)))
+    }
 }
 
 /// A class of the training data.

@@ -5,7 +5,6 @@
 
 pub mod bench;
 pub mod checkpoint;
-pub mod classifier;
 pub mod cli;
 pub mod curate;
 pub mod data;

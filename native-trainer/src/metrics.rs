@@ -1,6 +1,7 @@
 //! What a run leaves for people and programs to watch: `metrics.jsonl`, one object a line, and event files
 //! for TensorBoard in `tensorboard/`.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Losses;
 use crate::error::Error;
 use crate::files::{WriteError, create_folder, write_atomic};
 
@@ -18,10 +20,12 @@ pub struct Metrics {
     pub step: u64,
     /// Mean squared error.
     pub loss: f64,
-    /// Images trained on per second.
-    pub images_per_second: f64,
-    /// Learning rate of the last step.
-    pub learning_rate: f64,
+    /// Images trained on per second; none where only a checkpoint remembers the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_per_second: Option<f64>,
+    /// Learning rate of the last step; none where only a checkpoint remembers the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
 }
 
 /// The metrics of the run in `run`; lines that are none are passed over.
@@ -51,15 +55,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens the files of a run that goes on from `step`: what was written after that step is taken back.
+    /// Opens the files of a run that goes on from `step`: what was written after that step is taken back,
+    /// and lines that are lost come again from the checkpoint's `losses`.
     ///
     /// # Errors
     /// [`Error::Read`] or [`Error::Write`] names the file.
-    pub fn open(run: &Path, step: u64) -> Result<Self, Error> {
+    pub fn open(run: &Path, step: u64, losses: &Losses) -> Result<Self, Error> {
+        let remembered = losses
+            .means()
+            .map(|(step, loss)| (step, Metrics { step, loss, images_per_second: None, learning_rate: None }));
+        let mut all: BTreeMap<u64, Metrics> = remembered.collect();
+        all.extend(read(run)?.into_iter().map(|metrics| (metrics.step, metrics)));
         let mut kept = Vec::new();
-        for metrics in read(run)?.iter().filter(|metrics| metrics.step <= step) {
-            line(metrics, &mut kept);
-        }
+        all.values().filter(|metrics| metrics.step <= step).for_each(|metrics| line(metrics, &mut kept));
         let path = path(run);
         write_atomic(&path, &kept)?;
         let append = |path: &Path| {
@@ -86,10 +94,11 @@ impl Writer {
         let written = self.lines.write_all(&bytes);
         written.map_err(|source| WriteError { path: self.path.clone(), source })?;
         let figures = [
-            ("loss", metrics.loss),
+            ("loss", Some(metrics.loss)),
             ("images_per_second", metrics.images_per_second),
             ("learning_rate", metrics.learning_rate),
         ];
+        let figures: Vec<_> = figures.into_iter().filter_map(|(name, figure)| Some((name, figure?))).collect();
         self.event(metrics.step, &events::scalars(&figures))
     }
 
@@ -191,13 +200,23 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_takes_back_what_it_will_write_again() {
         let run = tempfile::tempdir().unwrap();
-        let metrics = |step| Metrics { step, loss: 0.5, images_per_second: 9.0, learning_rate: 1e-3 };
-        let mut writer = Writer::open(run.path(), 0).unwrap();
+        let (images_per_second, learning_rate) = (Some(9.0), Some(1e-3));
+        let metrics = |step| Metrics { step, loss: 0.5, images_per_second, learning_rate };
+        let mut losses = Losses::default();
+        let mut writer = Writer::open(run.path(), 0, &losses).unwrap();
         [20, 40, 60].iter().for_each(|step| writer.write(&metrics(*step)).unwrap());
         // The power went while a line was written.
         writer.lines.write_all(b"{\"step\": 8").unwrap();
-        let mut writer = Writer::open(run.path(), 40).unwrap();
+        for step in 1..=40 {
+            let _ = losses.add(step, 0.5, step % 20 == 0);
+        }
+        let mut writer = Writer::open(run.path(), 40, &losses).unwrap();
         writer.write(&metrics(60)).unwrap();
         assert_eq!(read(run.path()).unwrap(), [20, 40, 60].map(metrics));
+        // The file is gone; the checkpoint remembers its losses.
+        std::fs::remove_file(path(run.path())).unwrap();
+        Writer::open(run.path(), 40, &losses).unwrap();
+        let remembered = |step| Metrics { step, loss: 0.5, images_per_second: None, learning_rate: None };
+        assert_eq!(read(run.path()).unwrap(), [20, 40].map(remembered));
     }
 }

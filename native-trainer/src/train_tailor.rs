@@ -8,7 +8,7 @@ use tailor_packs::{
     read_learngene, read_tailor, write_tailor,
 };
 
-use crate::checkpoint::{self, ClassName, Stored, Window};
+use crate::checkpoint::{self, ClassName, Losses, Stored};
 use crate::cli::{Recipe, TrainTailorArgs, Training};
 use crate::data::{Options, names};
 use crate::device;
@@ -74,13 +74,13 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     if data.len() < FEW {
         eprintln!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
     }
-    let (trainer, window) = match stored {
+    let (trainer, losses) = match stored {
         Some(stored) => {
             if stored.header.classes[0].count != data.len() {
                 eprintln!("note: {} holds other images than when the run was begun", args.data.display());
             }
             stored.announce();
-            (stored.restore(&device)?, stored.header.window)
+            (stored.restore(&device)?, stored.header.losses)
         }
         None => {
             let shared = Learned::new(flat(&learngene.tensors, &config.learngene_tensors()));
@@ -90,7 +90,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
             };
             let bank = TailorBank::from_states(vec![Learned::new(first)]);
             let trainer = Trainer::from_parts(&config, &device, shared, bank, 0, 0.0);
-            (trainer.with_frozen_learngene(), Window::default())
+            (trainer.with_frozen_learngene(), Losses::default())
         }
     };
     let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
@@ -100,7 +100,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
         recipe,
         classes: vec![name],
         frozen: Some(digest),
-        window,
+        losses,
         again: "the same command".to_owned(),
     }
     .go(&data, trainer)?;

@@ -17,7 +17,7 @@ use rand::Rng;
 use support::{batch, settings, trainer};
 use tailor_core::noise::{Stream, generator};
 use tailor_packs::ModelConfig;
-use tailor_trainer::checkpoint::{self, ClassName, Header, Window};
+use tailor_trainer::checkpoint::{self, ClassName, Header, Losses};
 use tailor_trainer::cli::{Recipe, Training};
 use tailor_trainer::files::{Disk, OnDisk};
 use tailor_trainer::train::trainer::Trainer;
@@ -38,11 +38,15 @@ fn advance(trainer: &mut Trainer, to: u64) {
 fn about() -> Header {
     let model = ModelConfig::preset("tiny").unwrap();
     let class = |i: usize| ClassName { id: format!("class-{i}"), name: format!("Class {i}"), count: 10 };
+    let mut losses = Losses::default();
+    for step in 1..=23 {
+        let _ = losses.add(step, 0.1, step % 10 == 0);
+    }
     Header {
         recipe: Recipe { name: "tiny".to_owned(), model, training: Training::default() },
         classes: (0..CLASSES).map(class).collect(),
         frozen: None,
-        window: Window { sum: 0.1f64.to_bits(), count: 3 },
+        losses,
         step: 0,
         ema_clock: 0,
         clocks: Vec::new(),
@@ -201,7 +205,8 @@ fn a_trainer_killed_at_any_moment_goes_on_and_ends_like_one_that_was_not() {
         command
     };
     let mut rng = generator(2, Stream::Start);
-    assert!(train("killed", 25).output().unwrap().status.success());
+    // A run that ends where a line of metrics is due anyway and is then prolonged.
+    assert!(train("killed", 20).output().unwrap().status.success());
     let mut at_kill = Vec::new();
     for kill in 0..kills {
         let mut child = train("killed", 1_000_000).spawn().unwrap();
@@ -214,7 +219,7 @@ fn a_trainer_killed_at_any_moment_goes_on_and_ends_like_one_that_was_not() {
         assert!(stored.passed_over.is_empty(), "kill {kill}: {:?}", stored.passed_over);
         at_kill.push(stored.header.step);
     }
-    assert!(at_kill.is_sorted() && at_kill[at_kill.len() - 1] > 25, "{at_kill:?}");
+    assert!(at_kill.is_sorted() && at_kill[at_kill.len() - 1] > 20, "{at_kill:?}");
     let steps = at_kill[at_kill.len() - 1] + 2;
     println!("{kills} kills, the last after step {}", steps - 2);
     for out in ["killed", "whole"] {

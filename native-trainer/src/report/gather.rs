@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tailor_core::{Item, SampleSettings, Sampler};
 
-use super::{Apart, DataCard, Grid, Point, Report};
+use super::{Apart, DataCard, Grid, Report};
 use crate::checkpoint::{self, Header};
 use crate::cli::{self, ReportArgs};
 use crate::data::Dataset;
@@ -52,12 +52,6 @@ pub fn note_data(run: &Path, path: &Path, data: &Dataset) -> Result<(), Error> {
 /// Anything wrong with device or disk.
 pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Result<(), Error> {
     let (config, training) = (trainer.config(), &header.recipe.training);
-    let point = |m: metrics::Metrics| Point {
-        step: m.step,
-        loss: m.loss,
-        images_per_second: m.images_per_second,
-        learning_rate: m.learning_rate,
-    };
     let settings = [serde_json::to_value(config), serde_json::to_value(training)];
     let settings = settings.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
     let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -72,7 +66,7 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
         title: header.recipe.name.clone(),
         step: trainer.step,
         steps: training.steps,
-        metrics: metrics::read(run)?.into_iter().map(point).collect(),
+        metrics: metrics::read(run)?,
         grids: grids(run)?,
         apart: Some(apart(header, trainer)?),
         settings: settings.map(|(name, value)| (name, text(&value))).collect(),

@@ -16,6 +16,8 @@ use chart::{Curve, Scale, brief};
 pub use gather::{note_data, run, write};
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Metrics;
+
 /// Most grids that are shown.
 const GRIDS: usize = 6;
 
@@ -43,7 +45,7 @@ pub struct Report {
     /// Steps planned.
     pub steps: u64,
     /// The lines of `metrics.jsonl`, in their order there; steps that were made twice count as made last.
-    pub metrics: Vec<Point>,
+    pub metrics: Vec<Metrics>,
     /// Samples over time at fixed seeds, oldest first (Figure 6 of the paper).
     pub grids: Vec<Grid>,
     /// With and without tailors for two seeds (Figure 7).
@@ -56,19 +58,6 @@ pub struct Report {
     pub data: DataCard,
     /// What it runs on, such as "2 cores, cpu, tailor 0.1.0".
     pub machine: String,
-}
-
-/// Means over some steps, up to `step`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// Steps made by then.
-    pub step: u64,
-    /// Mean loss.
-    pub loss: f64,
-    /// Training images per second.
-    pub images_per_second: f64,
-    /// Learning rate of the last of the steps.
-    pub learning_rate: f64,
 }
 
 /// Samples of one moment: a row for each seed, the last for the learngene alone; a column for each class.
@@ -134,8 +123,8 @@ impl Report {
     }
 
     /// The metrics with steps rising: a resumed run makes the steps since its checkpoint once more.
-    fn history(&self) -> Vec<&Point> {
-        let mut history: Vec<&Point> = Vec::with_capacity(self.metrics.len());
+    fn history(&self) -> Vec<&Metrics> {
+        let mut history: Vec<&Metrics> = Vec::with_capacity(self.metrics.len());
         for point in &self.metrics {
             while history.pop_if(|earlier| earlier.step >= point.step).is_some() {}
             history.push(point);
@@ -158,8 +147,8 @@ impl Report {
         }
     }
 
-    fn figures(&self, history: &[&Point]) -> Markup {
-        let mut rates: Vec<f64> = history.iter().map(|p| p.images_per_second).collect();
+    fn figures(&self, history: &[&Metrics]) -> Markup {
+        let mut rates: Vec<f64> = history.iter().filter_map(|p| p.images_per_second).collect();
         rates.sort_by(f64::total_cmp);
         let figure = |name: &str, value: &str, note: &str| {
             html! { div { dt { (name) } dd { b { (value) } " " span.note { (note) } } } }
@@ -181,12 +170,13 @@ impl Report {
     }
 
     /// Seconds that the steps of `history` took, if the settings say how many images a step has.
-    fn seconds(&self, history: &[&Point]) -> Option<f64> {
+    fn seconds(&self, history: &[&Metrics]) -> Option<f64> {
         let (_, batch) = self.settings.iter().find(|(name, _)| name == "batch_size")?;
         let batch: f64 = batch.parse().ok()?;
         let begun = std::iter::once(0).chain(history.iter().map(|p| p.step));
-        let spent = begun.zip(history).filter(|(_, p)| p.images_per_second > 0.0);
-        let seconds: f64 = spent.map(|(from, p)| (p.step - from) as f64 * batch / p.images_per_second).sum();
+        let rate = |p: &Metrics| p.images_per_second.filter(|rate| *rate > 0.0);
+        let spent = begun.zip(history).filter_map(|(from, p)| Some((p.step - from) as f64 * batch / rate(p)?));
+        let seconds: f64 = spent.sum();
         (seconds > 0.0).then_some(seconds)
     }
 
@@ -310,8 +300,10 @@ impl DataCard {
     }
 }
 
-fn curves(history: &[&Point]) -> Markup {
-    let values = |value: fn(&Point) -> f64| history.iter().map(|p| (p.step as f64, value(p))).collect();
+fn curves(history: &[&Metrics]) -> Markup {
+    let values = |value: fn(&Metrics) -> Option<f64>| {
+        history.iter().filter_map(|p| Some((p.step as f64, value(p)?))).collect()
+    };
     let curve = |name, points, scale, smooth| Curve { name, points, scale, smooth }.figure();
     html! {
         section.curves {
@@ -319,7 +311,7 @@ fn curves(history: &[&Point]) -> Markup {
             @if history.is_empty() {
                 p.note { "No measurements yet: the first come a few seconds into the run." }
             }
-            (curve("Loss", values(|p| p.loss), Scale::Fit, true))
+            (curve("Loss", values(|p| Some(p.loss)), Scale::Fit, true))
             (curve("Learning rate", values(|p| p.learning_rate), Scale::FromZero, false))
             (curve("Images per second", values(|p| p.images_per_second), Scale::FromZero, true))
         }
@@ -356,8 +348,8 @@ fn duration(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    fn point(step: u64, loss: f64) -> Point {
-        Point { step, loss, images_per_second: 80.0, learning_rate: 1e-3 }
+    fn point(step: u64, loss: f64) -> Metrics {
+        Metrics { step, loss, images_per_second: Some(80.0), learning_rate: Some(1e-3) }
     }
 
     /// A run of `grids` grids and 200 measurements.

@@ -18,7 +18,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::limits;
 
-use crate::checkpoint::{self, ClassName, Header, Window};
+use crate::checkpoint::{self, ClassName, Header, Losses};
 use crate::cli::{Recipe, RunningFlags, TrainArgs, Training};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
@@ -79,20 +79,20 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     let options = Options::for_model(&recipe.model, args.running.strict).with_cache(cache);
     let data = open_data(&args.data, &options)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
-    let (trainer, window) = match stored {
+    let (trainer, losses) = match stored {
         Some(stored) => {
             same_classes(&stored.header.classes, &classes, &args.data)?;
             stored.announce();
-            (stored.restore(&device)?, stored.header.window)
+            (stored.restore(&device)?, stored.header.losses)
         }
         None => {
             let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device);
-            (trainer, Window::default())
+            (trainer, Losses::default())
         }
     };
     let (out, running) = (&args.out, &args.running);
     report::note_data(out, &args.data, &data)?;
-    let run = Run { out, running, recipe, classes, frozen: None, window, again: command_again() };
+    let run = Run { out, running, recipe, classes, frozen: None, losses, again: command_again() };
     if let Some(trainer) = run.go(&data, trainer)? {
         let page = out.join("report.html");
         let header = checkpoint::latest(out)?.map(|stored| stored.header);
@@ -164,7 +164,7 @@ pub(crate) struct Run<'a> {
     pub(crate) recipe: Recipe,
     pub(crate) classes: Vec<ClassName>,
     pub(crate) frozen: Option<tailor_packs::Digest>,
-    pub(crate) window: Window,
+    pub(crate) losses: Losses,
     /// The command that goes on with this run.
     pub(crate) again: String,
 }
@@ -176,7 +176,7 @@ impl Run<'_> {
         let training = self.recipe.training.clone();
         let trainer = trainer.with_micro_batch(training.micro_batch);
         let mut trainer = device::set_up(trainer, &self.running.device)?;
-        let mut metrics = Writer::open(self.out, trainer.step)?;
+        let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
         let interrupted = watch_for_interrupt();
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
@@ -201,13 +201,17 @@ impl Run<'_> {
                 let step = trainer.step;
                 let last = step == training.steps;
                 if let Some((loss, count)) =
-                    self.window.add(loss, last || step.is_multiple_of(training.log_every))
+                    self.losses.add(step, loss, last || step.is_multiple_of(training.log_every))
                 {
                     let images = count.min(step - begun) as f64 * training.batch_size as f64;
                     let images_per_second = images / since.elapsed().saturating_sub(aside).as_secs_f64();
                     (since, aside) = (Instant::now(), Duration::ZERO);
-                    let learning_rate = settings.learning_rate;
-                    metrics.write(&Metrics { step, loss, images_per_second, learning_rate })?;
+                    metrics.write(&Metrics {
+                        step,
+                        loss,
+                        images_per_second: Some(images_per_second),
+                        learning_rate: Some(settings.learning_rate),
+                    })?;
                 }
                 watch.step(step, loss, training.batch_size);
                 let stop = interrupted.load(Ordering::Relaxed)
@@ -236,7 +240,7 @@ impl Run<'_> {
             recipe: self.recipe.clone(),
             classes: self.classes.clone(),
             frozen: self.frozen,
-            window: self.window.clone(),
+            losses: self.losses.clone(),
             step: 0,
             ema_clock: 0,
             clocks: Vec::new(),
@@ -269,16 +273,6 @@ impl Run<'_> {
             what: format!("the loss is {loss} at step {step}: the run has diverged"),
             help: "resume from the last checkpoint with a smaller --learning-rate".to_owned(),
         }
-    }
-}
-
-impl Window {
-    /// Adds the loss of a step; when the window ends with it, the mean loss in it and the number of steps.
-    fn add(&mut self, loss: f32, ends: bool) -> Option<(f64, u64)> {
-        let sum = f64::from_bits(self.sum) + f64::from(loss);
-        let count = self.count + 1;
-        *self = if ends { Self::default() } else { Self { sum: sum.to_bits(), count } };
-        ends.then_some((sum / count as f64, count))
     }
 }
 

@@ -1,13 +1,21 @@
 //! `tailor evaluate`: does a gallery draw what it is asked for, and does its learngene stand for no
 //! class in particular? Judged by a [`Classifier`] that this command trains on the real images.
 
+pub mod classifier;
+pub mod frechet;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tailor_core::{Item, Model};
 
-use crate::classifier::Classifier;
+use classifier::{Classifier, FEATURES, Reading};
+use frechet::Gaussian;
+use rand::seq::SliceRandom;
+use tailor_core::noise::{Stream, generator};
+
 use crate::cli::{self, EvaluateArgs};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
@@ -18,6 +26,11 @@ use crate::{device, sample};
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
 const CONFUSABLE: f64 = 0.05;
+
+/// Real images with which samples are compared, at most.
+const REAL: usize = 10_000;
+/// Samples below which a Fréchet distance says more about their number than about them.
+const FEW: usize = 200;
 
 /// What the evaluation found.
 #[derive(Debug, Serialize)]
@@ -36,6 +49,10 @@ pub struct Report {
     pub confusable: Vec<[String; 2]>,
     /// Agreement of each class, the worst first.
     pub classes: Vec<ClassReport>,
+    /// How far the samples lie from real images of their classes; none for too few of either.
+    pub frechet: Option<Frechet>,
+    /// Classes of the data that were not sampled; the reader knows them all the same.
+    pub not_sampled: Vec<String>,
     /// Samples made of the learngene alone.
     pub learngene_samples: usize,
     /// The class for which the reader takes most of them, and the share.
@@ -44,6 +61,17 @@ pub struct Report {
     pub learngene_classes: usize,
     /// Entropy of its answers in nats; the logarithm of the number of classes at most.
     pub learngene_entropy: f64,
+}
+
+/// Fréchet distances in the reader's features.
+#[derive(Debug, Serialize)]
+pub struct Frechet {
+    /// From the samples to the real images.
+    pub samples: f64,
+    /// From one half of the real images to the other: what no sample can be expected to beat.
+    pub real_halves: f64,
+    /// Real images behind both figures.
+    pub real_images: usize,
 }
 
 /// One class of the report.
@@ -65,9 +93,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     let gallery = Gallery::open(&args.gallery)?;
     let data = Dataset::open(&args.data, &Options::for_model(&gallery.index.config, false))?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
-    for id in &ids {
-        gallery.class(id)?;
-    }
+    let sampled = sampled(args, &gallery, &data)?;
     let device = device::open(args.device)?;
     let sources: BTreeSet<&String> = data.sources.iter().collect();
     let held_out: BTreeSet<&String> = sources.into_iter().step_by(args.hold_out as usize).collect();
@@ -79,54 +105,112 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         bar.set_position(step as u64);
     });
     bar.finish_and_clear();
-    let answers = reader.read(&data.batch(&held_out));
+    let answers = reader.read(&data.batch(&held_out)).answers;
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
 
-    let model = sample::assemble(&gallery, &ids, &device)?;
-    let asked: Vec<usize> = (0..ids.len()).flat_map(|c| vec![c; args.per_class]).collect();
+    let chosen: Vec<String> = sampled.iter().map(|&c| ids[c].clone()).collect();
+    let model = sample::assemble(&gallery, &chosen, &device)?;
+    let asked: Vec<usize> = sampled.iter().flat_map(|&c| vec![c; args.per_class]).collect();
     let item = |(i, class): (usize, Option<usize>)| Item {
         gate: class.map(|c| (ids[c].clone(), 1.0)).into_iter().collect(),
         seed: args.seed.wrapping_add((i % args.per_class.max(1)) as u64),
     };
     let of_classes = asked.iter().map(|c| Some(*c)).enumerate().map(item).collect();
-    let made = answers_to(args, &gallery, &model, &reader, of_classes, "sampling every class")?;
-    let made = Confusion::new(ids.len(), asked.into_iter().zip(made));
+    let made = readings_of(args, &gallery, &model, &reader, of_classes, "sampling every class")?;
+    let frechet = frechet(args.seed, &data, &sampled, &reader, &made.features);
+    let made = Confusion::new(ids.len(), asked.into_iter().zip(made.answers));
     let alone = (0..args.per_class.max(1) * 10)
         .map(|i| Item { gate: Vec::new(), seed: args.seed.wrapping_add(i as u64) })
         .collect();
-    let alone = answers_to(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
-    let report = report(&data, &real, &made, &alone);
+    let alone = readings_of(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
+    let report = Report { frechet, ..report(&data, &real, &made, &alone.answers, &sampled) };
     if let Some(path) = &args.out {
         write_atomic(path, cli::json(&report).as_bytes())?;
     }
     cli::print(&if args.json { cli::json(&report) } else { in_words(&report) })
 }
 
+/// The classes to sample, by their numbers in the data: those asked for, or all that the gallery has.
+fn sampled(args: &EvaluateArgs, gallery: &Gallery, data: &Dataset) -> Result<Vec<usize>, Error> {
+    let number = |id: &str| data.classes.iter().position(|class| class.id == id);
+    let refused = |what: String| Error::Refused {
+        what,
+        help: format!("name a --data folder that has a folder for each class of {}", args.gallery.display()),
+    };
+    if args.classes.is_empty() {
+        let found: Vec<usize> = gallery.index.classes.iter().filter_map(|class| number(&class.id)).collect();
+        return match found.is_empty() {
+            true => Err(refused(format!("{} has no class of the gallery", args.data.display()))),
+            false => Ok(found),
+        };
+    }
+    let find = |asked: &String| {
+        let id = &gallery.class(asked)?.id;
+        number(id).ok_or_else(|| refused(format!("{} has no class {id}", args.data.display())))
+    };
+    args.classes.iter().map(find).collect()
+}
+
+/// The distances of the samples of some classes, and of two halves of the real images of those classes.
+fn frechet(
+    seed: u64,
+    data: &Dataset,
+    sampled: &[usize],
+    reader: &Classifier,
+    samples: &[f32],
+) -> Option<Frechet> {
+    let mut images: Vec<usize> =
+        (0..data.len()).filter(|&i| sampled.contains(&(data.labels[i] as usize))).collect();
+    images.shuffle(&mut generator(seed, Stream::Training(classifier::ORDER, u32::MAX)));
+    images.truncate(REAL);
+    if images.len() < 2 * FEW || samples.len() < FEW * FEATURES {
+        return None;
+    }
+    let features = reader.read(&data.batch(&images)).features;
+    let (one, other) = features.split_at(images.len() / 2 * FEATURES);
+    let fit = |features| Gaussian::fit(features, FEATURES);
+    Some(Frechet {
+        samples: fit(samples)?.distance(&fit(&features)?),
+        real_halves: fit(one)?.distance(&fit(other)?),
+        real_images: images.len(),
+    })
+}
+
+/// A bar on a terminal, else a line that says what begins.
 fn bar(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        eprintln!("{what}");
+    }
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {eta} left");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
 
-/// What the reader says of each item's sample.
-fn answers_to(
+/// What the reader makes of each item's sample.
+fn readings_of(
     args: &EvaluateArgs,
     gallery: &Gallery,
     model: &Model,
     reader: &Classifier,
     items: Vec<Item>,
     what: &'static str,
-) -> Result<Vec<usize>, Error> {
+) -> Result<Reading, Error> {
     let bar = bar(what);
     bar.set_length(items.len() as u64);
     let batches: Vec<Vec<Item>> = items.chunks(50).map(<[Item]>::to_vec).collect();
-    let answers = Workers::new(model.device()).map(batches, |items| {
+    let readings = Workers::new(model.device()).map(batches, |items| {
         let n = items.len() as u64;
         let images = sample::generate(model, sample::settings(gallery, &args.sampling, items)?)?;
         bar.inc(n);
         Ok(reader.read(&images.values))
     });
     bar.finish_and_clear();
-    Ok(answers.into_iter().collect::<Result<Vec<_>, Error>>()?.concat())
+    let mut all = Reading::default();
+    for reading in readings {
+        let Reading { answers, features } = reading.map_err(|error: Error| error)?;
+        all.answers.extend(answers);
+        all.features.extend(features);
+    }
+    Ok(all)
 }
 
 /// How often class `a` was answered with class `b`.
@@ -158,7 +242,13 @@ impl Confusion {
     }
 }
 
-fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize]) -> Report {
+fn report(
+    data: &Dataset,
+    real: &Confusion,
+    made: &Confusion,
+    alone: &[usize],
+    sampled: &[usize],
+) -> Report {
     let name = |class: usize| data.classes[class].name.clone();
     let k = real.classes;
     let confused = |a, b| a != b && (real.share(a, b) >= CONFUSABLE || real.share(b, a) >= CONFUSABLE);
@@ -168,7 +258,7 @@ fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize]) -
         let most = others.max_by_key(|b| made.row(a)[*b]);
         ClassReport { name: name(a), agreement: made.share(a, a), taken_for: most.map(name) }
     };
-    let mut classes: Vec<ClassReport> = (0..k).map(class).collect();
+    let mut classes: Vec<ClassReport> = sampled.iter().copied().map(class).collect();
     classes.sort_by(|a, b| a.agreement.total_cmp(&b.agreement));
     let mut answers = BTreeMap::<usize, usize>::new();
     alone.iter().for_each(|answer| *answers.entry(*answer).or_default() += 1);
@@ -183,6 +273,8 @@ fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize]) -
         agreement_up_to_confusable: made.accuracy(|a, b| a == b || confused(a, b)),
         confusable: pairs.map(|(a, b)| [name(a), name(b)]).collect(),
         classes,
+        frechet: None,
+        not_sampled: (0..k).filter(|c| !sampled.contains(c)).map(name).collect(),
         learngene_samples: alone.len(),
         learngene_most: most,
         learngene_classes: answers.len(),
@@ -198,11 +290,23 @@ fn in_words(report: &Report) -> String {
         format!("{} {}{instead}", c.name, percent(c.agreement))
     };
     let worst: Vec<String> = report.classes.iter().take(8).map(worst).collect();
+    let frechet = report.frechet.as_ref().map_or(String::new(), |f| {
+        format!(
+            "Fréchet distance to {} real images in the classifier's features: {:.3}; between two halves of \
+             these: {:.3}\n",
+            f.real_images, f.samples, f.real_halves
+        )
+    });
+    let others = match report.not_sampled.len() {
+        0 => String::new(),
+        n => format!("not sampled: {n} classes of the data, which the classifier knows all the same\n"),
+    };
     format!(
         "classifier on {} real images of sources it never saw: {}\n\
          agreement with the asked class, {} samples: {}\n\
          the same, pairs confused on real images counted as one: {}  ({})\n\
          lowest: {}\n\
+         {others}{frechet}\
          learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n",
         report.held_out_images,
         percent(report.classifier_accuracy),

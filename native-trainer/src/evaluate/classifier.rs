@@ -18,7 +18,20 @@ const CHANNELS: [usize; 3] = [24, 48, 96];
 const BATCH: usize = 128;
 const RATE: f64 = 2e-3;
 /// Streams of the classifier's own draws.
-const ORDER: u32 = 100;
+pub const ORDER: u32 = 100;
+
+/// Values that describe an image for the Fréchet distance: the last convolution's channels, each averaged
+/// over the image.
+pub const FEATURES: usize = CHANNELS[2];
+
+/// What the reader makes of some images.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The likeliest class of each.
+    pub answers: Vec<usize>,
+    /// [`FEATURES`] values of each.
+    pub features: Vec<f32>,
+}
 
 /// The reader.
 pub struct Classifier {
@@ -92,8 +105,8 @@ impl Classifier {
         }
     }
 
-    /// The likeliest class of each image; `images` is `[B, C, H, W]` in `[-1, 1]`, flat.
-    pub fn read(&self, images: &[f32]) -> Vec<usize> {
+    /// What the reader makes of images `[B, C, H, W]` in `[-1, 1]`, flat.
+    pub fn read(&self, images: &[f32]) -> Reading {
         let n = self.channels * self.size * self.size;
         let parameters: Vec<Tensor<1>> = self.parameters.iter().map(|s| s.parameter.clone()).collect();
         let classes = self.shapes.last().map_or(1, |s| s[0]);
@@ -101,17 +114,25 @@ impl Classifier {
             let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             best.map_or(0, |(class, _)| class)
         };
-        let mut found = Vec::new();
+        let values = |data: TensorData| data.convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
+        let mut reading = Reading::default();
         for batch in images.chunks(n * 256) {
-            let scores = self.forward(&parameters, batch.to_vec(), batch.len() / n, &self.device);
-            let scores = scores.into_data().convert::<f32>();
-            found.extend(scores.as_slice::<f32>().unwrap_or(&[]).chunks_exact(classes).map(best));
+            let maps = self.maps(&parameters, batch.to_vec(), batch.len() / n, &self.device);
+            let features = maps.clone().mean_dims(&[2, 3]);
+            let scores = values(self.scores(&parameters, maps).into_data());
+            reading.answers.extend(scores.chunks_exact(classes).map(best));
+            reading.features.extend(values(features.into_data()));
         }
-        found
+        reading
     }
 
     /// Scores `[B, K]`.
     fn forward(&self, parameters: &[Tensor<1>], images: Vec<f32>, b: usize, device: &Device) -> Tensor<2> {
+        self.scores(parameters, self.maps(parameters, images, b, device))
+    }
+
+    /// What the last convolution finds, `[B, FEATURES, S, S]`.
+    fn maps(&self, parameters: &[Tensor<1>], images: Vec<f32>, b: usize, device: &Device) -> Tensor<4> {
         let shape = [b, self.channels, self.size, self.size];
         let mut x = Tensor::<4>::from_data(TensorData::new(images, shape), device);
         for layer in 0..CHANNELS.len() {
@@ -120,9 +141,14 @@ impl Classifier {
             let bias = Some(parameters[2 * layer + 1].clone());
             x = relu(module::conv2d(x, weight, bias, ConvOptions::new([2, 2], [1, 1], [1, 1], 1)));
         }
+        x
+    }
+
+    fn scores(&self, parameters: &[Tensor<1>], maps: Tensor<4>) -> Tensor<2> {
         let last = 2 * CHANNELS.len();
         let [inputs, classes] = [self.shapes[last][0], self.shapes[last][1]];
         let weight = parameters[last].clone().reshape([inputs, classes]);
-        module::linear(x.reshape([b, inputs]), weight, Some(parameters[last + 1].clone()))
+        let b = maps.dims()[0];
+        module::linear(maps.reshape([b, inputs]), weight, Some(parameters[last + 1].clone()))
     }
 }

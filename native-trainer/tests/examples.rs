@@ -1,0 +1,120 @@
+//! Every example that `--help` prints works when pasted.
+//!
+//! They run in a folder that holds what they name. Only the model is made `tiny` and long runs are cut
+//! short, so that all take seconds.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const TAILOR: &str = env!("CARGO_BIN_EXE_tailor");
+
+/// Examples by the command that they show, in the order of the help, each as one line.
+fn examples() -> BTreeMap<String, Vec<String>> {
+    let help = |command: &str| {
+        let output = Command::new(TAILOR).args(command.split(' ').skip(1)).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut commands = vec!["tailor".to_owned()];
+    let (mut found, mut i) = (BTreeMap::new(), 0);
+    while let Some(command) = commands.get(i).cloned() {
+        let text = help(&command);
+        let below = text.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or("");
+        let names = below.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+        commands.extend(names.map(|name| format!("{command} {name}")));
+        let text = text.replace("\\\n", " ");
+        let lines = text.lines().map(str::trim).filter(|line| {
+            line.starts_with("tailor ") && !line.contains("[OPTIONS]") || line.starts_with("source ")
+        });
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        assert!(!lines.is_empty(), "{command} --help has no example");
+        found.insert(command, lines);
+        i += 1;
+    }
+    found
+}
+
+fn images(folder: &Path, count: u8) {
+    fs::create_dir_all(folder).unwrap();
+    for n in 0..count {
+        let shade = |x: u32, y: u32| image::Luma([(x * 7 + y * u32::from(n)) as u8]);
+        image::GrayImage::from_fn(32, 32, shade).save(folder.join(format!("{n}.png"))).unwrap();
+    }
+}
+
+fn idx(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let file = |name: &str, header: &[u32], values: usize| {
+        let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bytes.extend((0..values).map(|i| (i % 4) as u8));
+        fs::write(folder.join(name), bytes).unwrap();
+    };
+    file("train-images-idx3-ubyte", &[0x803, 8, 28, 28], 8 * 28 * 28);
+    file("train-labels-idx1-ubyte", &[0x801, 8], 8);
+}
+
+#[test]
+fn every_example_of_the_help_works_when_pasted() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |path: &str| home.path().join(path);
+    for data in ["my-images", "letters", "greek"] {
+        images(&at(data).join("latin-capital-a"), 24);
+        images(&at(data).join("latin-capital-b"), 24);
+    }
+    images(&at("greek/greek-small-xi"), 24);
+    images(&at("images/alpha"), 24);
+    idx(&at("fashion-mnist"));
+    fs::create_dir_all(at("web/dist")).unwrap();
+    fs::write(at("web/dist/index.html"), "page").unwrap();
+    fs::create_dir_all(at("bin")).unwrap();
+    std::os::unix::fs::symlink(TAILOR, at("bin/tailor")).unwrap();
+    let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+    let paste = |line: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-euc", line]).current_dir(home.path()).env("HOME", home.path()).env("PATH", &path);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let shortened = |line: &str| {
+        let command = line.split(' ').nth(1).unwrap();
+        let line = line.replace("--preset letters", "--preset tiny").replace(" --open", "");
+        match command {
+            "train" => {
+                let tiny = if line.contains("--preset") || line.contains("--resume") { "" } else { "--preset tiny" };
+                format!("{line} {tiny} --batch-size 2 --sample-every 0 --max-minutes 0.01")
+            }
+            "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
+            "evaluate" => line.replace("--per-class 100", "--per-class 20"),
+            "bench" => format!("{line} --steps 1 --batch-size 2"),
+            // It serves until somebody ends it.
+            "serve" => format!("{line} & sleep 1; kill -INT $!; wait $!"),
+            _ => line,
+        }
+    };
+    let mut examples = examples();
+    let mut run = |command: &str| {
+        let lines = examples.remove(command).unwrap_or_else(|| panic!("there is no {command}"));
+        lines.iter().for_each(|line| paste(&shortened(line)));
+    };
+    run("tailor");
+    run("tailor train");
+    run("tailor publish");
+    paste("mkdir -p web/galleries && cp -r galleries/letters web/galleries/letters");
+    run("tailor train-tailor");
+    let another = "tailor train-tailor --learngene galleries/letters/letters-*.learngene";
+    for class in ["beta", "greek-small-xi"] {
+        paste(&shortened(&format!("{another} --class {class} images/alpha --out {class}.tailor")));
+    }
+    for command in ["gallery", "gallery add", "gallery remove"] {
+        run(&format!("tailor {command}"));
+        paste("tailor gallery add galleries/letters alpha.tailor greek-small-xi.tailor");
+    }
+    for command in ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"] {
+        run(&format!("tailor {command}"));
+    }
+    assert!(examples.is_empty(), "not tried: {:?}", examples.keys());
+}

@@ -1,0 +1,63 @@
+//! What the command line says, word for word. After a wanted change: `UPDATE_EXPECT=1 just test snapshots`.
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::process::{Command, Stdio};
+
+use expect_test::expect_file;
+
+/// Standard output and error of `tailor LINE`, below the line and its exit status.
+fn tailor(line: &str) -> String {
+    let words = line.split_whitespace();
+    // Without a terminal its width is always the same.
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tailor")).args(words).stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap().replace("\r\n", "\n");
+    // Whatever system it is, its words for a missing file are not ours.
+    let text = text.replace("No such file or directory (os error 2)", "…");
+    format!("$ tailor {line}\n{text}[status {}]\n\n", output.status.code().unwrap())
+}
+
+#[test]
+fn the_help_of_every_command() {
+    let commands = [
+        "", "train", "train-tailor", "publish", "sample", "inspect", "gallery", "gallery add", "gallery remove",
+        "verify", "serve", "bench", "evaluate", "report", "completions", "man",
+    ];
+    let all: String = commands.iter().map(|command| tailor(&format!("{command} --help"))).collect();
+    let listed = tailor("--help");
+    let listed = listed.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        assert!(name == "help" || commands.contains(&name), "{name} has no snapshot");
+    }
+    expect_file!["snapshots/help.txt"].assert_eq(&all);
+}
+
+#[test]
+fn what_inspect_says_of_presets() {
+    let lines =
+        ["inspect --preset letters", "inspect --preset letters --json", "inspect --preset dit-b-2 --tailors 1"];
+    expect_file!["snapshots/inspect.txt"].assert_eq(&lines.map(tailor).concat());
+}
+
+#[test]
+fn refusals_name_what_is_wrong_and_what_to_do() {
+    let lines = [
+        "",
+        "train",
+        "train --data nowhere --out elsewhere",
+        "train --data . --out out --device quantum",
+        "train --data . --out out --steps many",
+        "train --data . --out out --ema nan",
+        "inspect --preset huge",
+        "inspect absent.tailor",
+        "verify absent.tailor",
+        "verify absent",
+        "sample --gallery absent --class A --out a.png",
+        "publish absent --out gallery",
+        "report absent",
+        "bench --preset letters --device cpu --precision bf16",
+    ];
+    expect_file!["snapshots/refusals.txt"].assert_eq(&lines.map(tailor).concat());
+}
