@@ -1,5 +1,6 @@
 //! `tailor bench`: how fast a model trains here, before anybody waits for it overnight.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use tailor_core::noise::{Stream, generator};
 use tailor_packs::{Matrix, ModelConfig};
 
 use crate::cli::{BenchArgs, json, print};
+use crate::data::{Dataset, Options};
 use crate::device;
 use crate::error::Error;
 use crate::train::loader::Draws;
@@ -27,6 +29,8 @@ pub struct Report {
     pub images_per_second: Spread,
     /// Milliseconds of a step.
     pub step_ms: Spread,
+    /// Images per second that the loader reads and decodes from files, where there are any.
+    pub decoded_images_per_second: Option<f64>,
     /// Images per second that the loader draws ahead, on one thread, from decoded images.
     pub loader_images_per_second: f64,
     /// Arithmetic of the model for one image, forward and back, in 10⁹ operations (a product and a sum
@@ -64,6 +68,7 @@ impl Spread {
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let model = args.model.read()?;
     let device = device::open(args.device.device)?;
+    let decoded = args.data.as_deref().map(|data| decode(data, &model)).transpose()?;
     let trainer = Trainer::new(&model, args.classes as usize, 0, &device)
         .with_micro_batch(args.micro_batch.unwrap_or(usize::MAX));
     let mut trainer = device::set_up(trainer, &args.device)?;
@@ -93,6 +98,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         classes: args.classes as usize,
         images_per_second: rates,
         step_ms: Spread::of(times.iter().map(|t| t * 1e3).collect()),
+        decoded_images_per_second: decoded,
         loader_images_per_second: drawn / drawing,
         gflop_per_image: gflop,
         tflops: gflop * rates.median / 1e3,
@@ -101,12 +107,23 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     print(&if args.json { json(&report) } else { in_words(&report) })
 }
 
+/// Images per second that come in from files of which nothing is kept decoded.
+fn decode(data: &Path, model: &ModelConfig) -> Result<f64, Error> {
+    let started = Instant::now();
+    let data = Dataset::open(data, &Options::for_model(model, false))?;
+    Ok(data.len() as f64 / started.elapsed().as_secs_f64())
+}
+
 fn in_words(report: &Report) -> String {
     let Report { images_per_second: rate, step_ms: step, .. } = report;
     let memory =
         report.peak_memory.map_or(String::new(), |bytes| format!("peak memory {} MB\n", bytes / 1_000_000));
+    let decoded = report
+        .decoded_images_per_second
+        .map_or(String::new(), |rate| format!("the loader decodes {rate:.0} images/s\n"));
     format!(
         "{:.0} images/s ({:.0} to {:.0}); a step of {} images takes {:.1} ms\n\
+         {decoded}\
          the loader draws {:.0} images/s ahead\n\
          {:.2} GFLOP an image, {:.3} TFLOP/s\n{memory}",
         rate.median,

@@ -51,7 +51,7 @@ fn row(what: &str, unit: &str, mut figures: Vec<f64>, memory: Option<u64>) -> f6
 fn training() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    random_classes(&data, CLASSES, 20);
+    random_classes(&data, CLASSES, 100);
     let masked = folder.path().join("masked.toml");
     let letters = Command::new(tailor()).args(["inspect", "--preset", "letters", "--toml"]).output().unwrap();
     let letters = String::from_utf8(letters.stdout).unwrap();
@@ -104,6 +104,24 @@ fn training() {
         .iter()
         .skip(1)
         .for_each(|(name, other)| println!("| ratio to: {name} | {:.2} | | |", ours / other));
+    loader(&data);
+}
+
+/// Images per second that the loader decodes from JPEG files, and draws ahead once they are decoded.
+fn loader(pictures: &Path) {
+    let mut rows = [const { Vec::new() }; 2];
+    for _ in 0..ROUNDS {
+        let mut bench = Command::new(tailor());
+        bench.args(["bench", "--preset", "letters", "--device", "cpu", "--steps", "1", "--json", "--data"]);
+        bench.arg(pictures);
+        let report: Value = serde_json::from_str(&run(bench).0).unwrap();
+        for (row, name) in rows.iter_mut().zip(["decoded_images_per_second", "loader_images_per_second"]) {
+            row.push(report[name].as_f64().unwrap());
+        }
+    }
+    let [decoded, drawn] = rows;
+    row("the loader, from JPEG files", "images/s", decoded, None);
+    row("the loader, from decoded images, one thread", "images/s", drawn, None);
 }
 
 /// Step time and memory as classes grow, batch equal. The bank of tailors is host memory.
@@ -189,7 +207,7 @@ fn random_classes(folder: &Path, classes: usize, images: usize) {
                 (seed << 20 | u64::from(x << 10 | y)).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]
             };
             let picture = image::GrayImage::from_fn(32, 32, |x, y| image::Luma([value(x, y)]));
-            picture.save(folder.join(format!("{i}.png"))).unwrap();
+            picture.save(folder.join(format!("{i}.jpg"))).unwrap();
         }
     }
 }

@@ -424,7 +424,8 @@ pub struct ServeArgs {
 #[command(after_help = "\
 Examples:
   tailor bench --preset letters
-  tailor bench --preset letters --classes 1000 --json")]
+  tailor bench --preset letters --classes 1000 --json
+  tailor bench --preset letters --data letters")]
 pub struct BenchArgs {
     /// The model.
     #[command(flatten)]
@@ -435,6 +436,9 @@ pub struct BenchArgs {
     /// Images on a GPU at a time, their gradients added up [default: the whole batch]
     #[arg(long, value_name = "B")]
     pub micro_batch: Option<usize>,
+    /// Images to measure the loader with, read and decoded afresh [default: random ones in memory]
+    #[arg(long, value_name = "DIR|ARCHIVE")]
+    pub data: Option<PathBuf>,
     /// Classes, whose tailors stand in the bank
     #[arg(long, value_name = "K", default_value_t = 62, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub classes: u32,
