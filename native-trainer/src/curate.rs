@@ -3,7 +3,7 @@
 use tailor_packs::index::{INDEX_FILE, tailor_file_name};
 use tailor_packs::{ClassEntry, Digest, FileEntry, limits, read_tailor};
 
-use crate::cli::{GalleryArgs, GalleryChange, print};
+use crate::cli::{GalleryArgs, GalleryChange, json, print};
 use crate::error::Error;
 use crate::files::write_atomic;
 use crate::gallery::{Gallery, read_limited};
@@ -44,5 +44,9 @@ pub fn run(args: &GalleryArgs) -> Result<(), Error> {
     index.version += 1;
     let path = folder.join(INDEX_FILE);
     write_atomic(&path, &index.to_json().map_err(Error::pack(&path))?)?;
-    print(&format!("{} has {} classes, version {}\n", index.id, index.classes.len(), index.version))
+    let (id, classes, version) = (&index.id, index.classes.len(), index.version);
+    match args.json {
+        true => print(&json(&serde_json::json!({ "id": id, "classes": classes, "version": version }))),
+        false => print(&format!("{id} has {classes} classes, version {version}\n")),
+    }
 }

@@ -12,7 +12,7 @@ use tailor_packs::{
 };
 
 use crate::checkpoint::{self, ClassName, Header};
-use crate::cli::{CardFlags, PublishArgs, SamplingFlags};
+use crate::cli::{self, CardFlags, PublishArgs, SamplingFlags};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
@@ -151,6 +151,16 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     };
     write_atomic(&args.out.join(INDEX_FILE), &index.to_json().map_err(packed)?)?;
     let total: u64 = index.files().map(|f| f.size).sum();
+    if args.json {
+        cli::print(&cli::json(&serde_json::json!({
+            "gallery": args.out,
+            "id": index.id,
+            "version": index.version,
+            "classes": index.classes.len(),
+            "bytes": total,
+            "learngene_bytes": index.learngene.size,
+        })))?;
+    }
     eprintln!(
         "published {} classes, {:.2} MB in all, learngene {:.2} MB; look at it with: tailor serve {}",
         index.classes.len(),

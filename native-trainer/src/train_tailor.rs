@@ -9,7 +9,7 @@ use tailor_packs::{
 };
 
 use crate::checkpoint::{self, ClassName, Losses, Stored};
-use crate::cli::{Recipe, TrainTailorArgs, Training};
+use crate::cli::{self, Recipe, TrainTailorArgs, Training};
 use crate::data::{Options, names};
 use crate::device;
 use crate::error::Error;
@@ -159,6 +159,16 @@ fn publish(
     };
     let bytes = write_tailor(&contents, digest, class).map_err(Error::pack(&args.out))?;
     write_atomic(&args.out, &bytes)?;
+    if args.running.json {
+        cli::print(&cli::json(&serde_json::json!({
+            "pack": args.out,
+            "bytes": bytes.len(),
+            "sha256": Digest::of(&bytes),
+            "class": class.id,
+            "learngene": digest,
+            "steps": header.step,
+        })))?;
+    }
     eprintln!(
         "wrote {}, {:.0} kB; put it into its gallery with: tailor gallery add GALLERY {}",
         args.out.display(),

@@ -52,6 +52,13 @@ impl Workshop {
         assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// What `tailor LINE --json` says.
+    fn json(&self, line: &str) -> serde_json::Value {
+        let output = self.tailor(&format!("{line} --json"));
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     fn refused(&self, line: &str) -> String {
         refusal(line, self.tailor(line))
     }
@@ -105,8 +112,10 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
 #[test]
 fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
     let workshop = Workshop::with_gallery();
-    workshop.done("train --data data --steps 6 --log-every 1 --device cpu --out run --resume");
-    workshop.done("publish run --device cpu --out gallery");
+    let trained = workshop.json("train --data data --steps 6 --log-every 1 --device cpu --out run --resume");
+    assert_eq!((&trained["step"], &trained["report"]), (&6.into(), &"run/report.html".into()));
+    let published = workshop.json("publish run --device cpu --out gallery");
+    assert_eq!((&published["version"], &published["classes"]), (&2.into(), &2.into()));
     let index: serde_json::Value =
         serde_json::from_slice(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap();
     assert_eq!(index["version"], 2);
@@ -140,6 +149,8 @@ fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
     assert!(output.status.success() && text.contains("3 images are few"), "{text}");
     let text = workshop.refused(&train.replace("--class checks", "--class other"));
     assert!(text.contains("checks") && text.contains("--run"), "{text}");
+    let learned = workshop.json(&train);
+    assert_eq!(learned["class"], "checks");
     workshop.done("gallery add gallery checks.tailor");
     workshop.done("verify gallery");
     workshop.done("sample --gallery gallery --class checks --steps 2 --device cpu --out checks.png");
@@ -154,7 +165,7 @@ fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
     let text = workshop.refused("gallery add foreign checks.tailor");
     assert!(text.contains("checks.tailor") && text.contains("learngene"), "{text}");
 
-    workshop.done("gallery remove gallery checks");
+    assert_eq!(workshop.json("gallery remove gallery checks")["classes"], 2);
     assert!(workshop.refused("sample --gallery gallery --class checks --out no.png").contains("checks"));
 }
 

@@ -168,6 +168,9 @@ pub struct RunningFlags {
     /// Stop with a checkpoint after so many minutes
     #[arg(long, value_name = "MINUTES", value_parser = finite::<f64>)]
     pub max_minutes: Option<f64>,
+    /// One JSON object about the outcome on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tailor train-tailor`
@@ -220,6 +223,9 @@ pub struct GalleryArgs {
     /// What to do with it.
     #[command(subcommand)]
     pub change: GalleryChange,
+    /// One JSON object about the outcome on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
 }
 
 /// A change to a gallery. Its index is written last and gets the next version.
@@ -281,6 +287,9 @@ pub struct PublishArgs {
     /// Where to compute the previews
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
+    /// One JSON object about the outcome on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What a pack's card says.

@@ -19,7 +19,7 @@ use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::limits;
 
 use crate::checkpoint::{self, ClassName, Header, Losses};
-use crate::cli::{Recipe, RunningFlags, TrainArgs, Training};
+use crate::cli::{self, Recipe, RunningFlags, TrainArgs, Training};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::files::{OnDisk, create_folder};
@@ -93,15 +93,25 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     let (out, running) = (&args.out, &args.running);
     report::note_data(out, &args.data, &data)?;
     let run = Run { out, running, recipe, classes, frozen: None, losses, again: command_again() };
-    if let Some(trainer) = run.go(&data, trainer)? {
-        let page = out.join("report.html");
-        let header = checkpoint::latest(out)?.map(|stored| stored.header);
-        header.map_or(Ok(()), |header| report::write(out, &page, &header, &trainer))?;
+    let finished = run.go(&data, trainer)?;
+    let page = out.join("report.html");
+    let Some(header) = checkpoint::latest(out)?.map(|stored| stored.header) else { return Ok(()) };
+    if let Some(trainer) = &finished {
+        report::write(out, &page, &header, trainer)?;
         eprintln!(
             "done, see {}; publish it with: tailor publish {} --out GALLERY",
             page.display(),
             out.display()
         );
+    }
+    if running.json {
+        cli::print(&cli::json(&serde_json::json!({
+            "run": out,
+            "step": header.step,
+            "steps": header.recipe.training.steps,
+            "loss": header.losses.means().last().map(|(_, loss)| loss),
+            "report": finished.map(|_| page),
+        })))?;
     }
     Ok(())
 }
