@@ -35,7 +35,8 @@ pub struct Header {
     pub classes: Vec<ClassName>,
     /// The learngene file that is kept as it is, when tailors alone are trained.
     pub frozen: Option<Digest>,
-    /// The losses so far.
+    /// The losses so far; none in a checkpoint from before they were kept.
+    #[serde(default)]
     pub losses: Losses,
     /// Steps made.
     pub step: u64,

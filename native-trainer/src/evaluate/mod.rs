@@ -29,6 +29,8 @@ const CONFUSABLE: f64 = 0.05;
 
 /// Real images with which samples are compared, at most.
 const REAL: usize = 10_000;
+/// Confusable pairs that are named in words.
+const PAIRS: usize = 24;
 /// Samples below which a Fréchet distance says more about their number than about them.
 const FEW: usize = 200;
 
@@ -59,8 +61,10 @@ pub struct Report {
     pub learngene_most: (String, f64),
     /// Classes that occur among its answers.
     pub learngene_classes: usize,
-    /// Entropy of its answers in nats; the logarithm of the number of classes at most.
+    /// Entropy of its answers in nats.
     pub learngene_entropy: f64,
+    /// The most that can be: the logarithm of the number of classes that the reader knows.
+    pub largest_entropy: f64,
 }
 
 /// Fréchet distances in the reader's features.
@@ -278,13 +282,20 @@ fn report(
         learngene_samples: alone.len(),
         learngene_most: most,
         learngene_classes: answers.len(),
+        largest_entropy: (k as f64).ln(),
         learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>(),
     }
 }
 
 fn in_words(report: &Report) -> String {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let pairs: Vec<String> = report.confusable.iter().map(|[a, b]| format!("{a}/{b}")).collect();
+    let mut pairs: Vec<String> =
+        report.confusable.iter().take(PAIRS).map(|[a, b]| format!("{a}/{b}")).collect();
+    match report.confusable.len() {
+        0 => pairs.push("none".to_owned()),
+        n if n > PAIRS => pairs.push(format!("and {} more", n - PAIRS)),
+        _ => {}
+    }
     let worst = |c: &ClassReport| {
         let instead = c.taken_for.as_ref().map_or(String::new(), |t| format!(" (as {t})"));
         format!("{} {}{instead}", c.name, percent(c.agreement))
@@ -313,13 +324,13 @@ fn in_words(report: &Report) -> String {
         report.samples,
         percent(report.agreement),
         percent(report.agreement_up_to_confusable),
-        if pairs.is_empty() { "none".to_owned() } else { pairs.join(" ") },
+        pairs.join(" "),
         worst.join(", "),
         report.learngene_samples,
         report.learngene_classes,
         report.learngene_most.0,
         percent(report.learngene_most.1),
         report.learngene_entropy,
-        (report.classes.len() as f64).ln(),
+        report.largest_entropy,
     )
 }
