@@ -157,11 +157,15 @@ pub(crate) mod tests {
             title: "Test".into(),
             version: 1,
             expires: None,
+            key: None,
+            next_key: None,
             parameters: Parameters::of(&config).unwrap(),
             config,
             sampling: Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 },
             learngene,
             classes: classes.to_vec(),
+            shards: Vec::new(),
+            names: None,
         };
         std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
     }

@@ -139,16 +139,20 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     }
     bar.finish_and_clear();
     let index = Index {
-        format: tailor_packs::FORMAT_VERSION,
+        format: tailor_packs::index::INDEX_VERSION,
         id,
         title,
         version,
         expires: None,
+        key: None,
+        next_key: None,
         parameters: Parameters::of(&config).map_err(packed)?,
         config,
         sampling,
         learngene: learngene_file,
         classes,
+        shards: Vec::new(),
+        names: None,
     };
     write_atomic(&args.out.join(INDEX_FILE), &index.to_json().map_err(packed)?)?;
     let total: u64 = index.files().map(|f| f.size).sum();
