@@ -16,6 +16,7 @@
 pub mod archive;
 pub mod config;
 pub mod digest;
+pub mod download;
 pub mod error;
 pub mod index;
 pub mod limits;
@@ -29,6 +30,7 @@ pub mod trust;
 
 pub use config::{ConfigError, FactoredSet, Matrix, ModelConfig, Objective, TensorSpec};
 pub use digest::Digest;
+pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
 pub use index::{ClassEntry, FileEntry, Index, Parameters, Sampling};
 pub use manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
