@@ -159,7 +159,7 @@ pub fn every_change_of_a_pack(pack: &[u8], sample: usize) -> Tally {
     let start = body.as_ptr() as usize - pack.as_ptr() as usize + 8 + header;
     let values = start..start + body.len() - 8 - header;
     let mut altered = pack.to_vec();
-    let places = (0..pack.len()).filter(|at| !values.contains(at) || (at - start) % sample == 0);
+    let places = (0..pack.len()).filter(|at| !values.contains(at) || (at - start).is_multiple_of(sample));
     for at in places {
         for bit in 0..8 {
             altered[at] ^= 1 << bit;
