@@ -210,6 +210,20 @@ fn a_pinned_key_that_had_no_part_in_what_was_kept_begins_anew() {
 }
 
 #[test]
+fn a_pinned_key_that_was_named_as_the_next_one_ends_the_old_one() {
+    let (old, new) = (publisher(), another_publisher());
+    let (json, minisig) = publish(3, Some(&old), Some(&new), &old);
+    let kept = signed(trust::check(Some(&old.public()), None, &json, Some(&minisig), NOW)).trust;
+    let pin = new.public();
+    let (json, minisig) = publish(4, Some(&old), Some(&new), &old);
+    let refused = trust::check(Some(&pin), Some(&kept), &json, Some(&minisig), NOW);
+    assert!(matches!(refused, Err(WrongKey { .. })), "{refused:?}");
+    let (json, minisig) = publish(4, Some(&new), None, &new);
+    let moved = signed(trust::check(Some(&pin), Some(&kept), &json, Some(&minisig), NOW)).trust;
+    assert_eq!((moved.root, moved.key, moved.next_key), (Some(pin), Some(pin), None));
+}
+
+#[test]
 fn the_comments_of_both_programs_are_accepted_and_no_other() {
     let pair = publisher();
     let json = index().to_json().unwrap();
