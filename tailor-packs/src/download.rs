@@ -71,6 +71,8 @@ pub struct Request {
     pub range: Option<String>,
     /// The value of `If-Range`, if there should be one.
     pub if_range: Option<String>,
+    /// Whether to go past all caches: what came last was damaged, and may be so in a cache.
+    pub fresh: bool,
 }
 
 /// The head of a server's answer. Absent headers are `None`: other origins hide most of them.
@@ -368,10 +370,11 @@ impl Download {
         self.at = self.part.start;
         self.encoding = None;
         if self.whole_only || self.part == (0..self.entry.size) {
-            return Some(Request { range: None, if_range: None });
+            return Some(Request { range: None, if_range: None, fresh: self.damaged > 0 });
         }
         let range = Some(format!("bytes={}-{}", self.part.start, self.part.end - 1));
-        Some(Request { range, if_range: self.etag.clone().filter(|_| !self.cross_origin) })
+        let if_range = self.etag.clone().filter(|_| !self.cross_origin);
+        Some(Request { range, if_range, fresh: self.damaged > 0 })
     }
 
     /// Takes the answer's head.

@@ -226,6 +226,7 @@ fn a_file_that_changed_meanwhile_is_begun_anew_and_what_was_verified_stays() {
 fn a_damaged_chunk_is_asked_for_again_and_never_handed_out() {
     let damage = |times: usize| {
         run(fresh(), move |n, request| {
+            assert_eq!(request.fresh, n > 0);
             let mut reply = good(request, &file(), "\"v1\"");
             if n < times {
                 let at = if n == 0 { CHUNK + 9 } else { 9 };
