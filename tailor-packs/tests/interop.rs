@@ -14,12 +14,19 @@ mod zip;
 
 use attacks::Reader;
 use mutants::Random;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use support::*;
 use tailor_packs::*;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop/check.py");
+
+/// Says so on the process's own output: a passing test's is not shown.
+fn skipped(missing: &str) {
+    let mut output = std::io::stderr();
+    writeln!(output, "SKIPPED: interop tests need {missing}").unwrap();
+}
 
 /// Runs the script; `None`, loudly, where a program is not there.
 fn python(arguments: &[&str]) -> Option<std::process::Output> {
@@ -35,9 +42,7 @@ fn python(arguments: &[&str]) -> Option<std::process::Output> {
         None
     };
     if let Some(missing) = missing {
-        // To the process's own output: a passing test's is not shown.
-        use std::io::Write;
-        writeln!(std::io::stderr(), "SKIPPED: interop tests need {missing}").unwrap();
+        skipped(missing);
         return None;
     }
     Some(Command::new(python).arg(SCRIPT).args(arguments).output().unwrap())
@@ -107,6 +112,43 @@ fn what_python_refuses_is_refused() {
     assert!(refused >= 15 && controls >= 3, "{verdicts}");
 }
 
+/// The reader of `second_reader.py` knows nothing but `docs/pack-format.md`.
+#[test]
+fn a_second_reader_that_follows_the_document_takes_the_same_packs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, mut random) = (Forge::of(&tailor()), Random(7));
+    let manifest = good.manifest.to_bytes().unwrap();
+    let mut packs = vec![tailor(), learngene()];
+    packs.extend(attacks::all().iter().flat_map(|a| a.files.clone()).filter(|f| f.starts_with(b"PK")));
+    for _ in 0..300 {
+        packs.push(random.mutate(&tailor()));
+        packs.push(good.with_manifest(&random.mutate(&manifest)));
+        packs.push(Forge { tensors: random.mutate(&good.tensors), ..good.clone() }.bytes());
+    }
+    let mut command = Command::new(std::env::var("TAILOR_PYTHON").unwrap_or_else(|_| "python3".into()));
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop/second_reader.py"));
+    for (number, pack) in packs.iter().enumerate() {
+        let path = folder.path().join(number.to_string());
+        std::fs::write(&path, pack).unwrap();
+        command.arg(path);
+    }
+    let Ok(output) = command.output() else {
+        skipped("python3 (TAILOR_PYTHON)");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let verdicts = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(verdicts.lines().count(), packs.len());
+    let mut accepted = 0;
+    for (line, pack) in verdicts.lines().zip(&packs) {
+        let ours = read_any(pack);
+        assert_eq!(line.contains(" accepted"), ours.is_ok(), "{line}, and here {:?}", ours.err());
+        accepted += usize::from(line.contains(" accepted"));
+    }
+    println!("both take {accepted} of {} packs", packs.len());
+    assert!(accepted > 10 && accepted < packs.len() / 2);
+}
+
 #[test]
 fn unzip_and_minisign_read_a_signed_gallery() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,8 +178,7 @@ fn what_stock_minisign_writes_is_accepted() {
         |arguments: &[&str]| Command::new("minisign").args(arguments).current_dir(folder.path()).output();
     // -W: the key without a password, so that nobody is asked for one.
     let Ok(made) = minisign(&["-G", "-W", "-p", "k.pub", "-s", "k.key"]) else {
-        use std::io::Write;
-        writeln!(std::io::stderr(), "SKIPPED: interop tests need minisign").unwrap();
+        skipped("minisign");
         return;
     };
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
