@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, Tailor, limits};
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::{
+    ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, Verdict, limits, trust,
+};
 
 use crate::error::Error;
 
@@ -16,6 +18,8 @@ pub struct Gallery {
     pub folder: PathBuf,
     /// What it holds.
     pub index: Index,
+    /// The key that signed the index; none for an unsigned gallery. Nobody has vouched for the key yet.
+    pub key: Option<PublicKey>,
 }
 
 impl Gallery {
@@ -32,8 +36,14 @@ impl Gallery {
         if !file.is_file() {
             return Err(Error::NoGallery(folder));
         }
-        let index = Index::parse(&read_limited(&file, limits::INDEX)?).map_err(Error::pack(&file))?;
-        Ok(Self { folder, index })
+        let json = read_limited(&file, limits::INDEX)?;
+        // Expiry is for who asks whether to trust it: on the publisher's own disk an old one can be renewed.
+        let verdict = trust::check(None, None, &json, signature(&folder)?.as_deref(), 0);
+        let (key, checked) = match verdict.map_err(Error::pack(&file))? {
+            Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
+            Verdict::FirstUse { key, checked } => (Some(key), checked),
+        };
+        Ok(Self { folder, index: checked.index, key })
     }
 
     /// The class whose id, or else whose name, is `asked`.
@@ -41,13 +51,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::UnknownClass`] with some that are there.
     pub fn class(&self, asked: &str) -> Result<&ClassEntry, Error> {
-        let classes = &self.index.classes;
-        let found = self.index.class(asked).or_else(|| classes.iter().find(|class| class.name == asked));
-        found.ok_or_else(|| Error::UnknownClass {
-            asked: asked.to_owned(),
-            gallery: self.index.id.clone(),
-            known: alike(classes, asked),
-        })
+        class(&self.index, asked)
     }
 
     /// The learngene, verified.
@@ -75,6 +79,25 @@ impl Gallery {
         let bytes = read_limited(&path, entry.size)?;
         Ok((path, bytes))
     }
+}
+
+/// The class of `index` whose id, or else whose name, is `asked`.
+///
+/// # Errors
+/// [`Error::UnknownClass`] with some that are there.
+pub(crate) fn class<'a>(index: &'a Index, asked: &str) -> Result<&'a ClassEntry, Error> {
+    let found = index.class(asked).or_else(|| index.classes.iter().find(|class| class.name == asked));
+    found.ok_or_else(|| Error::UnknownClass {
+        asked: asked.to_owned(),
+        gallery: index.id.clone(),
+        known: alike(&index.classes, asked),
+    })
+}
+
+/// The signature beside the index in `folder`, if there is one.
+pub(crate) fn signature(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let path = folder.join(SIGNATURE_FILE);
+    path.exists().then(|| read_limited(&path, limits::SIGNATURE)).transpose()
 }
 
 /// Reads a file, but at most one byte more than `limit`, for the caller's check to refuse.
@@ -157,11 +180,15 @@ pub(crate) mod tests {
             title: "Test".into(),
             version: 1,
             expires: None,
+            key: None,
+            next_key: None,
             parameters: Parameters::of(&config).unwrap(),
             config,
             sampling: Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 },
             learngene,
             classes: classes.to_vec(),
+            shards: Vec::new(),
+            names: None,
         };
         std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
     }

@@ -76,7 +76,8 @@ fn every_example_of_the_help_works_when_pasted() {
     let paste = |line: &str| {
         let mut shell = Command::new("bash");
         shell.args(["-euc", line]).current_dir(home.path()).env("HOME", home.path()).env("PATH", &path);
-        let output = shell.output().unwrap();
+        // Where a person would be asked for the password of a key.
+        let output = shell.env("TAILOR_KEY_PASSWORD", "correct horse").output().unwrap();
         assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
     };
     let shortened = |line: &str| {
@@ -102,6 +103,7 @@ fn every_example_of_the_help_works_when_pasted() {
     };
     run("tailor");
     run("tailor train");
+    run("tailor keygen");
     run("tailor publish");
     paste("mkdir -p web/galleries && cp -r galleries/letters web/galleries/letters");
     run("tailor train-tailor");

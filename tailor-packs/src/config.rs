@@ -3,7 +3,7 @@
 //! The tensor list is the one truth that the writer, the reader, the trainer and the parameter
 //! counts share: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Width of the sinusoidal time features before the time embedding's first linear layer.
 pub const TIME_FEATURES: usize = 256;
@@ -71,8 +71,8 @@ impl std::fmt::Display for Matrix {
 }
 
 /// The set `S` of factored matrices. Either `qkv` or any of `q`, `k`, `v`, never both kinds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Matrix>", into = "Vec<Matrix>")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Vec<Matrix>")]
 pub struct FactoredSet(Vec<Matrix>);
 
 impl FactoredSet {
@@ -112,10 +112,10 @@ impl FactoredSet {
     }
 }
 
-impl TryFrom<Vec<Matrix>> for FactoredSet {
-    type Error = ConfigError;
-    fn try_from(matrices: Vec<Matrix>) -> Result<Self, ConfigError> {
-        Self::new(&matrices)
+impl<'de> Deserialize<'de> for FactoredSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let matrices = crate::tensors::few(deserializer, Matrix::ALL.len())?;
+        Self::new(&matrices).map_err(serde::de::Error::custom)
     }
 }
 

@@ -199,8 +199,9 @@ pub enum PackError {
     },
     /// The index is past the time up to which its publisher vouches for it.
     #[error(
-        "index.json expired at {expires} (unix seconds), and it is {now}; reload it, \
-         or publish the gallery again"
+        "index.json expired on {} (UTC), and it is {} now; reload it, check this device's clock, or ask the \
+         publisher for a new one",
+        date(*expires), date(*now)
     )]
     IndexExpired {
         /// When it expired, in unix seconds.
@@ -216,15 +217,79 @@ pub enum PackError {
         /// The version of this index.
         found: u64,
     },
-    /// Reserved for signed galleries: there is no `index.json.minisig`.
-    #[error("the gallery has no index.json.minisig; sign it with `minisign -Sm index.json`")]
-    SignatureMissing,
-    /// Reserved for signed galleries: the signature is not by the trusted key over these bytes.
-    #[error("index.json.minisig does not sign this index.json: {reason}; get both again")]
+    /// Two indexes of one version are not the same.
+    #[error(
+        "index.json has version {version} like one already seen, but other content; reload it without \
+         caches, or ask the publisher to publish a higher version"
+    )]
+    IndexReplaced {
+        /// The version of both.
+        version: u64,
+        /// SHA-256 of the index already seen.
+        expected: Digest,
+        /// SHA-256 of this index.
+        found: Digest,
+    },
+    /// The index of another gallery than the one that was here.
+    #[error("this is the index of gallery {found:?}, and {expected:?} was here before; check the address")]
+    OtherGallery {
+        /// The id of the gallery already seen.
+        expected: String,
+        /// The id in this index.
+        found: String,
+    },
+    /// There is no `index.json.minisig` where one must be.
+    #[error(
+        "the gallery has no index.json.minisig, and it must be signed by key {expected}; reload it, or ask \
+         the publisher to sign it"
+    )]
+    SignatureMissing {
+        /// The id of the key.
+        expected: String,
+    },
+    /// The signature is not over these bytes, or not in its one spelling.
+    #[error("index.json.minisig does not sign this index.json: {reason}; reload both")]
     SignatureInvalid {
         /// What is wrong.
         reason: String,
     },
+    /// The signature is by another key than the trusted one.
+    #[error(
+        "the gallery is signed by key {found}, and trusted is {expected}; trust the new key only if its \
+         publisher says that it is theirs"
+    )]
+    WrongKey {
+        /// The id of the trusted key.
+        expected: String,
+        /// The id of the key that signed.
+        found: String,
+    },
+    /// The index does not say which key signs it, and the reader knows none.
+    #[error("the gallery is signed by key {id}, which it does not hold; pass the publisher's public key")]
+    KeyUnknown {
+        /// The id of the key that signed.
+        id: String,
+    },
+    /// Text that should be a public key.
+    #[error("{found:?} is no minisign public key; pass the line of 56 characters that begins with RW")]
+    NotAKey {
+        /// The text, shortened if long.
+        found: String,
+    },
+}
+
+/// The calendar date of a time in unix seconds, UTC: `2027-01-31`.
+fn date(seconds: u64) -> String {
+    // Civil from days, after Howard Hinnant: years begin in March, so that the leap day comes last.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02}")
 }
 
 /// Text from a file as it may stand in a message: at most 64 characters.
@@ -234,4 +299,20 @@ pub(crate) fn shorten(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let days = [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (951_868_800, "2000-03-01")];
+        let days = [&days[..], &[(1_735_689_599, "2024-12-31"), (4_107_542_400, "2100-03-01")]].concat();
+        for (seconds, expected) in days {
+            assert_eq!(date(seconds), expected);
+        }
+        // A time from a file is no overflow.
+        date(u64::MAX);
+    }
 }

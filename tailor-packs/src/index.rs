@@ -1,6 +1,7 @@
 //! `index.json`: the gallery's files with their digests, and its classes.
 //!
-//! The file is the place where trust begins; `index.json.minisig` beside it is where its signature will be.
+//! Format 2 adds to format 1 the keys that sign the gallery, shards for large galleries, and files of one
+//! chunk without its digest, which is the file's own. Both are read; format 2 is written.
 
 use crate::config::ModelConfig;
 use crate::digest::Digest;
@@ -8,22 +9,23 @@ use crate::error::{PackError, Result, shorten};
 use crate::limits;
 use crate::manifest::{Class, check_id, check_name};
 use crate::pack::{self, Learngene, Tailor};
+use crate::signature::PublicKey;
 use crate::tensors::count;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The newest format version of `index.json`, the one that is written.
-pub const INDEX_VERSION: u16 = 1;
+pub const INDEX_VERSION: u16 = 2;
 /// The index's name in a gallery.
 pub const INDEX_FILE: &str = "index.json";
-/// Where the index's signature will be.
+/// The name of the index's signature, beside it.
 pub const SIGNATURE_FILE: &str = "index.json.minisig";
 
 /// A gallery: one learngene and the tailors that fit it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// Format version.
+    /// Format version, as it was read; the newest one is written.
     pub format: u16,
     /// Stable id of the gallery, `[a-z0-9_-]{1,64}`.
     pub id: String,
@@ -34,6 +36,12 @@ pub struct Index {
     /// Until when the publisher vouches for it, in unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
+    /// The key that signs the gallery, so that a reader who knows none can ask whether to trust this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PublicKey>,
+    /// The key that will sign it from some later version on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_key: Option<PublicKey>,
     /// The model's sizes.
     pub config: ModelConfig,
     /// How many values that is.
@@ -42,8 +50,14 @@ pub struct Index {
     pub sampling: Sampling,
     /// The learngene file.
     pub learngene: FileEntry,
-    /// The classes, each id once.
+    /// The classes, each id once; of a large gallery, those to show first.
     pub classes: Vec<ClassEntry>,
+    /// Where the other classes of a large gallery are, see [`crate::shards`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<FileEntry>,
+    /// Id and name of every class of a large gallery, to search in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<FileEntry>,
 }
 
 /// Parameter counts; they follow from the config.
@@ -85,7 +99,7 @@ pub struct ClassEntry {
 
 /// A file of the gallery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written", into = "Written")]
 pub struct FileEntry {
     /// Its name beside the index: `[A-Za-z0-9._-]`, no folders.
     pub path: String,
@@ -97,6 +111,35 @@ pub struct FileEntry {
     pub chunks: Vec<Digest>,
 }
 
+/// A [`FileEntry`] as JSON has it: the digest of a file's only chunk is not said again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    size: u64,
+    sha256: Digest,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chunks: Vec<Digest>,
+}
+
+impl From<Written> for FileEntry {
+    fn from(Written { path, size, sha256, mut chunks }: Written) -> Self {
+        if chunks.is_empty() && size <= limits::CHUNK as u64 {
+            chunks.push(sha256);
+        }
+        Self { path, size, sha256, chunks }
+    }
+}
+
+impl From<FileEntry> for Written {
+    fn from(FileEntry { path, size, sha256, mut chunks }: FileEntry) -> Self {
+        if chunks == [sha256] {
+            chunks.clear();
+        }
+        Self { path, size, sha256, chunks }
+    }
+}
+
 impl FileEntry {
     /// The entry for these bytes.
     pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
@@ -104,11 +147,17 @@ impl FileEntry {
         Self { path: path.into(), size: bytes.len() as u64, sha256: Digest::of(bytes), chunks }
     }
 
-    /// Refuses any bytes but those that the entry was made of.
+    /// Refuses any bytes but those that the entry was made of. Each is hashed once.
     ///
     /// # Errors
-    /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the path.
+    /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the
+    /// path, and the first bad chunk if there are several.
     pub fn verify(&self, bytes: &[u8]) -> Result<()> {
+        self.verify_length(bytes)?;
+        self.verify_digest(bytes)
+    }
+
+    pub(crate) fn verify_length(&self, bytes: &[u8]) -> Result<()> {
         let (what, found) = (self.path.clone(), bytes.len() as u64);
         if found < self.size {
             return Err(PackError::Truncated { what, needed: self.size, found });
@@ -116,10 +165,23 @@ impl FileEntry {
         if found > self.size {
             return Err(PackError::TrailingBytes { what, extra: found - self.size });
         }
-        for (number, chunk) in bytes.chunks(limits::CHUNK).enumerate() {
-            self.verify_chunk(number, chunk)?;
+        Ok(())
+    }
+
+    pub(crate) fn verify_digest(&self, bytes: &[u8]) -> Result<()> {
+        let found = Digest::of(bytes);
+        if found != self.sha256 && self.chunks.len() > 1 {
+            for (number, chunk) in bytes.chunks(limits::CHUNK).enumerate() {
+                self.verify_chunk(number, chunk)?;
+            }
         }
-        same(what, self.sha256, Digest::of(bytes))
+        same(self.path.clone(), self.sha256, found)
+    }
+
+    /// Where chunk `number` lies in the file.
+    pub fn chunk_range(&self, number: usize) -> std::ops::Range<u64> {
+        let start = (number as u64).saturating_mul(limits::CHUNK as u64).min(self.size);
+        start..start.saturating_add(limits::CHUNK as u64).min(self.size)
     }
 
     /// Refuses any bytes but those of chunk `number`, so that a download can stop at the first bad one.
@@ -133,7 +195,7 @@ impl FileEntry {
         same(format!("{}, chunk {number}", self.path), *expected, Digest::of(bytes))
     }
 
-    fn validate(&self) -> std::result::Result<(), String> {
+    pub(crate) fn validate(&self) -> std::result::Result<(), String> {
         let path = shorten(&self.path);
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         let ok = self.path.bytes().all(plain) && !self.path.starts_with('.') && !self.path.is_empty();
@@ -147,6 +209,9 @@ impl FileEntry {
         let chunks = self.size.div_ceil(limits::CHUNK as u64);
         if self.chunks.len() as u64 != chunks {
             return Err(format!("{path} has {} chunk digests instead of {chunks}", self.chunks.len()));
+        }
+        if chunks == 1 && self.chunks != [self.sha256] {
+            return Err(format!("{path} is one chunk, whose digest is not the file's"));
         }
         Ok(())
     }
@@ -170,6 +235,12 @@ impl ClassEntry {
     /// The entry of `class` whose pack is `file`.
     pub fn new(class: &Class, file: FileEntry) -> Self {
         Self { id: class.id.clone(), name: class.name.clone(), wordnet: class.wordnet.clone(), file }
+    }
+
+    pub(crate) fn validate(&self) -> std::result::Result<(), String> {
+        let Self { id, name, wordnet, .. } = self.clone();
+        Class { id, name, wordnet }.validate()?;
+        self.file.validate()
     }
 }
 
@@ -208,13 +279,14 @@ impl Index {
         Ok(index)
     }
 
-    /// The bytes of `index.json`.
+    /// The bytes of `index.json`, in the newest format.
     ///
     /// # Errors
     /// As [`Index::parse`]: what could not be read is not written.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         self.validate()?;
-        let mut json = serde_json::to_vec_pretty(self).map_err(invalid)?;
+        let mut json =
+            serde_json::to_vec_pretty(&Self { format: INDEX_VERSION, ..self.clone() }).map_err(invalid)?;
         json.push(b'\n');
         limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
         Ok(json)
@@ -231,33 +303,35 @@ impl Index {
     /// As [`FileEntry::verify`] and [`pack::read_learngene`]; [`PackError::IndexInvalid`] when its config
     /// is not the index's.
     pub fn read_learngene(&self, bytes: &[u8]) -> Result<Learngene> {
-        self.learngene.verify(bytes)?;
-        let learngene = pack::read_learngene(bytes)?;
-        if learngene.manifest.config != self.config {
-            return Err(invalid("its model config is not that of its learngene"));
-        }
-        Ok(learngene)
+        pack::read_learngene_of(bytes, &self.learngene, &self.config)
     }
 
     /// Verifies and reads the tailor pack of the class with this id, which must fit the gallery's learngene.
     ///
     /// # Errors
-    /// [`PackError::ClassUnknown`]; as [`FileEntry::verify`] and [`pack::read_tailor`];
-    /// [`PackError::IndexInvalid`] when it is the pack of another class.
+    /// [`PackError::ClassUnknown`] unless the class is in [`Index::classes`]; as [`Index::read_pack`].
     pub fn read_tailor(&self, class: &str, bytes: &[u8]) -> Result<Tailor> {
         let unknown = || PackError::ClassUnknown { found: shorten(class) };
-        let entry = self.class(class).ok_or_else(unknown)?;
-        entry.file.verify(bytes)?;
-        let tailor = pack::read_tailor(bytes, Some((&self.learngene.sha256, &self.config)))?;
-        if tailor.class.id != entry.id {
-            return Err(invalid(format!("{} is the pack of class {:?}", entry.file.path, tailor.class.id)));
+        self.read_pack(self.class(class).ok_or_else(unknown)?, bytes)
+    }
+
+    /// Verifies and reads the tailor pack of `class`, which comes from the index or from one of its shards.
+    ///
+    /// # Errors
+    /// As [`FileEntry::verify`] and [`pack::read_tailor`]; [`PackError::IndexInvalid`] when it is the pack
+    /// of another class.
+    pub fn read_pack(&self, class: &ClassEntry, bytes: &[u8]) -> Result<Tailor> {
+        let tailor = pack::read_tailor_of(bytes, &class.file, (&self.learngene.sha256, &self.config))?;
+        if tailor.class.id != class.id {
+            return Err(invalid(format!("{} is the pack of class {:?}", class.file.path, tailor.class.id)));
         }
         Ok(tailor)
     }
 
-    /// Every file of the gallery, the learngene first.
+    /// Every file that the index itself names: the learngene, packs, shards and names.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        std::iter::once(&self.learngene).chain(self.classes.iter().map(|class| &class.file))
+        let packs = self.classes.iter().map(|class| &class.file);
+        std::iter::once(&self.learngene).chain(packs).chain(&self.shards).chain(&self.names)
     }
 
     /// Refuses an index past its expiry, or older than the newest version already `seen`; `now` is in
@@ -279,6 +353,13 @@ impl Index {
         if self.format == 0 {
             return Err(invalid("there is no format version 0"));
         }
+        let news = self.key.is_some() || self.next_key.is_some() || self.names.is_some();
+        if self.format < 2 && (news || !self.shards.is_empty()) {
+            return Err(invalid("format 1 has no keys, shards or names"));
+        }
+        if self.next_key.is_some() && self.next_key == self.key {
+            return Err(invalid("its next key is its present key"));
+        }
         check_id("gallery id", &self.id).map_err(invalid)?;
         check_name("title", &self.title).map_err(invalid)?;
         check_name("sampler", &self.sampling.sampler).map_err(invalid)?;
@@ -289,17 +370,19 @@ impl Index {
         if self.parameters != Parameters::of(&self.config)? {
             return Err(invalid("its parameter counts are not those of its model config"));
         }
-        let (mut ids, mut paths) = (BTreeSet::new(), BTreeSet::new());
+        // Two shards may be one file, when nothing falls to either.
+        let (mut ids, mut paths) =
+            (BTreeSet::new(), self.shards.iter().map(|s| &s.path).collect::<BTreeSet<_>>());
         for class in &self.classes {
-            let ClassEntry { id, name, wordnet, .. } = class.clone();
-            Class { id, name, wordnet }.validate().map_err(invalid)?;
+            class.validate().map_err(invalid)?;
             if !ids.insert(&class.id) {
                 return Err(invalid(format!("class id {:?} stands there twice", class.id)));
             }
         }
+        crate::shards::validate(self).map_err(invalid)?;
         for file in self.files() {
             file.validate().map_err(invalid)?;
-            if !paths.insert(&file.path) {
+            if !self.shards.contains(file) && !paths.insert(&file.path) {
                 return Err(invalid(format!("file {} stands there twice", file.path)));
             }
         }
@@ -307,6 +390,6 @@ impl Index {
     }
 }
 
-fn invalid(reason: impl ToString) -> PackError {
+pub(crate) fn invalid(reason: impl ToString) -> PackError {
     PackError::IndexInvalid { reason: reason.to_string() }
 }

@@ -21,7 +21,11 @@ pub mod index;
 pub mod limits;
 pub mod manifest;
 pub mod pack;
+mod parallel;
+pub mod shards;
+pub mod signature;
 pub mod tensors;
+pub mod trust;
 
 pub use config::{ConfigError, FactoredSet, Matrix, ModelConfig, Objective, TensorSpec};
 pub use digest::Digest;
@@ -32,4 +36,7 @@ pub use pack::{
     Card, CardValue, Contents, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,
     write_learngene, write_tailor,
 };
+pub use shards::NewFile;
+pub use signature::PublicKey;
 pub use tensors::Tensors;
+pub use trust::{Checked, Trust, Verdict};

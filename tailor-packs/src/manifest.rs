@@ -5,7 +5,8 @@ use crate::config::ModelConfig;
 use crate::digest::Digest;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
-use serde::{Deserialize, Serialize};
+use crate::tensors::few;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The newest format version, the one that is written. Older ones stay readable.
 pub const FORMAT_VERSION: u16 = 1;
@@ -86,6 +87,7 @@ pub struct Manifest {
     /// Training steps behind these weights.
     pub steps: u64,
     /// Every other entry, in file order.
+    #[serde(deserialize_with = "few_entries")]
     pub entries: Vec<Entry>,
 }
 
@@ -126,7 +128,7 @@ impl Manifest {
         if found > FORMAT_VERSION {
             return Err(PackError::VersionTooNew { what: "pack", found, supported: FORMAT_VERSION });
         }
-        let (manifest, _): (Self, Vec<u8>) = postcard::from_bytes(bytes).map_err(invalid)?;
+        let (manifest, _): (Self, Alignment) = postcard::from_bytes(bytes).map_err(invalid)?;
         // Writing it again refuses trailing bytes, a wrong alignment and a second spelling of a number.
         if manifest.to_bytes()? != bytes {
             return Err(invalid("not in the form that tailor writes"));
@@ -149,6 +151,19 @@ impl Manifest {
             return Err(invalid(format!("its entries are {}", shorten(&names.join(", ")))));
         }
         Ok(())
+    }
+}
+
+fn few_entries<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Entry>, D::Error> {
+    few(deserializer, archive::ENTRIES.len() - 1)
+}
+
+/// The zero bytes at a manifest's end.
+struct Alignment;
+
+impl<'de> Deserialize<'de> for Alignment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        few::<u8, D>(deserializer, 7).map(|_| Self)
     }
 }
 
@@ -183,11 +198,20 @@ pub(crate) fn check_id(what: &str, id: &str) -> std::result::Result<(), String> 
 }
 
 pub(crate) fn check_name(what: &str, name: &str) -> std::result::Result<(), String> {
-    let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
+    let printable = !name.trim().is_empty() && !name.chars().any(|c| c.is_control() || is_invisible(c));
     if printable && name.len() as u64 <= limits::NAME {
         return Ok(());
     }
     Err(format!("{what} {:?} is not 1 to {} printable bytes", shorten(name), limits::NAME))
+}
+
+/// Characters that show nothing, or turn the direction of what is beside them, so that two names would look
+/// alike. The joiners U+200C and U+200D are not among them: scripts and emoji need those.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn invalid(reason: impl ToString) -> PackError {

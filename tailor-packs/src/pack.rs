@@ -4,10 +4,13 @@ use crate::archive::{self, Archive};
 use crate::config::{ModelConfig, TensorSpec};
 use crate::digest::Digest;
 use crate::error::{PackError, Result};
+use crate::index::FileEntry;
 use crate::limits;
 use crate::manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
-use crate::tensors::Tensors;
-use serde::{Deserialize, Serialize};
+use crate::parallel;
+use crate::tensors::{Scan, Tensors};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// `card.json`: what people and other programs want to know about a pack.
@@ -68,7 +71,67 @@ impl Card {
 
     fn from_json(json: &[u8]) -> Result<Self> {
         limits::check(archive::CARD, json.len() as u64, limits::CARD)?;
+        // A value in memory takes many times its bytes in JSON, so they are counted before any is made.
+        let Values(values) = serde_json::from_slice(json).map_err(invalid(archive::CARD))?;
+        limits::check("the number of values in card.json", values, limits::CARD_VALUES)?;
         serde_json::from_slice(json).map_err(invalid(archive::CARD))
+    }
+}
+
+/// How many keys and values a JSON document has, counted without keeping any.
+struct Values(u64);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Counter;
+        impl<'de> Visitor<'de> for Counter {
+            type Value = Values;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_str<E>(self, _: &str) -> std::result::Result<Values, E> {
+                Ok(Values(1))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Values, A::Error> {
+                let mut count = 1;
+                while let Some(Values(more)) = seq.next_element()? {
+                    count += more;
+                }
+                Ok(Values(count))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Values, A::Error> {
+                let mut count = 1;
+                while let Some((IgnoredAny, Values(more))) = map.next_entry()? {
+                    count += 1 + more;
+                }
+                Ok(Values(count))
+            }
+        }
+        deserializer.deserialize_any(Counter)
     }
 }
 
@@ -206,8 +269,8 @@ fn write(contents: &Contents<'_>, kind: Kind, specs: &[TensorSpec]) -> Result<Ve
 /// # Errors
 /// Any variant of [`PackError`] about packs; [`PackError::WrongKind`] for a tailor.
 pub fn read_learngene(bytes: &[u8]) -> Result<Learngene> {
-    let (manifest, archive) = open(bytes)?;
-    learngene(bytes, manifest, &archive)
+    let (scanned, digest) = scan(bytes, None, &Wanted::Learngene(None))?;
+    scanned.learngene(digest)
 }
 
 /// Reads a `.tailor` file; `learngene` is the digest and config of the learngene that it is for.
@@ -216,8 +279,8 @@ pub fn read_learngene(bytes: &[u8]) -> Result<Learngene> {
 /// Any variant of [`PackError`] about packs; [`PackError::WrongKind`] for a learngene, and
 /// [`PackError::WrongLearngene`] for a tailor of another one, before its tensors are decoded.
 pub fn read_tailor(bytes: &[u8], learngene: Option<(&Digest, &ModelConfig)>) -> Result<Tailor> {
-    let (manifest, archive) = open(bytes)?;
-    tailor(bytes, manifest, &archive, learngene)
+    let (scanned, digest) = scan(bytes, None, &Wanted::Tailor(learngene))?;
+    scanned.tailor(digest)
 }
 
 /// Reads a pack of either kind.
@@ -225,57 +288,143 @@ pub fn read_tailor(bytes: &[u8], learngene: Option<(&Digest, &ModelConfig)>) -> 
 /// # Errors
 /// Any variant of [`PackError`] about packs.
 pub fn read_any(bytes: &[u8]) -> Result<Pack> {
-    let (manifest, archive) = open(bytes)?;
-    match manifest.kind {
-        Kind::Learngene => learngene(bytes, manifest, &archive).map(Pack::Learngene),
-        Kind::Tailor { .. } => tailor(bytes, manifest, &archive, None).map(Pack::Tailor),
+    let (scanned, digest) = scan(bytes, None, &Wanted::Any)?;
+    match scanned.manifest.kind {
+        Kind::Learngene => scanned.learngene(digest).map(Pack::Learngene),
+        Kind::Tailor { .. } => scanned.tailor(digest).map(Pack::Tailor),
     }
 }
 
-fn learngene(bytes: &[u8], manifest: Manifest, archive: &Archive<'_>) -> Result<Learngene> {
-    if manifest.kind != Kind::Learngene {
-        return Err(PackError::WrongKind { expected: "learngene", found: manifest.kind.name() });
-    }
-    let (tensors, card, preview) = decode(archive, &manifest.config.learngene_tensors())?;
-    Ok(Learngene { manifest, tensors, card, preview, digest: Digest::of(bytes) })
+/// Reads the learngene file of a gallery whose index has this entry and config.
+pub(crate) fn read_learngene_of(bytes: &[u8], entry: &FileEntry, config: &ModelConfig) -> Result<Learngene> {
+    let (scanned, digest) = scan(bytes, Some(entry), &Wanted::Learngene(Some(config)))?;
+    scanned.learngene(digest)
 }
 
-fn tailor(
+/// Reads a tailor pack of a gallery whose index has this entry, learngene and config.
+pub(crate) fn read_tailor_of(
     bytes: &[u8],
-    manifest: Manifest,
-    archive: &Archive<'_>,
-    wanted: Option<(&Digest, &ModelConfig)>,
+    entry: &FileEntry,
+    learngene: (&Digest, &ModelConfig),
 ) -> Result<Tailor> {
-    let Kind::Tailor { learngene, class } = manifest.kind.clone() else {
-        return Err(PackError::WrongKind { expected: "tailor", found: manifest.kind.name() });
-    };
-    if let Some((found, config)) = wanted {
-        if *found != learngene {
-            return Err(PackError::WrongLearngene { expected: learngene, found: *found });
-        }
-        if *config != manifest.config {
-            let reason = "its model config is not that of its learngene".into();
-            return Err(PackError::ManifestInvalid { reason });
-        }
-    }
-    let (tensors, card, preview) = decode(archive, &manifest.config.tailor_tensors())?;
-    Ok(Tailor { manifest, class, learngene, tensors, card, preview, digest: Digest::of(bytes) })
+    let (scanned, digest) = scan(bytes, Some(entry), &Wanted::Tailor(Some(learngene)))?;
+    scanned.tailor(digest)
 }
 
-/// The manifest, and the entries once their digests are those it names.
-fn open(bytes: &[u8]) -> Result<(Manifest, Archive<'_>)> {
+/// What the caller will take, checked before the tensors are looked at.
+enum Wanted<'a> {
+    Any,
+    /// Of this config, if any is given.
+    Learngene(Option<&'a ModelConfig>),
+    /// Of this learngene, if any is given.
+    Tailor(Option<(&'a Digest, &'a ModelConfig)>),
+}
+
+/// A pack in which everything was checked and nothing but its manifest and card was copied.
+struct Scanned<'a> {
+    manifest: Manifest,
+    card: Card,
+    preview: Option<&'a [u8]>,
+    tensors: Scan<'a>,
+}
+
+/// Checks everything about a pack; gives back also its digest.
+///
+/// Each byte is hashed once when `entry` vouches for the file, and the manifest's digests then say nothing
+/// new. Hashing goes beside the other checks, and nothing is decoded before both are done.
+fn scan<'a>(
+    bytes: &'a [u8],
+    entry: Option<&FileEntry>,
+    wanted: &Wanted<'_>,
+) -> Result<(Scanned<'a>, Digest)> {
+    let hash = || match entry {
+        Some(entry) => entry.verify_digest(bytes).map(|()| entry.sha256),
+        None => Ok(Digest::of(bytes)),
+    };
+    if let Some(entry) = entry {
+        entry.verify_length(bytes)?;
+    }
+    let (digest, scanned) = parallel::both(bytes.len(), hash, || Scanned::of(bytes, entry.is_none(), wanted));
+    // A damaged file is called damaged, whatever the damage looks like.
+    let digest = digest?;
+    Ok((scanned?, digest))
+}
+
+impl<'a> Scanned<'a> {
+    fn of(bytes: &'a [u8], digests: bool, wanted: &Wanted<'_>) -> Result<Self> {
+        let (manifest, archive) = open(bytes, digests)?;
+        wanted.check(&manifest)?;
+        let card = Card::from_json(archive.require(archive::CARD)?)?;
+        let preview = archive.get(archive::PREVIEW);
+        preview.map_or(Ok(()), check_preview)?;
+        let specs = match manifest.kind {
+            Kind::Learngene => manifest.config.learngene_tensors(),
+            Kind::Tailor { .. } => manifest.config.tailor_tensors(),
+        };
+        let tensors = Scan::of(archive.require(archive::TENSORS)?, specs)?;
+        Ok(Self { manifest, card, preview, tensors })
+    }
+
+    fn learngene(self, digest: Digest) -> Result<Learngene> {
+        let Self { manifest, card, preview, tensors } = self;
+        let (tensors, preview) = (tensors.decode()?, preview.map(<[u8]>::to_vec));
+        Ok(Learngene { manifest, tensors, card, preview, digest })
+    }
+
+    fn tailor(self, digest: Digest) -> Result<Tailor> {
+        let Self { manifest, card, preview, tensors } = self;
+        let Kind::Tailor { learngene, class } = manifest.kind.clone() else {
+            return Err(PackError::WrongKind { expected: "tailor", found: manifest.kind.name() });
+        };
+        let (tensors, preview) = (tensors.decode()?, preview.map(<[u8]>::to_vec));
+        Ok(Tailor { manifest, class, learngene, tensors, card, preview, digest })
+    }
+}
+
+impl Wanted<'_> {
+    fn check(&self, manifest: &Manifest) -> Result<()> {
+        let found = manifest.kind.name();
+        match (self, &manifest.kind) {
+            (Self::Any, _) | (Self::Learngene(None), Kind::Learngene) => Ok(()),
+            (Self::Tailor(None), Kind::Tailor { .. }) => Ok(()),
+            (Self::Learngene(Some(config)), Kind::Learngene) if **config != manifest.config => {
+                Err(crate::index::invalid("its model config is not that of its learngene"))
+            }
+            (Self::Learngene(Some(_)), Kind::Learngene) => Ok(()),
+            (Self::Tailor(Some((found, config))), Kind::Tailor { learngene, .. }) => {
+                if *found != learngene {
+                    return Err(PackError::WrongLearngene { expected: *learngene, found: **found });
+                }
+                if **config != manifest.config {
+                    let reason = "its model config is not that of its learngene".into();
+                    return Err(PackError::ManifestInvalid { reason });
+                }
+                Ok(())
+            }
+            (Self::Learngene(_), _) => Err(PackError::WrongKind { expected: "learngene", found }),
+            (Self::Tailor(_), _) => Err(PackError::WrongKind { expected: "tailor", found }),
+        }
+    }
+}
+
+/// The manifest, and the entries once their lengths, and if asked for their digests, are those it names.
+fn open(bytes: &[u8], digests: bool) -> Result<(Manifest, Archive<'_>)> {
     let archive = archive::read(bytes)?;
     let manifest = Manifest::from_bytes(archive.require(archive::MANIFEST)?)?;
     for expected in &manifest.entries {
         let entry = archive::ENTRIES.iter().map(|(name, _)| *name).find(|name| *name == expected.name);
         let entry = entry.ok_or_else(|| PackError::EntryUnexpected { found: expected.name.clone() })?;
-        let found = describe(entry, archive.require(entry)?);
-        if found.sha256 != expected.sha256 {
-            let (expected, found) = (expected.sha256, found.sha256);
-            return Err(PackError::DigestMismatch { entry: entry.to_owned(), expected, found });
+        let bytes = archive.require(entry)?;
+        let found = if digests { Digest::of(bytes) } else { expected.sha256 };
+        if found != expected.sha256 {
+            return Err(PackError::DigestMismatch {
+                entry: entry.to_owned(),
+                expected: expected.sha256,
+                found,
+            });
         }
-        if found.len != expected.len {
-            let reason = format!("it gives {} bytes for {entry}, which has {}", expected.len, found.len);
+        if bytes.len() as u64 != expected.len {
+            let reason = format!("it gives {} bytes for {entry}, which has {}", expected.len, bytes.len());
             return Err(PackError::ManifestInvalid { reason });
         }
     }
@@ -284,14 +433,6 @@ fn open(bytes: &[u8]) -> Result<(Manifest, Archive<'_>)> {
         Some((name, _)) => Err(PackError::EntryUnexpected { found: (*name).to_owned() }),
         None => Ok((manifest, archive)),
     }
-}
-
-fn decode(archive: &Archive<'_>, specs: &[TensorSpec]) -> Result<(Tensors, Card, Option<Vec<u8>>)> {
-    let card = Card::from_json(archive.require(archive::CARD)?)?;
-    let preview = archive.get(archive::PREVIEW);
-    preview.map_or(Ok(()), check_preview)?;
-    let tensors = Tensors::from_safetensors(archive.require(archive::TENSORS)?, specs)?;
-    Ok((tensors, card, preview.map(<[u8]>::to_vec)))
 }
 
 fn describe(name: &str, bytes: &[u8]) -> Entry {

@@ -11,8 +11,12 @@ use crate::archive::TENSORS;
 use crate::config::TensorSpec;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
+use crate::parallel;
 use half::f16;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use half::slice::HalfFloatSliceExt;
+use safetensors::tensor::Dtype;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// Named tensors in f32, row-major.
@@ -74,23 +78,23 @@ impl Tensors {
     /// [`PackError::TensorMissing`], [`PackError::TensorShape`], [`PackError::TensorUnexpected`] unless the
     /// tensors are exactly `specs`; [`PackError::TensorNotFinite`]; [`PackError::LimitExceeded`].
     pub fn to_safetensors(&self, specs: &[TensorSpec]) -> Result<Vec<u8>> {
-        let layout = Layout::of(specs)?;
+        let layout = Layout::of(specs.to_vec())?;
         if let Some(name) = self.0.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
             return Err(PackError::TensorUnexpected { name: shorten(name) });
         }
-        let mut out = Vec::with_capacity(layout.header.len() + layout.data_len);
-        out.extend(&layout.header);
-        for spec in layout.order {
+        let mut out = layout.header();
+        out.reserve_exact(layout.data_len);
+        for spec in layout.specs {
             let (shape, values) =
                 self.get(&spec.name).ok_or_else(|| PackError::TensorMissing { name: spec.name.clone() })?;
             if shape != spec.shape {
-                return Err(shape_error(spec, shape.to_vec()));
+                return Err(shape_error(&spec, shape.to_vec()));
             }
-            let dtype = stored_dtype(spec);
+            let dtype = stored_dtype(&spec);
             for (position, &value) in values.iter().enumerate() {
                 let half = f16::from_f32(value);
                 if !(if dtype == Dtype::F16 { half.is_finite() } else { value.is_finite() }) {
-                    return Err(PackError::TensorNotFinite { name: spec.name.clone(), position, value });
+                    return Err(PackError::TensorNotFinite { name: spec.name, position, value });
                 }
                 match dtype {
                     Dtype::F16 => out.extend(half.to_le_bytes()),
@@ -101,43 +105,121 @@ impl Tensors {
         Ok(out)
     }
 
-    /// Reads a safetensors body that holds exactly `specs`.
+    /// Reads a safetensors body that holds exactly `specs`. Values are decoded only once all are known to be
+    /// right.
     ///
     /// # Errors
     /// As [`Tensors::to_safetensors`], and [`PackError::TensorDtype`], [`PackError::EntryInvalid`],
     /// [`PackError::Truncated`], [`PackError::TrailingBytes`].
     pub fn from_safetensors(body: &[u8], specs: &[TensorSpec]) -> Result<Self> {
+        Scan::of(body, specs.to_vec())?.decode()
+    }
+}
+
+/// A body in which everything was checked and nothing was copied.
+pub(crate) struct Scan<'a> {
+    /// In the order of their values.
+    specs: Vec<TensorSpec>,
+    data: &'a [u8],
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn of(body: &'a [u8], specs: Vec<TensorSpec>) -> Result<Self> {
         let layout = Layout::of(specs)?;
-        let Some(data) = body.strip_prefix(layout.header.as_slice()) else {
-            return Err(diagnose(body, specs));
+        let header = layout.header();
+        let (needed, found) = ((header.len() + layout.data_len) as u64, body.len() as u64);
+        let Some(data) = body.strip_prefix(header.as_slice()) else {
+            drop(header);
+            return Err(diagnose(body, &layout.specs));
         };
-        if let Some(extra) = data.len().checked_sub(layout.data_len).filter(|extra| *extra > 0) {
-            return Err(PackError::TrailingBytes { what: TENSORS.into(), extra: extra as u64 });
+        if found < needed {
+            return Err(PackError::Truncated { what: TENSORS.into(), needed, found });
+        }
+        if found > needed {
+            return Err(PackError::TrailingBytes { what: TENSORS.into(), extra: found - needed });
         }
         let mut rest = data;
-        let mut tensors = Self::new();
-        for spec in layout.order {
-            let (bytes, after) =
-                rest.split_at_checked(stored_len(spec)).ok_or_else(|| PackError::Truncated {
-                    what: TENSORS.into(),
-                    needed: (layout.header.len() + layout.data_len) as u64,
-                    found: body.len() as u64,
-                })?;
+        for spec in &layout.specs {
+            let (bytes, after) = rest.split_at(stored_len(spec));
             rest = after;
-            let values: Vec<f32> = match stored_dtype(spec) {
-                Dtype::F16 => {
-                    bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-                }
-                _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            };
-            if let Some(position) = values.iter().position(|v| !v.is_finite()) {
-                let (name, value) = (spec.name.clone(), values[position]);
-                return Err(PackError::TensorNotFinite { name, position, value });
+            if let Some((position, value)) = not_finite(bytes, stored_dtype(spec)) {
+                return Err(PackError::TensorNotFinite { name: spec.name.clone(), position, value });
             }
+        }
+        Ok(Self { specs: layout.specs, data })
+    }
+
+    /// The values in f32, half of them on each of two threads when they are many.
+    pub(crate) fn decode(self) -> Result<Tensors> {
+        let (mut split, mut middle) = (0, 0);
+        while split < self.specs.len() && middle < self.data.len() / 2 {
+            middle += stored_len(&self.specs[split]);
+            split += 1;
+        }
+        let (front, back) = self.data.split_at(middle);
+        let (before, after) = self.specs.split_at(split);
+        let (before, after) =
+            parallel::both(self.data.len(), || decode(before, front), || decode(after, back));
+        let mut tensors = Tensors::new();
+        for (spec, values) in self.specs.iter().zip(before.into_iter().chain(after)) {
             tensors.insert(&spec.name, &spec.shape, values)?;
         }
         Ok(tensors)
     }
+}
+
+/// The values of each of `specs`, which `data` holds one after the other.
+fn decode(specs: &[TensorSpec], mut data: &[u8]) -> Vec<Vec<f32>> {
+    let one = |spec: &TensorSpec| {
+        let (bytes, rest) = data.split_at(stored_len(spec));
+        data = rest;
+        let mut values = vec![0.0; spec.len()];
+        match stored_dtype(spec) {
+            Dtype::F16 => {
+                // By way of a small buffer, since `bytes` may lie at an odd address.
+                let mut halves = [f16::ZERO; BLOCK];
+                for (values, bytes) in values.chunks_mut(BLOCK).zip(bytes.chunks(2 * BLOCK)) {
+                    for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                        *half = f16::from_le_bytes([b[0], b[1]]);
+                    }
+                    halves[..values.len()].convert_to_f32_slice(values);
+                }
+            }
+            _ => {
+                for (value, b) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+                    *value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                }
+            }
+        }
+        values
+    };
+    specs.iter().map(one).collect()
+}
+
+/// Values that are converted, or looked at, in one go.
+const BLOCK: usize = 2048;
+
+/// The first value that is NaN or infinite, and where it is.
+fn not_finite(bytes: &[u8], dtype: Dtype) -> Option<(usize, f32)> {
+    let half = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]);
+    let single = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    let width = dtype.bitsize() / 8;
+    for (number, block) in bytes.chunks(BLOCK * width).enumerate() {
+        // Without an exit in the middle the compiler looks at many values at once.
+        let bad = match dtype {
+            Dtype::F16 => {
+                let exponent = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]) & 0x7c00;
+                block.chunks_exact(2).fold(false, |bad, b| bad | (exponent(b) == 0x7c00))
+            }
+            _ => block.chunks_exact(4).fold(false, |bad, b| bad | !single(b).is_finite()),
+        };
+        if bad {
+            let value = |b| if dtype == Dtype::F16 { half(b).to_f32() } else { single(b) };
+            let mut values = block.chunks_exact(width).map(value).enumerate();
+            return values.find(|(_, v)| !v.is_finite()).map(|(at, v)| (number * BLOCK + at, v));
+        }
+    }
+    None
 }
 
 /// The number format of a tensor on disk: f32 for vectors, of which there are few and which scale
@@ -162,38 +244,50 @@ pub(crate) fn count(specs: &[TensorSpec]) -> Result<u64> {
 }
 
 /// Where a safetensors body holds what.
-struct Layout<'a> {
-    /// Everything before the first value.
-    header: Vec<u8>,
+struct Layout {
     /// The tensors in the order of their values: wide formats first, then by name.
-    order: Vec<&'a TensorSpec>,
+    specs: Vec<TensorSpec>,
     /// Bytes of all values.
     data_len: usize,
 }
 
-impl<'a> Layout<'a> {
-    fn of(specs: &'a [TensorSpec]) -> Result<Self> {
-        count(specs)?;
-        let mut order: Vec<_> = specs.iter().collect();
-        order.sort_by(|a, b| stored_dtype(b).cmp(&stored_dtype(a)).then_with(|| a.name.cmp(&b.name)));
-        let mut data_len = 0;
-        let mut infos = Vec::with_capacity(order.len());
-        for spec in &order {
-            let data_offsets = (data_len, data_len + stored_len(spec));
-            data_len = data_offsets.1;
-            let info = TensorInfo { dtype: stored_dtype(spec), shape: spec.shape.clone(), data_offsets };
-            infos.push((spec.name.clone(), info));
+impl Layout {
+    fn of(mut specs: Vec<TensorSpec>) -> Result<Self> {
+        count(&specs)?;
+        specs.sort_by(|a, b| stored_dtype(b).cmp(&stored_dtype(a)).then_with(|| a.name.cmp(&b.name)));
+        let data_len = specs.iter().map(stored_len).sum();
+        Ok(Self { specs, data_len })
+    }
+
+    /// Everything before the first value, as the safetensors library writes it.
+    ///
+    /// Written out here because that library takes ten times as much memory for it, which a reader would
+    /// spend on a file that it then refuses. Names are letters, digits and dots, so JSON needs no escapes.
+    fn header(&self) -> Vec<u8> {
+        let (mut json, mut at) = (String::with_capacity(96 * self.specs.len()), 0);
+        for spec in &self.specs {
+            let end = at + stored_len(spec);
+            let comma = if json.is_empty() { '{' } else { ',' };
+            let (name, dtype) = (&spec.name, stored_dtype(spec));
+            json.push_str(&format!("{comma}\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":["));
+            for (axis, n) in spec.shape.iter().enumerate() {
+                json.push_str(&format!("{}{n}", if axis == 0 { "" } else { "," }));
+            }
+            json.push_str(&format!("],\"data_offsets\":[{at},{end}]}}"));
+            at = end;
         }
-        let metadata = Metadata::new(None, infos).map_err(invalid)?;
-        let mut json = serde_json::to_vec(&metadata).map_err(invalid)?;
-        json.resize(json.len().next_multiple_of(8), b' ');
-        let mut header = (json.len() as u64).to_le_bytes().to_vec();
-        header.extend(json);
-        Ok(Self { header, order, data_len })
+        json.push('}');
+        let length = json.len().next_multiple_of(8);
+        let mut header = Vec::with_capacity(8 + length);
+        header.extend((length as u64).to_le_bytes());
+        header.extend(json.as_bytes());
+        header.resize(8 + length, b' ');
+        header
     }
 }
 
-/// Why a header is not the one that `specs` imply.
+/// Why a header is not the one that `specs` imply. Whatever it holds is compared as it is parsed and kept
+/// nowhere.
 fn diagnose(body: &[u8], specs: &[TensorSpec]) -> PackError {
     let truncated = |needed| PackError::Truncated { what: TENSORS.into(), needed, found: body.len() as u64 };
     let Some((length, rest)) = body.split_first_chunk::<8>() else { return truncated(8) };
@@ -202,26 +296,126 @@ fn diagnose(body: &[u8], specs: &[TensorSpec]) -> PackError {
         return error;
     }
     let Some(json) = rest.get(..length as usize) else { return truncated(length + 8) };
-    let mut found: BTreeMap<String, TensorInfo> = match serde_json::from_slice(json) {
-        Ok(found) => found,
-        Err(error) => return invalid(error),
-    };
-    for spec in specs {
-        let name = spec.name.clone();
-        let Some(info) = found.remove(&name) else { return PackError::TensorMissing { name } };
-        if info.shape != spec.shape {
-            return shape_error(spec, info.shape);
+    let mut header = Header { missing: specs.iter().map(|s| (s.name.as_str(), s)).collect(), wrong: None };
+    let parsed = serde_json::Deserializer::from_slice(json).deserialize_map(&mut header);
+    match (header.wrong, parsed) {
+        (Some(wrong), _) => wrong,
+        (None, Err(error)) => invalid(error),
+        (None, Ok(())) => match specs.iter().find(|s| header.missing.contains_key(s.name.as_str())) {
+            Some(spec) => PackError::TensorMissing { name: spec.name.clone() },
+            None => invalid("its header is not in the form that tailor writes"),
+        },
+    }
+}
+
+/// A header while it is parsed.
+struct Header<'a> {
+    /// The tensors that did not come yet.
+    missing: BTreeMap<&'a str, &'a TensorSpec>,
+    /// The first thing that is not as it should be.
+    wrong: Option<PackError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Info {
+    dtype: Dtype,
+    shape: Axes,
+    #[serde(rename = "data_offsets")]
+    _data_offsets: IgnoredAny,
+}
+
+/// A shape's first axes, more than any tensor has.
+struct Axes(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        few(deserializer, 4).map(Axes)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Header<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("tensors by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some(known) = map.next_key_seed(Name(&mut self.missing))? {
+            let wrong = match known {
+                Err(name) => PackError::TensorUnexpected { name },
+                Ok(spec) => {
+                    let Info { dtype, shape: Axes(shape), .. } = map.next_value()?;
+                    let expected = stored_dtype(spec);
+                    if shape != spec.shape {
+                        shape_error(spec, shape)
+                    } else if dtype != expected {
+                        let (expected, found) = (expected.to_string(), dtype.to_string());
+                        PackError::TensorDtype { name: spec.name.clone(), expected, found }
+                    } else {
+                        continue;
+                    }
+                }
+            };
+            self.wrong = Some(wrong);
+            return Err(serde::de::Error::custom("of no interest any more"));
         }
-        let expected = stored_dtype(spec);
-        if info.dtype != expected {
-            let (expected, found) = (expected.to_string(), info.dtype.to_string());
-            return PackError::TensorDtype { name, expected, found };
+        Ok(())
+    }
+}
+
+/// Takes the tensor of a name out of those that are missing; gives back the name if there is none.
+struct Name<'a, 'b>(&'b mut BTreeMap<&'a str, &'a TensorSpec>);
+
+impl<'de, 'a> DeserializeSeed<'de> for Name<'a, '_> {
+    type Value = std::result::Result<&'a TensorSpec, String>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Name<'a, '_> {
+    type Value = std::result::Result<&'a TensorSpec, String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
+        Ok(self.0.remove(name).ok_or_else(|| shorten(name)))
+    }
+}
+
+/// A list of at most `most` items. Unlike serde's own lists it reserves nothing for a length it was told.
+pub(crate) fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    most: usize,
+) -> std::result::Result<Vec<T>, D::Error> {
+    struct Few<T>(usize, std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "a list of at most {}", self.0)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                if list.len() == self.0 {
+                    return Err(serde::de::Error::invalid_length(self.0 + 1, &self));
+                }
+                list.push(item);
+            }
+            Ok(list)
         }
     }
-    match found.into_keys().next() {
-        Some(name) => PackError::TensorUnexpected { name: shorten(&name) },
-        None => invalid("its header is not in the form that tailor writes"),
-    }
+    deserializer.deserialize_seq(Few(most, std::marker::PhantomData))
 }
 
 fn shape_error(spec: &TensorSpec, found: Vec<usize>) -> PackError {

@@ -142,12 +142,16 @@ fn tiny_gallery(folder: &Path) {
         title: "Tiny".into(),
         version: 1,
         expires: None,
+        key: None,
+        next_key: None,
         parameters: Parameters::of(&config).unwrap(),
         // One evaluation of the network a step: a GPU in software takes seconds for each.
         sampling: tailor_packs::Sampling { sampler: "dpm++".into(), steps: 20, guidance: 1.5 },
         config: config.clone(),
         learngene,
         classes,
+        shards: Vec::new(),
+        names: None,
     };
     std::fs::write(folder.join("index.json"), index.to_json().unwrap()).unwrap();
 }

@@ -1,6 +1,9 @@
 //! Small packs, and the means to forge bad ones whose checksums and digests are right.
 #![allow(dead_code, unreachable_pub)]
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use blake2::{Blake2b512, Digest as _};
+use ed25519_dalek::{Signer as _, SigningKey};
 use tailor_packs::archive::{CARD, MANIFEST, PREVIEW, TENSORS};
 use tailor_packs::*;
 
@@ -128,10 +131,64 @@ pub fn index() -> Index {
         title: "Test".into(),
         version: 3,
         expires: Some(2_000_000_000),
+        key: None,
+        next_key: None,
         parameters: Parameters::of(&config).unwrap(),
         config,
         sampling: Sampling { sampler: "euler".into(), steps: 20, guidance: 1.5 },
         learngene: FileEntry::of("test-1.learngene", &learngene()),
         classes: vec![ClassEntry::new(&class(), FileEntry::of("a-1.tailor", &tailor()))],
+        shards: Vec::new(),
+        names: None,
     }
+}
+
+/// Somebody who signs galleries, with a key that is the same each time.
+pub struct Publisher {
+    pub id: [u8; 8],
+    pub key: SigningKey,
+}
+
+pub fn publisher() -> Publisher {
+    Publisher { id: *b"\x01tailor\x01", key: SigningKey::from_bytes(&[1; 32]) }
+}
+
+pub fn another_publisher() -> Publisher {
+    Publisher { id: *b"\x02tailor\x02", key: SigningKey::from_bytes(&[2; 32]) }
+}
+
+impl Publisher {
+    pub fn public(&self) -> PublicKey {
+        key_line(b"Ed", &self.id, self.key.verifying_key().as_bytes()).parse().unwrap()
+    }
+
+    /// The signature file over `json`, as `minisign` writes it.
+    pub fn sign(&self, json: &[u8]) -> Vec<u8> {
+        self.sign_as(json, signature::COMMENTS[0], "version 3")
+    }
+
+    pub fn sign_as(&self, json: &[u8], untrusted: &str, trusted: &str) -> Vec<u8> {
+        let signature = self.key.sign(&Blake2b512::digest(json)).to_bytes();
+        let global = self.key.sign(&[&signature[..], trusted.as_bytes()].concat()).to_bytes();
+        minisig(untrusted, b"ED", &self.id, &signature, trusted, &global)
+    }
+}
+
+/// A signature file of these parts.
+pub fn minisig(
+    untrusted: &str,
+    kind: &[u8; 2],
+    id: &[u8; 8],
+    signature: &[u8; 64],
+    trusted: &str,
+    global: &[u8; 64],
+) -> Vec<u8> {
+    let first = STANDARD.encode([&kind[..], id, signature].concat());
+    let last = STANDARD.encode(global);
+    format!("untrusted comment: {untrusted}\n{first}\ntrusted comment: {trusted}\n{last}\n").into_bytes()
+}
+
+/// A key's line of base64.
+pub fn key_line(kind: &[u8; 2], id: &[u8; 8], key: &[u8; 32]) -> String {
+    STANDARD.encode([&kind[..], id, key].concat())
 }

@@ -1,0 +1,158 @@
+//! Galleries of thousands of classes: a small index, and the rest in files that are loaded when needed.
+//!
+//! ```text
+//! index.json                      the classes to show first, in full; a FileEntry for each file below
+//! classes-0123456789abcdef.json   a shard: the ClassEntry list of the classes whose id falls to it
+//! names-0123456789abcdef.json     [[id, name], …] of every class, for search; not needed to make an image
+//! ```
+//!
+//! A class whose id a visitor knows costs one shard: [`shard_of`] tells which. All of these are vouched for
+//! by the index's digests, so one signature covers a gallery of any size.
+
+use crate::digest::Digest;
+use crate::error::{PackError, Result};
+use crate::index::{ClassEntry, FileEntry, Index, invalid};
+use crate::limits;
+use crate::manifest::{check_id, check_name};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+
+/// About how many classes a shard holds: 30 kB of JSON.
+const PER_SHARD: usize = 80;
+
+/// Which of `count` shards holds the class with this id: the first 8 bytes of the id's SHA-256, as a
+/// big-endian number, modulo `count`.
+pub fn shard_of(id: &str, count: usize) -> usize {
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of(id.as_bytes()).0;
+    let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    (number % count.max(1) as u64) as usize
+}
+
+/// A file to publish beside the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFile {
+    /// Its entry in the index.
+    pub entry: FileEntry,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl NewFile {
+    fn json(kind: &str, json: Vec<u8>) -> Self {
+        let path = format!("{kind}-{}.json", Digest::of(&json).short());
+        Self { entry: FileEntry::of(path, &json), bytes: json }
+    }
+}
+
+impl Index {
+    /// Keeps the `first` classes in the index and moves the others of [`Index::classes`] to files, which are
+    /// given back; an index whose classes are no more than that has no such files.
+    ///
+    /// # Errors
+    /// [`PackError::IndexInvalid`] for classes that no index could hold; [`PackError::LimitExceeded`].
+    pub fn sharded(mut self, first: usize) -> Result<(Self, Vec<NewFile>)> {
+        (self.shards, self.names) = (Vec::new(), None);
+        if self.classes.len() <= first {
+            return Ok((self, Vec::new()));
+        }
+        let mut ids = BTreeSet::new();
+        for class in &self.classes {
+            class.validate().map_err(invalid)?;
+            if !ids.insert(&class.id) {
+                return Err(invalid(format!("class id {:?} stands there twice", class.id)));
+            }
+        }
+        let mut names: Vec<_> = self.classes.iter().map(|c| (&c.id, &c.name)).collect();
+        names.sort();
+        let mut files = vec![NewFile::json("names", serde_json::to_vec(&names).map_err(invalid)?)];
+        limits::check("the file of names", files[0].entry.size, limits::NAMES)?;
+
+        let rest = self.classes.split_off(first);
+        let count = rest.len().div_ceil(PER_SHARD).next_power_of_two().min(limits::SHARDS as usize);
+        let mut shards = vec![Vec::new(); count];
+        rest.into_iter().for_each(|class| shards[shard_of(&class.id, count)].push(class));
+        for mut shard in shards {
+            shard.sort_by(|a, b| a.id.cmp(&b.id));
+            let file = NewFile::json("classes", serde_json::to_vec(&shard).map_err(invalid)?);
+            limits::check("a shard", file.entry.size, limits::SHARD)?;
+            self.shards.push(file.entry.clone());
+            // Empty shards are the same file.
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        self.names = Some(files[0].entry.clone());
+        Ok((self, files))
+    }
+
+    /// Number and file of the shard that holds the class with this id, if the gallery has it and
+    /// [`Index::class`] does not find it.
+    pub fn shard(&self, class: &str) -> Option<(usize, &FileEntry)> {
+        let number = shard_of(class, self.shards.len());
+        self.shards.get(number).map(|file| (number, file))
+    }
+
+    /// Verifies and reads shard `number`: its classes by id, none of which is in [`Index::classes`].
+    ///
+    /// # Errors
+    /// As [`FileEntry::verify`]; [`PackError::IndexInvalid`] for a shard that is not there, cannot be read,
+    /// or holds a class twice or one that falls to another shard.
+    pub fn read_shard(&self, number: usize, bytes: &[u8]) -> Result<Vec<ClassEntry>> {
+        let file = self.shards.get(number).ok_or_else(|| invalid(format!("it has no shard {number}")))?;
+        let classes: Vec<ClassEntry> = read(file, bytes)?;
+        for (at, class) in classes.iter().enumerate() {
+            class.validate().map_err(invalid)?;
+            let in_order = at == 0 || classes[at - 1].id < class.id;
+            if !in_order
+                || shard_of(&class.id, self.shards.len()) != number
+                || self.class(&class.id).is_some()
+            {
+                return Err(invalid(format!("class {:?} has no place in shard {number}", class.id)));
+            }
+        }
+        Ok(classes)
+    }
+
+    /// Verifies and reads the file of [`Index::names`]: id and name of every class, by id.
+    ///
+    /// A name here is for search; the one to show beside an image is the class entry's.
+    ///
+    /// # Errors
+    /// As [`FileEntry::verify`]; [`PackError::IndexInvalid`] when there is none, or it cannot be read.
+    pub fn read_names(&self, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+        let file = self.names.as_ref().ok_or_else(|| invalid("it has no file of names"))?;
+        let names: Vec<(String, String)> = read(file, bytes)?;
+        for (at, (id, name)) in names.iter().enumerate() {
+            check_id("class id", id).and_then(|()| check_name("class name", name)).map_err(invalid)?;
+            if at > 0 && names[at - 1].0 >= *id {
+                return Err(invalid(format!("class id {id:?} is out of order")));
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn read<T: DeserializeOwned>(file: &FileEntry, bytes: &[u8]) -> Result<T> {
+    file.verify(bytes)?;
+    serde_json::from_slice(bytes)
+        .map_err(|error| PackError::IndexInvalid { reason: format!("{}: {error}", file.path) })
+}
+
+/// What is wrong with the files of a large gallery in `index`, if anything.
+pub(crate) fn validate(index: &Index) -> std::result::Result<(), String> {
+    if index.shards.is_empty() != index.names.is_none() {
+        return Err("it has shards without names, or names without shards".into());
+    }
+    if index.shards.len() as u64 > limits::SHARDS {
+        return Err(format!("it has {} shards; {} are allowed", index.shards.len(), limits::SHARDS));
+    }
+    if let Some(large) = index.shards.iter().find(|file| file.size > limits::SHARD) {
+        return Err(format!("a shard has {} bytes; {} are allowed", large.size, limits::SHARD));
+    }
+    match &index.names {
+        Some(names) if names.size > limits::NAMES => {
+            Err(format!("the names have {} bytes; {} are allowed", names.size, limits::NAMES))
+        }
+        _ => Ok(()),
+    }
+}
