@@ -5,9 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
-use tailor_packs::{
-    ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, Verdict, limits, trust,
-};
+use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, Verdict, limits, trust};
 
 use crate::error::Error;
 

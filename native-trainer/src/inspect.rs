@@ -179,7 +179,10 @@ fn text(report: &Report) -> String {
             lines.push(("trained", format!("{} steps", grouped(manifest.steps))));
             lines.push(("data", card.data.clone()));
             lines.push(("licence", card.licence.clone()));
-            lines.push(("authors", if card.authors.is_empty() { "not stated".into() } else { card.authors.join(", ") }));
+            lines.push((
+                "authors",
+                if card.authors.is_empty() { "not stated".into() } else { card.authors.join(", ") },
+            ));
             lines.push(("tool", card.tool.clone()));
             for (what, values) in [("settings", &card.training), ("metrics", &card.metrics)] {
                 let value = |(name, value): (&String, &CardValue)| match value {
@@ -191,7 +194,8 @@ fn text(report: &Report) -> String {
                 }
             }
             let preview = manifest.entries.iter().find(|entry| entry.name == "preview.png");
-            let shown = |len: u64| format!("{}, seen with: unzip -p FILE preview.png > preview.png", bytes(len));
+            let shown =
+                |len: u64| format!("{}, seen with: unzip -p FILE preview.png > preview.png", bytes(len));
             lines.push(("preview", preview.map_or("none".to_owned(), |entry| shown(entry.len))));
         }
         Subject::Gallery { id, title, version, key, learngene_bytes, classes } => {

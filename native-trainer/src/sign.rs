@@ -134,7 +134,8 @@ impl Signer {
     fn open(path: &Path) -> Result<Self, Error> {
         let refused = |reason: String| Error::Refused {
             what: format!("{}: {reason}", path.display()),
-            help: "name the .key file that `tailor keygen` or `minisign -G` wrote, and give its password".to_owned(),
+            help: "name the .key file that `tailor keygen` or `minisign -G` wrote, and give its password"
+                .to_owned(),
         };
         let text = read_limited(path, limits::SIGNATURE)?;
         let text = String::from_utf8(text).map_err(|_| refused("no secret key".to_owned()))?;

@@ -85,7 +85,8 @@ fn every_example_of_the_help_works_when_pasted() {
         let line = line.replace("--preset letters", "--preset tiny").replace(" --open", "");
         match command {
             "train" => {
-                let tiny = if line.contains("--preset") || line.contains("--resume") { "" } else { "--preset tiny" };
+                let tiny =
+                    if line.contains("--preset") || line.contains("--resume") { "" } else { "--preset tiny" };
                 format!("{line} {tiny} --batch-size 2 --sample-every 0 --max-minutes 0.01")
             }
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
@@ -115,7 +116,9 @@ fn every_example_of_the_help_works_when_pasted() {
         run(&format!("tailor {command}"));
         paste("tailor gallery add galleries/letters alpha.tailor greek-small-xi.tailor");
     }
-    for command in ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"] {
+    for command in
+        ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"]
+    {
         run(&format!("tailor {command}"));
     }
     assert!(examples.is_empty(), "not tried: {:?}", examples.keys());

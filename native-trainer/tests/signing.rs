@@ -87,7 +87,9 @@ fn a_key_hands_over_to_the_next_and_an_old_index_expires() {
     let workshop = Workshop::new();
     workshop.done(&format!("{PUBLISH} --key one.key --next-key two.pub --expires-in 30"));
     let index = |name: &str| -> serde_json::Value {
-        serde_json::from_slice::<serde_json::Value>(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap()[name].clone()
+        serde_json::from_slice::<serde_json::Value>(&fs::read(workshop.at("gallery/index.json")).unwrap())
+            .unwrap()[name]
+            .clone()
     };
     let two = fs::read_to_string(workshop.at("two.pub")).unwrap().lines().nth(1).unwrap().to_owned();
     assert_eq!(index("next_key"), two);

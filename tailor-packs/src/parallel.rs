@@ -1,6 +1,7 @@
 //! Two things at once, where there are threads and it is worth one.
 
 /// Below this many bytes a thread costs more than it saves.
+#[cfg(not(target_family = "wasm"))]
 const WORTH: usize = 4 << 20;
 
 /// The results of both, worked out side by side if `bytes` are many.

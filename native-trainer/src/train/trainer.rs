@@ -307,12 +307,7 @@ impl Trainer {
         parts.into_iter().reduce(add).unwrap_or_default()
     }
 
-    fn by_graph(
-        &self,
-        learngene: &graph::Learngene,
-        classes: &[usize],
-        batch: &Batch,
-    ) -> graph::Gradients {
+    fn by_graph(&self, learngene: &graph::Learngene, classes: &[usize], batch: &Batch) -> graph::Gradients {
         let rows = match &self.bank {
             _ if classes.is_empty() => None,
             Bank::Host(bank) => {
