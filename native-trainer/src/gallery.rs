@@ -41,7 +41,11 @@ impl Gallery {
             Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
             Verdict::FirstUse { key, checked } => (Some(key), checked),
         };
-        Ok(Self { folder, index: checked.index, key })
+        let mut gallery = Self { folder, index: checked.index, key };
+        let shards = gallery.index.shards.iter().map(|entry| Ok(gallery.read(entry)?.1));
+        let shards = shards.collect::<Result<Vec<_>, Error>>()?;
+        gallery.index = gallery.index.whole(&shards).map_err(Error::pack(&file))?;
+        Ok(gallery)
     }
 
     /// The class whose id, or else whose name, is `asked`.
@@ -189,6 +193,27 @@ pub(crate) mod tests {
             names: None,
         };
         std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_gallery_in_shards_is_one_gallery() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let whole = Gallery::open(folder.path()).unwrap();
+        let (index, files) = whole.index.clone().sharded(1).unwrap();
+        assert!(index.classes.len() == 1 && !index.shards.is_empty());
+        std::fs::write(folder.path().join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+        let sharded = || Gallery::open(folder.path());
+        assert!(matches!(sharded(), Err(Error::Read { .. })), "a shard is missing");
+        for file in &files {
+            std::fs::write(folder.path().join(&file.entry.path), &file.bytes).unwrap();
+        }
+        assert_eq!(sharded().unwrap().index.classes, whole.index.classes);
+        let gallery = sharded().unwrap();
+        gallery.tailor(gallery.class("B").unwrap()).unwrap();
+        let shard = files.iter().find(|file| file.entry.path.starts_with("classes")).unwrap();
+        std::fs::write(folder.path().join(&shard.entry.path), b"[]").unwrap();
+        assert!(matches!(sharded(), Err(Error::Pack { .. })), "a shard was altered");
     }
 
     /// The path of the gallery's file whose name begins with `start`.

@@ -246,7 +246,7 @@ impl DeviceBank {
     pub fn new(states: &[Learned], device: &Device) -> Self {
         let len = states[0].parameters.len();
         let stack = |part: fn(&Learned) -> &Vec<f32>| {
-            let values: Vec<f32> = states.iter().flat_map(|s| part(s)).copied().collect();
+            let values: Vec<f32> = states.iter().flat_map(part).copied().collect();
             Tensor::<2>::from_data(TensorData::new(values, [states.len(), len]), device)
         };
         Self {

@@ -66,10 +66,10 @@ impl Engine {
         let now = (js_sys::Date::now() / 1000.0) as u64;
         let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), now);
         match verdict.map_err(refused)? {
-            Verdict::Unsigned(checked) => self.opened(folder, checked, json.len() as u64).await,
+            Verdict::Unsigned(checked) => self.opened(folder, checked, json.len() as u64).await?,
             Verdict::Signed(checked) => {
                 self.store.keep_trust(&folder, &checked.trust).await;
-                self.opened(folder, checked, json.len() as u64).await;
+                self.opened(folder, checked, json.len() as u64).await?;
             }
             Verdict::FirstUse { key, checked } => {
                 self.asked = Some((folder, checked, json.len() as u64));
@@ -86,12 +86,18 @@ impl Engine {
     pub async fn trust(&mut self) -> Result<(), EngineError> {
         let (folder, checked, bytes) = self.asked.take().ok_or(EngineError::NoGallery)?;
         self.store.keep_trust(&folder, &checked.trust).await;
-        self.opened(folder, checked, bytes).await;
-        Ok(())
+        self.opened(folder, checked, bytes).await
     }
 
-    async fn opened(&mut self, folder: String, checked: Checked, bytes: u64) {
+    async fn opened(&mut self, folder: String, checked: Checked, bytes: u64) -> Result<(), EngineError> {
         let Checked { index, trust } = checked;
+        let shard = async |file: &FileEntry| {
+            download(&format!("{folder}{}", file.path), file.size, RequestCache::Default, |_| ()).await
+        };
+        let shards = join_all(index.shards.iter().map(shard)).await;
+        let shards = shards.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let bytes = bytes + index.shards.iter().map(|file| file.size).sum::<u64>();
+        let index = index.whole(&shards).map_err(|source| EngineError::Index { source })?;
         let stored = self.store.holds(index.files()).await;
         let class = |class: &tailor_packs::ClassEntry| ClassInfo {
             id: class.id.clone(),
@@ -115,6 +121,7 @@ impl Engine {
             None,
         );
         self.open = Some(Open { folder, index, model: None });
+        Ok(())
     }
 
     /// Takes the class's tailor out of the model and deletes its pack.
