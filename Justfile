@@ -38,9 +38,10 @@ bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench --workspace --exclude tailor-web --bench bench --profile dev
 
-# Kill a trainer at 200 random moments, and see that each time it goes on from a complete state
+# Kill a trainer at 200 random moments and alter every byte of a signed gallery in every way
 torture kills="200":
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
+    TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
 
 # Build the page and its engines into web/dist
 site: wasm-target bindgen

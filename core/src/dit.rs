@@ -91,7 +91,8 @@ impl Dit {
     /// [`FloatDType::F16`]. Parameters, sums, normalisation and softmax keep theirs, as under PyTorch's
     /// autocast.
     pub fn with_products_in(mut self, format: FloatDType) -> Self {
-        let dense = self.time.iter_mut().chain([&mut self.patch, &mut self.final_adaln, &mut self.final_linear]);
+        let dense =
+            self.time.iter_mut().chain([&mut self.patch, &mut self.final_adaln, &mut self.final_linear]);
         dense.for_each(|dense| dense.products = format);
         for block in &mut self.blocks {
             block.products = format;

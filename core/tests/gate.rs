@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use tailor_core::factored::{Gate, Linear, TailorStack, Weight, masked};
 use tailor_core::noise::{Stream, standard_normal};
 use tailor_core::path::nodes;

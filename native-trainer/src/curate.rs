@@ -1,12 +1,13 @@
 //! `tailor gallery`: packs come into a published gallery and classes leave it.
 
-use tailor_packs::index::{INDEX_FILE, tailor_file_name};
+use tailor_packs::index::tailor_file_name;
 use tailor_packs::{ClassEntry, Digest, FileEntry, limits, read_tailor};
 
 use crate::cli::{GalleryArgs, GalleryChange, json, print};
 use crate::error::Error;
 use crate::files::write_atomic;
-use crate::gallery::{Gallery, read_limited};
+use crate::gallery::{Gallery, class, read_limited};
+use crate::sign::Signing;
 
 /// Runs `tailor gallery add` or `remove`. The index is written last, so a gallery is never half new.
 ///
@@ -16,7 +17,8 @@ pub fn run(args: &GalleryArgs) -> Result<(), Error> {
     let folder = match &args.change {
         GalleryChange::Add { gallery, .. } | GalleryChange::Remove { gallery, .. } => gallery,
     };
-    let Gallery { folder, mut index } = Gallery::open(folder)?;
+    let Gallery { folder, mut index, .. } = Gallery::open(folder)?;
+    let signing = Signing::new(&args.signing, &folder)?;
     match &args.change {
         GalleryChange::Add { packs, .. } => {
             for path in packs {
@@ -34,16 +36,13 @@ pub fn run(args: &GalleryArgs) -> Result<(), Error> {
         }
         GalleryChange::Remove { classes, .. } => {
             for asked in classes {
-                let gallery = Gallery { folder: folder.clone(), index };
-                let id = gallery.class(asked)?.id.clone();
-                index = gallery.index;
+                let id = class(&index, asked)?.id.clone();
                 index.classes.retain(|class| class.id != id);
             }
         }
     }
     index.version += 1;
-    let path = folder.join(INDEX_FILE);
-    write_atomic(&path, &index.to_json().map_err(Error::pack(&path))?)?;
+    signing.write(&folder, &mut index)?;
     let (id, classes, version) = (&index.id, index.classes.len(), index.version);
     match args.json {
         true => print(&json(&serde_json::json!({ "id": id, "classes": classes, "version": version }))),

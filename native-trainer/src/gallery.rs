@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, Tailor, limits};
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, Verdict, limits, trust};
 
 use crate::error::Error;
 
@@ -16,6 +16,8 @@ pub struct Gallery {
     pub folder: PathBuf,
     /// What it holds.
     pub index: Index,
+    /// The key that signed the index; none for an unsigned gallery. Nobody has vouched for the key yet.
+    pub key: Option<PublicKey>,
 }
 
 impl Gallery {
@@ -32,8 +34,18 @@ impl Gallery {
         if !file.is_file() {
             return Err(Error::NoGallery(folder));
         }
-        let index = Index::parse(&read_limited(&file, limits::INDEX)?).map_err(Error::pack(&file))?;
-        Ok(Self { folder, index })
+        let json = read_limited(&file, limits::INDEX)?;
+        // Expiry is for who asks whether to trust it: on the publisher's own disk an old one can be renewed.
+        let verdict = trust::check(None, None, &json, signature(&folder)?.as_deref(), 0);
+        let (key, checked) = match verdict.map_err(Error::pack(&file))? {
+            Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
+            Verdict::FirstUse { key, checked } => (Some(key), checked),
+        };
+        let mut gallery = Self { folder, index: checked.index, key };
+        let shards = gallery.index.shards.iter().map(|entry| Ok(gallery.read(entry)?.1));
+        let shards = shards.collect::<Result<Vec<_>, Error>>()?;
+        gallery.index = gallery.index.whole(&shards).map_err(Error::pack(&file))?;
+        Ok(gallery)
     }
 
     /// The class whose id, or else whose name, is `asked`.
@@ -41,13 +53,7 @@ impl Gallery {
     /// # Errors
     /// [`Error::UnknownClass`] with some that are there.
     pub fn class(&self, asked: &str) -> Result<&ClassEntry, Error> {
-        let classes = &self.index.classes;
-        let found = self.index.class(asked).or_else(|| classes.iter().find(|class| class.name == asked));
-        found.ok_or_else(|| Error::UnknownClass {
-            asked: asked.to_owned(),
-            gallery: self.index.id.clone(),
-            known: alike(classes, asked),
-        })
+        class(&self.index, asked)
     }
 
     /// The learngene, verified.
@@ -75,6 +81,25 @@ impl Gallery {
         let bytes = read_limited(&path, entry.size)?;
         Ok((path, bytes))
     }
+}
+
+/// The class of `index` whose id, or else whose name, is `asked`.
+///
+/// # Errors
+/// [`Error::UnknownClass`] with some that are there.
+pub(crate) fn class<'a>(index: &'a Index, asked: &str) -> Result<&'a ClassEntry, Error> {
+    let found = index.class(asked).or_else(|| index.classes.iter().find(|class| class.name == asked));
+    found.ok_or_else(|| Error::UnknownClass {
+        asked: asked.to_owned(),
+        gallery: index.id.clone(),
+        known: alike(&index.classes, asked),
+    })
+}
+
+/// The signature beside the index in `folder`, if there is one.
+pub(crate) fn signature(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let path = folder.join(SIGNATURE_FILE);
+    path.exists().then(|| read_limited(&path, limits::SIGNATURE)).transpose()
 }
 
 /// Reads a file, but at most one byte more than `limit`, for the caller's check to refuse.
@@ -168,6 +193,27 @@ pub(crate) mod tests {
             names: None,
         };
         std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_gallery_in_shards_is_one_gallery() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0.5);
+        let whole = Gallery::open(folder.path()).unwrap();
+        let (index, files) = whole.index.clone().sharded(1).unwrap();
+        assert!(index.classes.len() == 1 && !index.shards.is_empty());
+        std::fs::write(folder.path().join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+        let sharded = || Gallery::open(folder.path());
+        assert!(matches!(sharded(), Err(Error::Read { .. })), "a shard is missing");
+        for file in &files {
+            std::fs::write(folder.path().join(&file.entry.path), &file.bytes).unwrap();
+        }
+        assert_eq!(sharded().unwrap().index.classes, whole.index.classes);
+        let gallery = sharded().unwrap();
+        gallery.tailor(gallery.class("B").unwrap()).unwrap();
+        let shard = files.iter().find(|file| file.entry.path.starts_with("classes")).unwrap();
+        std::fs::write(folder.path().join(&shard.entry.path), b"[]").unwrap();
+        assert!(matches!(sharded(), Err(Error::Pack { .. })), "a shard was altered");
     }
 
     /// The path of the gallery's file whose name begins with `start`.

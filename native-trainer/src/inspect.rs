@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use tailor_packs::{Card, ConfigError, Digest, Kind, Manifest, ModelConfig, limits, read_any};
+use tailor_packs::{Card, CardValue, ConfigError, Digest, Kind, Manifest, ModelConfig, limits, read_any};
 
 use crate::cli::{InspectArgs, json, print};
 use crate::error::Error;
@@ -58,6 +58,8 @@ pub enum Subject {
         title: String,
         /// Version of the index.
         version: u64,
+        /// Id of the key that signed it, for which nobody has vouched; none for an unsigned gallery.
+        key: Option<String>,
         /// Bytes of the learngene file.
         learngene_bytes: u64,
         /// Its classes.
@@ -126,7 +128,7 @@ fn inspect_preset(preset: &str, args: &InspectArgs) -> Result<Report, Error> {
 /// [`Error::Read`], [`Error::NoGallery`] or [`Error::Pack`].
 pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> {
     if path.is_dir() || path.file_name().is_some_and(|name| name == "index.json") {
-        let index = Gallery::open(path)?.index;
+        let Gallery { index, key, .. } = Gallery::open(path)?;
         let tailors = tailors.unwrap_or(index.classes.len() as u64);
         let classes = index.classes.into_iter().map(|class| ClassRow {
             id: class.id,
@@ -138,6 +140,7 @@ pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> 
             id: index.id,
             title: index.title,
             version: index.version,
+            key: key.map(|key| key.id()),
             learngene_bytes: index.learngene.size,
             classes: classes.collect(),
         };
@@ -176,9 +179,28 @@ fn text(report: &Report) -> String {
             lines.push(("trained", format!("{} steps", grouped(manifest.steps))));
             lines.push(("data", card.data.clone()));
             lines.push(("licence", card.licence.clone()));
+            lines.push((
+                "authors",
+                if card.authors.is_empty() { "not stated".into() } else { card.authors.join(", ") },
+            ));
+            lines.push(("tool", card.tool.clone()));
+            for (what, values) in [("settings", &card.training), ("metrics", &card.metrics)] {
+                let value = |(name, value): (&String, &CardValue)| match value {
+                    CardValue::Number(number) => format!("{name} {number}"),
+                    CardValue::Text(text) => format!("{name} {text}"),
+                };
+                if !values.is_empty() {
+                    lines.push((what, values.iter().map(value).collect::<Vec<_>>().join(", ")));
+                }
+            }
+            let preview = manifest.entries.iter().find(|entry| entry.name == "preview.png");
+            let shown =
+                |len: u64| format!("{}, seen with: unzip -p FILE preview.png > preview.png", bytes(len));
+            lines.push(("preview", preview.map_or("none".to_owned(), |entry| shown(entry.len))));
         }
-        Subject::Gallery { id, title, version, learngene_bytes, classes } => {
+        Subject::Gallery { id, title, version, key, learngene_bytes, classes } => {
             lines.push(("gallery", format!("{title} ({id}), version {version}")));
+            lines.push(("signed", key.as_ref().map_or("unsigned".to_owned(), |key| format!("by key {key}"))));
             lines.push(("learngene file", bytes(*learngene_bytes)));
             let packs: u64 = classes.iter().map(|class| class.bytes).sum();
             lines.push(("packs", format!("{} in {} classes", bytes(packs), classes.len())));

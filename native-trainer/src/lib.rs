@@ -22,6 +22,7 @@ pub mod publish;
 pub mod report;
 pub mod sample;
 pub mod serve;
+pub mod sign;
 pub mod train;
 pub mod train_tailor;
 pub mod verify;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
 use tailor_trainer::{
-    bench, curate, evaluate, inspect, manual, publish, report, sample, serve, train, train_tailor, verify,
+    bench, curate, evaluate, inspect, manual, publish, report, sample, serve, sign, train, train_tailor,
+    verify,
 };
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { out } => manual::pages(&out),
         Command::Publish(args) => publish::run(&args),
+        Command::Keygen(args) => sign::keygen(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -98,7 +98,8 @@ impl Writer {
             ("images_per_second", metrics.images_per_second),
             ("learning_rate", metrics.learning_rate),
         ];
-        let figures: Vec<_> = figures.into_iter().filter_map(|(name, figure)| Some((name, figure?))).collect();
+        let figures: Vec<_> =
+            figures.into_iter().filter_map(|(name, figure)| Some((name, figure?))).collect();
         self.event(metrics.step, &events::scalars(&figures))
     }
 

@@ -18,6 +18,7 @@ use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
 use crate::grid::grid_png;
 use crate::sample::generate;
+use crate::sign::Signing;
 use crate::train::bank::Learned;
 use crate::train::trainer::Trainer;
 use crate::{device, sample};
@@ -89,11 +90,10 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     let weights = if args.raw_weights { Weights::Raw } else { Weights::Ema };
     let sampling = advice(&args.sampling, config.objective);
     // A gallery that was there keeps counting; an unreadable index is not silently replaced.
-    let version = match args.out.join(INDEX_FILE).exists() {
-        true => Gallery::open(&args.out)?.index.version + 1,
-        false => 1,
-    };
+    let before = args.out.join(INDEX_FILE).exists().then(|| Gallery::open(&args.out)).transpose()?;
+    let (version, next_key) = before.map_or((1, None), |g| (g.index.version + 1, g.index.next_key));
     create_folder(&args.out)?;
+    let signing = Signing::new(&args.signing, &args.out)?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
     let previews = Previews {
@@ -137,14 +137,14 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let index = Index {
+    let mut index = Index {
         format: tailor_packs::index::INDEX_VERSION,
         id,
         title,
         version,
         expires: None,
         key: None,
-        next_key: None,
+        next_key,
         parameters: Parameters::of(&config).map_err(packed)?,
         config,
         sampling,
@@ -153,7 +153,7 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
         shards: Vec::new(),
         names: None,
     };
-    write_atomic(&args.out.join(INDEX_FILE), &index.to_json().map_err(packed)?)?;
+    signing.write(&args.out, &mut index)?;
     let total: u64 = index.files().map(|f| f.size).sum();
     if args.json {
         cli::print(&cli::json(&serde_json::json!({

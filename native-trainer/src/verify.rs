@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use tailor_packs::{ClassEntry, limits, read_any};
+use tailor_packs::index::INDEX_FILE;
+use tailor_packs::{ClassEntry, limits, read_any, trust};
 
 use crate::cli::{VerifyArgs, json, print};
 use crate::error::Error;
-use crate::gallery::{Gallery, read_limited};
+use crate::gallery::{Gallery, read_limited, signature};
+use crate::sign::{now, public_key as public_key_of};
 
 /// What `tailor verify` found.
 #[derive(Debug, Default)]
@@ -24,8 +26,9 @@ pub struct Verdict {
 pub fn run(args: &VerifyArgs) -> Result<(), Error> {
     let (verdict, well) = match args.path.is_dir() {
         true => {
+            let signed = signed(&args.path, args.public_key.as_deref())?;
             let verdict = verify_gallery(&args.path)?;
-            let well = format!("sound: {} files\n", verdict.files);
+            let well = format!("sound: {} files, {signed}\n", verdict.files);
             (verdict, well)
         }
         false => {
@@ -49,6 +52,30 @@ pub fn run(args: &VerifyArgs) -> Result<(), Error> {
         0 => Ok(()),
         problems => Err(Error::Unsound { problems, files }),
     }
+}
+
+/// Who signed the gallery in `folder`, in words. With `public_key` it must be that key, and the index must not
+/// be expired; without, an index that is expired is noted.
+fn signed(folder: &Path, public_key: Option<&str>) -> Result<String, Error> {
+    let gallery = Gallery::open(folder)?;
+    let path = gallery.folder.join(INDEX_FILE);
+    let Some(asked) = public_key else {
+        let stale = gallery.index.check_fresh(now(), None).err();
+        let stale = stale.map_or(String::new(), |error| format!("; {error}"));
+        return Ok(match gallery.key {
+            Some(key) => format!(
+                "signed by key {} ({}), for which nobody has vouched: pass --public-key{stale}",
+                key.id(),
+                key.fingerprint()
+            ),
+            None => format!("unsigned{stale}"),
+        });
+    };
+    let key = public_key_of(asked)?;
+    let json = read_limited(&path, limits::INDEX)?;
+    let minisig = signature(&gallery.folder)?;
+    trust::check(Some(&key), None, &json, minisig.as_deref(), now()).map_err(Error::pack(&path))?;
+    Ok(format!("signed by key {}", key.id()))
 }
 
 /// Checks every file of the gallery in `path`: its digests in the index, its contents, that it is of

@@ -43,8 +43,7 @@ fn an_absent_class_keeps_its_tailor_bit_for_bit_over_a_hundred_steps() {
     assert!(last[3] == first[3], "the class that never appeared is as it was made");
     assert_eq!(trainer.tailors()[3].steps, 0);
     for class in 0..3 {
-        let (state, parameters) =
-            (&trainer.tailors()[class], trainer.tailors()[class].parameters.len());
+        let (state, parameters) = (&trainer.tailors()[class], trainer.tailors()[class].parameters.len());
         assert!(state.steps > 60, "class {class} made {} steps", state.steps);
         let moved =
             last[class].0.iter().zip(&first[class].0).take(parameters).filter(|(a, b)| a != b).count();

@@ -153,7 +153,8 @@ fn products_in_sixteen_bits_find_about_the_same_gradients() {
     assert!((mixed.squares / exact.squares - 1.0).abs() < 0.02, "{} {}", mixed.squares, exact.squares);
     // Eight bits of mantissa leave errors of a few thousandths in each product.
     let distance = |a: &[f32], b: &[f32]| {
-        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v * v)).sum::<f64>().sqrt();
+        let norm =
+            |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v * v)).sum::<f64>().sqrt();
         norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
     };
     let shared = distance(&mixed.learngene, &exact.learngene);

@@ -76,7 +76,8 @@ fn every_example_of_the_help_works_when_pasted() {
     let paste = |line: &str| {
         let mut shell = Command::new("bash");
         shell.args(["-euc", line]).current_dir(home.path()).env("HOME", home.path()).env("PATH", &path);
-        let output = shell.output().unwrap();
+        // Where a person would be asked for the password of a key.
+        let output = shell.env("TAILOR_KEY_PASSWORD", "correct horse").output().unwrap();
         assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
     };
     let shortened = |line: &str| {
@@ -84,7 +85,8 @@ fn every_example_of_the_help_works_when_pasted() {
         let line = line.replace("--preset letters", "--preset tiny").replace(" --open", "");
         match command {
             "train" => {
-                let tiny = if line.contains("--preset") || line.contains("--resume") { "" } else { "--preset tiny" };
+                let tiny =
+                    if line.contains("--preset") || line.contains("--resume") { "" } else { "--preset tiny" };
                 format!("{line} {tiny} --batch-size 2 --sample-every 0 --max-minutes 0.01")
             }
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
@@ -102,6 +104,7 @@ fn every_example_of_the_help_works_when_pasted() {
     };
     run("tailor");
     run("tailor train");
+    run("tailor keygen");
     run("tailor publish");
     paste("mkdir -p web/galleries && cp -r galleries/letters web/galleries/letters");
     run("tailor train-tailor");
@@ -113,7 +116,9 @@ fn every_example_of_the_help_works_when_pasted() {
         run(&format!("tailor {command}"));
         paste("tailor gallery add galleries/letters alpha.tailor greek-small-xi.tailor");
     }
-    for command in ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"] {
+    for command in
+        ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"]
+    {
         run(&format!("tailor {command}"));
     }
     assert!(examples.is_empty(), "not tried: {:?}", examples.keys());

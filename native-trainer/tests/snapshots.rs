@@ -21,8 +21,23 @@ fn tailor(line: &str) -> String {
 #[test]
 fn the_help_of_every_command() {
     let commands = [
-        "", "train", "train-tailor", "publish", "sample", "inspect", "gallery", "gallery add", "gallery remove",
-        "verify", "serve", "bench", "evaluate", "report", "completions", "man",
+        "",
+        "train",
+        "train-tailor",
+        "publish",
+        "sample",
+        "inspect",
+        "gallery",
+        "gallery add",
+        "gallery remove",
+        "keygen",
+        "verify",
+        "serve",
+        "bench",
+        "evaluate",
+        "report",
+        "completions",
+        "man",
     ];
     let all: String = commands.iter().map(|command| tailor(&format!("{command} --help"))).collect();
     let listed = tailor("--help");
@@ -36,8 +51,11 @@ fn the_help_of_every_command() {
 
 #[test]
 fn what_inspect_says_of_presets() {
-    let lines =
-        ["inspect --preset letters", "inspect --preset letters --json", "inspect --preset dit-b-2 --tailors 1"];
+    let lines = [
+        "inspect --preset letters",
+        "inspect --preset letters --json",
+        "inspect --preset dit-b-2 --tailors 1",
+    ];
     expect_file!["snapshots/inspect.txt"].assert_eq(&lines.map(tailor).concat());
 }
 
@@ -56,6 +74,9 @@ fn refusals_name_what_is_wrong_and_what_to_do() {
         "verify absent",
         "sample --gallery absent --class A --out a.png",
         "publish absent --out gallery",
+        "keygen key",
+        "verify ../web/galleries/letters --public-key RWabc",
+        "verify ../web/galleries/letters --public-key RWTx5Zr1tiHQLFNaYIHMjjPjTfWQpyBqI5l1d5F3TvIXg5ySfh7sy1Nv",
         "report absent",
         "bench --preset letters --device cpu --precision bf16",
     ];

@@ -113,6 +113,21 @@ impl Index {
         Ok(classes)
     }
 
+    /// The index of the same gallery with the classes of every shard in it; `shards` are their bytes, in order.
+    ///
+    /// # Errors
+    /// As [`Index::read_shard`]; [`PackError::IndexInvalid`] for another number of shards.
+    pub fn whole(mut self, shards: &[Vec<u8>]) -> Result<Self> {
+        if shards.len() != self.shards.len() {
+            return Err(invalid(format!("it has {} shards, not {}", self.shards.len(), shards.len())));
+        }
+        let read = |(number, bytes): (usize, &Vec<u8>)| self.read_shard(number, bytes);
+        let more = shards.iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
+        self.classes.extend(more.into_iter().flatten());
+        (self.shards, self.names) = (Vec::new(), None);
+        Ok(self)
+    }
+
     /// Verifies and reads the file of [`Index::names`]: id and name of every class, by id.
     ///
     /// A name here is for search; the one to show beside an image is the class entry's.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
+use minisign::KeyPair;
 use tailor_core::noise::{Stream, standard_normal};
 use tailor_core::{Item, Model, SampleSettings, Sampling};
 use tailor_packs::index::{learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, Contents};
 use tailor_packs::{
-    Class, ClassEntry, Digest, FORMAT_VERSION, FileEntry, Index, ModelConfig, Parameters, TensorSpec,
-    Tensors, Weights, write_learngene, write_tailor,
+    Class, ClassEntry, Digest, FORMAT_VERSION, FileEntry, Index, ModelConfig, Parameters, PublicKey,
+    TensorSpec, Tensors, Weights, write_learngene, write_tailor,
 };
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::{Fault, Server};
@@ -221,6 +222,81 @@ fn webgpu_makes_the_image_that_the_processor_makes_and_its_engine_keeps_its_limi
         page.network().iter().filter(|r| r.url.contains("engine-gpu")).map(|r| r.encoded_bytes).sum();
     println!("the WebGPU engine is {engine} bytes");
     assert!(engine <= GPU_ENGINE, "the WebGPU engine is {engine} bytes");
+}
+
+/// Signs the index in `folder` after `change`, and gives back the key's line.
+fn sign(folder: &Path, pair: &KeyPair, change: impl FnOnce(&mut Index)) -> String {
+    let path = folder.join("index.json");
+    let mut index = Index::parse(&std::fs::read(&path).unwrap()).unwrap();
+    let key = pair.pk.to_base64();
+    index.key = Some(key.parse().unwrap());
+    index.format = tailor_packs::index::INDEX_VERSION;
+    change(&mut index);
+    let json = index.to_json().unwrap();
+    let signature =
+        minisign::sign(None, &pair.sk, &json[..], None, Some("signature from tailor")).unwrap().into_string();
+    std::fs::write(folder.join("index.json.minisig"), signature).unwrap();
+    std::fs::write(path, json).unwrap();
+    key
+}
+
+/// What the page says once it has stopped; the message of a failure, else nothing.
+fn refusal(page: &Page) -> String {
+    page.wait_for("['done', 'failed'].includes(document.body.dataset.state)", PATIENCE).unwrap();
+    let words = page.eval("document.querySelector('#error')?.innerText ?? ''").unwrap();
+    let words = words.as_str().unwrap().to_owned();
+    println!("{words}");
+    words
+}
+
+#[test]
+fn a_signed_gallery_is_trusted_once_and_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_gallery(folder.path());
+    let (ours, theirs) =
+        (KeyPair::generate_unencrypted_keypair().unwrap(), KeyPair::generate_unencrypted_keypair().unwrap());
+    let key: PublicKey = sign(folder.path(), &ours, |index| index.version = 5).parse().unwrap();
+    let server = site(Some(folder.path()));
+    let url = server.url("/?gallery=galleries/tiny/&backend=cpu#class=one&seed=1&steps=20");
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let visit = || {
+        let page = browser.page().unwrap();
+        page.navigate(&url).unwrap();
+        let words = refusal(&page);
+        (page, words)
+    };
+
+    let (page, words) = visit();
+    assert!(words.contains(&key.fingerprint()), "the fingerprint is shown: {words}");
+    assert!(page.network().iter().all(|r| !r.url.contains(".learngene")), "nothing else is fetched yet");
+    page.click("#remedy").unwrap();
+    page.wait_for("document.body.dataset.state === 'done'", PATIENCE).unwrap();
+    assert_same_image(&shown(&page), &made_here(folder.path(), "one", 1), "signed");
+    assert_eq!(page.eval("document.querySelector('#signed').innerText").unwrap(), "signed ✓");
+
+    // The next visit asks nothing.
+    assert_eq!(visit().1, "");
+    sign(folder.path(), &ours, |index| index.version = 4);
+    assert!(visit().1.contains("version 4, and version 5 was already seen"));
+    sign(folder.path(), &theirs, |index| index.version = 6);
+    assert!(visit().1.contains("signed by key"));
+    sign(folder.path(), &ours, |index| (index.version, index.expires) = (6, Some(1_700_000_000)));
+    assert!(visit().1.contains("expired on 2023-11-14"));
+    sign(folder.path(), &ours, |index| (index.version, index.expires) = (6, None));
+    let signature = folder.path().join("index.json.minisig");
+    let kept = std::fs::read(&signature).unwrap();
+    std::fs::remove_file(&signature).unwrap();
+    assert!(visit().1.contains("has no index.json.minisig"));
+    std::fs::write(&signature, &kept).unwrap();
+    assert_eq!(visit().1, "");
+    // The publisher hands over to another key.
+    let next: PublicKey = theirs.pk.to_base64().parse().unwrap();
+    sign(folder.path(), &ours, |index| (index.version, index.next_key) = (7, Some(next)));
+    assert_eq!(visit().1, "");
+    sign(folder.path(), &theirs, |index| (index.version, index.next_key) = (8, None));
+    assert_eq!(visit().1, "");
+    sign(folder.path(), &ours, |index| index.version = 9);
+    assert!(visit().1.contains("signed by key"), "the old key is no longer good");
 }
 
 #[test]

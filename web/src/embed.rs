@@ -33,11 +33,16 @@ type Waiting = Rc<RefCell<BTreeMap<u32, oneshot::Sender<Answer>>>>;
 
 #[wasm_bindgen]
 impl Tailor {
-    /// Opens the gallery in the folder at this absolute URL; `backend` is `"cpu"` (if left out) or `"gpu"`.
+    /// Opens the gallery in the folder at this absolute URL; `backend` is `"cpu"` (if left out) or `"gpu"`, and
+    /// `key` the publisher's, without which a signed gallery must have been trusted in the studio before.
     ///
     /// # Errors
     /// A JavaScript `Error` with the failure's sentence.
-    pub async fn open(gallery: String, backend: Option<String>) -> Result<Tailor, JsError> {
+    pub async fn open(
+        gallery: String,
+        backend: Option<String>,
+        key: Option<String>,
+    ) -> Result<Tailor, JsError> {
         let backend = if backend.as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
         let waiting = Waiting::default();
         let (ready, is_ready) = oneshot::channel::<Result<(), Failure>>();
@@ -60,7 +65,7 @@ impl Tailor {
         let engine =
             Engine::spawn(backend, hear).map_err(|_| JsError::new("This page may not start a worker."))?;
         is_ready.await?.map_err(|failure| JsError::new(&failure.sentence))?;
-        engine.send(&Request::Start { gallery });
+        engine.send(&Request::Start { gallery, key });
         let gallery = is_open.await?.map_err(|failure| JsError::new(&failure.sentence))?;
         Ok(Self { engine, gallery, next_id: Cell::new(1), waiting })
     }

@@ -14,7 +14,11 @@ pub enum Request {
     Start {
         /// The folder that holds `index.json`.
         gallery: String,
+        /// The publisher's key, where the page knows it; then no other will do.
+        key: Option<String>,
     },
+    /// The visitor trusts the key of the gallery that asked for it. Answered by [`Event::Index`].
+    Trust,
     /// Make images, after downloading what they need. Answered by [`Event::Done`].
     Sample(Order),
     /// Take the class's tailor out of the model and delete its pack. Answered by [`Event::Dropped`].
@@ -159,6 +163,8 @@ pub enum File {
 pub struct Gallery {
     /// Its name for people.
     pub title: String,
+    /// Fingerprint of the trusted key that signed it; none for an unsigned gallery.
+    pub signed: Option<String>,
     /// The learngene's size in bytes.
     pub learngene: u64,
     /// Whether the learngene is on this device.
@@ -221,6 +227,8 @@ pub enum Remedy {
     UseCpu,
     /// Nothing but another choice of class or setting.
     Choose,
+    /// Trust the key that is shown, from now on.
+    Trust,
 }
 
 #[cfg(test)]

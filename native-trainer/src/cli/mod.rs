@@ -48,6 +48,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Put packs into a gallery or take classes out of it
     Gallery(GalleryArgs),
+    /// Make a key to sign galleries with
+    Keygen(KeygenArgs),
     /// Check a file, or every file of a gallery against its index
     Verify(VerifyArgs),
     /// Serve the studio and a gallery to a browser on this machine
@@ -223,6 +225,9 @@ pub struct GalleryArgs {
     /// What to do with it.
     #[command(subcommand)]
     pub change: GalleryChange,
+    /// Who vouches for it.
+    #[command(flatten)]
+    pub signing: SigningFlags,
     /// One JSON object about the outcome on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -256,9 +261,10 @@ pub enum GalleryChange {
 /// `tailor publish`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   tailor publish runs/letters --out galleries/letters --title Letters --licence CC0-1.0 \\
-    --data-note 'A-Z, a-z and 0-9 in 952 free fonts'")]
+    --data-note 'A-Z, a-z and 0-9 in 952 free fonts'
+  tailor publish runs/letters --out galleries/signed --key mine.key")]
 pub struct PublishArgs {
     /// Folder of a training run
     #[arg(value_name = "RUN")]
@@ -275,6 +281,9 @@ pub struct PublishArgs {
     /// What the cards say.
     #[command(flatten)]
     pub card: CardFlags,
+    /// Who vouches for it.
+    #[command(flatten)]
+    pub signing: SigningFlags,
     /// The weights themselves instead of their moving average
     #[arg(long)]
     pub raw_weights: bool,
@@ -288,6 +297,39 @@ pub struct PublishArgs {
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
     /// One JSON object about the outcome on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Who vouches for a gallery, and how long.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SigningFlags {
+    /// Secret key that signs the index; its password is asked for, or taken from TAILOR_KEY_PASSWORD
+    #[arg(long, value_name = "FILE.key", global = true)]
+    pub key: Option<PathBuf>,
+    /// Public key that will sign from some later version on: readers who trust the present one follow
+    #[arg(long, value_name = "FILE.pub", requires = "key", global = true)]
+    pub next_key: Option<String>,
+    /// Days after which readers refuse the index, so that nobody can be kept on an old one [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
+    pub expires_in: Option<u32>,
+}
+
+/// `tailor keygen`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  tailor keygen mine
+
+Keys and signatures are those of minisign: `minisign -V -p mine.pub -m index.json` checks a gallery, too.")]
+pub struct KeygenArgs {
+    /// Where to: NAME.key is the secret key, NAME.pub the public one
+    #[arg(value_name = "NAME")]
+    pub name: PathBuf,
+    /// Leave the secret key unencrypted, for a machine that signs by itself
+    #[arg(long)]
+    pub no_password: bool,
+    /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -396,11 +438,15 @@ pub struct InspectArgs {
 #[command(after_help = "\
 Examples:
   tailor verify galleries/letters
-  tailor verify galleries/letters/latin-capital-a-*.tailor")]
+  tailor verify galleries/letters/latin-capital-a-*.tailor
+  tailor verify galleries/signed --public-key mine.pub")]
 pub struct VerifyArgs {
     /// A .learngene or .tailor file, or the folder of a gallery
     #[arg(value_name = "FILE|GALLERY")]
     pub path: PathBuf,
+    /// Key that must have signed the gallery: the line that begins with RW, or a .pub file
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Option<String>,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

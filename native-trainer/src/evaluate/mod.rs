@@ -246,13 +246,7 @@ impl Confusion {
     }
 }
 
-fn report(
-    data: &Dataset,
-    real: &Confusion,
-    made: &Confusion,
-    alone: &[usize],
-    sampled: &[usize],
-) -> Report {
+fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize], sampled: &[usize]) -> Report {
     let name = |class: usize| data.classes[class].name.clone();
     let k = real.classes;
     let confused = |a, b| a != b && (real.share(a, b) >= CONFUSABLE || real.share(b, a) >= CONFUSABLE);

@@ -175,7 +175,8 @@ impl Report {
         let batch: f64 = batch.parse().ok()?;
         let begun = std::iter::once(0).chain(history.iter().map(|p| p.step));
         let rate = |p: &Metrics| p.images_per_second.filter(|rate| *rate > 0.0);
-        let spent = begun.zip(history).filter_map(|(from, p)| Some((p.step - from) as f64 * batch / rate(p)?));
+        let spent =
+            begun.zip(history).filter_map(|(from, p)| Some((p.step - from) as f64 * batch / rate(p)?));
         let seconds: f64 = spent.sum();
         (seconds > 0.0).then_some(seconds)
     }

@@ -169,9 +169,9 @@ impl Learngene {
             start += spec.len();
             part.reshape([classes.len() * spec.len()]).autodiff().require_grad()
         };
-        let leaves: Vec<_> = rows.iter().flat_map(|rows| specs.iter().map(|s| leaf(rows, s)).collect::<Vec<_>>()).collect();
-        let stack =
-            rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
+        let leaves: Vec<_> =
+            rows.iter().flat_map(|rows| specs.iter().map(|s| leaf(rows, s)).collect::<Vec<_>>()).collect();
+        let stack = rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
         let tailors = stack.and_then(|stack| stack.gather(&gate));
         let parameters = Parameters::new(&self.specs, dense.iter().cloned());
         let dit = Dit::new(&self.config, &parameters, &device).with_products_in(self.products);
@@ -246,7 +246,7 @@ impl DeviceBank {
     pub fn new(states: &[Learned], device: &Device) -> Self {
         let len = states[0].parameters.len();
         let stack = |part: fn(&Learned) -> &Vec<f32>| {
-            let values: Vec<f32> = states.iter().flat_map(|s| part(s)).copied().collect();
+            let values: Vec<f32> = states.iter().flat_map(part).copied().collect();
             Tensor::<2>::from_data(TensorData::new(values, [states.len(), len]), device)
         };
         Self {
@@ -268,7 +268,8 @@ impl DeviceBank {
             let rows = values(&rows.reshape([k * len]));
             rows.chunks(len).map(<[f32]>::to_vec).collect::<Vec<_>>()
         };
-        let [parameters, first, second, ema] = [&self.parameters, &self.first, &self.second, &self.ema].map(part);
+        let [parameters, first, second, ema] =
+            [&self.parameters, &self.first, &self.second, &self.ema].map(part);
         let parts = parameters.into_iter().zip(first).zip(second.into_iter().zip(ema)).zip(classes);
         let state = |(((parameters, first), (second, ema)), class): (_, &usize)| {
             let (steps, ema_clock) = self.clocks[*class];

@@ -192,7 +192,8 @@ impl Run<'_> {
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
         let (started, begun) = (Instant::now(), trainer.step);
         // A limit too long for a clock is none.
-        let limit = self.running.max_minutes.and_then(|m| Duration::try_from_secs_f64(m.max(0.0) * 60.0).ok());
+        let limit =
+            self.running.max_minutes.and_then(|m| Duration::try_from_secs_f64(m.max(0.0) * 60.0).ok());
         let watch = Watch::new(&training, begun);
         std::thread::scope(|scope| {
             let batches = loader::load(scope, data, &draws, &training, begun..training.steps);

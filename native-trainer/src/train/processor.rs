@@ -272,7 +272,8 @@ impl<'a> Pass<'a> {
         let Workspace { mut components, tapes } = kept.unwrap_or_else(|| network.workspace());
         for (block, ready) in network.blocks.iter().zip(&mut components) {
             for (m, linear) in block {
-                let (Linear::Factored { m2, learngene: place, .. }, Some(c)) = (linear, ready.get_mut(m)) else {
+                let (Linear::Factored { m2, learngene: place, .. }, Some(c)) = (linear, ready.get_mut(m))
+                else {
                     continue;
                 };
                 let rows = c.u.chunks_exact_mut(g + n).zip(learngene[place.u.clone()].chunks_exact(g));

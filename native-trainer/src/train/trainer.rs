@@ -54,7 +54,7 @@ enum Learngene {
 #[derive(Clone, Debug)]
 enum Bank {
     Host(TailorBank),
-    Device(DeviceBank),
+    Device(Box<DeviceBank>),
 }
 
 /// A model in training.
@@ -145,7 +145,7 @@ impl Trainer {
         if let (Learngene::Graph(_), Bank::Host(bank)) = (&self.learngene, &self.bank) {
             let states = bank.states();
             if !states.is_empty() && DeviceBank::bytes(&self.config, states.len()) <= bytes {
-                self.bank = Bank::Device(DeviceBank::new(states, &self.device));
+                self.bank = Bank::Device(Box::new(DeviceBank::new(states, &self.device)));
             }
         }
         self
@@ -307,12 +307,7 @@ impl Trainer {
         parts.into_iter().reduce(add).unwrap_or_default()
     }
 
-    fn by_graph(
-        &self,
-        learngene: &graph::Learngene,
-        classes: &[usize],
-        batch: &Batch,
-    ) -> graph::Gradients {
+    fn by_graph(&self, learngene: &graph::Learngene, classes: &[usize], batch: &Batch) -> graph::Gradients {
         let rows = match &self.bank {
             _ if classes.is_empty() => None,
             Bank::Host(bank) => {

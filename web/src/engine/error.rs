@@ -34,6 +34,21 @@ pub enum EngineError {
         /// What is wrong with it.
         source: PackError,
     },
+    /// An index that cannot be trusted.
+    #[error("The gallery was not opened: {source}.")]
+    Index {
+        /// What is wrong with it.
+        source: PackError,
+    },
+    /// The gallery is signed by a key that nobody has vouched for on this device.
+    #[error(
+        "This gallery is signed. Ask its publisher whether the fingerprint of their key is {fingerprint}; \
+         if it is, trust it, and this device accepts no other from then on."
+    )]
+    FirstUse {
+        /// The key's fingerprint.
+        fingerprint: String,
+    },
     /// A class that the gallery does not have.
     #[error("This gallery has no class “{class}”. Choose one that it shows.")]
     UnknownClass {
@@ -82,6 +97,14 @@ impl EngineError {
         let (code, remedy) = match self {
             E::Unreachable { .. } => ("unreachable", Remedy::Retry),
             E::Status { .. } => ("http-status", Remedy::Retry),
+            E::Index { source: PackError::VersionTooNew { .. } } => ("version-too-new", Remedy::Reload),
+            E::Index { source: PackError::IndexExpired { .. } } => ("index-expired", Remedy::Retry),
+            E::Index { source: PackError::IndexRolledBack { .. } } => ("index-rolled-back", Remedy::Retry),
+            E::Index { source: PackError::SignatureMissing { .. } } => ("signature-missing", Remedy::Retry),
+            E::Index { source: PackError::SignatureInvalid { .. } } => ("signature-invalid", Remedy::Retry),
+            E::Index { source: PackError::WrongKey { .. } } => ("wrong-key", Remedy::Retry),
+            E::Index { .. } => ("index-refused", Remedy::Retry),
+            E::FirstUse { .. } => ("first-use", Remedy::Trust),
             E::Pack { source: PackError::VersionTooNew { .. }, .. } => ("version-too-new", Remedy::Reload),
             E::Pack { source: PackError::WrongLearngene { .. }, .. } => ("wrong-learngene", Remedy::Reload),
             E::Pack { source: PackError::DigestMismatch { .. }, .. } => ("digest-mismatch", Remedy::Retry),

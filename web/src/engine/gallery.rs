@@ -10,8 +10,8 @@ use futures_util::future::{AbortRegistration, Abortable, join_all, try_join};
 use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
 use tailor_core::{Item, Model, SampleSettings, Sampling};
-use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{FileEntry, Index, PackError, limits};
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::{Checked, FileEntry, Index, PackError, PublicKey, Verdict, limits, trust};
 use web_sys::RequestCache;
 
 /// A device, the storage, and the gallery that is open.
@@ -19,6 +19,8 @@ pub struct Engine {
     device: Device,
     store: Store,
     open: Option<Open>,
+    /// A gallery whose key waits for the visitor's word: its folder, its index, the index's length.
+    asked: Option<(String, Checked, u64)>,
 }
 
 struct Open {
@@ -32,21 +34,70 @@ struct Open {
 impl Engine {
     /// An engine without a gallery.
     pub async fn new(device: Device) -> Self {
-        Self { device, store: Store::open().await, open: None }
+        Self { device, store: Store::open().await, open: None, asked: None }
     }
 
-    /// Opens the gallery in the folder at this absolute URL and tells the page what is in it.
+    /// Opens the gallery in the folder at this absolute URL, if it can be trusted, and tells the page what is
+    /// in it. `key` is the publisher's, where the page knows it.
     ///
     /// # Errors
-    /// Those of downloading and of [`Index::parse`].
-    pub async fn open(&mut self, folder: &str) -> Result<(), EngineError> {
+    /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses, and
+    /// [`EngineError::FirstUse`] for a key that is to be vouched for with [`Engine::trust`].
+    pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
         let folder = format!("{}/", folder.trim_end_matches('/'));
-        // The one file whose content may change under its name.
-        let url = format!("{folder}{INDEX_FILE}");
-        let json = download(&url, limits::INDEX, RequestCache::NoCache, |_| ()).await?;
-        let refused = |source| EngineError::Pack { file: INDEX_FILE.to_owned(), source };
-        let index = Index::parse(&json).map_err(refused)?;
-        index.check_fresh((js_sys::Date::now() / 1000.0) as u64, None).map_err(refused)?;
+        let refused = |source| EngineError::Index { source };
+        let pinned = key.map(str::parse::<PublicKey>).transpose().map_err(refused)?;
+        // The two files whose content may change under their names.
+        let fetch = async |name: &str, limit| {
+            download(&format!("{folder}{name}"), limit, RequestCache::NoCache, |_| ()).await
+        };
+        let json = fetch(INDEX_FILE, limits::INDEX).await?;
+        let kept = self.store.trust(&folder).await;
+        // A gallery that is not signed need not have a file that says so.
+        let expected =
+            pinned.is_some() || kept.is_some() || Index::parse(&json).map_err(refused)?.key.is_some();
+        let minisig = match expected {
+            true => match fetch(SIGNATURE_FILE, limits::SIGNATURE).await {
+                Err(EngineError::Status { status: 404 | 403, .. }) => None,
+                answer => Some(answer?),
+            },
+            false => None,
+        };
+        let now = (js_sys::Date::now() / 1000.0) as u64;
+        let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), now);
+        match verdict.map_err(refused)? {
+            Verdict::Unsigned(checked) => self.opened(folder, checked, json.len() as u64).await?,
+            Verdict::Signed(checked) => {
+                self.store.keep_trust(&folder, &checked.trust).await;
+                self.opened(folder, checked, json.len() as u64).await?;
+            }
+            Verdict::FirstUse { key, checked } => {
+                self.asked = Some((folder, checked, json.len() as u64));
+                return Err(EngineError::FirstUse { fingerprint: key.fingerprint() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The visitor vouches for the key of the gallery that waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`] when none does.
+    pub async fn trust(&mut self) -> Result<(), EngineError> {
+        let (folder, checked, bytes) = self.asked.take().ok_or(EngineError::NoGallery)?;
+        self.store.keep_trust(&folder, &checked.trust).await;
+        self.opened(folder, checked, bytes).await
+    }
+
+    async fn opened(&mut self, folder: String, checked: Checked, bytes: u64) -> Result<(), EngineError> {
+        let Checked { index, trust } = checked;
+        let shard = async |file: &FileEntry| {
+            download(&format!("{folder}{}", file.path), file.size, RequestCache::Default, |_| ()).await
+        };
+        let shards = join_all(index.shards.iter().map(shard)).await;
+        let shards = shards.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let bytes = bytes + index.shards.iter().map(|file| file.size).sum::<u64>();
+        let index = index.whole(&shards).map_err(|source| EngineError::Index { source })?;
         let stored = self.store.holds(index.files()).await;
         let class = |class: &tailor_packs::ClassEntry| ClassInfo {
             id: class.id.clone(),
@@ -57,9 +108,10 @@ impl Engine {
         post(
             &Event::Index(Gallery {
                 title: index.title.clone(),
+                signed: trust.key.map(|key| key.fingerprint()),
                 learngene: index.learngene.size,
                 learngene_stored: stored.contains(&index.learngene.sha256),
-                index: json.len() as u64,
+                index: bytes,
                 classes: index.classes.iter().map(class).collect(),
                 channels: index.config.channels,
                 side: index.config.image_size,

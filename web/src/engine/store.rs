@@ -4,7 +4,7 @@
 //! storage (a page without HTTPS), or it is full, everything works and nothing is kept.
 
 use std::collections::BTreeSet;
-use tailor_packs::{Digest, FileEntry};
+use tailor_packs::{Digest, FileEntry, Trust};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};
@@ -62,6 +62,21 @@ impl Store {
         }
     }
 
+    /// What is remembered of the signed gallery in `folder`.
+    pub async fn trust(&self, folder: &str) -> Option<Trust> {
+        let found = JsFuture::from(self.0.as_ref()?.match_with_str(&trust_name(folder))).await.ok()?;
+        let text = JsFuture::from(found.dyn_into::<Response>().ok()?.text().ok()?).await.ok()?;
+        serde_json::from_str(&text.as_string()?).ok()
+    }
+
+    /// Remembers it. Where there is no storage the visitor is asked again on the next visit.
+    pub async fn keep_trust(&self, folder: &str, trust: &Trust) {
+        let (Some(cache), Ok(text)) = (&self.0, serde_json::to_string(trust)) else { return };
+        if let Ok(response) = Response::new_with_opt_str(Some(&text)) {
+            let _ = JsFuture::from(cache.put_with_str(&trust_name(folder), &response)).await;
+        }
+    }
+
     /// Which of `files` are here, unverified.
     pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
         let Some(cache) = &self.0 else { return BTreeSet::new() };
@@ -70,6 +85,11 @@ impl Store {
         let keys: BTreeSet<String> = js_sys::Array::from(&keys).iter().filter_map(url).collect();
         files.map(|file| file.sha256).filter(|digest| keys.contains(&name(digest))).collect()
     }
+}
+
+/// Where the trust in the gallery in `folder` is kept.
+fn trust_name(folder: &str) -> String {
+    format!("{}.trust", name(&Digest::of(folder.as_bytes())))
 }
 
 /// A URL, as the Cache API wants one, under which nothing is ever served.

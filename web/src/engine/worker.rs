@@ -15,7 +15,8 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 /// A request on its way to the engine; cancelling takes effect while it waits, too.
 enum Work {
-    Start(String),
+    Start { gallery: String, key: Option<String> },
+    Trust,
     Sample(Order, AbortRegistration),
     Drop(String),
 }
@@ -51,7 +52,8 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
     let handler = move |message: MessageEvent| {
         let text = message.data().as_string().unwrap_or_default();
         let next = match serde_json::from_str(&text) {
-            Ok(Request::Start { gallery }) => Work::Start(gallery),
+            Ok(Request::Start { gallery, key }) => Work::Start { gallery, key },
+            Ok(Request::Trust) => Work::Trust,
             Ok(Request::Drop { class }) => Work::Drop(class),
             Ok(Request::Sample(order)) => {
                 let (handle, registration) = AbortHandle::new_pair();
@@ -83,7 +85,8 @@ async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &
     let mut engine = Engine::new(ready.device).await;
     while let Some(next) = work.next().await {
         let (id, result) = match next {
-            Work::Start(gallery) => (None, engine.open(&gallery).await),
+            Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
+            Work::Trust => (None, engine.trust().await),
             Work::Drop(class) => (None, engine.drop_class(&class).await),
             Work::Sample(order, registration) => {
                 let id = order.id;

@@ -109,6 +109,8 @@ pub struct Studio {
 
 struct Inner {
     gallery_url: String,
+    /// The publisher's key, where the page knows it.
+    key: Option<String>,
     /// `?backend=`; `None` is auto.
     wish: Option<Backend>,
     cpu: Option<Engine>,
@@ -130,8 +132,8 @@ const TRIAL_STEPS: u32 = 2;
 const TRIAL_TOLERANCE: f32 = 0.02;
 
 impl Studio {
-    /// Starts an engine for the gallery at this absolute URL.
-    pub fn start(gallery_url: String, wish: Option<Backend>) -> Self {
+    /// Starts an engine for the gallery at this absolute URL; `key` is its publisher's, where that is known.
+    pub fn start(gallery_url: String, key: Option<String>, wish: Option<Backend>) -> Self {
         let settings = Settings {
             classes: RwSignal::new(Vec::new()),
             seed: RwSignal::new(7),
@@ -141,7 +143,8 @@ impl Studio {
             learngene_only: RwSignal::new(false),
         };
         let gpu = if wish == Some(Backend::Cpu) { Gpu::Unwanted } else { Gpu::Unknown };
-        let inner = Inner { gallery_url, wish, cpu: None, gpu: None, next_id: 0, current: None, trial: None };
+        let inner =
+            Inner { gallery_url, key, wish, cpu: None, gpu: None, next_id: 0, current: None, trial: None };
         let studio = Self {
             settings,
             gallery: RwSignal::new(None),
@@ -230,6 +233,10 @@ impl Studio {
             }
             Remedy::Choose => self.phase.set(Phase::Stopped),
             Remedy::Retry => self.go_on(),
+            Remedy::Trust => {
+                self.phase.set(Phase::Starting);
+                self.send(self.active.get_untracked(), &Request::Trust);
+            }
         }
     }
 
@@ -265,8 +272,8 @@ impl Studio {
     }
 
     fn open(self, backend: Backend) {
-        let gallery = self.inner.with_value(|inner| inner.gallery_url.clone());
-        self.send(backend, &Request::Start { gallery });
+        let (gallery, key) = self.inner.with_value(|inner| (inner.gallery_url.clone(), inner.key.clone()));
+        self.send(backend, &Request::Start { gallery, key });
     }
 
     fn send(self, backend: Backend, request: &Request) {

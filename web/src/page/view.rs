@@ -9,7 +9,8 @@ use leptos::prelude::*;
 #[component]
 pub fn App() -> impl IntoView {
     let (gallery, wish) = parameters();
-    let studio = Studio::start(gallery, wish);
+    let key = publisher(&gallery);
+    let studio = Studio::start(gallery, key, wish);
     studio.code_bytes.update(|sum| *sum += crate::network_bytes(window().performance()));
     window_event_listener(leptos::ev::hashchange, move |_| studio.follow_link());
     Effect::new(move || {
@@ -28,6 +29,7 @@ pub fn App() -> impl IntoView {
         <header>
             <h1>"tailor"</h1>
             <p class="title">{title}</p>
+            <p id="signed" title=move || signed_words(studio).1>{move || signed_words(studio).0}</p>
             <p id="backend" data-backend=move || studio.active.get().name()>{move || backend_words(studio)}</p>
         </header>
         <main>
@@ -58,6 +60,26 @@ fn parameters() -> (String, Option<Backend>) {
         _ => None,
     };
     (absolute.unwrap_or(gallery), wish)
+}
+
+/// The key in `<meta name="tailor-key">`, which is for the galleries of the page's own site.
+fn publisher(gallery: &str) -> Option<String> {
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    let site = web_sys::Url::new_with_base(".", &base).map(|url| url.href()).ok()?;
+    let meta = document().query_selector("meta[name='tailor-key']").ok().flatten()?;
+    meta.get_attribute("content").filter(|key| !key.is_empty() && gallery.starts_with(&site))
+}
+
+/// Who vouches for the gallery, in a word or two and in more.
+fn signed_words(studio: Studio) -> (String, String) {
+    studio.gallery.with(|gallery| match gallery.as_ref().map(|gallery| gallery.signed.clone()) {
+        None => Default::default(),
+        Some(None) => ("unsigned".to_owned(), "Nobody has signed this gallery.".to_owned()),
+        Some(Some(fingerprint)) => (
+            "signed ✓".to_owned(),
+            format!("Signed by the key with the fingerprint {fingerprint}, which this device trusts."),
+        ),
+    })
 }
 
 fn backend_words(studio: Studio) -> String {
@@ -155,6 +177,7 @@ fn Picture(studio: Studio) -> impl IntoView {
                 Remedy::Reload => "Reload the page",
                 Remedy::UseCpu => "Use the CPU",
                 Remedy::Choose => "All right",
+                Remedy::Trust => "Trust this key",
             };
             view! {
                 <div id="error" role="alert" data-code=failure.code.clone()>

@@ -1,0 +1,218 @@
+//! Keys, and galleries signed with them: what `minisign` makes and checks.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use minisign::{KeyPair, SecretKey, SecretKeyBox};
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::{Index, PublicKey, limits};
+
+use crate::cli::{KeygenArgs, SigningFlags, json, print};
+use crate::error::Error;
+use crate::files::{WriteError, write_atomic};
+use crate::gallery::read_limited;
+
+/// Where a password comes from when nobody is there to be asked.
+const PASSWORD: &str = "TAILOR_KEY_PASSWORD";
+
+/// What a signature says of itself, to be ignored by everyone.
+const COMMENT: &str = "signature from tailor";
+
+/// Runs `tailor keygen`: a new secret key in `NAME.key` and its public key in `NAME.pub`, where neither is
+/// yet.
+///
+/// # Errors
+/// A file that is there, a password that cannot be had, or anything wrong with the disk.
+pub fn keygen(args: &KeygenArgs) -> Result<(), Error> {
+    let with_ending = |ending: &str| {
+        let mut path = args.name.clone().into_os_string();
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    let (secret_path, public_path) = (with_ending(".key"), with_ending(".pub"));
+    for path in [&secret_path, &public_path] {
+        if path.exists() {
+            return Err(Error::Refused {
+                what: format!("{} is there already", path.display()),
+                help: "choose another name: a key that is lost cannot be made again".to_owned(),
+            });
+        }
+    }
+    let failed = |error: minisign::PError| Error::Refused {
+        what: format!("no key could be made: {error}"),
+        help: String::new(),
+    };
+    let pair = match args.no_password {
+        true => KeyPair::generate_unencrypted_keypair(),
+        false => KeyPair::generate_encrypted_keypair(Some(password("new password: ", true)?)),
+    };
+    let pair = pair.map_err(failed)?;
+    let secret = pair.sk.to_box(None).map_err(failed)?.into_string();
+    let public = pair.pk.to_box().map_err(failed)?.into_string();
+    write_secret(&secret_path, &secret)?;
+    write_atomic(&public_path, public.as_bytes())?;
+    let key = parse(&public_path, &public)?;
+    match args.json {
+        true => print(&json(&serde_json::json!({
+            "secret": secret_path,
+            "public": public_path,
+            "key": key.to_string(),
+            "id": key.id(),
+            "fingerprint": key.fingerprint(),
+        }))),
+        false => print(&format!(
+            "secret key   {}, to be kept to yourself\n\
+             public key   {}, to be published: {key}\n\
+             key id       {}\n\
+             fingerprint  {}\n",
+            secret_path.display(),
+            public_path.display(),
+            key.id(),
+            key.fingerprint(),
+        )),
+    }
+}
+
+/// Only its owner may read a secret key, from the first byte on.
+fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    Ok(written.map_err(|source| WriteError { path: path.to_owned(), source })?)
+}
+
+/// The password: from the environment, or from whoever sits at the terminal, twice for a new one.
+fn password(prompt: &str, new: bool) -> Result<String, Error> {
+    if let Ok(password) = std::env::var(PASSWORD) {
+        return Ok(password);
+    }
+    let refused = |what: String| Error::Refused { what, help: format!("set {PASSWORD}, or use a terminal") };
+    if !std::io::stdin().is_terminal() {
+        return Err(refused("nobody can be asked for the key's password".to_owned()));
+    }
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt).map_err(|e| refused(format!("no password was read: {e}")))
+    };
+    let first = ask(prompt)?;
+    if new && ask("the same again: ")? != first {
+        return Err(refused("the two passwords differ".to_owned()));
+    }
+    Ok(first)
+}
+
+/// A public key: the line that begins with `RW`, or the path of a `.pub` file.
+///
+/// # Errors
+/// [`Error::Read`], or [`Error::Pack`] for text that is no key.
+pub fn public_key(asked: &str) -> Result<PublicKey, Error> {
+    if let Ok(key) = asked.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(asked);
+    let text = read_limited(path, limits::SIGNATURE)?;
+    parse(path, &String::from_utf8_lossy(&text))
+}
+
+fn parse(path: &Path, text: &str) -> Result<PublicKey, Error> {
+    text.parse().map_err(Error::pack(path))
+}
+
+/// Whoever signs a gallery.
+pub struct Signer {
+    secret: SecretKey,
+    public: PublicKey,
+}
+
+impl Signer {
+    /// Opens a secret key's file.
+    fn open(path: &Path) -> Result<Self, Error> {
+        let refused = |reason: String| Error::Refused {
+            what: format!("{}: {reason}", path.display()),
+            help: "name the .key file that `tailor keygen` or `minisign -G` wrote, and give its password"
+                .to_owned(),
+        };
+        let text = read_limited(path, limits::SIGNATURE)?;
+        let text = String::from_utf8(text).map_err(|_| refused("no secret key".to_owned()))?;
+        let boxed = || SecretKeyBox::from_string(&text).map_err(|e| refused(e.to_string()));
+        let secret = match boxed()?.into_unencrypted_secret_key() {
+            Ok(secret) => secret,
+            Err(_) => {
+                let password = password(&format!("password of {}: ", path.display()), false)?;
+                boxed()?.into_secret_key(Some(password)).map_err(|e| refused(e.to_string()))?
+            }
+        };
+        let public = minisign::PublicKey::from_secret_key(&secret).map_err(|e| refused(e.to_string()))?;
+        let public = public.to_base64().parse().map_err(Error::pack(path))?;
+        Ok(Self { secret, public })
+    }
+
+    /// The signature file for an index.
+    fn sign(&self, index: &Index, json: &[u8]) -> Result<String, Error> {
+        let comment = format!("gallery:{} version:{} timestamp:{}", index.id, index.version, now());
+        let signed = minisign::sign(None, &self.secret, json, Some(&comment), Some(COMMENT));
+        let signed = signed.map_err(|e| Error::Refused {
+            what: format!("the index could not be signed: {e}"),
+            help: String::new(),
+        })?;
+        Ok(signed.into_string())
+    }
+}
+
+/// How a gallery's index is to be written: signed or not. Made before anything else, so that a wrong password
+/// costs no work.
+pub struct Signing {
+    signer: Option<Signer>,
+    next_key: Option<PublicKey>,
+    expires: Option<u64>,
+}
+
+impl Signing {
+    /// What the flags say, for the gallery in `folder`.
+    ///
+    /// # Errors
+    /// A key that cannot be used; [`Error::Refused`] when a signed gallery would lose its signature.
+    pub fn new(flags: &SigningFlags, folder: &Path) -> Result<Self, Error> {
+        if flags.key.is_none() && folder.join(SIGNATURE_FILE).exists() {
+            return Err(Error::Refused {
+                what: format!("{} is signed, and its readers refuse it without", folder.display()),
+                help: format!("pass --key; or remove {SIGNATURE_FILE}, and readers must trust it anew"),
+            });
+        }
+        let signer = flags.key.as_deref().map(Signer::open).transpose()?;
+        let next_key = flags.next_key.as_deref().map(public_key).transpose()?;
+        let expires = flags.expires_in.map(|days| now().saturating_add(86_400 * u64::from(days)));
+        Ok(Self { signer, next_key, expires })
+    }
+
+    /// Writes the index to the gallery in `folder`, and its signature just before. Between the two a reader
+    /// finds a signature that does not fit and tries again.
+    ///
+    /// # Errors
+    /// [`Error::Pack`] for an index that no reader would take, [`Error::Write`] names the file.
+    pub fn write(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
+        let path = folder.join(INDEX_FILE);
+        index.key = self.signer.as_ref().map(|signer| signer.public);
+        // What is not asked for anew stays; the key that signs now is no longer the next one.
+        index.next_key = self.next_key.or(index.next_key).filter(|next| Some(*next) != index.key);
+        index.expires = self.expires.or(index.expires);
+        let json = index.to_json().map_err(Error::pack(&path))?;
+        if let Some(signer) = &self.signer {
+            let signature = signer.sign(index, &json)?;
+            // What a reader would refuse is not published.
+            signer.public.verify(&json, signature.as_bytes()).map_err(Error::pack(&path))?;
+            write_atomic(&folder.join(SIGNATURE_FILE), signature.as_bytes())?;
+        }
+        Ok(write_atomic(&path, &json)?)
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,23 @@
+//! The galleries that ship are sound.
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::path::Path;
+
+use tailor_trainer::gallery::Gallery;
+use tailor_trainer::verify::verify_gallery;
+
+#[test]
+fn every_file_of_every_shipped_gallery_is_what_its_index_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries");
+    let page = std::fs::read_to_string(folder.join("../index.html")).unwrap();
+    for (name, classes) in [("letters", 62), ("fashion", 10)] {
+        let gallery = Gallery::open(&folder.join(name)).unwrap();
+        assert_eq!((gallery.index.id.as_str(), gallery.index.classes.len()), (name, classes));
+        let verdict = verify_gallery(&folder.join(name)).unwrap();
+        assert!(verdict.problems.is_empty(), "{:?}", verdict.problems);
+        // What lies there and no index names would be published for nothing.
+        assert_eq!(std::fs::read_dir(folder.join(name)).unwrap().count(), verdict.files, "{name}");
+        assert!(page.contains(&format!("?gallery=galleries/{name}/")), "the page does not link to {name}");
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a gallery without a test");
+}
