@@ -264,7 +264,8 @@ fn every_altered_byte_of_a_signed_gallery_is_refused() {
         let mut altered = files.clone();
         for at in 0..files[file].len() {
             // Each bit, and all of them; every value of every byte where somebody has minutes to spare.
-            let flips = if every_value { (1..=255).collect() } else { vec![1, 2, 4, 8, 16, 32, 64, 128, 255u8] };
+            let flips =
+                if every_value { (1..=255).collect() } else { vec![1, 2, 4, 8, 16, 32, 64, 128, 255u8] };
             for flip in flips {
                 altered[file][at] = files[file][at] ^ flip;
                 assert!(open_one(&open, &altered, file).is_err(), "file {file}, byte {at}, ^{flip}");
