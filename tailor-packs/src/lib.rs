@@ -1,4 +1,9 @@
-//! What is on disk and on the wire: learngene files, tailor packs and gallery indexes.
+//! Diffusion models that come apart, on disk and on the wire: learngene files, tailor packs, galleries.
+//!
+//! A model is one shared `.learngene` file and a small `.tailor` pack for each class. Packs come from anyone
+//! and are opened by strangers' browsers, so a reader here trusts no byte before it is checked, and nobody
+//! has to trust a pack: whatever is not exactly what the writer writes is refused, by name
+//! ([`PackError`]).
 //!
 //! ```text
 //! letters-0123456789abcdef.learngene          a-0123456789abcdef.tailor
@@ -7,15 +12,61 @@
 //! ├── card.json            for people: data, licence, metrics, authors
 //! └── preview.png          samples at fixed seeds (optional)
 //! index.json               the gallery: every file with its size and digests
+//! index.json.minisig       its publisher's signature (optional)
 //! ```
 //!
-//! A pack is a ZIP archive of stored entries. The reader accepts exactly what the writer writes and
-//! trusts no byte before it is checked. This crate does no I/O: bytes in, values out, on every target.
+//! The crate does no I/O: bytes in, values out, on every target. It has no unsafe code.
+//!
+//! # What to start with
+//!
+//! | to | use |
+//! |---|---|
+//! | read a pack that one was given | [`read_any`], [`read_learngene`], [`read_tailor`] |
+//! | write one | [`write_learngene`], [`write_tailor`] |
+//! | decide about a gallery's index and signature | [`trust::check`], keeping its [`Trust`] |
+//! | read the files that an index vouches for | [`Index::read_learngene`], [`Index::read_pack`] |
+//! | download them from servers that may be wrong | [`download::Download`] |
+//! | publish thousands of classes | [`Index::sharded`] |
+//!
+//! ```
+//! use tailor_packs::*;
+//!
+//! # fn main() -> Result<()> {
+//! // A learngene of the smallest model, written and read.
+//! let config = ModelConfig::preset("tiny")?;
+//! let mut tensors = Tensors::new();
+//! for spec in config.learngene_tensors() {
+//!     tensors.insert(&spec.name, &spec.shape, vec![0.25; spec.len()])?;
+//! }
+//! let card = Card { title: "Tiny".into(), licence: "CC0-1.0".into(), ..Card::default() };
+//! let (weights, steps, preview) = (Weights::Ema, 1, None);
+//! let bytes =
+//!     write_learngene(&Contents { model: "tiny", config: &config, weights, steps, tensors: &tensors, card: &card, preview })?;
+//! assert_eq!(read_learngene(&bytes)?.tensors, tensors);
+//!
+//! // One altered bit is one error.
+//! let mut altered = bytes.clone();
+//! altered[bytes.len() / 2] ^= 1;
+//! assert!(matches!(read_learngene(&altered), Err(PackError::ChecksumMismatch { .. })));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! - No input makes it panic, loop or overflow, natively or in WebAssembly.
+//! - A refused pack costs less than 1 MiB of memory and its manifest; a read one, its tensors in `f32` and
+//!   less than a twentieth and 1 MiB more.
+//! - Through an index each byte is hashed once, beside the other checks where there are threads.
+//! - A format that is older stays readable; a newer one is refused by its number.
+//!
+//! The example `list_gallery` lists a gallery after verifying all of it.
 #![forbid(unsafe_code)]
 
 pub mod archive;
 pub mod config;
 pub mod digest;
+pub mod download;
 pub mod error;
 pub mod index;
 pub mod limits;
@@ -29,6 +80,7 @@ pub mod trust;
 
 pub use config::{ConfigError, FactoredSet, Matrix, ModelConfig, Objective, TensorSpec};
 pub use digest::Digest;
+pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
 pub use index::{ClassEntry, FileEntry, Index, Parameters, Sampling};
 pub use manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};

@@ -18,6 +18,7 @@ use safetensors::tensor::Dtype;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Named tensors in f32, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -149,51 +150,50 @@ impl<'a> Scan<'a> {
         Ok(Self { specs: layout.specs, data })
     }
 
-    /// The values in f32, half of them on each of two threads when they are many.
+    /// The values in f32. When they are many two threads take one tensor after the other.
     pub(crate) fn decode(self) -> Result<Tensors> {
-        let (mut split, mut middle) = (0, 0);
-        while split < self.specs.len() && middle < self.data.len() / 2 {
-            middle += stored_len(&self.specs[split]);
-            split += 1;
-        }
-        let (front, back) = self.data.split_at(middle);
-        let (before, after) = self.specs.split_at(split);
-        let (before, after) =
-            parallel::both(self.data.len(), || decode(before, front), || decode(after, back));
+        let mut rest = self.data;
+        let parts = self.specs.iter().map(|spec| {
+            let (bytes, after) = rest.split_at(stored_len(spec));
+            rest = after;
+            (spec, bytes)
+        });
+        let (parts, next) = (parts.collect::<Vec<_>>(), AtomicUsize::new(0));
+        let work = || {
+            let mut done = Vec::new();
+            while let Some((spec, bytes)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((*spec, decode(spec, bytes)));
+            }
+            done
+        };
+        let (mine, theirs) = parallel::both(self.data.len(), work, work);
         let mut tensors = Tensors::new();
-        for (spec, values) in self.specs.iter().zip(before.into_iter().chain(after)) {
+        for (spec, values) in mine.into_iter().chain(theirs) {
             tensors.insert(&spec.name, &spec.shape, values)?;
         }
         Ok(tensors)
     }
 }
 
-/// The values of each of `specs`, which `data` holds one after the other.
-fn decode(specs: &[TensorSpec], mut data: &[u8]) -> Vec<Vec<f32>> {
-    let one = |spec: &TensorSpec| {
-        let (bytes, rest) = data.split_at(stored_len(spec));
-        data = rest;
-        let mut values = vec![0.0; spec.len()];
-        match stored_dtype(spec) {
-            Dtype::F16 => {
-                // By way of a small buffer, since `bytes` may lie at an odd address.
-                let mut halves = [f16::ZERO; BLOCK];
-                for (values, bytes) in values.chunks_mut(BLOCK).zip(bytes.chunks(2 * BLOCK)) {
-                    for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
-                        *half = f16::from_le_bytes([b[0], b[1]]);
-                    }
-                    halves[..values.len()].convert_to_f32_slice(values);
+/// The values that `bytes` hold.
+fn decode(spec: &TensorSpec, bytes: &[u8]) -> Vec<f32> {
+    let mut values = Vec::with_capacity(spec.len());
+    match stored_dtype(spec) {
+        Dtype::F16 => {
+            // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
+            let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
+            for bytes in bytes.chunks(2 * BLOCK) {
+                let count = bytes.len() / 2;
+                for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *half = f16::from_le_bytes([b[0], b[1]]);
                 }
-            }
-            _ => {
-                for (value, b) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-                    *value = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                }
+                halves[..count].convert_to_f32_slice(&mut singles[..count]);
+                values.extend_from_slice(&singles[..count]);
             }
         }
-        values
-    };
-    specs.iter().map(one).collect()
+        _ => values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+    }
+    values
 }
 
 /// Values that are converted, or looked at, in one go.

@@ -98,6 +98,8 @@ pub fn check(
     });
     // The root, the key that signs, and the one that may.
     let trusted = match (pinned, kept_keys) {
+        // The rotation to the pinned key is as good as done: the one before it signs no more.
+        (Some(pinned), Some((_, _, Some(next)))) if *pinned == next => Some((next, next, None)),
         (Some(pinned), Some((_, key, next))) => Some((*pinned, key, next)),
         (Some(pinned), None) => Some((*pinned, *pinned, None)),
         (None, kept) => kept,

@@ -210,6 +210,20 @@ fn a_pinned_key_that_had_no_part_in_what_was_kept_begins_anew() {
 }
 
 #[test]
+fn a_pinned_key_that_was_named_as_the_next_one_ends_the_old_one() {
+    let (old, new) = (publisher(), another_publisher());
+    let (json, minisig) = publish(3, Some(&old), Some(&new), &old);
+    let kept = signed(trust::check(Some(&old.public()), None, &json, Some(&minisig), NOW)).trust;
+    let pin = new.public();
+    let (json, minisig) = publish(4, Some(&old), Some(&new), &old);
+    let refused = trust::check(Some(&pin), Some(&kept), &json, Some(&minisig), NOW);
+    assert!(matches!(refused, Err(WrongKey { .. })), "{refused:?}");
+    let (json, minisig) = publish(4, Some(&new), None, &new);
+    let moved = signed(trust::check(Some(&pin), Some(&kept), &json, Some(&minisig), NOW)).trust;
+    assert_eq!((moved.root, moved.key, moved.next_key), (Some(pin), Some(pin), None));
+}
+
+#[test]
 fn the_comments_of_both_programs_are_accepted_and_no_other() {
     let pair = publisher();
     let json = index().to_json().unwrap();
@@ -259,7 +273,7 @@ fn every_altered_byte_of_a_signed_gallery_is_refused() {
     };
     open(&files).unwrap();
     let every_value = std::env::var_os("TAILOR_EVERY_VALUE").is_some();
-    let mut tried = 0;
+    let (index, mut tried) = (index(), 0);
     for file in 0..files.len() {
         let mut altered = files.clone();
         for at in 0..files[file].len() {
@@ -268,27 +282,32 @@ fn every_altered_byte_of_a_signed_gallery_is_refused() {
                 if every_value { (1..=255).collect() } else { vec![1, 2, 4, 8, 16, 32, 64, 128, 255u8] };
             for flip in flips {
                 altered[file][at] = files[file][at] ^ flip;
-                assert!(open_one(&open, &altered, file).is_err(), "file {file}, byte {at}, ^{flip}");
+                assert!(open_one(&open, &index, &altered, file).is_err(), "file {file}, byte {at}, ^{flip}");
                 tried += 1;
             }
             altered[file][at] = files[file][at];
         }
         for at in 0..files[file].len() {
             altered[file].truncate(files[file].len() - 1 - at);
-            assert!(open_one(&open, &altered, file).is_err(), "file {file} without its last {at}");
+            assert!(open_one(&open, &index, &altered, file).is_err(), "file {file} without its last {at}");
         }
         altered[file] = [&files[file][..], b"\n"].concat();
-        assert!(open_one(&open, &altered, file).is_err(), "file {file} with a byte more");
+        assert!(open_one(&open, &index, &altered, file).is_err(), "file {file} with a byte more");
     }
     assert_eq!(tried, files.iter().map(Vec::len).sum::<usize>() * if every_value { 255 } else { 9 });
 }
 
 /// Opens the gallery, of which only this file is not the original.
-fn open_one(open: &impl Fn(&[Vec<u8>; 4]) -> Result<()>, files: &[Vec<u8>; 4], altered: usize) -> Result<()> {
+fn open_one(
+    open: &impl Fn(&[Vec<u8>; 4]) -> Result<()>,
+    index: &Index,
+    files: &[Vec<u8>; 4],
+    altered: usize,
+) -> Result<()> {
     // The signature need not be checked again for each byte of a pack.
     match altered {
-        2 => index().read_learngene(&files[2]).map(|_| ()),
-        3 => index().read_tailor("a", &files[3]).map(|_| ()),
+        2 => index.read_learngene(&files[2]).map(|_| ()),
+        3 => index.read_tailor("a", &files[3]).map(|_| ()),
         _ => open(files),
     }
 }

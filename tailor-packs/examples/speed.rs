@@ -1,0 +1,80 @@
+//! How fast packs are read, beside the hash alone: `cargo run --example speed`.
+//!
+//! The file is the learngene of DiT-B/2 and a tailor of it, as the index vouches for them; each figure is
+//! the median of several runs, with the fastest and the slowest.
+#![allow(clippy::unwrap_used)]
+
+use sha2::{Digest as _, Sha256};
+use std::time::Instant;
+use tailor_packs::*;
+
+fn main() {
+    let config = ModelConfig::preset("dit-b-2").unwrap();
+    let card = Card::default();
+    let fill = |specs: Vec<TensorSpec>| {
+        let mut tensors = Tensors::new();
+        for spec in specs {
+            let values = (0..spec.len()).map(|i| (i % 1021) as f32 * 1e-4 - 0.05).collect();
+            tensors.insert(&spec.name, &spec.shape, values).unwrap();
+        }
+        tensors
+    };
+    let contents = |tensors| Contents {
+        model: "dit-b-2",
+        config: &config,
+        weights: Weights::Ema,
+        steps: 1,
+        tensors,
+        card: &card,
+        preview: None,
+    };
+    let shared = fill(config.learngene_tensors());
+    let learngene = write_learngene(&contents(&shared)).unwrap();
+    let class = Class { id: "a".into(), name: "A".into(), wordnet: None };
+    let own = fill(config.tailor_tensors());
+    let tailor = write_tailor(&contents(&own), Digest::of(&learngene), &class).unwrap();
+    let index = Index {
+        format: index::INDEX_VERSION,
+        id: "speed".into(),
+        title: "Speed".into(),
+        version: 1,
+        expires: None,
+        key: None,
+        next_key: None,
+        parameters: Parameters::of(&config).unwrap(),
+        config: config.clone(),
+        sampling: Sampling { sampler: "ddim".into(), steps: 50, guidance: 1.5 },
+        learngene: FileEntry::of("l.learngene", &learngene),
+        classes: vec![ClassEntry::new(&class, FileEntry::of("a.tailor", &tailor))],
+        shards: Vec::new(),
+        names: None,
+    };
+    for (what, bytes, runs) in [("learngene", &learngene, 15), ("tailor", &tailor, 101)] {
+        println!("{what} of DiT-B/2, {} bytes", bytes.len());
+        time("sha2 alone", bytes.len(), runs, || Sha256::digest(bytes));
+        match what {
+            "tailor" => time("verify and read", bytes.len(), runs, || index.read_tailor("a", bytes).unwrap()),
+            _ => time("verify and read", bytes.len(), runs, || index.read_learngene(bytes).unwrap()),
+        }
+        time("read without index", bytes.len(), runs, || read_any(bytes).unwrap());
+    }
+}
+
+fn time<T>(what: &str, bytes: usize, runs: usize, work: impl Fn() -> T) {
+    let mut seconds = Vec::new();
+    for _ in 0..runs {
+        let begun = Instant::now();
+        let result = work();
+        seconds.push(begun.elapsed().as_secs_f64());
+        drop(result);
+    }
+    seconds.sort_by(f64::total_cmp);
+    let (median, last) = (seconds[runs / 2], seconds[runs - 1]);
+    println!(
+        "  {what:18} {:8.2} ms ({:.2} to {:.2}), {:.2} GB/s",
+        1e3 * median,
+        1e3 * seconds[0],
+        1e3 * last,
+        bytes as f64 / median / 1e9
+    );
+}

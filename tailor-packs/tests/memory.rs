@@ -1,0 +1,202 @@
+//! How much memory reading takes, at most, counted by the allocator itself.
+//!
+//! The one file of this crate with unsafe code: an allocator cannot be written without.
+#![allow(unsafe_code, clippy::unwrap_used)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use support::*;
+use tailor_packs::*;
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+impl Counting {
+    fn more(bytes: usize) {
+        PEAK.fetch_max(NOW.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+    }
+}
+
+// Safety: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::more(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::more(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Both at once, as when the old block cannot grow.
+        Self::more(size);
+        NOW.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One measurement at a time: the counter is everybody's.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The result, and the most bytes that were allocated at any moment on the way to it.
+fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let result = work();
+    (result, PEAK.load(Relaxed).saturating_sub(before))
+}
+
+/// What a refused file may take: 1 MiB and the largest manifest.
+const REFUSED: usize = (1 << 20) + limits::MANIFEST as usize;
+
+fn refused<T: std::fmt::Debug>(what: &str, read: impl Fn() -> Result<T>) {
+    let (result, bytes) = peak(|| read().map(drop));
+    assert!(result.is_err(), "{what} was accepted");
+    assert!(bytes <= REFUSED, "{what}: {bytes} bytes for {}", result.unwrap_err());
+}
+
+/// A learngene of this preset with values that need no thought.
+fn large(name: &str, tailor: bool) -> Vec<u8> {
+    let config = ModelConfig::preset(name).unwrap();
+    let specs = if tailor { config.tailor_tensors() } else { config.learngene_tensors() };
+    let mut all = Tensors::new();
+    for spec in specs {
+        all.insert(&spec.name, &spec.shape, vec![0.5; spec.len()]).unwrap();
+    }
+    let card = card();
+    let contents = contents(&config, &all, &card);
+    match tailor {
+        true => write_tailor(&contents, Digest::of(b""), &class()).unwrap(),
+        false => write_learngene(&contents).unwrap(),
+    }
+}
+
+#[test]
+fn an_accepted_file_takes_its_tensors_and_little_more() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let mut rows = Vec::new();
+    for (name, tailor) in [("letters", false), ("letters", true), ("dit-b-2", true), ("dit-b-2", false)] {
+        let bytes = large(name, tailor);
+        let entry = FileEntry::of("x", &bytes);
+        let config = ModelConfig::preset(name).unwrap();
+        let index = Index {
+            parameters: Parameters::of(&config).unwrap(),
+            config,
+            learngene: FileEntry {
+                sha256: if tailor { Digest::of(b"") } else { entry.sha256 },
+                ..entry.clone()
+            },
+            classes: vec![ClassEntry::new(&class(), entry)],
+            ..index()
+        };
+        let through_index = || match tailor {
+            true => index.read_tailor("a", &bytes).map(Pack::Tailor),
+            false => index.read_learngene(&bytes).map(Pack::Learngene),
+        };
+        let ways: [(&str, &dyn Fn() -> Result<Pack>); 2] =
+            [("alone", &|| read_any(&bytes)), ("through the index", &through_index)];
+        for (how, read) in ways {
+            let (pack, found) = peak(read);
+            let values = match pack.unwrap() {
+                Pack::Learngene(learngene) => learngene.tensors.parameters(),
+                Pack::Tailor(tailor) => tailor.tensors.parameters(),
+            };
+            let allowed = 4.0 * values as f64 * 1.05 + f64::from(1 << 20);
+            assert!(found as f64 <= allowed, "{name}: {found} bytes, {allowed} allowed");
+            rows.push(format!(
+                "{name:8} {:9} {how:17} {:>11} file {:>11} values {found:>11} peak",
+                if tailor { "tailor" } else { "learngene" },
+                bytes.len(),
+                4 * values
+            ));
+        }
+    }
+    println!("{}", rows.join("\n"));
+}
+
+#[test]
+fn a_refused_file_takes_hardly_anything() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let good = large("cifar", false);
+    let entry = FileEntry::of("x", &good);
+    let index = Index { learngene: entry.clone(), config: ModelConfig::preset("cifar").unwrap(), ..index() };
+
+    let mut last_value = good.clone();
+    let tensors = archive::read(&good).unwrap().get(archive::TENSORS).unwrap();
+    let end = tensors.as_ptr() as usize - good.as_ptr() as usize + tensors.len();
+    last_value[end - 1] = 0x7c;
+    refused("a flipped byte", || read_any(&last_value));
+    refused("a flipped byte, through the index", || index.read_learngene(&last_value));
+    refused("half of it", || read_any(&good[..good.len() / 2]));
+    refused("another kind", || read_tailor(&good, None));
+
+    // From here on with right checksums and digests.
+    let mut forge = Forge::of(&good);
+    let end = forge.tensors.len();
+    forge.tensors[end - 2..].copy_from_slice(&[0, 0x7c]);
+    let bytes = forge.bytes();
+    refused("an infinite last value", || read_any(&bytes));
+    let vouched = Index { learngene: FileEntry::of("x", &bytes), ..index.clone() };
+    refused("an infinite last value, through the index", || vouched.read_learngene(&bytes));
+
+    let small = Forge::of(&tailor());
+    for (what, card) in [
+        ("a card of numbers", format!("{{\"x\":[{}0]}}", "0,".repeat(130_000))),
+        ("a card of lists", format!("{{\"x\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000))),
+        (
+            "a card of keys",
+            format!("{{{}\"x\":1}}", (0..25_000).map(|i| format!("\"{i}\":1,")).collect::<String>()),
+        ),
+        ("a card of one text", format!("{{\"title\":\"\\n{}\"}}", "x".repeat(250_000))),
+    ] {
+        let bytes = Forge { card: card.into_bytes(), ..small.clone() }.bytes();
+        refused(what, || read_any(&bytes));
+    }
+
+    // Headers of safetensors, for the largest number of tensors that a config has.
+    let mut forge = Forge::of(&learngene());
+    let config = &mut forge.manifest.config;
+    (config.depth, config.factored) = (64, "q,k,v,o,in,out,adaln".parse().unwrap());
+    let header = |json: String| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
+    let shape = |n: usize| format!("{{\"label\":{{\"dtype\":\"F32\",\"shape\":[{}1]}}}}", "1,".repeat(n));
+    for (what, tensors) in [
+        ("no header", Vec::new()),
+        ("a header of nothing", header("{}".into())),
+        ("a shape of many axes", header(shape(130_000))),
+        ("a long name", header(format!("{{\"\\n{}\":1}}", "x".repeat(262_000)))),
+        (
+            "many names",
+            header((0..20_000).map(|i| format!("{}\"{i}\":1", if i == 0 { "{" } else { "," })).collect()),
+        ),
+        ("the largest length", u64::MAX.to_le_bytes().to_vec()),
+    ] {
+        let bytes = Forge { tensors, ..forge.clone() }.bytes();
+        refused(what, || read_any(&bytes));
+    }
+
+    // Manifests that announce more than they hold.
+    let manifest = small.manifest.to_bytes().unwrap();
+    for at in 0..manifest.len() {
+        let bomb = [&manifest[..at], &[0xff, 0xff, 0xff, 0xff, 0x0f], &manifest[at + 1..]].concat();
+        let bytes = small.with_manifest(&bomb);
+        refused(&format!("a length of 4 GiB at byte {at}"), || read_any(&bytes));
+    }
+    let full = vec![0x01; limits::MANIFEST as usize];
+    let bytes = small.with_manifest(&full);
+    refused("64 KiB of nonsense", || read_any(&bytes));
+}
