@@ -41,7 +41,7 @@ fn list(folder: &Path, key: Option<&str>) -> Result<(), Box<dyn Error>> {
         Verdict::Unsigned(checked) => ("unsigned".to_owned(), checked),
     };
     let index = checked.index;
-    let classes = classes(&index, &read)?;
+    let classes = classes(&index, read)?;
     println!("{} (version {}), {standing}, {} classes", index.title, index.version, classes.len());
     println!("{:<24} {:<24} {:>10} {:>12}", "class", "name", "bytes", "parameters");
     let row = |id: &str, name: &str, bytes: u64, parameters: u64| {
