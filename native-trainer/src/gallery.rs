@@ -37,11 +37,9 @@ impl Gallery {
         let json = read_limited(&file, limits::INDEX)?;
         // Expiry is for who asks whether to trust it: on the publisher's own disk an old one can be renewed.
         let verdict = trust::check(None, None, &json, signature(&folder)?.as_deref(), 0);
-        let (key, checked) = match verdict.map_err(Error::pack(&file))? {
-            Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
-            Verdict::FirstUse { key, checked } => (Some(key), checked),
-        };
-        let mut gallery = Self { folder, index: checked.index, key };
+        let (Verdict::Signed(checked) | Verdict::Unsigned(checked) | Verdict::FirstUse { checked, .. }) =
+            verdict.map_err(Error::pack(&file))?;
+        let mut gallery = Self { folder, index: checked.index, key: checked.trust.key };
         let shards = gallery.index.shards.iter().map(|entry| Ok(gallery.read(entry)?.1));
         let shards = shards.collect::<Result<Vec<_>, Error>>()?;
         gallery.index = gallery.index.whole(&shards).map_err(Error::pack(&file))?;

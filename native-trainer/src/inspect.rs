@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use tailor_packs::{Card, CardValue, ConfigError, Digest, Kind, Manifest, ModelConfig, limits, read_any};
+use tailor_packs::{
+    Card, CardValue, ConfigError, Digest, Kind, Manifest, ModelConfig, archive, limits, read_any,
+};
 
 use crate::cli::{InspectArgs, json, print};
 use crate::error::Error;
@@ -193,7 +195,7 @@ fn text(report: &Report) -> String {
                     lines.push((what, values.iter().map(value).collect::<Vec<_>>().join(", ")));
                 }
             }
-            let preview = manifest.entries.iter().find(|entry| entry.name == "preview.png");
+            let preview = manifest.entries.iter().find(|entry| entry.name == archive::PREVIEW);
             let shown =
                 |len: u64| format!("{}, seen with: unzip -p FILE preview.png > preview.png", bytes(len));
             lines.push(("preview", preview.map_or("none".to_owned(), |entry| shown(entry.len))));

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
-use tailor_packs::{Index, PublicKey, limits};
+use tailor_packs::{Index, PublicKey, limits, signature};
 
 use crate::cli::{KeygenArgs, SigningFlags, json, print};
 use crate::error::Error;
@@ -15,9 +15,6 @@ use crate::gallery::read_limited;
 
 /// Where a password comes from when nobody is there to be asked.
 const PASSWORD: &str = "TAILOR_KEY_PASSWORD";
-
-/// What a signature says of itself, to be ignored by everyone.
-const COMMENT: &str = "signature from tailor";
 
 /// Runs `tailor keygen`: a new secret key in `NAME.key` and its public key in `NAME.pub`, where neither is
 /// yet.
@@ -155,7 +152,7 @@ impl Signer {
     /// The signature file for an index.
     fn sign(&self, index: &Index, json: &[u8]) -> Result<String, Error> {
         let comment = format!("gallery:{} version:{} timestamp:{}", index.id, index.version, now());
-        let signed = minisign::sign(None, &self.secret, json, Some(&comment), Some(COMMENT));
+        let signed = minisign::sign(None, &self.secret, json, Some(&comment), Some(signature::COMMENTS[1]));
         let signed = signed.map_err(|e| Error::Refused {
             what: format!("the index could not be signed: {e}"),
             help: String::new(),

@@ -1,7 +1,5 @@
 //! `tailor verify`: whether a pack, or every file of a gallery, is what it should be.
 
-use std::path::Path;
-
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{ClassEntry, limits, read_any, trust};
 
@@ -26,8 +24,9 @@ pub struct Verdict {
 pub fn run(args: &VerifyArgs) -> Result<(), Error> {
     let (verdict, well) = match args.path.is_dir() {
         true => {
-            let signed = signed(&args.path, args.public_key.as_deref())?;
-            let verdict = verify_gallery(&args.path)?;
+            let gallery = Gallery::open(&args.path)?;
+            let signed = signed(&gallery, args.public_key.as_deref())?;
+            let verdict = verify_gallery(&gallery);
             let well = format!("sound: {} files, {signed}\n", verdict.files);
             (verdict, well)
         }
@@ -54,10 +53,9 @@ pub fn run(args: &VerifyArgs) -> Result<(), Error> {
     }
 }
 
-/// Who signed the gallery in `folder`, in words. With `public_key` it must be that key, and the index must not
+/// Who signed the gallery, in words. With `public_key` it must be that key, and the index must not
 /// be expired; without, an index that is expired is noted.
-fn signed(folder: &Path, public_key: Option<&str>) -> Result<String, Error> {
-    let gallery = Gallery::open(folder)?;
+fn signed(gallery: &Gallery, public_key: Option<&str>) -> Result<String, Error> {
     let path = gallery.folder.join(INDEX_FILE);
     let Some(asked) = public_key else {
         let stale = gallery.index.check_fresh(now(), None).err();
@@ -78,18 +76,14 @@ fn signed(folder: &Path, public_key: Option<&str>) -> Result<String, Error> {
     Ok(format!("signed by key {}", key.id()))
 }
 
-/// Checks every file of the gallery in `path`: its digests in the index, its contents, that it is of
-/// the class and model that the index says, and that each tailor fits the learngene.
-///
-/// # Errors
-/// When there is no gallery or its index is not valid.
-pub fn verify_gallery(path: &Path) -> Result<Verdict, Error> {
-    let gallery = Gallery::open(path)?;
+/// Checks every file of a gallery: its digests in the index, its contents, that it is of the class and model
+/// that the index says, and that each tailor fits the learngene.
+pub fn verify_gallery(gallery: &Gallery) -> Verdict {
     let mut verdict = Verdict { files: gallery.index.files().count() + 1, problems: Vec::new() };
     verdict.problems.extend(gallery.learngene().err());
-    let checks = gallery.index.classes.iter().map(|class| check(&gallery, class));
+    let checks = gallery.index.classes.iter().map(|class| check(gallery, class));
     verdict.problems.extend(checks.filter_map(Result::err));
-    Ok(verdict)
+    verdict
 }
 
 fn check(gallery: &Gallery, class: &ClassEntry) -> Result<(), Error> {
@@ -107,6 +101,7 @@ fn check(gallery: &Gallery, class: &ClassEntry) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use tailor_packs::PackError;
 
@@ -118,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 0.5);
         damage(&file(folder.path(), start));
-        let mut problems = verify_gallery(folder.path()).unwrap().problems;
+        let mut problems = verify_gallery(&Gallery::open(folder.path()).unwrap()).problems;
         assert_eq!(problems.len(), 1, "{problems:?}");
         match problems.remove(0) {
             Error::Pack { path, source } => {
@@ -133,7 +128,7 @@ mod tests {
     fn a_gallery_as_published_is_sound() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 0.5);
-        let verdict = verify_gallery(folder.path()).unwrap();
+        let verdict = verify_gallery(&Gallery::open(folder.path()).unwrap());
         assert_eq!((verdict.files, verdict.problems.len()), (4, 0));
     }
 
@@ -168,7 +163,7 @@ mod tests {
         fs::copy(theirs.path().join(&learngene.path), ours.path().join(&learngene.path)).unwrap();
         index.learngene = learngene;
         fs::write(ours.path().join("index.json"), index.to_json().unwrap()).unwrap();
-        let problems = verify_gallery(ours.path()).unwrap().problems;
+        let problems = verify_gallery(&Gallery::open(ours.path()).unwrap()).problems;
         assert_eq!(problems.len(), 2);
         for problem in problems {
             assert!(
@@ -183,7 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), 0.5);
         fs::remove_file(file(folder.path(), "latin-capital-a")).unwrap();
-        let problems = verify_gallery(folder.path()).unwrap().problems;
+        let problems = verify_gallery(&Gallery::open(folder.path()).unwrap()).problems;
         assert!(matches!(&problems[..], [Error::Read { .. }]), "{problems:?}");
     }
 
@@ -194,7 +189,7 @@ mod tests {
         let mut index = Gallery::open(folder.path()).unwrap().index;
         index.classes[0].name = "Z".into();
         fs::write(folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
-        let problems = verify_gallery(folder.path()).unwrap().problems;
+        let problems = verify_gallery(&Gallery::open(folder.path()).unwrap()).problems;
         assert!(problems[0].to_string().contains("its class is not the one in index.json"), "{problems:?}");
     }
 }

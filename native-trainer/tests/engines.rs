@@ -164,3 +164,14 @@ fn products_in_sixteen_bits_find_about_the_same_gradients() {
         assert!(own < 0.05, "class {class}: {own}");
     }
 }
+
+#[test]
+fn tailors_come_home_from_the_device_for_the_processor() {
+    let config = ModelConfig::preset("tiny").unwrap();
+    let host = random(&config, 3);
+    let back =
+        host.clone().with_engine(Engine::Graph).with_device_bank(u64::MAX).with_engine(Engine::Processor);
+    assert_eq!(back.tailors(), host.tailors());
+    let batch = batch(&config, 5, &[0, 1, 2], 0.1);
+    assert!(back.gradients(&batch) == host.gradients(&batch));
+}

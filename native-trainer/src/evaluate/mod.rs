@@ -127,7 +127,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         .map(|i| Item { gate: Vec::new(), seed: args.seed.wrapping_add(i as u64) })
         .collect();
     let alone = readings_of(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
-    let report = Report { frechet, ..report(&data, &real, &made, &alone.answers, &sampled) };
+    let report = report(&data, &real, &made, &alone.answers, &sampled, frechet);
     if let Some(path) = &args.out {
         write_atomic(path, cli::json(&report).as_bytes())?;
     }
@@ -205,12 +205,12 @@ fn readings_of(
         let n = items.len() as u64;
         let images = sample::generate(model, sample::settings(gallery, &args.sampling, items)?)?;
         bar.inc(n);
-        Ok(reader.read(&images.values))
+        Ok::<_, Error>(reader.read(&images.values))
     });
     bar.finish_and_clear();
     let mut all = Reading::default();
     for reading in readings {
-        let Reading { answers, features } = reading.map_err(|error: Error| error)?;
+        let Reading { answers, features } = reading?;
         all.answers.extend(answers);
         all.features.extend(features);
     }
@@ -246,7 +246,14 @@ impl Confusion {
     }
 }
 
-fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize], sampled: &[usize]) -> Report {
+fn report(
+    data: &Dataset,
+    real: &Confusion,
+    made: &Confusion,
+    alone: &[usize],
+    sampled: &[usize],
+    frechet: Option<Frechet>,
+) -> Report {
     let name = |class: usize| data.classes[class].name.clone();
     let k = real.classes;
     let confused = |a, b| a != b && (real.share(a, b) >= CONFUSABLE || real.share(b, a) >= CONFUSABLE);
@@ -271,7 +278,7 @@ fn report(data: &Dataset, real: &Confusion, made: &Confusion, alone: &[usize], s
         agreement_up_to_confusable: made.accuracy(|a, b| a == b || confused(a, b)),
         confusable: pairs.map(|(a, b)| [name(a), name(b)]).collect(),
         classes,
-        frechet: None,
+        frechet,
         not_sampled: (0..k).filter(|c| !sampled.contains(c)).map(name).collect(),
         learngene_samples: alone.len(),
         learngene_most: most,

@@ -169,8 +169,8 @@ impl Learngene {
             start += spec.len();
             part.reshape([classes.len() * spec.len()]).autodiff().require_grad()
         };
-        let leaves: Vec<_> =
-            rows.iter().flat_map(|rows| specs.iter().map(|s| leaf(rows, s)).collect::<Vec<_>>()).collect();
+        let leaves = rows.map(|rows| specs.iter().map(|spec| leaf(rows, spec)).collect::<Vec<_>>());
+        let leaves = leaves.unwrap_or_default();
         let stack = rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
         let tailors = stack.and_then(|stack| stack.gather(&gate));
         let parameters = Parameters::new(&self.specs, dense.iter().cloned());

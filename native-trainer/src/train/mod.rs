@@ -94,6 +94,10 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     report::note_data(out, &args.data, &data)?;
     let run = Run { out, running, recipe, classes, frozen: None, losses, again: command_again() };
     let finished = run.go(&data, trainer)?;
+    // A run that was stopped has said so; its checkpoint is not read again for nothing.
+    if finished.is_none() && !running.json {
+        return Ok(());
+    }
     let page = out.join("report.html");
     let Some(header) = checkpoint::latest(out)?.map(|stored| stored.header) else { return Ok(()) };
     if let Some(trainer) = &finished {

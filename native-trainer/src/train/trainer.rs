@@ -113,7 +113,11 @@ impl Trainer {
     pub fn with_engine(mut self, engine: Engine) -> Self {
         let learned = self.learngene();
         self.learngene = match engine {
-            Engine::Processor => on_processor(&self.config, learned),
+            Engine::Processor => {
+                // It reads tailors from host memory alone.
+                self.bank = Bank::Host(TailorBank::from_states(self.tailors().into_owned()));
+                on_processor(&self.config, learned)
+            }
             Engine::Graph => Learngene::Graph(graph::Learngene::new(&self.config, &learned, &self.device)),
         };
         self

@@ -65,18 +65,19 @@ impl Engine {
         };
         let now = (js_sys::Date::now() / 1000.0) as u64;
         let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), now);
-        match verdict.map_err(refused)? {
-            Verdict::Unsigned(checked) => self.opened(folder, checked, json.len() as u64).await?,
+        let bytes = json.len() as u64;
+        let checked = match verdict.map_err(refused)? {
+            Verdict::Unsigned(checked) => checked,
             Verdict::Signed(checked) => {
                 self.store.keep_trust(&folder, &checked.trust).await;
-                self.opened(folder, checked, json.len() as u64).await?;
+                checked
             }
             Verdict::FirstUse { key, checked } => {
-                self.asked = Some((folder, checked, json.len() as u64));
+                self.asked = Some((folder, checked, bytes));
                 return Err(EngineError::FirstUse { fingerprint: key.fingerprint() });
             }
-        }
-        Ok(())
+        };
+        self.opened(folder, checked, bytes).await
     }
 
     /// The visitor vouches for the key of the gallery that waits for it.
