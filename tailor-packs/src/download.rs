@@ -143,7 +143,7 @@ pub struct DownloadError {
 #[non_exhaustive]
 pub enum Problem {
     /// 404 or 410.
-    #[error("it is not on the server any more; the gallery was probably just published anew, reload it")]
+    #[error("it is not on the server; the gallery may be about to be published anew, try again in a minute")]
     Missing,
     /// 401, 403, 407 or 451.
     #[error("the server does not give it out (status {0}); ask the gallery's publisher")]
@@ -171,8 +171,8 @@ pub enum Problem {
     Encoded(String),
     /// Not as many bytes as the index says.
     #[error(
-        "the server has {found} bytes of it instead of {expected}: it is not the version that the index \
-         names; reload the gallery"
+        "the server has {found} bytes of it instead of {expected}, so it is not what the index names; try again \
+         in a minute, then ask the gallery's publisher"
     )]
     WrongLength {
         /// The bytes in the index.
@@ -182,8 +182,8 @@ pub enum Problem {
     },
     /// A chunk whose digest is not the index's, [`DAMAGED`] times.
     #[error(
-        "part {chunk} arrived damaged {DAMAGED} times, or is not of the version that the index names; \
-         reload the gallery"
+        "part {chunk} arrived damaged {DAMAGED} times, or is not what the index names; try again in a minute, \
+         then ask the gallery's publisher"
     )]
     Damaged {
         /// The chunk's number.
@@ -207,6 +207,26 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Its name, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Forbidden(_) => "forbidden",
+            Self::Status(_) => "status",
+            Self::Busy(_) => "busy",
+            Self::Later(_) => "later",
+            Self::WebPage => "web-page",
+            Self::Elsewhere(_) => "elsewhere",
+            Self::Encoded(_) => "encoded",
+            Self::WrongLength { .. } => "wrong-length",
+            Self::Damaged { .. } => "damaged",
+            Self::Unreachable => "unreachable",
+            Self::Stalled => "stalled",
+            Self::Broken => "broken",
+            Self::TooLarge(_) => "too-large",
+        }
+    }
+
     /// Whether a newer index may be the remedy: files are named by their content, so one that is not there
     /// or not itself was replaced.
     pub fn wants_new_index(&self) -> bool {

@@ -23,6 +23,9 @@ use crate::{
 /// How long a command may take unless a call says otherwise.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What the console says of a page that died.
+const CRASHED: &str = "exception: the page crashed";
+
 /// What the machine that the browser believes to run on offers for WebGPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gpu {
@@ -112,7 +115,7 @@ impl Log {
                     text(&entry["url"])
                 ));
             }
-            "Inspector.targetCrashed" => self.console.push("exception: the page crashed".into()),
+            "Inspector.targetCrashed" => self.console.push(CRASHED.into()),
             _ => {}
         }
     }
@@ -169,6 +172,15 @@ impl Browser {
     /// # Errors
     /// [`Error::NoBrowser`] when there is none; [`Error::Gone`] with its last words when it does not come up.
     pub fn launch(gpu: Gpu) -> Result<Self, Error> {
+        Self::launch_with(gpu, None, &[])
+    }
+
+    /// The same with further arguments, on the profile in the folder `profile` if there is one: what a site stores there is
+    /// there again when the next browser is launched on it.
+    ///
+    /// # Errors
+    /// As [`Browser::launch`].
+    pub fn launch_with(gpu: Gpu, profile: Option<&Path>, more: &[&str]) -> Result<Self, Error> {
         let mut arguments = vec![
             "--headless",
             "--disable-quic",
@@ -181,9 +193,10 @@ impl Browser {
             "--lang=en",
         ];
         arguments.extend(gpu.arguments());
+        arguments.extend(more);
         let logs = Logs::default();
         let known = logs.clone();
-        let connection = Connection::open(&find()?, &arguments, move |connection, event| {
+        let connection = Connection::open(&find()?, &arguments, profile, move |connection, event| {
             on_event(connection, &known, event);
         })?;
         connection.call("", "Browser.getVersion", json!({}), Duration::from_secs(60))?;
@@ -197,12 +210,13 @@ impl Browser {
     pub fn page(&self) -> Result<Page, Error> {
         let target = self.call("Target.createTarget", json!({ "url": "about:blank" }))?;
         let target = text(&target["targetId"]);
-        let attached = self.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))?;
+        let attached = self.call("Target.attachToTarget", json!({ "targetId": &target, "flatten": true }))?;
         let session = text(&attached["sessionId"]);
         let log = Arc::default();
         lock(&self.logs).insert(session.clone(), Arc::clone(&log));
-        let page = Page { connection: Arc::clone(&self.connection), session, log };
+        let page = Page { connection: Arc::clone(&self.connection), target, session, log };
         page.call("Page.enable", json!({}))?;
+        page.call("Inspector.enable", json!({}))?;
         for (method, params) in watching() {
             page.call(method, params)?;
         }
@@ -263,6 +277,7 @@ fn find() -> Result<PathBuf, Error> {
 /// A page, with its workers.
 pub struct Page {
     connection: Arc<Connection>,
+    target: String,
     session: String,
     log: Arc<Mutex<Log>>,
 }
@@ -286,6 +301,32 @@ impl Page {
             return Err(Error::Navigation { url: url.into(), message: message.into() });
         }
         self.wait_for("document.readyState === 'complete'", PATIENCE)
+    }
+
+    /// Kills the page and its workers on the spot: nothing in it gets to tidy up.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it lives on; when the browser is gone.
+    pub fn kill(self) -> Result<(), Error> {
+        // A page that dies does not answer.
+        self.connection.post(&self.session, "Page.crash", json!({}));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.console().iter().any(|line| line == CRASHED) {
+            if Instant::now() >= deadline {
+                let (what, after) = ("the page's end".into(), Duration::from_secs(10));
+                return Err(Error::Timeout { what, after, context: self.console().join("\n") });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.close()
+    }
+
+    /// Closes the page.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub fn close(self) -> Result<(), Error> {
+        self.connection.call("", "Target.closeTarget", json!({ "targetId": self.target }), PATIENCE).map(drop)
     }
 
     /// Evaluates an expression, waits for it if it is a promise, and returns its value.

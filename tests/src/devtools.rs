@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,29 +33,34 @@ pub(crate) struct Connection {
     pipe: Mutex<Option<ChildStdin>>,
     pending: Mutex<HashMap<u64, mpsc::Sender<Value>>>,
     next_id: AtomicU64,
-    profile: TempDir,
+    stderr: PathBuf,
+    /// A fresh profile, which goes with the browser.
+    _profile: Option<TempDir>,
 }
 
 impl Connection {
-    /// Starts `browser` with `arguments` on a fresh profile; every event goes to `on_event`, on the reader's thread.
+    /// Starts `browser` with `arguments` on the profile in `profile`, else on a fresh one; every event goes to
+    /// `on_event`, on the reader's thread.
     ///
     /// # Errors
     /// [`Error::Io`] when the process or its profile cannot be made.
     pub(crate) fn open(
-        browser: &std::path::Path,
+        browser: &Path,
         arguments: &[&str],
+        profile: Option<&Path>,
         on_event: impl Fn(&Connection, &Value) + Send + 'static,
     ) -> Result<Arc<Self>, Error> {
-        let profile =
-            tempfile::Builder::new().prefix("tailor-chromium-").tempdir().map_err(Error::io("profile"))?;
-        let log = profile.path().join("stderr.txt");
+        let fresh = || tempfile::Builder::new().prefix("tailor-chromium-").tempdir();
+        let fresh = profile.is_none().then(fresh).transpose().map_err(Error::io("profile"))?;
+        let folder = fresh.as_ref().map(TempDir::path).or(profile).unwrap_or(Path::new("."));
+        let log = folder.join("stderr.txt");
         let stderr = std::fs::File::create(&log).map_err(Error::io(&log))?;
         // The browser wants the pipe on descriptors 3 and 4; a shell can put it there without unsafe code.
         let mut child = Command::new("sh")
             .args(["-c", r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null"#])
             .arg(browser)
             .args(["--remote-debugging-pipe", "--no-first-run", "--no-sandbox", "--disable-dev-shm-usage"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--user-data-dir={}", folder.display()))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,7 +74,8 @@ impl Connection {
             pipe: Mutex::new(pipe),
             pending: Mutex::default(),
             next_id: AtomicU64::new(1),
-            profile,
+            stderr: log,
+            _profile: fresh,
         });
         // The reader must not keep the browser alive once the test has let go of it.
         let reader = Arc::downgrade(&connection);
@@ -141,7 +148,7 @@ impl Connection {
     }
 
     fn gone(&self) -> Error {
-        let log = std::fs::read(self.profile.path().join("stderr.txt")).unwrap_or_default();
+        let log = std::fs::read(&self.stderr).unwrap_or_default();
         let tail = &log[log.len().saturating_sub(2000)..];
         Error::Gone { stderr: String::from_utf8_lossy(tail).into_owned() }
     }

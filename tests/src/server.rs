@@ -5,7 +5,8 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{BufRead, BufReader, Write},
+    hash::{Hash, Hasher},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Component, Path, PathBuf},
     sync::{
@@ -19,14 +20,28 @@ use std::{
 use crate::{Error, devtools::lock};
 
 /// A way to answer badly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Promise the whole body, send this many bytes of it, hang up.
     Truncate(usize),
+    /// Promise the whole body, send of it what belongs to the file's first so many bytes, and then nothing.
+    StallAt(usize),
     /// Answer with this status and a few words.
     Status(u16),
-    /// Send the body with the byte at this offset inverted (of the last byte, if the body is shorter).
+    /// Answer 503 with this `Retry-After`.
+    Busy(&'static str),
+    /// Send the file with the byte at this offset inverted (of the last byte, if it is shorter).
     FlipByte(usize),
+    /// Send the file with this many bytes more at its end.
+    Longer(usize),
+    /// Send the whole file, whatever part was asked for.
+    Whole,
+    /// Send a web page.
+    WebPage,
+    /// Send the file compressed.
+    Gzip,
+    /// Send the reader on to this address.
+    Redirect(String),
     /// Accept the request and send nothing until the server goes.
     Hang,
     /// Wait this long before the answer.
@@ -38,6 +53,8 @@ pub enum Fault {
 pub struct Sent {
     /// The path asked for, without its query.
     pub path: String,
+    /// The part of it that was asked for, as the header has it.
+    pub range: Option<String>,
     /// The status answered.
     pub status: u16,
     /// Body bytes sent, encoded as they were.
@@ -49,7 +66,9 @@ pub struct Sent {
 #[derive(Default)]
 struct Shared {
     mounts: Vec<(String, PathBuf)>,
-    faults: Mutex<HashMap<String, Fault>>,
+    /// Each with how often it still happens.
+    faults: Mutex<HashMap<String, (Fault, usize)>>,
+    shared: AtomicBool,
     sent: Mutex<Vec<Sent>>,
     closing: AtomicBool,
 }
@@ -93,11 +112,20 @@ impl Server {
 
     /// Answers `path` badly from now on, or well again with `None`.
     pub fn set_fault(&self, path: &str, fault: impl Into<Option<Fault>>) {
-        let mut faults = lock(&self.shared.faults);
         match fault.into() {
-            Some(fault) => faults.insert(path.into(), fault),
-            None => faults.remove(path),
-        };
+            Some(fault) => self.set_fault_times(path, fault, usize::MAX),
+            None => drop(lock(&self.shared.faults).remove(path)),
+        }
+    }
+
+    /// Answers `path` badly this many times.
+    pub fn set_fault_times(&self, path: &str, fault: Fault, times: usize) {
+        lock(&self.shared.faults).insert(path.into(), (fault, times));
+    }
+
+    /// Lets pages of other origins read the answers.
+    pub fn share(&self) {
+        self.shared.shared.store(true, Ordering::Relaxed);
     }
 
     /// What was sent so far, in order.
@@ -124,55 +152,109 @@ impl Shared {
         let mut head =
             BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
         let request = head.next().unwrap_or_default();
+        let headers: HashMap<String, String> = head
+            .filter_map(|line| line.split_once(':').map(|(k, v)| (k.to_lowercase(), v.trim().to_owned())))
+            .collect();
         let path =
             request.split(' ').nth(1).and_then(|target| target.split(['?', '#']).next()).unwrap_or("/");
+        let header = |name: &str| headers.get(name).map(String::as_str);
         let takes_brotli =
-            head.filter(|line| line.to_lowercase().starts_with("accept-encoding:")).any(|line| {
-                line.split_once(':').is_some_and(|(_, list)| list.split(',').any(|name| name.trim() == "br"))
-            });
+            header("accept-encoding").unwrap_or_default().split(',').any(|name| name.trim() == "br");
 
-        let fault = lock(&self.faults).get(path).copied();
+        let fault = self.fault(path);
         match fault {
             Some(Fault::Delay(pause)) => thread::sleep(pause),
-            Some(Fault::Hang) => {
-                while !self.closing.load(Ordering::Relaxed) {
-                    thread::sleep(Duration::from_millis(50));
-                }
-                return Ok(());
-            }
+            Some(Fault::Hang) => return self.hang(stream),
             _ => {}
         }
-        let (status, mut body, brotli) = match (fault, self.file(path)) {
-            (Some(Fault::Status(status)), _) => (status, b"refused on purpose".to_vec(), false),
-            (_, None) => (404, b"not found".to_vec(), false),
-            // A flipped byte is meant for the file itself, so that one goes out as it is.
-            (Some(Fault::FlipByte(_)), Some(file)) => (200, fs::read(file)?, false),
-            (_, Some(file)) => {
-                let packed = takes_brotli.then(|| fs::read(beside(&file, ".br")).ok()).flatten();
-                let brotli = packed.is_some();
-                (200, packed.map_or_else(|| fs::read(&file), Ok)?, brotli)
+        let mut answer = Answer { status: 200, kind: mime(path), ..Answer::default() };
+        match (&fault, self.file(path)) {
+            (Some(Fault::Status(status)), _) => answer = Answer::words(*status, "refused on purpose"),
+            (Some(Fault::Busy(wait)), _) => {
+                answer = Answer::words(503, "busy");
+                answer.extra.push(format!("Retry-After: {wait}"));
             }
-        };
-        let promised = body.len();
+            (Some(Fault::Redirect(to)), _) => {
+                answer = Answer::words(302, "over there");
+                answer.extra.push(format!("Location: {to}"));
+            }
+            (Some(Fault::WebPage), _) => {
+                answer.kind = "text/html; charset=utf-8";
+                answer.body = b"<!doctype html><title>Welcome to our network</title>".to_vec();
+            }
+            (_, None) => answer = Answer::words(404, "not found"),
+            (_, Some(file)) => {
+                let packed = takes_brotli && fault.is_none() && header("range").is_none();
+                let packed = packed.then(|| fs::read(beside(&file, ".br")).ok()).flatten();
+                if packed.is_some() {
+                    answer.extra.push("Content-Encoding: br".into());
+                }
+                answer.brotli = packed.is_some();
+                answer.body = packed.map_or_else(|| fs::read(&file), Ok)?;
+                answer.distort(fault.as_ref())?;
+                let whole = answer.brotli || matches!(fault, Some(Fault::Whole | Fault::Gzip));
+                if !whole {
+                    answer.cut(header("range"), header("if-range"));
+                }
+            }
+        }
+        let promised = answer.body.len();
         match fault {
-            Some(Fault::Truncate(length)) => body.truncate(length),
-            Some(Fault::FlipByte(offset)) if promised > 0 => body[offset.min(promised - 1)] ^= 0xff,
+            Some(Fault::Truncate(length)) => answer.body.truncate(length),
+            Some(Fault::StallAt(end)) => answer.body.truncate(end.saturating_sub(answer.start)),
             _ => {}
         }
         // Logged before sending: a test that sees the effect of an answer must find it in the log.
-        let sent = Sent { path: path.into(), status, body_bytes: body.len(), brotli };
-        lock(&self.sent).push(sent);
-        let encoding = if brotli { "Content-Encoding: br\r\n" } else { "" };
+        lock(&self.sent).push(Sent {
+            path: path.into(),
+            range: header("range").map(str::to_owned),
+            status: answer.status,
+            body_bytes: answer.body.len(),
+            brotli: answer.brotli,
+        });
+        if self.shared.load(Ordering::Relaxed) {
+            answer.extra.push("Access-Control-Allow-Origin: *".into());
+        }
+        let extra: String = answer.extra.iter().map(|line| format!("{line}\r\n")).collect();
         write!(
             stream,
-            "HTTP/1.1 {status} -\r\nContent-Type: {}\r\nContent-Length: {promised}\r\n{encoding}\
+            "HTTP/1.1 {} -\r\nContent-Type: {}\r\nContent-Length: {promised}\r\n{extra}\
              Vary: Accept-Encoding\r\nConnection: close\r\n\r\n",
-            mime(path)
+            answer.status, answer.kind
         )?;
         if !request.starts_with("HEAD ") {
-            stream.write_all(&body)?;
+            stream.write_all(&answer.body)?;
         }
-        stream.flush()
+        stream.flush()?;
+        if matches!(fault, Some(Fault::StallAt(_))) {
+            return self.hang(stream);
+        }
+        Ok(())
+    }
+
+    /// The fault of this path, which may have happened for the last time.
+    fn fault(&self, path: &str) -> Option<Fault> {
+        let mut faults = lock(&self.faults);
+        let (fault, left) = faults.get_mut(path)?;
+        let fault = fault.clone();
+        *left -= 1;
+        if *left == 0 {
+            faults.remove(path);
+        }
+        Some(fault)
+    }
+
+    /// Sends nothing until the reader or this server goes.
+    fn hang(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(Duration::from_millis(50)))?;
+        while !self.closing.load(Ordering::Relaxed) {
+            match stream.read(&mut [0; 64]) {
+                Ok(0) => break,
+                Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The file behind a path, if there is one inside its folder.
@@ -183,6 +265,65 @@ impl Shared {
         let file = folder.join(inside);
         let file = if path.ends_with('/') { file.join("index.html") } else { file };
         (stays && file.is_file()).then_some(file)
+    }
+}
+
+/// An answer in the making.
+#[derive(Default)]
+struct Answer {
+    status: u16,
+    kind: &'static str,
+    /// Further lines of its head.
+    extra: Vec<String>,
+    body: Vec<u8>,
+    /// Where in the file the body begins.
+    start: usize,
+    brotli: bool,
+}
+
+impl Answer {
+    fn words(status: u16, words: &str) -> Self {
+        Self { status, kind: "text/plain", body: words.into(), ..Self::default() }
+    }
+
+    /// Makes of the file what the fault makes of it.
+    fn distort(&mut self, fault: Option<&Fault>) -> std::io::Result<()> {
+        match fault {
+            Some(Fault::FlipByte(offset)) => {
+                let last = self.body.len().saturating_sub(1);
+                self.body.iter_mut().skip((*offset).min(last)).take(1).for_each(|byte| *byte ^= 0xff);
+            }
+            Some(Fault::Longer(by)) => self.body.extend(vec![0; *by]),
+            Some(Fault::Gzip) => {
+                let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                packed.write_all(&self.body)?;
+                self.body = packed.finish()?;
+                self.extra.push("Content-Encoding: gzip".into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Leaves the part of the file that was asked for, if it is still the file that was meant.
+    fn cut(&mut self, range: Option<&str>, if_range: Option<&str>) {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.body.hash(&mut hasher);
+        let etag = format!("\"{:016x}\"", hasher.finish());
+        self.extra.extend([format!("ETag: {etag}"), "Accept-Ranges: bytes".into()]);
+        let size = self.body.len();
+        let bounds = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let Some((first, last)) = bounds.filter(|_| if_range.is_none_or(|tag| tag == etag)) else { return };
+        let first = first.parse().unwrap_or(usize::MAX);
+        let end = last.parse::<usize>().map_or(size, |last| last.saturating_add(1)).min(size);
+        if first >= end {
+            *self = Self::words(416, "no such part");
+            self.extra.push(format!("Content-Range: bytes */{size}"));
+            return;
+        }
+        (self.status, self.start) = (206, first);
+        self.extra.push(format!("Content-Range: bytes {first}-{}/{size}", end - 1));
+        self.body = self.body[first..end].to_vec();
     }
 }
 

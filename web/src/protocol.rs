@@ -19,6 +19,8 @@ pub enum Request {
     },
     /// The visitor trusts the key of the gallery that asked for it. Answered by [`Event::Index`].
     Trust,
+    /// Say what all classes of a large gallery are called. Answered by [`Event::Names`].
+    Names,
     /// Make images, after downloading what they need. Answered by [`Event::Done`].
     Sample(Order),
     /// Take the class's tailor out of the model and delete its pack. Answered by [`Event::Dropped`].
@@ -69,6 +71,17 @@ pub enum Event {
     },
     /// The gallery is open.
     Index(Gallery),
+    /// The gallery was published anew while it was open: this is what it is now.
+    Renewed(Gallery),
+    /// A class of a large gallery that was not in [`Event::Index`] was looked up.
+    Class(ClassInfo),
+    /// Id and name of every class of a large gallery.
+    Names(Vec<(String, String)>),
+    /// A server does not answer as it should; the engine tries again by itself.
+    Waiting {
+        /// In this many seconds.
+        seconds: u32,
+    },
     /// A file is on its way.
     Fetching {
         /// Which.
@@ -156,6 +169,8 @@ pub enum File {
     Learngene,
     /// The pack of this class.
     Tailor(String),
+    /// Part of a large gallery's list of classes.
+    List,
 }
 
 /// What the page needs of `index.json`.
@@ -171,8 +186,10 @@ pub struct Gallery {
     pub learngene_stored: bool,
     /// Bytes of `index.json` itself.
     pub index: u64,
-    /// The classes.
+    /// The classes; of a large gallery, those to show first.
     pub classes: Vec<ClassInfo>,
+    /// Whether there are more, to be searched by name.
+    pub more: bool,
     /// Image channels, 1 (grey) or 3 (RGB).
     pub channels: u32,
     /// Image height and width in pixels.

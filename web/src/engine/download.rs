@@ -1,57 +1,230 @@
-//! Bytes from the network, counted as they come.
+//! Bytes from the network: [`tailor_packs::download`] decides, this file asks, reads and waits.
 
-use super::error::{EngineError, words};
-use tailor_packs::PackError;
+use super::error::EngineError;
+use super::worker::{post, scope};
+use crate::protocol::Event;
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use std::ops::Range;
+use tailor_packs::download::{Answer, Failure, Request, STALL, SmallDownload, Step, backoff};
+use tailor_packs::{Download, DownloadError, FileEntry};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache, RequestInit, Response};
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, ReadableStreamReadResult, RequestCache,
+    RequestInit, Response, Url,
+};
 
-/// A body that is being read. When dropped half-way, as by a cancelled order, the transfer ends too.
-struct Body(ReadableStreamDefaultReader);
+/// The folder of a gallery on some server.
+#[derive(Clone)]
+pub struct Folder {
+    /// Absolute, with its last slash.
+    url: String,
+    origin: String,
+}
 
-impl Drop for Body {
-    fn drop(&mut self) {
-        let ignored = self.0.cancel();
-        drop(ignored);
+/// What a server says, piece by piece.
+enum Heard<'a> {
+    Answer(Answer<'a>),
+    Bytes(&'a [u8]),
+    Ended,
+    Failed(Failure),
+}
+
+impl Folder {
+    /// The folder at this absolute URL.
+    pub fn new(url: &str) -> Self {
+        Self { url: format!("{}/", url.trim_end_matches('/')), origin: origin(url) }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Downloads a file whose content nothing vouches for yet; `limit` is in bytes.
+    ///
+    /// # Errors
+    /// Those of [`SmallDownload`].
+    pub async fn small(&self, name: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
+        let mut download = SmallDownload::new(name, limit);
+        let request = Request { range: None, if_range: None, fresh: false };
+        loop {
+            let hear = async |heard: Heard<'_>| match heard {
+                Heard::Answer(answer) => download.answer(&answer),
+                Heard::Bytes(bytes) => download.bytes(bytes),
+                Heard::Ended => download.ended(),
+                Heard::Failed(failure) => download.failed(failure),
+            };
+            // Its content may change under its name, so no cache answers without asking.
+            let step = self.exchange(name, &request, RequestCache::NoCache, hear).await?;
+            if step == Step::Done {
+                return Ok(download.into_bytes());
+            }
+            wait(step).await;
+        }
+    }
+
+    /// Downloads the chunks of `file` that are not `held` into `bytes`, each when it is verified, and hands it to
+    /// `keep`. `progress` hears how many bytes of the file are here. Gives back how many the network brought.
+    ///
+    /// # Errors
+    /// Those of [`Download`].
+    pub async fn fetch(
+        &self,
+        file: &FileEntry,
+        held: &[bool],
+        bytes: &mut Vec<u8>,
+        cache: RequestCache,
+        mut keep: impl AsyncFnMut(usize, &[u8]),
+        progress: impl Fn(u64),
+    ) -> Result<u64, EngineError> {
+        let mut download = Download::resume(file, |chunk| held[chunk], None);
+        if self.origin != String::from(scope().location().origin()) {
+            download = download.cross_origin();
+        }
+        let mut network = 0;
+        while let Some(request) = download.request() {
+            let hear = async |heard: Heard<'_>| match heard {
+                Heard::Answer(answer) => download.answer(&answer),
+                Heard::Bytes(part) => {
+                    network += part.len() as u64;
+                    let mut whole = Vec::new();
+                    let step = download.bytes(part, |number, chunk| {
+                        place(bytes, file.chunk_range(number), chunk);
+                        whole.push(number);
+                    });
+                    for number in whole {
+                        let Range { start, end } = file.chunk_range(number);
+                        keep(number, &bytes[start as usize..end as usize]).await;
+                    }
+                    progress(download.received());
+                    step
+                }
+                Heard::Ended => download.ended(),
+                Heard::Failed(failure) => download.failed(failure),
+            };
+            let cache = if request.fresh { RequestCache::Reload } else { cache };
+            let step = self.exchange(&file.path, &request, cache, hear).await?;
+            wait(step).await;
+        }
+        Ok(network)
+    }
+
+    /// One request and its answer, until `hear` wants no more.
+    async fn exchange(
+        &self,
+        name: &str,
+        request: &Request,
+        cache: RequestCache,
+        mut hear: impl AsyncFnMut(Heard<'_>) -> Result<Step, DownloadError>,
+    ) -> Result<Step, EngineError> {
+        let mut answer = match Incoming::ask(&format!("{}{name}", self.url), request, cache).await {
+            Ok(answer) => answer,
+            Err(failure) => return Ok(hear(Heard::Failed(failure)).await?),
+        };
+        let header = |name: &str| answer.response.headers().get(name).ok().flatten();
+        let (range, length) = (header("content-range"), header("content-length"));
+        let (kind, encoding) = (header("content-type"), header("content-encoding"));
+        let (etag, retry) = (header("etag"), header("retry-after"));
+        let from = origin(&answer.response.url());
+        let mut step = hear(Heard::Answer(Answer {
+            status: answer.response.status(),
+            content_range: range.as_deref(),
+            content_length: length.as_deref(),
+            content_type: kind.as_deref(),
+            content_encoding: encoding.as_deref(),
+            etag: etag.as_deref(),
+            retry_after: retry.as_deref(),
+            elsewhere: (from != self.origin).then_some(&from),
+            now: super::worker::unix_seconds(),
+        }))
+        .await?;
+        while step == Step::Read {
+            step = match answer.read().await {
+                Ok(Some(part)) => hear(Heard::Bytes(&part)).await?,
+                Ok(None) => hear(Heard::Ended).await?,
+                Err(failure) => hear(Heard::Failed(failure)).await?,
+            };
+        }
+        Ok(step)
     }
 }
 
-/// Downloads `url`, at most `limit` bytes; `progress` hears how many there are so far.
-///
-/// # Errors
-/// [`EngineError::Unreachable`], [`EngineError::Status`], or [`EngineError::Pack`] when there is more
-/// than `limit`.
-pub async fn download(
-    url: &str,
-    limit: u64,
-    cache: RequestCache,
-    mut progress: impl FnMut(u64),
-) -> Result<Vec<u8>, EngineError> {
-    let file = url.rsplit('/').next().unwrap_or(url).to_owned();
-    let unreachable = |e: JsValue| EngineError::Unreachable { file: file.clone(), reason: words(&e) };
-    let options = RequestInit::new();
-    options.set_cache(cache);
-    let answer = JsFuture::from(super::worker::scope().fetch_with_str_and_init(url, &options)).await;
-    let response: Response = answer.map_err(unreachable)?.unchecked_into();
-    if !response.ok() {
-        return Err(EngineError::Status { file, status: response.status() });
+/// Puts a chunk where it belongs; what lies before it and is not there yet is filled up.
+pub fn place(bytes: &mut Vec<u8>, range: Range<u64>, chunk: &[u8]) {
+    let (start, end) = (range.start as usize, range.end as usize);
+    if bytes.len() < end {
+        bytes.resize(end, 0);
     }
-    let Some(stream) = response.body() else { return Ok(Vec::new()) };
-    let body = Body(stream.get_reader().unchecked_into());
-    let mut bytes = Vec::new();
-    loop {
-        let part = JsFuture::from(body.0.read()).await.map_err(unreachable)?;
+    bytes[start..end].copy_from_slice(chunk);
+}
+
+/// An answer that is being read. When dropped half-way, as by a cancelled order, the transfer ends too.
+struct Incoming {
+    response: Response,
+    body: Option<ReadableStreamDefaultReader>,
+    _transfer: Transfer,
+}
+
+struct Transfer(AbortController);
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Incoming {
+    async fn ask(url: &str, request: &Request, cache: RequestCache) -> Result<Self, Failure> {
+        let unreachable = |_: JsValue| Failure::Unreachable;
+        let transfer = Transfer(AbortController::new().map_err(unreachable)?);
+        let headers = Headers::new().map_err(unreachable)?;
+        for (name, value) in [("range", &request.range), ("if-range", &request.if_range)] {
+            if let Some(value) = value {
+                headers.set(name, value).map_err(unreachable)?;
+            }
+        }
+        let options = RequestInit::new();
+        options.set_headers_headers(&headers);
+        options.set_cache(cache);
+        options.set_signal(Some(&transfer.0.signal()));
+        let answer = in_time(scope().fetch_with_str_and_init(url, &options)).await?;
+        let response: Response = answer.map_err(unreachable)?.unchecked_into();
+        let body = response.body().map(|body| body.get_reader().unchecked_into());
+        Ok(Self { response, body, _transfer: transfer })
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(body) = &self.body else { return Ok(None) };
+        let part = in_time(body.read()).await?.map_err(|_| Failure::Broken)?;
         let part: ReadableStreamReadResult = part.unchecked_into();
         if part.get_done().unwrap_or(true) {
-            return Ok(bytes);
+            return Ok(None);
         }
-        let part: js_sys::Uint8Array = part.get_value().unchecked_into();
-        let so_far = bytes.len() as u64 + u64::from(part.length());
-        if so_far > limit {
-            let source = PackError::TrailingBytes { what: file.clone(), extra: so_far - limit };
-            return Err(EngineError::Pack { file, source });
-        }
-        bytes.extend(part.to_vec());
-        progress(so_far);
+        Ok(Some(part.get_value().unchecked_into::<js_sys::Uint8Array>().to_vec()))
     }
+}
+
+/// What became of `promise`, unless that takes longer than [`STALL`].
+async fn in_time(promise: js_sys::Promise) -> Result<Result<JsValue, JsValue>, Failure> {
+    let patience = TimeoutFuture::new(STALL.as_millis() as u32);
+    match select(JsFuture::from(promise), patience).await {
+        Either::Left((outcome, _)) => Ok(outcome),
+        Either::Right(_) => Err(Failure::Stalled),
+    }
+}
+
+/// Waits as long as `step` says, and tells the page if that is long enough to wonder.
+async fn wait(step: Step) {
+    let Step::Retry { attempt, at_least } = step else { return };
+    let pause = backoff(attempt, at_least, js_sys::Math::random());
+    if pause.as_secs() > 0 {
+        post(&Event::Waiting { seconds: pause.as_secs() as u32 }, None);
+    }
+    TimeoutFuture::new(pause.as_millis() as u32).await;
+}
+
+fn origin(url: &str) -> String {
+    Url::new(url).map(|url| url.origin()).unwrap_or_default()
 }

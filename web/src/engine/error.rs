@@ -2,29 +2,23 @@
 
 use crate::protocol::{Failure, Remedy};
 use tailor_core::{ModelError, UnknownSampler};
-use tailor_packs::PackError;
-use wasm_bindgen::{JsCast as _, JsValue};
+use tailor_packs::{DownloadError, PackError};
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No answer from the network.
-    #[error("The file {file} did not arrive. Check the connection, then try again.")]
-    Unreachable {
-        /// The file's name.
-        file: String,
-        /// The browser's words.
-        reason: String,
-    },
-    /// An answer that is not the file.
+    /// A file that cannot be had.
+    #[error("{file} could not be downloaded: {problem}.", file = .0.file, problem = .0.problem)]
+    Download(#[from] DownloadError),
+    /// A file that does not fit into memory.
     #[error(
-        "The file {file} did not arrive: the server answered {status}. Check the gallery's address, then try again."
+        "The file {file} of {bytes} bytes does not fit into this browser's memory. Close other pages, then try again."
     )]
-    Status {
+    Memory {
         /// The file's name.
         file: String,
-        /// HTTP status.
-        status: u16,
+        /// Its size.
+        bytes: u64,
     },
     /// Bytes that are not what the gallery promised.
     #[error("The file {file} is not what this gallery promises, so it was not used.")]
@@ -95,8 +89,8 @@ impl EngineError {
     pub fn failure(&self) -> Failure {
         use EngineError as E;
         let (code, remedy) = match self {
-            E::Unreachable { .. } => ("unreachable", Remedy::Retry),
-            E::Status { .. } => ("http-status", Remedy::Retry),
+            E::Download(error) => (error.problem.name(), Remedy::Retry),
+            E::Memory { .. } => ("memory", Remedy::Retry),
             E::Index { source: PackError::VersionTooNew { .. } } => ("version-too-new", Remedy::Reload),
             E::Index { source: PackError::IndexExpired { .. } } => ("index-expired", Remedy::Retry),
             E::Index { source: PackError::IndexRolledBack { .. } } => ("index-rolled-back", Remedy::Retry),
@@ -121,20 +115,11 @@ impl EngineError {
             E::Cancelled => ("cancelled", Remedy::Retry),
         };
         let detail = match self {
-            E::Unreachable { reason, .. } | E::Device { reason } => reason.clone(),
-            E::ReadBack { reason } | E::Message { reason } => reason.clone(),
+            E::Device { reason } | E::ReadBack { reason } | E::Message { reason } => reason.clone(),
             E::Pack { source, .. } => source.to_string(),
             E::Sampler(error) => error.to_string(),
             _ => String::new(),
         };
         Failure { code: code.to_owned(), sentence: self.to_string(), detail, remedy }
-    }
-}
-
-/// The words of a JavaScript exception.
-pub(crate) fn words(exception: &JsValue) -> String {
-    match exception.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => format!("{exception:?}"),
     }
 }

@@ -1,34 +1,54 @@
 //! An open gallery: what is loaded, what an order needs, and sampling.
 
-use super::download::download;
+use super::download::Folder;
 use super::error::EngineError;
 use super::store::Store;
-use super::worker::{now, post};
+use super::worker::{now, post, unix_seconds};
 use crate::protocol::{ClassInfo, Event, File, Gallery, Order};
 use burn::tensor::{Device, Tensor};
-use futures_util::future::{AbortRegistration, Abortable, join_all, try_join};
+use futures_util::StreamExt as _;
+use futures_util::future::{AbortRegistration, Abortable};
+use futures_util::stream;
 use gloo_timers::future::TimeoutFuture;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tailor_core::{Item, Model, SampleSettings, Sampling};
+use tailor_packs::download::{PARALLEL, Problem};
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
-use tailor_packs::{Checked, FileEntry, Index, PackError, PublicKey, Verdict, limits, trust};
+use tailor_packs::{
+    Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust, Verdict, limits, trust,
+};
 use web_sys::RequestCache;
+
+/// A publisher writes the signature and then the index: whoever comes between finds two that do not fit.
+const PUBLISHING: u32 = 1500;
 
 /// A device, the storage, and the gallery that is open.
 pub struct Engine {
     device: Device,
     store: Store,
     open: Option<Open>,
-    /// A gallery whose key waits for the visitor's word: its folder, its index, the index's length.
-    asked: Option<(String, Checked, u64)>,
+    /// A gallery whose key waits for the visitor's word.
+    asked: Option<Opened>,
 }
 
 struct Open {
-    /// Absolute, with its last slash.
-    folder: String,
+    folder: Folder,
+    /// The publisher's key, where the page knows it.
+    pinned: Option<PublicKey>,
     index: Index,
+    trust: Trust,
+    /// The classes of a large gallery that were looked up, by shard.
+    shards: BTreeMap<usize, Vec<ClassEntry>>,
     /// The learngene, once it is here, with the tailors that came so far.
     model: Option<Model>,
+}
+
+/// An index that may be used, and the bytes that it took.
+struct Opened {
+    folder: Folder,
+    pinned: Option<PublicKey>,
+    checked: Checked,
+    bytes: u64,
 }
 
 impl Engine {
@@ -44,40 +64,64 @@ impl Engine {
     /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses, and
     /// [`EngineError::FirstUse`] for a key that is to be vouched for with [`Engine::trust`].
     pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
-        let folder = format!("{}/", folder.trim_end_matches('/'));
+        let pinned = key.map(str::parse::<PublicKey>).transpose();
+        let pinned = pinned.map_err(|source| EngineError::Index { source })?;
+        let opened = self.check(&Folder::new(folder), pinned).await?;
+        self.opened(opened).await;
+        Ok(())
+    }
+
+    /// Downloads and checks the index of a gallery.
+    async fn check(&mut self, folder: &Folder, pinned: Option<PublicKey>) -> Result<Opened, EngineError> {
+        let checked = self.check_once(folder, pinned).await;
+        match checked {
+            Err(EngineError::Index {
+                source: PackError::SignatureInvalid { .. } | PackError::IndexReplaced { .. },
+            }) => {
+                TimeoutFuture::new(PUBLISHING).await;
+                self.check_once(folder, pinned).await
+            }
+            checked => checked,
+        }
+    }
+
+    async fn check_once(
+        &mut self,
+        folder: &Folder,
+        pinned: Option<PublicKey>,
+    ) -> Result<Opened, EngineError> {
         let refused = |source| EngineError::Index { source };
-        let pinned = key.map(str::parse::<PublicKey>).transpose().map_err(refused)?;
-        // The two files whose content may change under their names.
-        let fetch = async |name: &str, limit| {
-            download(&format!("{folder}{name}"), limit, RequestCache::NoCache, |_| ()).await
-        };
-        let json = fetch(INDEX_FILE, limits::INDEX).await?;
-        let kept = self.store.trust(&folder).await;
+        let json = folder.small(INDEX_FILE, limits::INDEX).await?;
+        let kept = self.store.trust(folder.url()).await;
         // A gallery that is not signed need not have a file that says so.
         let expected =
             pinned.is_some() || kept.is_some() || Index::parse(&json).map_err(refused)?.key.is_some();
         let minisig = match expected {
-            true => match fetch(SIGNATURE_FILE, limits::SIGNATURE).await {
-                Err(EngineError::Status { status: 404 | 403, .. }) => None,
+            true => match folder.small(SIGNATURE_FILE, limits::SIGNATURE).await {
+                // Some hosts forbid what is not there.
+                Err(EngineError::Download(e))
+                    if matches!(e.problem, Problem::Missing | Problem::Forbidden(403)) =>
+                {
+                    None
+                }
                 answer => Some(answer?),
             },
             false => None,
         };
-        let now = (js_sys::Date::now() / 1000.0) as u64;
-        let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), now);
-        let bytes = json.len() as u64;
-        let checked = match verdict.map_err(refused)? {
-            Verdict::Unsigned(checked) => checked,
+        let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), unix_seconds());
+        let bytes = (json.len() + minisig.map_or(0, |minisig| minisig.len())) as u64;
+        let opened = |checked| Opened { folder: folder.clone(), pinned, checked, bytes };
+        match verdict.map_err(refused)? {
+            Verdict::Unsigned(checked) => Ok(opened(checked)),
             Verdict::Signed(checked) => {
-                self.store.keep_trust(&folder, &checked.trust).await;
-                checked
+                self.store.keep_trust(folder.url(), &checked.trust).await;
+                Ok(opened(checked))
             }
             Verdict::FirstUse { key, checked } => {
-                self.asked = Some((folder, checked, bytes));
-                return Err(EngineError::FirstUse { fingerprint: key.fingerprint() });
+                self.asked = Some(opened(checked));
+                Err(EngineError::FirstUse { fingerprint: key.fingerprint() })
             }
-        };
-        self.opened(folder, checked, bytes).await
+        }
     }
 
     /// The visitor vouches for the key of the gallery that waits for it.
@@ -85,43 +129,80 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoGallery`] when none does.
     pub async fn trust(&mut self) -> Result<(), EngineError> {
-        let (folder, checked, bytes) = self.asked.take().ok_or(EngineError::NoGallery)?;
-        self.store.keep_trust(&folder, &checked.trust).await;
-        self.opened(folder, checked, bytes).await
+        let opened = self.asked.take().ok_or(EngineError::NoGallery)?;
+        self.store.keep_trust(opened.folder.url(), &opened.checked.trust).await;
+        self.opened(opened).await;
+        Ok(())
     }
 
-    async fn opened(&mut self, folder: String, checked: Checked, bytes: u64) -> Result<(), EngineError> {
-        let Checked { index, trust } = checked;
-        let shard = async |file: &FileEntry| {
-            download(&format!("{folder}{}", file.path), file.size, RequestCache::Default, |_| ()).await
-        };
-        let shards = join_all(index.shards.iter().map(shard)).await;
-        let shards = shards.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let bytes = bytes + index.shards.iter().map(|file| file.size).sum::<u64>();
-        let index = index.whole(&shards).map_err(|source| EngineError::Index { source })?;
+    async fn opened(&mut self, opened: Opened) {
+        let gallery = self.describe(&opened).await;
+        post(&Event::Index(gallery), None);
+        let Opened { folder, pinned, checked: Checked { index, trust }, .. } = opened;
+        self.open = Some(Open { folder, pinned, index, trust, shards: BTreeMap::new(), model: None });
+    }
+
+    /// What the page needs to know of an index.
+    async fn describe(&self, opened: &Opened) -> Gallery {
+        let Checked { index, trust } = &opened.checked;
         let stored = self.store.holds(index.files()).await;
-        let class = |class: &tailor_packs::ClassEntry| ClassInfo {
-            id: class.id.clone(),
-            name: class.name.clone(),
-            bytes: class.file.size,
-            stored: stored.contains(&class.file.sha256),
+        Gallery {
+            title: index.title.clone(),
+            signed: trust.key.map(|key| key.fingerprint()),
+            learngene: index.learngene.size,
+            learngene_stored: stored.contains(&index.learngene.sha256),
+            index: opened.bytes,
+            classes: index.classes.iter().map(|class| info(class, &stored)).collect(),
+            more: !index.shards.is_empty(),
+            channels: index.config.channels,
+            side: index.config.image_size,
+            steps: index.sampling.steps,
+            guidance: index.sampling.guidance.into(),
+        }
+    }
+
+    /// Looks whether the open gallery was published anew, and goes on with what it is now; whether it was.
+    async fn renew(&mut self) -> Result<bool, EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let (folder, before) = (open.folder.clone(), open.trust.digest);
+        let opened = self.check(&folder, open.pinned).await?;
+        if opened.checked.trust.digest == before {
+            return Ok(false);
+        }
+        let gallery = self.describe(&opened).await;
+        post(&Event::Renewed(gallery), None);
+        let Checked { index, trust } = opened.checked;
+        if let Some(open) = &mut self.open {
+            let same = open.index.learngene.sha256 == index.learngene.sha256;
+            // Tailors may have changed: those that did not are in the store.
+            open.model = open.model.take().filter(|_| same);
+            let classes = open.model.as_ref().map(Model::classes).unwrap_or_default();
+            for class in classes {
+                if let Some(model) = &mut open.model {
+                    model.remove(&class);
+                }
+            }
+            (open.index, open.trust, open.shards) = (index, trust, BTreeMap::new());
+        }
+        Ok(true)
+    }
+
+    /// Tells the page what all classes of a large gallery are called.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`]; those of downloading.
+    pub async fn names(&mut self) -> Result<(), EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let names = match &open.index.names {
+            Some(file) => {
+                let arrived = open.fetch(file, File::List, &self.store).await?;
+                let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
+                arrived.announce();
+                names
+            }
+            None => Vec::new(),
         };
-        post(
-            &Event::Index(Gallery {
-                title: index.title.clone(),
-                signed: trust.key.map(|key| key.fingerprint()),
-                learngene: index.learngene.size,
-                learngene_stored: stored.contains(&index.learngene.sha256),
-                index: bytes,
-                classes: index.classes.iter().map(class).collect(),
-                channels: index.config.channels,
-                side: index.config.image_size,
-                steps: index.sampling.steps,
-                guidance: index.sampling.guidance.into(),
-            }),
-            None,
-        );
-        self.open = Some(Open { folder, index, model: None });
+        post(&Event::Names(names), None);
         Ok(())
     }
 
@@ -134,9 +215,26 @@ impl Engine {
         if let Some(model) = &mut open.model {
             model.remove(class);
         }
-        self.store.remove(entry(&open.index, class)?).await;
-        post(&Event::Dropped { class: class.to_owned() }, None);
+        let class = open.class(class, &self.store).await?;
+        self.store.remove(&class.file.sha256).await;
+        post(&Event::Dropped { class: class.id }, None);
         Ok(())
+    }
+
+    /// Sees that the model holds what the order needs. Files are named by their content: if one is gone, the
+    /// gallery was probably published anew meanwhile.
+    async fn load(&mut self, classes: &BTreeSet<&str>) -> Result<(), EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        match open.load(classes, &self.store, &self.device).await {
+            Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
+                if !self.renew().await? {
+                    return Err(error.into());
+                }
+                let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+                open.load(classes, &self.store, &self.device).await
+            }
+            loaded => loaded,
+        }
     }
 
     /// Downloads what the order needs, makes its images and sends them.
@@ -145,11 +243,10 @@ impl Engine {
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
     pub async fn sample(&mut self, order: Order, stop: AbortRegistration) -> Result<(), EngineError> {
         let handle = stop.handle();
-        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         let classes: BTreeSet<&str> = order.images.iter().filter_map(|i| i.class.as_deref()).collect();
-        let load = open.load(&classes, &self.store, &self.device);
-        Abortable::new(load, stop).await.map_err(|_| EngineError::Cancelled)??;
+        Abortable::new(self.load(&classes), stop).await.map_err(|_| EngineError::Cancelled)??;
 
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
         let gate = |class: &Option<String>| class.iter().map(|c| (c.clone(), 1.0)).collect();
         let settings = SampleSettings {
             sampler: open.index.sampling.sampler.parse()?,
@@ -187,7 +284,7 @@ impl Engine {
 }
 
 impl Open {
-    /// Sees that the learngene and these classes' tailors are in the model, all downloads at once.
+    /// Sees that the learngene and these classes' tailors are in the model, a few downloads at a time.
     async fn load(
         &mut self,
         classes: &BTreeSet<&str>,
@@ -195,38 +292,87 @@ impl Open {
         device: &Device,
     ) -> Result<(), EngineError> {
         let have = self.model.as_ref().map(Model::classes).unwrap_or_default();
-        let missing = classes.iter().filter(|class| !have.iter().any(|h| h == *class));
-        let missing =
-            missing.map(|c| Ok((*c, entry(&self.index, c)?))).collect::<Result<Vec<_>, EngineError>>()?;
-        let folder = &self.folder;
-        let tailors = join_all(missing.iter().map(|(class, file)| async move {
-            Arrived::fetch(folder, file, File::Tailor((*class).to_owned()), store).await
-        }));
-        let learngene = async {
-            match self.model {
-                Some(_) => Ok(None),
-                None => Arrived::fetch(folder, &self.index.learngene, File::Learngene, store).await.map(Some),
-            }
-        };
+        let mut missing = Vec::new();
+        for class in classes.iter().filter(|class| !have.iter().any(|have| have == *class)) {
+            missing.push(self.class(class, store).await?);
+        }
+        let mut wanted: Vec<_> = missing.iter().map(|c| (&c.file, File::Tailor(c.id.clone()))).collect();
+        if self.model.is_none() {
+            wanted.insert(0, (&self.index.learngene, File::Learngene));
+        }
+        let this = &*self;
+        let arriving = wanted.into_iter().map(|(entry, file)| this.fetch(entry, file, store));
         // Whatever arrived is stored by now, so one that failed does not cost the others again.
-        let (learngene, tailors) = try_join(learngene, async { Ok(tailors.await) }).await?;
-        let refused = |file: &FileEntry| {
-            let file = file.path.clone();
-            move |source: PackError| EngineError::Pack { file, source }
-        };
-        if let Some(arrived) = learngene {
-            let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
+        let arrived: Vec<_> = stream::iter(arriving).buffered(PARALLEL).collect().await;
+        let mut arrived = arrived.into_iter();
+        if self.model.is_none()
+            && let Some(learngene) = arrived.next()
+        {
+            let learngene = learngene?;
+            let read = self.index.read_learngene(&learngene.bytes);
+            let read = read.map_err(refused(&self.index.learngene))?;
             self.model = Some(Model::new(&self.index.config, &read.tensors, device)?);
-            arrived.announce();
+            learngene.announce();
         }
         let model = self.model.as_mut().ok_or(EngineError::NoGallery)?;
-        for ((class, file), arrived) in missing.into_iter().zip(tailors) {
+        for (class, arrived) in missing.iter().zip(arrived) {
             let arrived = arrived?;
-            let tailor = self.index.read_tailor(class, &arrived.bytes).map_err(refused(file))?;
-            model.insert(class, tailor.tensors)?;
+            let tailor = self.index.read_pack(class, &arrived.bytes).map_err(refused(&class.file))?;
+            model.insert(&class.id, tailor.tensors)?;
             arrived.announce();
         }
         Ok(())
+    }
+
+    /// The class with this id, looked up in a large gallery's shards if need be.
+    async fn class(&mut self, id: &str, store: &Store) -> Result<ClassEntry, EngineError> {
+        let unknown = || EngineError::UnknownClass { class: id.to_owned() };
+        if let Some(class) = self.index.class(id) {
+            return Ok(class.clone());
+        }
+        let (number, file) = self.index.shard(id).ok_or_else(unknown)?;
+        if !self.shards.contains_key(&number) {
+            let arrived = self.fetch(file, File::List, store).await?;
+            let classes = self.index.read_shard(number, &arrived.bytes).map_err(refused(file))?;
+            arrived.announce();
+            self.shards.insert(number, classes);
+        }
+        let mut classes = self.shards.get(&number).into_iter().flatten();
+        let class = classes.find(|class| class.id == id).ok_or_else(unknown)?;
+        let stored = store.holds(std::iter::once(&class.file)).await;
+        post(&Event::Class(info(class, &stored)), None);
+        Ok(class.clone())
+    }
+
+    /// A file of the gallery, from this device as far as it is here.
+    async fn fetch(&self, entry: &FileEntry, file: File, store: &Store) -> Result<Arrived, EngineError> {
+        let mut slot = store.slot(entry).await;
+        let (mut bytes, held) = slot.read().await?;
+        let mut network = 0;
+        if !held.iter().all(|held| *held) {
+            let total = entry.size;
+            let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
+            let here = held.iter().enumerate().filter(|(_, held)| **held).map(|(number, _)| {
+                let range = entry.chunk_range(number);
+                range.end - range.start
+            });
+            progress(here.sum());
+            // What the store keeps, the browser's own cache need not keep as well.
+            let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
+            let keep = async |number: usize, chunk: &[u8]| slot.write(number, chunk).await;
+            network = self.folder.fetch(entry, &held, &mut bytes, cache, keep, progress).await?;
+        }
+        let mut kept = slot.finish().await;
+        if !kept && store.make_room(&self.digests()).await {
+            kept = slot.write_all(&bytes).await;
+        }
+        Ok(Arrived { file, bytes, network, kept })
+    }
+
+    /// The digests of all files of the gallery that are known.
+    fn digests(&self) -> BTreeSet<Digest> {
+        let packs = self.shards.values().flatten().map(|class| &class.file);
+        self.index.files().chain(packs).map(|file| file.sha256).collect()
     }
 }
 
@@ -239,31 +385,23 @@ struct Arrived {
 }
 
 impl Arrived {
-    async fn fetch(folder: &str, entry: &FileEntry, file: File, store: &Store) -> Result<Self, EngineError> {
-        if let Some(bytes) = store.get(entry).await {
-            return Ok(Self { file, bytes, network: 0, kept: true });
-        }
-        let total = entry.size;
-        let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
-        progress(0);
-        let url = format!("{folder}{}", entry.path);
-        // What the store keeps, the browser's own cache need not keep as well; and a bad copy in that
-        // cache would answer every retry.
-        let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
-        let bytes = download(&url, total, cache, progress).await?;
-        entry.verify(&bytes).map_err(|source| EngineError::Pack { file: entry.path.clone(), source })?;
-        let kept = store.put(entry, &bytes).await;
-        Ok(Self { file, bytes, network: total, kept })
-    }
-
     fn announce(self) {
         post(&Event::Loaded { file: self.file, network: self.network, kept: self.kept }, None);
     }
 }
 
-fn entry<'a>(index: &'a Index, class: &str) -> Result<&'a FileEntry, EngineError> {
-    let unknown = || EngineError::UnknownClass { class: class.to_owned() };
-    index.class(class).map(|class| &class.file).ok_or_else(unknown)
+fn refused(file: &FileEntry) -> impl Fn(PackError) -> EngineError + use<> {
+    let file = file.path.clone();
+    move |source| EngineError::Pack { file: file.clone(), source }
+}
+
+fn info(class: &ClassEntry, stored: &BTreeSet<Digest>) -> ClassInfo {
+    ClassInfo {
+        id: class.id.clone(),
+        name: class.name.clone(),
+        bytes: class.file.size,
+        stored: stored.contains(&class.file.sha256),
+    }
 }
 
 /// Reads `[B, C, H, W]` back from the device.

@@ -3,8 +3,9 @@
 //! ```text
 //! worker    messages in and out, one request at a time
 //! gallery   an open gallery: what is loaded, what an order needs
-//! download  bytes from the network, counted as they come
+//! download  bytes from the network, chunk by chunk
 //! store     verified bytes kept on this device, by digest
+//! locks     one worker at a time, over all tabs
 //! device    what Burn computes on; the one file that knows a backend
 //! ```
 //!
@@ -14,6 +15,7 @@ pub mod device;
 pub mod download;
 pub mod error;
 pub mod gallery;
+pub mod locks;
 pub mod store;
 pub mod worker;
 

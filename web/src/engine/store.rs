@@ -1,90 +1,359 @@
-//! Verified bytes kept on this device, so that a second visit downloads nothing.
+//! Verified bytes kept on this device, so that a second visit downloads nothing and a broken one goes on.
 //!
-//! They lie in the browser's Cache API under a name made of their digest. Where the browser has no such
+//! ```text
+//! OPFS, folder tailor-packs-1      <digest>        a file, whole
+//!                                  <digest>.part   a file on its way, each verified chunk at its place
+//! Cache API, tailor-packs-1        <digest>/<n>    the same by chunks, where a browser has no OPFS
+//!                                  <digest>.trust  what is remembered of a signed gallery
+//! ```
+//!
+//! Nothing here is believed: each chunk is verified again whenever it is read. Where the browser has no
 //! storage (a page without HTTPS), or it is full, everything works and nothing is kept.
 
+use super::download::place;
+use super::error::EngineError;
+use super::locks::Lock;
+use super::worker::{has, scope};
 use std::collections::BTreeSet;
 use tailor_packs::{Digest, FileEntry, Trust};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Cache, Response};
+use web_sys::{
+    Cache, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle, Response,
+};
 
-const CACHE: &str = "tailor-packs-1";
+const NAME: &str = "tailor-packs-1";
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = FileSystemFileHandle)]
+    type Movable;
+    // Every browser with OPFS has it; the bindings do not.
+    #[wasm_bindgen(method, catch, js_name = "move")]
+    async fn rename(this: &Movable, name: &str) -> Result<JsValue, JsValue>;
+}
 
 /// The storage, or none.
-pub struct Store(Option<Cache>);
+pub struct Store {
+    /// Whether files are kept in OPFS; else in the cache.
+    files: bool,
+    cache: Option<Cache>,
+}
 
 impl Store {
     /// Opens the storage.
     pub async fn open() -> Self {
-        let scope = super::worker::scope();
-        // Outside a secure context the property is missing, which the bindings do not expect.
-        let exists = js_sys::Reflect::get(&scope, &"caches".into()).is_ok_and(|c| c.is_object());
-        let opened = match scope.caches().ok().filter(|_| exists) {
-            Some(caches) => JsFuture::from(caches.open(CACHE)).await.ok(),
+        // Outside a secure context the properties are missing, which the bindings do not expect.
+        let opened = match scope().caches().ok().filter(|_| has(&scope(), "caches")) {
+            Some(caches) => JsFuture::from(caches.open(NAME)).await.ok(),
             None => None,
         };
-        Self(opened.map(JsCast::unchecked_into))
+        Self { files: folder().await.is_some(), cache: opened.map(JsCast::unchecked_into) }
     }
 
     /// Whether there is any.
     pub fn exists(&self) -> bool {
-        self.0.is_some()
+        self.files || self.cache.is_some()
     }
 
-    /// The bytes of `file` if they are here and still what they were; anything else is removed.
-    pub async fn get(&self, file: &FileEntry) -> Option<Vec<u8>> {
-        let cache = self.0.as_ref()?;
-        let found = JsFuture::from(cache.match_with_str(&name(&file.sha256))).await.ok()?;
-        let response = found.dyn_into::<Response>().ok()?;
-        let buffer = JsFuture::from(response.array_buffer().ok()?).await.ok()?;
-        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
-        if file.verify(&bytes).is_err() {
-            self.remove(file).await;
-            return None;
+    /// The place of `file`, for this worker alone until it is dropped: two tabs do not write the same file.
+    pub async fn slot<'a>(&'a self, file: &'a FileEntry) -> Slot<'a> {
+        let lock = Lock::take(&format!("{NAME}/{}", file.sha256)).await;
+        Slot { store: self, file, part: None, kept: self.exists(), _lock: lock }
+    }
+
+    /// Deletes what is here of the file with this digest.
+    pub async fn remove(&self, digest: &Digest) {
+        // A failure leaves bytes that are verified again before use.
+        if self.files
+            && let Some(folder) = folder().await
+        {
+            let _ = JsFuture::from(folder.remove_entry(&digest.to_string())).await;
+            let _ = JsFuture::from(folder.remove_entry(&part_name(digest))).await;
         }
-        Some(bytes)
-    }
-
-    /// Keeps the verified bytes of `file`; whether there was room.
-    pub async fn put(&self, file: &FileEntry, bytes: &[u8]) -> bool {
-        let Some(cache) = &self.0 else { return false };
-        let body = js_sys::Uint8Array::from(bytes);
-        let Ok(response) = Response::new_with_opt_js_u8_array(Some(&body)) else { return false };
-        JsFuture::from(cache.put_with_str(&name(&file.sha256), &response)).await.is_ok()
-    }
-
-    /// Deletes the bytes of `file`, if they are here.
-    pub async fn remove(&self, file: &FileEntry) {
-        if let Some(cache) = &self.0 {
-            // A failure leaves bytes that `get` verifies again before use.
-            let _ = JsFuture::from(cache.delete_with_str(&name(&file.sha256))).await;
+        if let Some(cache) = &self.cache {
+            for url in cached(cache).await.into_iter().filter(|url| url.starts_with(&name(digest))) {
+                let _ = JsFuture::from(cache.delete_with_str(&url)).await;
+            }
         }
+    }
+
+    /// Which of `files` are here whole, unverified.
+    pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
+        if self.files {
+            let names = names().await;
+            return files.map(|f| f.sha256).filter(|digest| names.contains(&digest.to_string())).collect();
+        }
+        let Some(cache) = &self.cache else { return BTreeSet::new() };
+        let urls = cached(cache).await;
+        let whole = |f: &&FileEntry| (0..f.chunks.len()).all(|n| urls.contains(&chunk_name(&f.sha256, n)));
+        files.filter(whole).map(|file| file.sha256).collect()
+    }
+
+    /// Deletes all files but those with these digests; whether there were any.
+    pub async fn make_room(&self, keep: &BTreeSet<Digest>) -> bool {
+        let keep: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
+        let mut found = false;
+        if self.files
+            && let Some(folder) = folder().await
+        {
+            let others =
+                names().await.into_iter().filter(|name| !keep.contains(name.trim_end_matches(".part")));
+            for name in others {
+                // One that another tab is using stays.
+                found |= JsFuture::from(folder.remove_entry(&name)).await.is_ok();
+            }
+        } else if let Some(cache) = &self.cache {
+            let digest = |url: &str| url.split('/').rev().nth(1).unwrap_or_default().to_owned();
+            for url in cached(cache).await {
+                if !url.ends_with(".trust") && !keep.contains(&digest(&url)) {
+                    found |= JsFuture::from(cache.delete_with_str(&url)).await.is_ok();
+                }
+            }
+        }
+        found
     }
 
     /// What is remembered of the signed gallery in `folder`.
     pub async fn trust(&self, folder: &str) -> Option<Trust> {
-        let found = JsFuture::from(self.0.as_ref()?.match_with_str(&trust_name(folder))).await.ok()?;
+        let found = JsFuture::from(self.cache.as_ref()?.match_with_str(&trust_name(folder))).await.ok()?;
         let text = JsFuture::from(found.dyn_into::<Response>().ok()?.text().ok()?).await.ok()?;
         serde_json::from_str(&text.as_string()?).ok()
     }
 
     /// Remembers it. Where there is no storage the visitor is asked again on the next visit.
     pub async fn keep_trust(&self, folder: &str, trust: &Trust) {
-        let (Some(cache), Ok(text)) = (&self.0, serde_json::to_string(trust)) else { return };
+        let (Some(cache), Ok(text)) = (&self.cache, serde_json::to_string(trust)) else { return };
         if let Ok(response) = Response::new_with_opt_str(Some(&text)) {
             let _ = JsFuture::from(cache.put_with_str(&trust_name(folder), &response)).await;
         }
     }
+}
 
-    /// Which of `files` are here, unverified.
-    pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
-        let Some(cache) = &self.0 else { return BTreeSet::new() };
-        let Ok(keys) = JsFuture::from(cache.keys()).await else { return BTreeSet::new() };
-        let url = |key: JsValue| key.dyn_into::<web_sys::Request>().ok().map(|request| request.url());
-        let keys: BTreeSet<String> = js_sys::Array::from(&keys).iter().filter_map(url).collect();
-        files.map(|file| file.sha256).filter(|digest| keys.contains(&name(digest))).collect()
+/// Where a file is kept.
+pub struct Slot<'a> {
+    store: &'a Store,
+    file: &'a FileEntry,
+    /// The file on its way, open.
+    part: Option<Access>,
+    /// Whether everything so far was kept.
+    kept: bool,
+    _lock: Option<Lock>,
+}
+
+impl Slot<'_> {
+    /// What is here of the file, and which of its chunks are right; the others are as good as missing.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`] when the file does not fit.
+    pub async fn read(&mut self) -> Result<(Vec<u8>, Vec<bool>), EngineError> {
+        let mut bytes = Vec::new();
+        let memory = |_| EngineError::Memory { file: self.file.path.clone(), bytes: self.file.size };
+        bytes.try_reserve_exact(self.file.size as usize).map_err(memory)?;
+        let chunks = self.file.chunks.len();
+        let mut held = vec![false; chunks];
+        if self.store.files {
+            self.read_file(&mut bytes, &mut held).await;
+        } else if let Some(cache) = &self.store.cache {
+            for number in 0..chunks {
+                let Some(chunk) = read_cached(cache, &chunk_name(&self.file.sha256, number)).await else {
+                    continue;
+                };
+                self.take(&mut bytes, &mut held, number, &chunk);
+            }
+        }
+        Ok((bytes, held))
     }
+
+    /// Takes over a chunk if it is right.
+    fn take(&self, bytes: &mut Vec<u8>, held: &mut [bool], number: usize, chunk: &[u8]) {
+        if self.file.verify_chunk(number, chunk).is_ok() {
+            place(bytes, self.file.chunk_range(number), chunk);
+            held[number] = true;
+        }
+    }
+
+    async fn read_file(&mut self, bytes: &mut Vec<u8>, held: &mut [bool]) {
+        let (whole, part) = (self.file.sha256.to_string(), part_name(&self.file.sha256));
+        let found = match Access::open(&whole, false).await {
+            Some(access) => Some((access, true)),
+            None => Access::open(&part, false).await.map(|access| (access, false)),
+        };
+        let Some((access, is_whole)) = found else { return };
+        for number in 0..held.len() {
+            let range = self.file.chunk_range(number);
+            if let Some(chunk) = access.read(range.start, (range.end - range.start) as usize) {
+                self.take(bytes, held, number, &chunk);
+            }
+        }
+        if is_whole {
+            drop(access);
+            // What is no longer right is no longer there: it becomes a file on its way again.
+            if !held.iter().all(|held| *held) {
+                rename(&whole, &part).await;
+            }
+        } else {
+            self.part = Some(access);
+        }
+    }
+
+    /// Keeps chunk `number`, which is verified.
+    pub async fn write(&mut self, number: usize, chunk: &[u8]) {
+        if !self.kept {
+            return;
+        }
+        let digest = &self.file.sha256;
+        self.kept = if self.store.files {
+            if self.part.is_none() {
+                self.part = Access::open(&part_name(digest), true).await;
+            }
+            self.part.as_ref().is_some_and(|part| part.write(self.file.chunk_range(number).start, chunk))
+        } else if let Some(cache) = &self.store.cache {
+            write_cached(cache, &chunk_name(digest, number), chunk).await
+        } else {
+            false
+        };
+        if !self.kept {
+            self.part = None;
+        }
+    }
+
+    /// Lets the file, all of whose chunks are here, be seen as whole; whether it is kept.
+    pub async fn finish(&mut self) -> bool {
+        if let Some(part) = self.part.take() {
+            self.kept &= part.flush();
+            drop(part);
+            if self.kept {
+                rename(&part_name(&self.file.sha256), &self.file.sha256.to_string()).await;
+            }
+        }
+        self.kept
+    }
+
+    /// Keeps the whole file after all, now that there may be room.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> bool {
+        self.kept = self.store.exists();
+        for number in 0..self.file.chunks.len() {
+            let range = self.file.chunk_range(number);
+            if let Some(chunk) = bytes.get(range.start as usize..range.end as usize) {
+                self.write(number, chunk).await;
+            }
+        }
+        self.finish().await
+    }
+}
+
+/// A file in OPFS, open and closed to everybody else until dropped.
+struct Access(FileSystemSyncAccessHandle);
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Access {
+    async fn open(name: &str, create: bool) -> Option<Self> {
+        let file = handle(name, create).await?;
+        let access = JsFuture::from(file.create_sync_access_handle()).await.ok()?;
+        Some(Self(access.unchecked_into()))
+    }
+
+    fn at(start: u64) -> FileSystemReadWriteOptions {
+        let options = FileSystemReadWriteOptions::new();
+        options.set_at_f64(start as f64);
+        options
+    }
+
+    fn read(&self, start: u64, length: usize) -> Option<Vec<u8>> {
+        let end = start as f64 + length as f64;
+        // A file that ends before is asked first, so that nothing is reserved for what is not there.
+        self.0.get_size().ok().filter(|size| *size >= end)?;
+        let mut bytes = vec![0; length];
+        let read = self.0.read_with_u8_array_and_options(&mut bytes, &Self::at(start)).ok()?;
+        (read == length as f64).then_some(bytes)
+    }
+
+    fn write(&self, start: u64, bytes: &[u8]) -> bool {
+        let written = self.0.write_with_u8_array_and_options(bytes, &Self::at(start));
+        // On a full disk browsers throw or write less.
+        written.is_ok_and(|written| written == bytes.len() as f64) && self.flush()
+    }
+
+    fn flush(&self) -> bool {
+        self.0.flush().is_ok()
+    }
+}
+
+/// The folder in OPFS. It is looked up each time: the visitor may have deleted it meanwhile.
+async fn folder() -> Option<FileSystemDirectoryHandle> {
+    let handles = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into()).ok()?;
+    let prototype = js_sys::Reflect::get(&handles, &"prototype".into()).ok()?;
+    if !has(&prototype, "createSyncAccessHandle") || !has(&scope().navigator(), "storage") {
+        return None;
+    }
+    let root = JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?;
+    let root: FileSystemDirectoryHandle = root.unchecked_into();
+    let options = FileSystemGetDirectoryOptions::new();
+    options.set_create(true);
+    let folder = JsFuture::from(root.get_directory_handle_with_options(NAME, &options)).await.ok()?;
+    Some(folder.unchecked_into())
+}
+
+async fn handle(name: &str, create: bool) -> Option<FileSystemFileHandle> {
+    let options = FileSystemGetFileOptions::new();
+    options.set_create(create);
+    let file = folder().await?.get_file_handle_with_options(name, &options);
+    Some(JsFuture::from(file).await.ok()?.unchecked_into())
+}
+
+async fn rename(from: &str, to: &str) {
+    if let Some(file) = handle(from, false).await {
+        // A failure leaves the file on its way, with all its chunks.
+        let _ = file.unchecked_into::<Movable>().rename(to).await;
+    }
+}
+
+/// The names in the folder.
+async fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let Some(folder) = folder().await else { return names };
+    let keys = folder.keys();
+    while let Ok(next) = keys.next() {
+        let Ok(next) = JsFuture::from(next).await else { break };
+        let next: js_sys::IteratorNext = next.unchecked_into();
+        let Some(name) = next.value().as_string().filter(|_| !next.done()) else { break };
+        names.insert(name);
+    }
+    names
+}
+
+/// The URLs in the cache.
+async fn cached(cache: &Cache) -> BTreeSet<String> {
+    let Ok(keys) = JsFuture::from(cache.keys()).await else { return BTreeSet::new() };
+    let url = |key: JsValue| key.dyn_into::<web_sys::Request>().ok().map(|request| request.url());
+    js_sys::Array::from(&keys).iter().filter_map(url).collect()
+}
+
+async fn read_cached(cache: &Cache, url: &str) -> Option<Vec<u8>> {
+    let found = JsFuture::from(cache.match_with_str(url)).await.ok()?;
+    let buffer = JsFuture::from(found.dyn_into::<Response>().ok()?.array_buffer().ok()?).await.ok()?;
+    Some(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+async fn write_cached(cache: &Cache, url: &str, bytes: &[u8]) -> bool {
+    let body = js_sys::Uint8Array::from(bytes);
+    let Ok(response) = Response::new_with_opt_js_u8_array(Some(&body)) else { return false };
+    JsFuture::from(cache.put_with_str(url, &response)).await.is_ok()
+}
+
+fn part_name(digest: &Digest) -> String {
+    format!("{digest}.part")
+}
+
+fn chunk_name(digest: &Digest, number: usize) -> String {
+    format!("{}/{number}", name(digest))
 }
 
 /// Where the trust in the gallery in `folder` is kept.
@@ -95,5 +364,5 @@ fn trust_name(folder: &str) -> String {
 /// A URL, as the Cache API wants one, under which nothing is ever served.
 fn name(digest: &Digest) -> String {
     // The worker starts from a blob URL, which relative names cannot be resolved against.
-    format!("{}/.tailor-packs/{digest}", super::worker::scope().location().origin())
+    format!("{}/.tailor-packs/{digest}", scope().location().origin())
 }

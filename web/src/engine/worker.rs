@@ -17,6 +17,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 enum Work {
     Start { gallery: String, key: Option<String> },
     Trust,
+    Names,
     Sample(Order, AbortRegistration),
     Drop(String),
 }
@@ -54,6 +55,7 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
         let next = match serde_json::from_str(&text) {
             Ok(Request::Start { gallery, key }) => Work::Start { gallery, key },
             Ok(Request::Trust) => Work::Trust,
+            Ok(Request::Names) => Work::Names,
             Ok(Request::Drop { class }) => Work::Drop(class),
             Ok(Request::Sample(order)) => {
                 let (handle, registration) = AbortHandle::new_pair();
@@ -87,6 +89,7 @@ async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
             Work::Trust => (None, engine.trust().await),
+            Work::Names => (None, engine.names().await),
             Work::Drop(class) => (None, engine.drop_class(&class).await),
             Work::Sample(order, registration) => {
                 let id = order.id;
@@ -121,6 +124,18 @@ pub(crate) fn post(event: &Event, values: Option<&[f32]>) {
 /// The worker's global object.
 pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
+}
+
+/// Whether `object` has this property: outside a secure context many are missing, which the bindings do not
+/// expect.
+pub(crate) fn has(object: &JsValue, property: &str) -> bool {
+    js_sys::Reflect::get(object, &property.into())
+        .is_ok_and(|value| !value.is_undefined() && !value.is_null())
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    (js_sys::Date::now() / 1000.0) as u64
 }
 
 /// Milliseconds since the worker began.

@@ -6,11 +6,13 @@
 //! bridge   an engine's worker
 //! gpu      whether there is a GPU worth asking
 //! canvas   images on a canvas
+//! storage  whether what is kept may be deleted
 //! ```
 
 pub mod bridge;
 pub mod canvas;
 pub mod gpu;
+pub mod storage;
 pub mod studio;
 pub mod view;
 

@@ -2,9 +2,9 @@
 
 use super::bridge::Engine;
 use super::canvas::Grid;
-use super::gpu;
+use super::{gpu, storage};
 use crate::link::Link;
-use crate::protocol::{Backend, Event, Failure, File, Gallery, Order, Remedy, Request, Wanted};
+use crate::protocol::{Backend, ClassInfo, Event, Failure, File, Gallery, Order, Remedy, Request, Wanted};
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,6 +104,12 @@ pub struct Studio {
     pub active: RwSignal<Backend>,
     /// What is known about the GPU.
     pub gpu: RwSignal<Gpu>,
+    /// Seconds after which the engine asks a server again that did not answer as it should.
+    pub waiting: RwSignal<Option<u32>>,
+    /// Id and name of every class of a large gallery, once they were asked for.
+    pub names: RwSignal<Option<Arc<Vec<(String, String)>>>>,
+    /// Whether the browser promised to keep what is stored; `None` where it cannot be asked.
+    pub persistent: RwSignal<Option<bool>>,
     inner: StoredValue<Inner, LocalStorage>,
 }
 
@@ -155,8 +161,12 @@ impl Studio {
             code_bytes: RwSignal::new(0),
             active: RwSignal::new(wish.unwrap_or(Backend::Cpu)),
             gpu: RwSignal::new(gpu),
+            waiting: RwSignal::new(None),
+            names: RwSignal::new(None),
+            persistent: RwSignal::new(None),
             inner: StoredValue::new_local(inner),
         };
+        leptos::task::spawn_local(async move { studio.persistent.set(storage::is_persistent().await) });
         match wish {
             Some(Backend::Gpu) => studio.bring_gpu(true),
             _ => studio.spawn(Backend::Cpu),
@@ -206,6 +216,20 @@ impl Studio {
             self.send(self.active.get_untracked(), &Request::Cancel { id: order.id });
             self.phase.set(Phase::Stopped);
         }
+    }
+
+    /// Asks, once, what all classes of a large gallery are called.
+    pub fn ask_names(self) {
+        let large = self.gallery.with_untracked(|gallery| gallery.as_ref().is_some_and(|g| g.more));
+        if large && self.names.with_untracked(Option::is_none) {
+            self.names.set(Some(Arc::default()));
+            self.send(self.active.get_untracked(), &Request::Names);
+        }
+    }
+
+    /// Asks the browser to keep what is stored.
+    pub fn persist(self) {
+        leptos::task::spawn_local(async move { self.persistent.set(storage::persist().await) });
     }
 
     /// Takes a class out of the model and off this device.
@@ -303,6 +327,9 @@ impl Studio {
 
     /// What an engine says.
     fn hear(self, from: Backend, event: Event, values: Option<Vec<f32>>) {
+        if self.waiting.with_untracked(Option::is_some) {
+            self.waiting.set(None);
+        }
         match event {
             Event::Ready { bytes, .. } => {
                 self.code_bytes.update(|sum| *sum += bytes);
@@ -312,6 +339,15 @@ impl Studio {
                 self.gallery_bytes.update(|sum| *sum += gallery.index);
                 self.indexed(from, gallery);
             }
+            Event::Renewed(gallery) => {
+                self.gallery_bytes.update(|sum| *sum += gallery.index);
+                if from == self.active.get_untracked() {
+                    self.describe(gallery);
+                }
+            }
+            Event::Class(class) => self.add(class),
+            Event::Names(names) => self.names.set(Some(Arc::new(names))),
+            Event::Waiting { seconds } => self.waiting.set(Some(seconds)),
             Event::Fetching { file, received, total } => {
                 self.files.update(|files| {
                     files.insert(file, Place::Arriving(received, total));
@@ -360,12 +396,34 @@ impl Studio {
         if from != self.active.get_untracked() {
             return self.try_gpu();
         }
-        let stored = |class: &&crate::protocol::ClassInfo| class.stored;
+        self.describe(gallery);
+        self.follow_link();
+    }
+
+    /// Takes over what a gallery is, and which of its files are here.
+    fn describe(self, gallery: Gallery) {
+        let stored = |class: &&ClassInfo| class.stored;
         let stored = gallery.classes.iter().filter(stored).map(|class| File::Tailor(class.id.clone()));
         let learngene = gallery.learngene_stored.then_some(File::Learngene);
         self.files.set(stored.chain(learngene).map(|file| (file, Place::Stored)).collect());
+        self.names.set(None);
         self.gallery.set(Some(gallery));
-        self.follow_link();
+    }
+
+    /// Shows a class of a large gallery that was looked up.
+    fn add(self, class: ClassInfo) {
+        let file = File::Tailor(class.id.clone());
+        if class.stored {
+            self.files.update(|files| {
+                files.entry(file).or_insert(Place::Stored);
+            });
+        }
+        self.gallery.update(|gallery| {
+            let classes = gallery.as_mut().map(|gallery| &mut gallery.classes);
+            if let Some(classes) = classes.filter(|classes| classes.iter().all(|c| c.id != class.id)) {
+                classes.push(class);
+            }
+        });
     }
 
     /// Takes the settings from the address bar, the rest from the gallery, and makes images.
@@ -375,13 +433,14 @@ impl Studio {
         let link = Link::parse(&hash);
         let find = |wanted: &String| {
             let class = gallery.classes.iter().find(|c| c.id == *wanted || c.name == *wanted);
-            class.map(|class| class.id.clone())
+            // Of a large gallery, the engine knows whether there is such an id.
+            class.map(|class| class.id.clone()).or_else(|| gallery.more.then(|| wanted.clone()))
         };
         let mut classes: Vec<String> = link.classes.iter().filter_map(find).collect();
         let unknown = link.classes.iter().find(|wanted| find(wanted).is_none());
         if classes.is_empty() {
-            let first = || gallery.classes.first().map(|class| class.id.clone());
-            classes.extend(find(&"A".to_owned()).or_else(first));
+            let named = gallery.classes.iter().find(|class| class.name == "A");
+            classes.extend(named.or(gallery.classes.first()).map(|class| class.id.clone()));
         }
         let settings = self.settings;
         settings.classes.set(classes);
@@ -408,7 +467,8 @@ impl Studio {
             let name = named.next().map(|class| class.name.clone()).unwrap_or_default();
             let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
             let once = gallery.classes.iter().filter(|c| c.name == name || c.id == name).count() == 1;
-            if plain && once { name } else { id }
+            // Whether a name stands for one class only is not known of a large gallery.
+            if plain && once && !gallery.more { name } else { id }
         };
         let link = Link {
             classes: settings.classes.get_untracked().into_iter().map(word).collect(),

@@ -105,10 +105,9 @@ fn Idea(studio: Studio) -> impl IntoView {
             if count == 0 {
                 return "One model that comes apart.".to_owned();
             }
-            format!(
-                "All {count} classes share one learngene ({}), which is downloaded once.",
-                megabytes(learngene)
-            )
+            let more = gallery.as_ref().is_some_and(|gallery| gallery.more);
+            let all = if more { "All classes".to_owned() } else { format!("All {count} classes") };
+            format!("{all} share one learngene ({}), which is downloaded once.", megabytes(learngene))
         })
     };
     view! {
@@ -204,7 +203,11 @@ fn arriving(studio: Studio) -> Option<(u64, u64)> {
 }
 
 fn status_words(studio: Studio) -> String {
-    match studio.phase.get() {
+    let phase = studio.phase.get();
+    if let (Some(seconds), Phase::Starting | Phase::Downloading) = (studio.waiting.get(), &phase) {
+        return format!("The server does not answer as it should. Trying again in {seconds} s…");
+    }
+    match phase {
         Phase::Starting => "Loading the engine…".to_owned(),
         Phase::Downloading => "Downloading what these images need…".to_owned(),
         Phase::Sampling(..) => "Making images out of noise…".to_owned(),
@@ -332,7 +335,9 @@ where
 #[component]
 fn Classes(studio: Studio) -> impl IntoView {
     let several = RwSignal::new(false);
-    let classes = move || studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
+    let search = RwSignal::new(String::new());
+    let many = move || studio.gallery.with(|g| g.as_ref().is_some_and(|g| g.more || g.classes.len() > MANY));
+    let classes = move || found(studio, &search.get());
     let chosen = studio.settings.classes;
     // A link may have chosen several.
     Effect::new(move || {
@@ -360,13 +365,48 @@ fn Classes(studio: Studio) -> impl IntoView {
                     "Several"
                 </label>
             </div>
+            {move || many().then(|| view! {
+                <input id="search" type="search" placeholder="Search all classes" aria-label="Search all classes"
+                    prop:value=move || search.get()
+                    on:focus=move |_| studio.ask_names()
+                    on:input=move |e| search.set(event_target_value(&e))/>
+            })}
             <ul class="tiles">
-                <For each=classes key=|class| class.id.clone() let:class>
+                <For each=classes key=|class| (class.id.clone(), class.bytes) let:class>
                     <Tile studio several class/>
                 </For>
             </ul>
         </section>
     }
+}
+
+/// A gallery of more classes than these can be searched.
+const MANY: usize = 100;
+/// Classes found that are shown, at most.
+const FOUND: usize = 60;
+
+/// The classes whose name or id holds what is searched for; without a search, those known so far.
+fn found(studio: Studio, search: &str) -> Vec<ClassInfo> {
+    let search = search.trim().to_lowercase();
+    let known = studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
+    if search.is_empty() {
+        return known;
+    }
+    let fits = |id: &str, name: &str| id.contains(&search) || name.to_lowercase().contains(&search);
+    let mut found: Vec<ClassInfo> = known.iter().filter(|c| fits(&c.id, &c.name)).cloned().collect();
+    if let Some(names) = studio.names.get() {
+        let others = names.iter().filter(|(id, name)| fits(id, name) && known.iter().all(|c| c.id != *id));
+        // How large its pack is, is known once the class is looked up.
+        let class = |(id, name): &(String, String)| ClassInfo {
+            id: id.clone(),
+            name: name.clone(),
+            bytes: 0,
+            stored: false,
+        };
+        found.extend(others.map(class).take(FOUND));
+    }
+    found.truncate(FOUND);
+    found
 }
 
 #[component]
@@ -404,7 +444,8 @@ fn Tile(studio: Studio, several: RwSignal<bool>, class: ClassInfo) -> impl IntoV
     let label = move || {
         let on =
             if matches!(place.get(), None | Some(Place::Arriving(..))) { "" } else { ", on this device" };
-        format!("{name}, {} bytes{on}", grouped(bytes))
+        let bytes = if bytes == 0 { String::new() } else { format!(", {} bytes", grouped(bytes)) };
+        format!("{name}{bytes}{on}")
     };
     let long = class.name.chars().count() > 2;
     view! {
@@ -422,7 +463,7 @@ fn Tile(studio: Studio, several: RwSignal<bool>, class: ClassInfo) -> impl IntoV
                 on:click=click
             >
                 <span class="name">{class.name.clone()}</span>
-                <span class="size">{grouped(bytes)} " B"</span>
+                <span class="size">{if bytes == 0 { "…".to_owned() } else { format!("{} B", grouped(bytes)) }}</span>
             </button>
         </li>
     }
@@ -437,16 +478,18 @@ fn Files(studio: Studio) -> impl IntoView {
             match file {
                 File::Learngene => Some(gallery.learngene),
                 File::Tailor(id) => gallery.classes.iter().find(|c| c.id == *id).map(|c| c.bytes),
+                File::List => None,
             }
         })
     };
     let rows = move || {
-        let files: Vec<(File, Place)> = studio.files.get().into_iter().collect();
-        files
+        let files = studio.files.get().into_iter().filter(|(file, _)| *file != File::List);
+        files.collect::<Vec<(File, Place)>>()
     };
     let row = move |(file, place): (File, Place)| {
         let name = match &file {
             File::Learngene => "Learngene".to_owned(),
+            File::List => "Class list".to_owned(),
             File::Tailor(id) => format!("Tailor {}", class_name(studio, id)),
         };
         let words = match place {
@@ -492,6 +535,17 @@ fn Files(studio: Studio) -> impl IntoView {
                 <caption class="unseen">"Files on this device"</caption>
                 <tbody>{move || rows().into_iter().map(row).collect_view()}</tbody>
             </table>
+            {move || studio.persistent.get().map(|persistent| match persistent {
+                true => view! { <p class="hint">"Kept until you delete this site's data."</p> }.into_any(),
+                false => view! {
+                    <p class="hint">
+                        "When this device runs out of room, the browser may delete these. "
+                        <button type="button" id="persist" class="plain" on:click=move |_| studio.persist()>
+                            "Keep them"
+                        </button>
+                    </p>
+                }.into_any(),
+            })}
         </section>
     }
 }

@@ -1,0 +1,543 @@
+//! Downloads and storage in a real browser against a server that misbehaves: nothing that was whole is fetched
+//! twice, nothing damaged is used, and a visitor is told in words.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use support::*;
+use tailor_packs::limits::CHUNK;
+use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
+use tailor_tests::chromium::{Browser, Gpu, Page};
+use tailor_tests::server::{Fault, Sent, Server};
+
+fn index_of(folder: &Path) -> Index {
+    Index::parse(&std::fs::read(folder.join("index.json")).unwrap()).unwrap()
+}
+
+/// The letters, one of them, in one step: the shortest way to an image through files of several chunks.
+struct Letters {
+    server: Server,
+    learngene: FileEntry,
+    pack: FileEntry,
+    url: String,
+}
+
+impl Letters {
+    fn new() -> Self {
+        let index = index_of(&letters());
+        let server = site(None);
+        let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+        let pack = index.class("latin-capital-a").unwrap().file.clone();
+        Self { server, learngene: index.learngene, pack, url }
+    }
+
+    fn path(file: &FileEntry) -> String {
+        format!("/galleries/letters/{}", file.path)
+    }
+
+    /// The answers that bore this file.
+    fn sent(&self, file: &FileEntry) -> Vec<Sent> {
+        self.server.sent().into_iter().filter(|sent| sent.path == Self::path(file)).collect()
+    }
+
+    fn visit(&self, browser: &Browser) -> Page {
+        let page = browser.page().unwrap();
+        page.navigate(&self.url).unwrap();
+        page
+    }
+}
+
+/// Names and sizes of what the page's site keeps in OPFS.
+fn kept(page: &Page) -> BTreeMap<String, u64> {
+    let script = "(async () => {
+        const found = {};
+        try {
+            const root = await navigator.storage.getDirectory();
+            for await (const [name, file] of (await root.getDirectoryHandle('tailor-packs-1')).entries())
+                found[name] = (await file.getFile()).size;
+        } catch {}
+        return found;
+    })()";
+    let found = page.eval(script).unwrap();
+    found.as_object().unwrap().iter().map(|(name, size)| (name.clone(), size.as_u64().unwrap())).collect()
+}
+
+fn forget_everything(browser: &Browser, server: &Server) {
+    let page = browser.page().unwrap();
+    let origin = server.url("");
+    page.call("Storage.clearDataForOrigin", serde_json::json!({ "origin": origin, "storageTypes": "all" }))
+        .unwrap();
+    page.close().unwrap();
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_tab_killed_anywhere_goes_on_from_what_was_whole() {
+    let at = Letters::new();
+    let (learngene, pack) = (at.learngene.clone(), at.pack.clone());
+    let (all, of_pack) = (learngene.size as usize, pack.size as usize);
+    assert!(
+        all > 2 * CHUNK && of_pack < CHUNK,
+        "the letters have a learngene of three chunks and packs of one"
+    );
+    let dist = |name: &str| std::fs::metadata(root().join("web/dist").join(name)).unwrap().len() as usize;
+    let index = std::fs::metadata(letters().join("index.json")).unwrap().len() as usize;
+    let (of_learngene, of_a) = (Letters::path(&learngene), Letters::path(&pack));
+    let of_index = "/galleries/letters/index.json".to_owned();
+    // Where the server stops sending; `None` is later: once everything is stored.
+    let mut points = vec![
+        (Some("/page_bg.wasm".to_owned()), 1),
+        (Some("/engine-cpu_bg.wasm".to_owned()), dist("engine-cpu_bg.wasm.br") / 2),
+        (Some(of_index.clone()), 0),
+        (Some(of_index.clone()), index / 2),
+        (Some(of_index), index - 1),
+        (None, 0),
+        (None, 1),
+    ];
+    let in_learngene = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK, 2 * CHUNK + 1, all - 1];
+    points.extend(in_learngene.map(|n| (Some(of_learngene.clone()), n)));
+    points.extend([0, 1, of_pack / 2, of_pack - 2, of_pack - 1].map(|n| (Some(of_a.clone()), n)));
+    assert_eq!(points.len(), 21);
+
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let expected = {
+        let page = at.visit(&browser);
+        wait_for_image(&page);
+        let image = shown(&page);
+        page.close().unwrap();
+        image
+    };
+    for (path, offset) in points {
+        let what = format!("killed at byte {offset} of {}", path.as_deref().unwrap_or("the image"));
+        forget_everything(&browser, &at.server);
+        at.server.clear_log();
+        if let Some(path) = &path {
+            at.server.set_fault(path, Fault::StallAt(offset));
+        }
+        let page = browser.page().unwrap();
+        let asked = page.call("Page.navigate", serde_json::json!({ "url": at.url }));
+        assert!(asked.is_ok(), "{what}");
+
+        // What must have been whole by then, and is therefore not to come again.
+        let here = |path: &Option<String>, file: &FileEntry| match path {
+            None => true,
+            Some(path) => *path != Letters::path(file) && [&of_learngene, &of_a].contains(&path),
+        };
+        let (whole_learngene, whole_pack) = (here(&path, &learngene), here(&path, &pack));
+        let chunks = if path.as_ref() == Some(&of_learngene) { offset / CHUNK } else { 0 };
+        let stalled = || path.as_ref().is_none_or(|p| at.server.sent().iter().any(|s| s.path == *p));
+        wait_until(&what, || {
+            let kept = kept(&page);
+            let part = kept.get(&format!("{}.part", learngene.sha256)).copied().unwrap_or(0);
+            stalled()
+                && (!whole_learngene || kept.contains_key(&learngene.sha256.to_string()))
+                && (!whole_pack || kept.contains_key(&pack.sha256.to_string()))
+                && part >= (chunks * CHUNK) as u64
+        });
+        if path.is_none() && offset == 1 {
+            wait_for_image(&page);
+        }
+        page.kill().unwrap();
+        path.iter().for_each(|path| at.server.set_fault(path, None));
+        at.server.clear_log();
+
+        let page = at.visit(&browser);
+        wait_for_image(&page);
+        assert_eq!(shown(&page), expected, "{what}");
+        let brought = |file| at.sent(file).iter().map(|s| s.body_bytes).sum::<usize>();
+        let (learngene_again, pack_again) = (brought(&learngene), brought(&pack));
+        println!("{what}: again {learngene_again} of the learngene's bytes and {pack_again} of the pack's");
+        assert_eq!(learngene_again, if whole_learngene { 0 } else { all - chunks * CHUNK }, "{what}");
+        assert_eq!(pack_again, if whole_pack { 0 } else { of_pack }, "{what}");
+        let range = at.sent(&learngene).first().and_then(|s| s.range.clone());
+        assert_eq!(range, (chunks > 0).then(|| format!("bytes={}-{}", chunks * CHUNK, all - 1)), "{what}");
+        let names: Vec<String> = kept(&page).into_keys().collect();
+        assert!(names.iter().all(|name| !name.ends_with(".part")), "{what}: {names:?}");
+        page.close().unwrap();
+    }
+}
+
+#[test]
+fn a_byte_that_changed_on_this_device_costs_one_refetch_of_its_chunk() {
+    let at = Letters::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    let expected = shown(&page);
+    page.close().unwrap();
+
+    for (file, offset) in [(&at.learngene, CHUNK + 77), (&at.learngene, 0), (&at.pack, 1000)] {
+        let page = browser.page().unwrap();
+        page.navigate(&at.server.url("/galleries/letters/index.json")).unwrap();
+        let flip = format!(
+            "(async () => {{
+                const root = await navigator.storage.getDirectory();
+                const file = await (await root.getDirectoryHandle('tailor-packs-1')).getFileHandle('{}');
+                const byte = new Uint8Array(await (await file.getFile()).slice({offset}, {offset} + 1).arrayBuffer());
+                const writing = await file.createWritable({{ keepExistingData: true }});
+                await writing.write({{ type: 'write', position: {offset}, data: byte.map(b => b ^ 1) }});
+                await writing.close();
+            }})()",
+            file.sha256
+        );
+        page.eval(&flip).unwrap();
+        page.close().unwrap();
+        at.server.clear_log();
+        let page = at.visit(&browser);
+        wait_for_image(&page);
+        assert_eq!(shown(&page), expected);
+        page.close().unwrap();
+        let chunk = file.chunk_range(offset / CHUNK);
+        let sent = [at.sent(&at.learngene), at.sent(&at.pack)].concat();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert_eq!(
+            (&sent[0].path, sent[0].body_bytes as u64),
+            (&Letters::path(file), chunk.end - chunk.start)
+        );
+    }
+    at.server.clear_log();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    assert_eq!([at.sent(&at.learngene), at.sent(&at.pack)].concat(), [], "all is well again");
+}
+
+#[test]
+fn two_tabs_at_once_share_one_download() {
+    let at = Letters::new();
+    at.server.set_fault(&Letters::path(&at.learngene), Fault::Delay(Duration::from_secs(3)));
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let (one, two) = (at.visit(&browser), at.visit(&browser));
+    wait_for_image(&one);
+    wait_for_image(&two);
+    assert_eq!(shown(&one), shown(&two));
+    assert_eq!((at.sent(&at.learngene).len(), at.sent(&at.pack).len()), (1, 1));
+}
+
+#[test]
+fn without_opfs_the_same_holds_by_the_cache() {
+    let at = Letters::new();
+    let without =
+        ["--disable-blink-features=FileSystemAccess,FileSystemAccessLocal,FileSystemAccessOriginPrivate"];
+    let browser = Browser::launch_with(Gpu::NoAdapter, None, &without).unwrap();
+    at.server.set_fault(&Letters::path(&at.learngene), Fault::StallAt(2 * CHUNK + 5));
+    let page = at.visit(&browser);
+    assert_eq!(page.eval("typeof navigator.storage.getDirectory").unwrap(), "undefined");
+    let cached = "caches.open('tailor-packs-1').then(c => c.keys()).then(keys => keys.length)";
+    page.wait_for(&format!("{cached}.then(n => n === 3)"), PATIENCE).unwrap();
+    page.kill().unwrap();
+    at.server.set_fault(&Letters::path(&at.learngene), None);
+    at.server.clear_log();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    let again: Vec<_> = at.sent(&at.learngene).into_iter().map(|sent| sent.body_bytes).collect();
+    assert_eq!((again, at.sent(&at.pack).len()), (vec![at.learngene.size as usize - 2 * CHUNK], 0));
+    at.server.clear_log();
+    page.navigate(&at.server.url("/galleries/letters/index.json")).unwrap();
+    page.navigate(&at.url).unwrap();
+    wait_for_image(&page);
+    assert_eq!([at.sent(&at.learngene), at.sent(&at.pack)].concat(), []);
+}
+
+#[test]
+fn a_full_disk_costs_the_keeping_and_not_the_image() {
+    let at = Letters::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = browser.page().unwrap();
+    let quota = |page: &Page, bytes: u64| {
+        let origin = at.server.url("");
+        page.call(
+            "Storage.overrideQuotaForOrigin",
+            serde_json::json!({ "origin": origin, "quotaSize": bytes }),
+        )
+        .unwrap();
+    };
+    quota(&page, 500_000);
+    page.navigate(&at.url).unwrap();
+    wait_for_image(&page);
+    let files = page.eval("document.querySelector('.files').innerText").unwrap();
+    assert!(files.as_str().unwrap().contains("not kept"), "{files}");
+    assert!(!kept(&page).contains_key(&at.learngene.sha256.to_string()));
+
+    // What another gallery left makes room.
+    let other = Digest::of(b"another gallery's file").to_string();
+    quota(&page, 1 << 30);
+    page.navigate(&at.server.url("/galleries/letters/index.json")).unwrap();
+    let leave = format!(
+        "(async () => {{
+            const root = await navigator.storage.getDirectory();
+            const folder = await root.getDirectoryHandle('tailor-packs-1', {{ create: true }});
+            const writing = await (await folder.getFileHandle('{other}', {{ create: true }})).createWritable();
+            await writing.write(new Uint8Array(14_000_000));
+            await writing.close();
+        }})()"
+    );
+    page.eval(&leave).unwrap();
+    // A browser reserves more for a file than it holds yet.
+    quota(&page, 16_000_000);
+    page.navigate(&at.url).unwrap();
+    wait_for_image(&page);
+    let kept = kept(&page);
+    assert!(kept.contains_key(&at.learngene.sha256.to_string()), "{kept:?}");
+    assert!(!kept.contains_key(&other), "{kept:?}");
+
+    // Cleared under a page that is open, it is fetched again.
+    quota(&page, 1 << 30);
+    page.call(
+        "Storage.clearDataForOrigin",
+        serde_json::json!({ "origin": at.server.url(""), "storageTypes": "all" }),
+    )
+    .unwrap();
+    page.click(".class[data-class='latin-capital-b']").unwrap();
+    page.wait_for("document.querySelector('#status').innerText.startsWith('B')", PATIENCE).unwrap();
+    wait_for_image(&page);
+}
+
+/// A gallery of two small classes, and the page that makes `one` of it.
+struct Tiny {
+    folder: tempfile::TempDir,
+    server: Server,
+    index: Index,
+}
+
+impl Tiny {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_gallery(folder.path());
+        let server = site(Some(folder.path()));
+        let index = index_of(folder.path());
+        Self { folder, server, index }
+    }
+
+    fn pack(&self) -> String {
+        format!("/galleries/tiny/{}", self.index.class("one").unwrap().file.path)
+    }
+
+    /// What the page says with this fault, and what the error is called; nothing for an image.
+    fn with(&self, browser: &Browser, path: &str, fault: Fault, times: usize) -> (String, String) {
+        forget_everything(browser, &self.server);
+        self.server.set_fault_times(path, fault.clone(), times);
+        let page = browser.page().unwrap();
+        page.navigate(&self.server.url("/?gallery=galleries/tiny/&backend=cpu#class=one&seed=1&steps=20"))
+            .unwrap();
+        print!("{fault:?} {times}: ");
+        let words = refusal(&page);
+        let code = page.eval("document.querySelector('#error')?.dataset.code ?? ''").unwrap();
+        self.server.set_fault(path, None);
+        if !words.is_empty() {
+            page.click("#remedy").unwrap();
+            page.wait_for("document.body.dataset.state === 'done'", PATIENCE).unwrap();
+        }
+        assert_same_image(&shown(&page), &made_here(self.folder.path(), "one", 1), &format!("{fault:?}"));
+        page.close().unwrap();
+        (words, code.as_str().unwrap().to_owned())
+    }
+}
+
+#[test]
+fn a_server_that_is_wrong_for_good_is_named_in_words_and_asked_again_on_request() {
+    let tiny = Tiny::new();
+    let elsewhere = Server::start(&[("/", root().join("web/dist"))]).unwrap();
+    elsewhere.share();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let pack = tiny.pack();
+    let cases = [
+        (Fault::Status(404), "missing", "it is not on the server"),
+        (Fault::Status(403), "forbidden", "does not give it out"),
+        (Fault::Status(418), "status", "status 418"),
+        (Fault::Busy("3600"), "later", "come back in 3600 seconds"),
+        (Fault::WebPage, "web-page", "sent a web page instead"),
+        (Fault::Longer(7), "wrong-length", "instead of"),
+        (Fault::FlipByte(3000), "damaged", "arrived damaged"),
+        (Fault::Redirect(elsewhere.url("/index.html")), "elsewhere", "sent us on to"),
+    ];
+    for (fault, code, part) in cases {
+        let (words, found) = tiny.with(&browser, &pack, fault, usize::MAX);
+        assert_eq!(found, code, "{words}");
+        assert!(words.contains(part), "{words}");
+    }
+    let index = "/galleries/tiny/index.json";
+    let (words, _) = tiny.with(&browser, index, Fault::WebPage, usize::MAX);
+    assert!(words.contains("a login or a network's welcome page"), "{words}");
+}
+
+#[test]
+fn a_server_that_fails_again_and_again_is_given_up_in_words() {
+    let tiny = Tiny::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let pack = tiny.pack();
+    let (words, code) = tiny.with(&browser, &pack, Fault::Status(500), usize::MAX);
+    assert!(code == "busy" && words.contains("overloaded or out of order (status 500)"), "{words}");
+    let (words, code) = tiny.with(&browser, &pack, Fault::Truncate(500), usize::MAX);
+    assert!(code == "broken" && words.contains("the connection broke"), "{words}");
+
+    // A gallery on a server that lets no other page read it.
+    let other = site(Some(tiny.folder.path()));
+    let page = browser.page().unwrap();
+    let url = |of: &Server| {
+        let gallery = of.url("/galleries/tiny/");
+        tiny.server.url(&format!("/?gallery={gallery}&backend=cpu#class=one&seed=1&steps=20"))
+    };
+    page.navigate(&url(&other)).unwrap();
+    let words = refusal(&page);
+    assert!(words.contains("does not let this page read it (CORS)"), "{words}");
+    other.share();
+    page.click("#remedy").unwrap();
+    page.wait_for("document.body.dataset.state === 'done'", PATIENCE).unwrap();
+    assert_same_image(&shown(&page), &made_here(tiny.folder.path(), "one", 1), "another origin");
+}
+
+#[test]
+fn a_server_that_is_wrong_for_a_while_costs_the_visitor_nothing_but_time() {
+    let tiny = Tiny::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let pack = tiny.pack();
+    let here = tiny.server.url(&pack.replace("/one-", "/./one-"));
+    for (fault, times) in [
+        (Fault::Truncate(500), 2),
+        (Fault::Status(500), 2),
+        (Fault::Busy("1"), 1),
+        (Fault::FlipByte(3000), 2),
+        (Fault::Status(416), 1),
+        (Fault::Gzip, usize::MAX),
+        (Fault::Whole, usize::MAX),
+        (Fault::Redirect(here), 1),
+        // A connection counts as stalled after 20 seconds.
+        (Fault::StallAt(500), 1),
+    ] {
+        assert_eq!(tiny.with(&browser, &pack, fault, times), Default::default());
+    }
+}
+
+#[test]
+fn a_part_that_comes_whole_is_taken_as_what_it_is() {
+    let at = Letters::new();
+    let path = Letters::path(&at.learngene);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    at.server.set_fault_times(&path, Fault::Truncate(CHUNK + 9), 1);
+    // Asked to go on, this server starts anew.
+    let page = browser.page().unwrap();
+    at.server.set_fault(&path, Fault::StallAt(CHUNK + 9));
+    page.navigate(&at.url).unwrap();
+    wait_until("the first chunk is kept", || {
+        kept(&page).get(&format!("{}.part", at.learngene.sha256)).is_some_and(|size| *size >= CHUNK as u64)
+    });
+    page.kill().unwrap();
+    at.server.set_fault(&path, Fault::Whole);
+    at.server.clear_log();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    let sent = at.sent(&at.learngene);
+    assert_eq!((sent.len(), sent[0].status, sent[0].range.is_some()), (1, 200, true));
+}
+
+#[test]
+fn a_gallery_published_anew_under_an_open_page_is_followed() {
+    let tiny = Tiny::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = browser.page().unwrap();
+    page.navigate(&tiny.server.url("/?gallery=galleries/tiny/&backend=cpu#class=one&seed=1&steps=20"))
+        .unwrap();
+    wait_for_image(&page);
+    // Both classes change places: other files under other names.
+    let mut index = tiny.index.clone();
+    index.version += 1;
+    let swap = |id: &str, pack: &str| {
+        let old = tiny.index.class(pack).unwrap();
+        let bytes = std::fs::read(tiny.folder.path().join(&old.file.path)).unwrap();
+        let learngene = std::fs::read(tiny.folder.path().join(&tiny.index.learngene.path)).unwrap();
+        let config = &tiny.index.config;
+        let tensors = tiny.index.read_tailor(pack, &bytes).unwrap().tensors;
+        let card =
+            tailor_packs::Card { title: "Anew".into(), licence: "CC0-1.0".into(), ..Default::default() };
+        let class = tailor_packs::Class { id: id.into(), name: id.into(), wordnet: None };
+        let bytes = tailor_packs::write_tailor(
+            &tailor_packs::Contents {
+                model: "tiny",
+                config,
+                weights: tailor_packs::Weights::Raw,
+                steps: 1,
+                tensors: &tensors,
+                card: &card,
+                preview: None,
+            },
+            Digest::of(&learngene),
+            &class,
+        )
+        .unwrap();
+        let name = tailor_packs::index::tailor_file_name(id, &Digest::of(&bytes));
+        std::fs::write(tiny.folder.path().join(&name), &bytes).unwrap();
+        ClassEntry::new(&class, FileEntry::of(name, &bytes))
+    };
+    index.classes = vec![swap("one", "two"), swap("two", "one")];
+    std::fs::write(tiny.folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
+    for class in &tiny.index.classes {
+        std::fs::remove_file(tiny.folder.path().join(&class.file.path)).unwrap();
+    }
+    page.click(".class[data-class='two']").unwrap();
+    page.wait_for("document.querySelector('#status').innerText.startsWith('two')", PATIENCE).unwrap();
+    wait_for_image(&page);
+    assert_same_image(&shown(&page), &made_here(tiny.folder.path(), "two", 1), "published anew");
+}
+
+#[test]
+fn a_class_among_ten_thousand_costs_less_than_300_kb_beside_its_files() {
+    const FEW: u64 = 300_000;
+    let tiny = Tiny::new();
+    let mut index = tiny.index.clone();
+    let real = index.classes.clone();
+    // Most are made up: their packs are nowhere. The two real ones are found by search and by link.
+    index.classes = (0..9_998)
+        .map(|n| {
+            let (id, name) = (format!("class-{n:05}"), format!("Class {n}"));
+            let class = tailor_packs::Class { id: id.clone(), name, wordnet: Some(format!("n{n:08}")) };
+            let name = tailor_packs::index::tailor_file_name(&id, &Digest::of(id.as_bytes()));
+            ClassEntry::new(&class, FileEntry::of(name, id.as_bytes()))
+        })
+        .chain(real)
+        .collect();
+    let (index, files) = index.sharded(48).unwrap();
+    for file in &files {
+        std::fs::write(tiny.folder.path().join(&file.entry.path), &file.bytes).unwrap();
+    }
+    std::fs::write(tiny.folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
+
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = browser.page().unwrap();
+    page.navigate(&tiny.server.url("/?gallery=galleries/tiny/&backend=cpu#class=one&seed=1&steps=20"))
+        .unwrap();
+    wait_for_image(&page);
+    let lists = |server: &Server| {
+        let of_gallery = |s: &Sent| s.path.starts_with("/galleries/tiny/") && s.path.ends_with(".json");
+        server.sent().into_iter().filter(of_gallery).map(|s| s.body_bytes as u64).collect::<Vec<_>>()
+    };
+    let bytes = lists(&tiny.server);
+    println!("10,000 classes: {bytes:?}, {} bytes before the first image", bytes.iter().sum::<u64>());
+    assert!(bytes.len() == 2 && bytes.iter().sum::<u64>() <= FEW, "{bytes:?}");
+
+    page.click("#search").unwrap();
+    page.set_value("#search", "two").unwrap();
+    page.wait_for("document.querySelector(\".class[data-class='two']\")", PATIENCE).unwrap();
+    page.click(".class[data-class='two']").unwrap();
+    page.wait_for("document.querySelector('#status').innerText.startsWith('two')", PATIENCE).unwrap();
+    wait_for_image(&page);
+    assert_same_image(
+        &shown(&page),
+        &made_with(tiny.folder.path(), &tiny.index, "two", 1),
+        "found by search",
+    );
+    page.navigate(&tiny.server.url("/?gallery=galleries/tiny/&backend=cpu#class=nowhere&seed=2")).unwrap();
+    page.eval("location.reload()").unwrap();
+    page.wait_for("document.querySelector('#error')?.dataset.code === 'unknown-class'", PATIENCE).unwrap();
+}
