@@ -349,6 +349,9 @@ fn Classes(studio: Studio) -> impl IntoView {
     let hint = move || {
         let n = chosen.with(Vec::len);
         match several.get() {
+            _ if !search.with(String::is_empty) && classes().len() == FOUND => {
+                format!("The first {FOUND} are shown: type more.")
+            }
             false => "A click makes that class.".to_owned(),
             true if n > most() => format!("{n} chosen; the first {} are made.", most()),
             true => format!("{n} chosen; then Generate."),
@@ -463,7 +466,7 @@ fn Tile(studio: Studio, several: RwSignal<bool>, class: ClassInfo) -> impl IntoV
                 on:click=click
             >
                 <span class="name">{class.name.clone()}</span>
-                <span class="size">{if bytes == 0 { "…".to_owned() } else { format!("{} B", grouped(bytes)) }}</span>
+                {(bytes > 0).then(|| view! { <span class="size">{grouped(bytes)} " B"</span> })}
             </button>
         </li>
     }
