@@ -125,15 +125,20 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
 fmt:
     cargo fmt --all
 
-# Check licences, sources and doubled crates, where cargo-deny is installed
+# Check licences, sources, doubled crates and advisories, where cargo-deny is installed
 deny:
     #!/usr/bin/env bash
     set -euo pipefail
     if ! command -v cargo-deny >/dev/null; then
         echo "deny: skipped; to have it: cargo install cargo-deny"
     else
-        # Advisories come from a database on the network, so they are asked for by name: cargo deny check.
-        cargo deny check bans licenses sources
+        # Advisories come from a database on GitHub, which not every machine reaches.
+        if cargo deny fetch db 2>/dev/null; then
+            cargo deny check
+        else
+            echo "deny: advisories were not checked, because their database cannot be fetched"
+            cargo deny check bans licenses sources
+        fi
     fi
 
 [private]

@@ -127,7 +127,17 @@ fn a_signed_gallery_is_trusted_once_and_never_goes_back() {
     sign(folder.path(), &theirs, |index| (index.version, index.next_key) = (8, None));
     assert_eq!(visit().1, "");
     sign(folder.path(), &ours, |index| index.version = 9);
-    assert!(visit().1.contains("signed by key"), "the old key is no longer good");
+    let (page, words) = visit();
+    assert!(words.contains("signed by key"), "the old key is no longer good: {words}");
+    // Unless the visitor says so, in two steps.
+    page.click("#error summary").unwrap();
+    page.click("#forget").unwrap();
+    page.wait_for("document.querySelector('#error')?.dataset.code === 'first-use'", PATIENCE).unwrap();
+    let words = refusal(&page);
+    assert!(words.contains(&key.fingerprint()), "{words}");
+    page.click("#remedy").unwrap();
+    page.wait_for("document.body.dataset.state === 'done'", PATIENCE).unwrap();
+    assert_eq!(visit().1, "");
 }
 
 #[test]

@@ -19,6 +19,13 @@ pub enum Request {
     },
     /// The visitor trusts the key of the gallery that asked for it. Answered by [`Event::Index`].
     Trust,
+    /// Forget which key the gallery at this absolute URL was trusted with, and open it as on a first visit.
+    Forget {
+        /// The folder that holds `index.json`.
+        gallery: String,
+        /// The publisher's key, where the page knows it.
+        key: Option<String>,
+    },
     /// Say what all classes of a large gallery are called. Answered by [`Event::Names`].
     Names,
     /// Make images, after downloading what they need. Answered by [`Event::Done`].

@@ -135,6 +135,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Forgets which key the gallery in this folder was trusted with.
+    pub async fn forget(&self, folder: &str) {
+        self.store.forget_trust(Folder::new(folder).url()).await;
+    }
+
     async fn opened(&mut self, opened: Opened) {
         let gallery = self.describe(&opened).await;
         post(&Event::Index(gallery), None);

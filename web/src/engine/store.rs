@@ -129,6 +129,13 @@ impl Store {
             let _ = JsFuture::from(cache.put_with_str(&trust_name(folder), &response)).await;
         }
     }
+
+    /// Forgets it.
+    pub async fn forget_trust(&self, folder: &str) {
+        if let Some(cache) = &self.cache {
+            let _ = JsFuture::from(cache.delete_with_str(&trust_name(folder))).await;
+        }
+    }
 }
 
 /// Where a file is kept.

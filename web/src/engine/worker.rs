@@ -17,6 +17,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 enum Work {
     Start { gallery: String, key: Option<String> },
     Trust,
+    Forget { gallery: String, key: Option<String> },
     Names,
     Sample(Order, AbortRegistration),
     Drop(String),
@@ -55,6 +56,7 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
         let next = match serde_json::from_str(&text) {
             Ok(Request::Start { gallery, key }) => Work::Start { gallery, key },
             Ok(Request::Trust) => Work::Trust,
+            Ok(Request::Forget { gallery, key }) => Work::Forget { gallery, key },
             Ok(Request::Names) => Work::Names,
             Ok(Request::Drop { class }) => Work::Drop(class),
             Ok(Request::Sample(order)) => {
@@ -89,6 +91,10 @@ async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
             Work::Trust => (None, engine.trust().await),
+            Work::Forget { gallery, key } => {
+                engine.forget(&gallery).await;
+                (None, engine.open(&gallery, key.as_deref()).await)
+            }
             Work::Names => (None, engine.names().await),
             Work::Drop(class) => (None, engine.drop_class(&class).await),
             Work::Sample(order, registration) => {

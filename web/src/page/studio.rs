@@ -264,6 +264,13 @@ impl Studio {
         }
     }
 
+    /// Forgets which key the gallery was trusted with, and opens it as on a first visit.
+    pub fn forget_key(self) {
+        let (gallery, key) = self.inner.with_value(|inner| (inner.gallery_url.clone(), inner.key.clone()));
+        self.phase.set(Phase::Starting);
+        self.send(self.active.get_untracked(), &Request::Forget { gallery, key });
+    }
+
     /// From wherever it broke: starts the engine, opens the gallery, or makes the images.
     fn go_on(self) {
         let backend = self.active.get_untracked();

@@ -178,6 +178,7 @@ fn Picture(studio: Studio) -> impl IntoView {
                 Remedy::Choose => "All right",
                 Remedy::Trust => "Trust this key",
             };
+            let of_trust = ["wrong-key", "signature-missing"].contains(&&*failure.code);
             view! {
                 <div id="error" role="alert" data-code=failure.code.clone()>
                     <p>{failure.sentence.clone()}</p>
@@ -185,6 +186,16 @@ fn Picture(studio: Studio) -> impl IntoView {
                         <details><summary>"Details"</summary>{failure.detail.clone()}</details>
                     })}
                     <button id="remedy" on:click=move |_| studio.remedy(failure.remedy)>{action}</button>
+                    // Not a button beside the other: whoever clicks through a warning should not get here.
+                    {of_trust.then(|| view! {
+                        <details>
+                            <summary>"The publisher has told me that this is right"</summary>
+                            <p>"This device then forgets the key that it trusted, and asks as on a first visit."</p>
+                            <button id="forget" class="plain" on:click=move |_| studio.forget_key()>
+                                "Forget the trusted key"
+                            </button>
+                        </details>
+                    })}
                 </div>
             }
         })}
