@@ -188,3 +188,17 @@ pub fn refusal(page: &Page) -> String {
     println!("{words}");
     words
 }
+
+/// The index of the gallery in `folder`.
+pub fn index_of(folder: &Path) -> Index {
+    Index::parse(&std::fs::read(folder.join("index.json")).unwrap()).unwrap()
+}
+
+/// Clears what the browser keeps of this server's site.
+pub fn forget_everything(browser: &Browser, server: &Server) {
+    let page = browser.page().unwrap();
+    let origin = server.url("");
+    page.call("Storage.clearDataForOrigin", serde_json::json!({ "origin": origin, "storageTypes": "all" }))
+        .unwrap();
+    page.close().unwrap();
+}
