@@ -4,7 +4,6 @@
 
 mod support;
 
-
 use support::*;
 use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
 use tailor_tests::chromium::{Browser, Gpu};

@@ -83,7 +83,7 @@ pub enum Event {
     /// A class of a large gallery that was not in [`Event::Index`] was looked up.
     Class(ClassInfo),
     /// Id and name of every class of a large gallery.
-    Names(Vec<(String, String)>),
+    Names(Names),
     /// A server does not answer as it should; the engine tries again by itself.
     Waiting {
         /// In this many seconds.
@@ -148,6 +148,9 @@ pub enum Event {
         failure: Failure,
     },
 }
+
+/// Id and name of each class.
+pub type Names = Vec<(String, String)>;
 
 /// What an engine computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

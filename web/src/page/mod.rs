@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! studio   what is going on, and what every event and every wish does to it
-//! view     how that looks
+//! trial    from the processor to the GPU and back
+//! view     how that looks: the picture and its controls
+//! classes  the tiles to choose from
+//! files    what is on this device
 //! bridge   an engine's worker
 //! gpu      whether there is a GPU worth asking
 //! canvas   images on a canvas
@@ -11,9 +14,12 @@
 
 pub mod bridge;
 pub mod canvas;
+pub mod classes;
+pub mod files;
 pub mod gpu;
 pub mod storage;
 pub mod studio;
+pub mod trial;
 pub mod view;
 
 /// Puts the studio into the element with the id `studio`, where the page has one.

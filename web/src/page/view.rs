@@ -1,7 +1,9 @@
 //! How the studio looks.
 
-use super::studio::{Gpu, MOST_IMAGES, Phase, Place, Studio};
-use crate::protocol::{Backend, ClassInfo, File, Remedy};
+use super::classes::Classes;
+use super::files::Files;
+use super::studio::{Gpu, Phase, Place, Studio};
+use crate::protocol::{Backend, Remedy};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
@@ -255,7 +257,7 @@ fn caption(studio: Studio, images: &[crate::protocol::Wanted]) -> String {
     format!("{}, {seeds}", names.join(" "))
 }
 
-fn class_name(studio: Studio, id: &str) -> String {
+pub(super) fn class_name(studio: Studio, id: &str) -> String {
     studio.gallery.with(|gallery| {
         let class = gallery.as_ref().and_then(|g| g.classes.iter().find(|class| class.id == id));
         class.map_or_else(|| id.to_owned(), |class| class.name.clone())
@@ -343,229 +345,8 @@ where
     }
 }
 
-#[component]
-fn Classes(studio: Studio) -> impl IntoView {
-    let several = RwSignal::new(false);
-    let search = RwSignal::new(String::new());
-    let many = move || studio.gallery.with(|g| g.as_ref().is_some_and(|g| g.more || g.classes.len() > MANY));
-    let classes = move || found(studio, &search.get());
-    let chosen = studio.settings.classes;
-    // A link may have chosen several.
-    Effect::new(move || {
-        if chosen.with(Vec::len) > 1 {
-            several.set(true);
-        }
-    });
-    let most = move || MOST_IMAGES / studio.settings.count.get() as usize;
-    let hint = move || {
-        let n = chosen.with(Vec::len);
-        match several.get() {
-            _ if !search.with(String::is_empty) && classes().len() == FOUND => {
-                format!("The first {FOUND} are shown: type more.")
-            }
-            false => "A click makes that class.".to_owned(),
-            true if n > most() => format!("{n} chosen; the first {} are made.", most()),
-            true => format!("{n} chosen; then Generate."),
-        }
-    };
-    view! {
-        <section class="classes" aria-labelledby="classes-heading">
-            <div class="heading">
-                <h2 id="classes-heading">"Classes"</h2>
-                <p class="hint">{hint}</p>
-                <label class="check">
-                    <input id="several" type="checkbox" prop:checked=move || several.get()
-                        on:change=move |e| several.set(event_target_checked(&e))/>
-                    "Several"
-                </label>
-            </div>
-            {move || many().then(|| view! {
-                <input id="search" type="search" placeholder="Search all classes" aria-label="Search all classes"
-                    prop:value=move || search.get()
-                    on:focus=move |_| studio.ask_names()
-                    on:input=move |e| search.set(event_target_value(&e))/>
-            })}
-            <ul class="tiles">
-                <For each=classes key=|class| (class.id.clone(), class.bytes) let:class>
-                    <Tile studio several class/>
-                </For>
-            </ul>
-        </section>
-    }
-}
-
-/// A gallery of more classes than these can be searched.
-const MANY: usize = 100;
-/// Classes found that are shown, at most.
-const FOUND: usize = 60;
-
-/// The classes whose name or id holds what is searched for; without a search, those known so far.
-fn found(studio: Studio, search: &str) -> Vec<ClassInfo> {
-    let search = search.trim().to_lowercase();
-    let known = studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
-    if search.is_empty() {
-        return known;
-    }
-    let fits = |id: &str, name: &str| id.contains(&search) || name.to_lowercase().contains(&search);
-    let mut found: Vec<ClassInfo> = known.iter().filter(|c| fits(&c.id, &c.name)).cloned().collect();
-    if let Some(names) = studio.names.get() {
-        let others = names.iter().filter(|(id, name)| fits(id, name) && known.iter().all(|c| c.id != *id));
-        // How large its pack is, is known once the class is looked up.
-        let class = |(id, name): &(String, String)| ClassInfo {
-            id: id.clone(),
-            name: name.clone(),
-            bytes: 0,
-            stored: false,
-        };
-        found.extend(others.map(class).take(FOUND));
-    }
-    found.truncate(FOUND);
-    found
-}
-
-#[component]
-fn Tile(studio: Studio, several: RwSignal<bool>, class: ClassInfo) -> impl IntoView {
-    let chosen = studio.settings.classes;
-    let file = File::Tailor(class.id.clone());
-    let place = Memo::new(move |_| studio.files.with(|files| files.get(&file).copied()));
-    let id = class.id.clone();
-    let is_chosen = Memo::new(move |_| chosen.with(|chosen| chosen.contains(&id)));
-    let id = class.id.clone();
-    let click = move |event: leptos::ev::MouseEvent| {
-        if several.get_untracked() || event.shift_key() || event.ctrl_key() || event.meta_key() {
-            several.set(true);
-            chosen.update(|chosen| match chosen.iter().position(|c| *c == id) {
-                Some(at) => drop(chosen.remove(at)),
-                None => chosen.push(id.clone()),
-            });
-        } else {
-            chosen.set(vec![id.clone()]);
-            studio.settings.learngene_only.set(false);
-            studio.generate();
-        }
-    };
-    let state = move || match place.get() {
-        None => "remote",
-        Some(Place::Arriving(..)) => "arriving",
-        Some(Place::Stored) => "stored",
-        Some(Place::Loaded(_)) => "loaded",
-    };
-    let filled = move || match place.get() {
-        Some(Place::Arriving(got, all)) => format!("--filled: {}%", 100 * got / all.max(1)),
-        _ => "--filled: 0%".to_owned(),
-    };
-    let (name, bytes) = (class.name.clone(), class.bytes);
-    let label = move || {
-        let on =
-            if matches!(place.get(), None | Some(Place::Arriving(..))) { "" } else { ", on this device" };
-        let bytes = if bytes == 0 { String::new() } else { format!(", {} bytes", grouped(bytes)) };
-        format!("{name}{bytes}{on}")
-    };
-    let long = class.name.chars().count() > 2;
-    view! {
-        <li>
-            <button
-                type="button"
-                class="class"
-                class:long=long
-                data-class=class.id.clone()
-                data-bytes=bytes.to_string()
-                data-place=state
-                aria-pressed=move || is_chosen.get().to_string()
-                aria-label=label
-                style=filled
-                on:click=click
-            >
-                <span class="name">{class.name.clone()}</span>
-                {(bytes > 0).then(|| view! { <span class="size">{grouped(bytes)} " B"</span> })}
-            </button>
-        </li>
-    }
-}
-
-#[component]
-fn Files(studio: Studio) -> impl IntoView {
-    let total = move || studio.gallery_bytes.get() + studio.code_bytes.get();
-    let size = move |file: &File| {
-        studio.gallery.with(|gallery| {
-            let gallery = gallery.as_ref()?;
-            match file {
-                File::Learngene => Some(gallery.learngene),
-                File::Tailor(id) => gallery.classes.iter().find(|c| c.id == *id).map(|c| c.bytes),
-                File::List => None,
-            }
-        })
-    };
-    let rows = move || {
-        let files = studio.files.get().into_iter().filter(|(file, _)| *file != File::List);
-        files.collect::<Vec<(File, Place)>>()
-    };
-    let row = move |(file, place): (File, Place)| {
-        let name = match &file {
-            File::Learngene => "Learngene".to_owned(),
-            File::List => "Class list".to_owned(),
-            File::Tailor(id) => format!("Tailor {}", class_name(studio, id)),
-        };
-        let words = match place {
-            Place::Arriving(got, all) => format!("{} %", 100 * got / all.max(1)),
-            Place::Stored => "on this device".to_owned(),
-            Place::Loaded(true) => "in use, kept on this device".to_owned(),
-            Place::Loaded(false) => "in use, not kept: no room or no permission".to_owned(),
-        };
-        let bytes = size(&file).unwrap_or(0);
-        let remove = match file {
-            File::Tailor(id) if !matches!(place, Place::Arriving(..)) => {
-                let label = format!("Remove {name} from this device");
-                Some(view! {
-                    <button type="button" class="plain remove" aria-label=label title="Remove from this device"
-                        on:click=move |_| studio.remove(&id)>"×"</button>
-                })
-            }
-            _ => None,
-        };
-        view! {
-            <tr>
-                <th scope="row">{name}</th>
-                <td class="number">{grouped(bytes)} " B"</td>
-                <td>{words}</td>
-                <td>{remove}</td>
-            </tr>
-        }
-    };
-    view! {
-        <section class="files" aria-labelledby="files-heading">
-            <div class="heading">
-                <h2 id="files-heading">"Files"</h2>
-                <p id="bytes" data-gallery-bytes=move || studio.gallery_bytes.get().to_string()
-                    data-bytes=move || total().to_string()>
-                    {move || format!("Downloaded so far: {}", megabytes(total()))}
-                    <span class="hint">
-                        {move || format!(" (gallery {}, page and engine {})", megabytes(studio.gallery_bytes.get()),
-                            megabytes(studio.code_bytes.get()))}
-                    </span>
-                </p>
-            </div>
-            <table>
-                <caption class="unseen">"Files on this device"</caption>
-                <tbody>{move || rows().into_iter().map(row).collect_view()}</tbody>
-            </table>
-            {move || studio.persistent.get().map(|persistent| match persistent {
-                true => view! { <p class="hint">"Kept until you delete this site's data."</p> }.into_any(),
-                false => view! {
-                    <p class="hint">
-                        "When this device runs out of room, the browser may delete these. "
-                        <button type="button" id="persist" class="plain" on:click=move |_| studio.persist()>
-                            "Keep them"
-                        </button>
-                    </p>
-                }.into_any(),
-            })}
-        </section>
-    }
-}
-
 /// `143,212`
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -578,6 +359,6 @@ fn grouped(n: u64) -> String {
 }
 
 /// `2.40 MB`
-fn megabytes(n: u64) -> String {
+pub(super) fn megabytes(n: u64) -> String {
     format!("{:.2} MB", n as f64 / 1e6)
 }
