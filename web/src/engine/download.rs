@@ -80,7 +80,7 @@ impl Folder {
         progress: impl Fn(u64),
     ) -> Result<u64, EngineError> {
         let mut download = Download::resume(file, |chunk| held[chunk], None);
-        if self.origin != String::from(scope().location().origin()) {
+        if self.origin != scope().location().origin() {
             download = download.cross_origin();
         }
         let mut network = 0;

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! worker    messages in and out, one request at a time
-//! gallery   an open gallery: what is loaded, what an order needs
+//! session   what the page can ask for
+//! index     a gallery's index: downloaded, checked, described
+//! gallery   an open gallery: its files, and the model made of them
 //! download  bytes from the network, chunk by chunk
 //! store     verified bytes kept on this device, by digest
+//! opfs      the browser's own file system
 //! locks     one worker at a time, over all tabs
 //! device    what Burn computes on; the one file that knows a backend
 //! ```
@@ -15,7 +18,10 @@ pub mod device;
 pub mod download;
 pub mod error;
 pub mod gallery;
+pub mod index;
 pub mod locks;
+pub mod opfs;
+pub mod session;
 pub mod store;
 pub mod worker;
 

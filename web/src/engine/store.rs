@@ -13,26 +13,15 @@
 use super::download::place;
 use super::error::EngineError;
 use super::locks::Lock;
+use super::opfs::{self, Access};
 use super::worker::{has, scope};
 use std::collections::BTreeSet;
 use tailor_packs::{Digest, FileEntry, Trust};
-use wasm_bindgen::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    Cache, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
-    FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle, Response,
-};
+use web_sys::{Cache, Response};
 
 const NAME: &str = "tailor-packs-1";
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(extends = FileSystemFileHandle)]
-    type Movable;
-    // Every browser with OPFS has it; the bindings do not.
-    #[wasm_bindgen(method, catch, js_name = "move")]
-    async fn rename(this: &Movable, name: &str) -> Result<JsValue, JsValue>;
-}
 
 /// The storage, or none.
 pub struct Store {
@@ -49,7 +38,7 @@ impl Store {
             Some(caches) => JsFuture::from(caches.open(NAME)).await.ok(),
             None => None,
         };
-        Self { files: folder().await.is_some(), cache: opened.map(JsCast::unchecked_into) }
+        Self { files: opfs::folder().await.is_some(), cache: opened.map(JsCast::unchecked_into) }
     }
 
     /// Whether there is any.
@@ -67,7 +56,7 @@ impl Store {
     pub async fn remove(&self, digest: &Digest) {
         // A failure leaves bytes that are verified again before use.
         if self.files
-            && let Some(folder) = folder().await
+            && let Some(folder) = opfs::folder().await
         {
             let _ = JsFuture::from(folder.remove_entry(&digest.to_string())).await;
             let _ = JsFuture::from(folder.remove_entry(&part_name(digest))).await;
@@ -82,7 +71,7 @@ impl Store {
     /// Which of `files` are here whole, unverified.
     pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
         if self.files {
-            let names = names().await;
+            let names = opfs::names().await;
             return files.map(|f| f.sha256).filter(|digest| names.contains(&digest.to_string())).collect();
         }
         let Some(cache) = &self.cache else { return BTreeSet::new() };
@@ -96,10 +85,10 @@ impl Store {
         let keep: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
         let mut found = false;
         if self.files
-            && let Some(folder) = folder().await
+            && let Some(folder) = opfs::folder().await
         {
             let others =
-                names().await.into_iter().filter(|name| !keep.contains(name.trim_end_matches(".part")));
+                opfs::names().await.into_iter().filter(|name| !keep.contains(name.trim_end_matches(".part")));
             for name in others {
                 // One that another tab is using stays.
                 found |= JsFuture::from(folder.remove_entry(&name)).await.is_ok();
@@ -198,7 +187,7 @@ impl Slot<'_> {
             drop(access);
             // What is no longer right is no longer there: it becomes a file on its way again.
             if !held.iter().all(|held| *held) {
-                rename(&whole, &part).await;
+                opfs::rename(&whole, &part).await;
             }
         } else {
             self.part = Some(access);
@@ -232,7 +221,7 @@ impl Slot<'_> {
             self.kept &= part.flush();
             drop(part);
             if self.kept {
-                rename(&part_name(&self.file.sha256), &self.file.sha256.to_string()).await;
+                opfs::rename(&part_name(&self.file.sha256), &self.file.sha256.to_string()).await;
             }
         }
         self.kept
@@ -249,91 +238,6 @@ impl Slot<'_> {
         }
         self.finish().await
     }
-}
-
-/// A file in OPFS, open and closed to everybody else until dropped.
-struct Access(FileSystemSyncAccessHandle);
-
-impl Drop for Access {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl Access {
-    async fn open(name: &str, create: bool) -> Option<Self> {
-        let file = handle(name, create).await?;
-        let access = JsFuture::from(file.create_sync_access_handle()).await.ok()?;
-        Some(Self(access.unchecked_into()))
-    }
-
-    fn at(start: u64) -> FileSystemReadWriteOptions {
-        let options = FileSystemReadWriteOptions::new();
-        options.set_at_f64(start as f64);
-        options
-    }
-
-    fn read(&self, start: u64, length: usize) -> Option<Vec<u8>> {
-        let end = start as f64 + length as f64;
-        // A file that ends before is asked first, so that nothing is reserved for what is not there.
-        self.0.get_size().ok().filter(|size| *size >= end)?;
-        let mut bytes = vec![0; length];
-        let read = self.0.read_with_u8_array_and_options(&mut bytes, &Self::at(start)).ok()?;
-        (read == length as f64).then_some(bytes)
-    }
-
-    fn write(&self, start: u64, bytes: &[u8]) -> bool {
-        let written = self.0.write_with_u8_array_and_options(bytes, &Self::at(start));
-        // On a full disk browsers throw or write less.
-        written.is_ok_and(|written| written == bytes.len() as f64) && self.flush()
-    }
-
-    fn flush(&self) -> bool {
-        self.0.flush().is_ok()
-    }
-}
-
-/// The folder in OPFS. It is looked up each time: the visitor may have deleted it meanwhile.
-async fn folder() -> Option<FileSystemDirectoryHandle> {
-    let handles = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into()).ok()?;
-    let prototype = js_sys::Reflect::get(&handles, &"prototype".into()).ok()?;
-    if !has(&prototype, "createSyncAccessHandle") || !has(&scope().navigator(), "storage") {
-        return None;
-    }
-    let root = JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?;
-    let root: FileSystemDirectoryHandle = root.unchecked_into();
-    let options = FileSystemGetDirectoryOptions::new();
-    options.set_create(true);
-    let folder = JsFuture::from(root.get_directory_handle_with_options(NAME, &options)).await.ok()?;
-    Some(folder.unchecked_into())
-}
-
-async fn handle(name: &str, create: bool) -> Option<FileSystemFileHandle> {
-    let options = FileSystemGetFileOptions::new();
-    options.set_create(create);
-    let file = folder().await?.get_file_handle_with_options(name, &options);
-    Some(JsFuture::from(file).await.ok()?.unchecked_into())
-}
-
-async fn rename(from: &str, to: &str) {
-    if let Some(file) = handle(from, false).await {
-        // A failure leaves the file on its way, with all its chunks.
-        let _ = file.unchecked_into::<Movable>().rename(to).await;
-    }
-}
-
-/// The names in the folder.
-async fn names() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let Some(folder) = folder().await else { return names };
-    let keys = folder.keys();
-    while let Ok(next) = keys.next() {
-        let Ok(next) = JsFuture::from(next).await else { break };
-        let next: js_sys::IteratorNext = next.unchecked_into();
-        let Some(name) = next.value().as_string().filter(|_| !next.done()) else { break };
-        names.insert(name);
-    }
-    names
 }
 
 /// The URLs in the cache.

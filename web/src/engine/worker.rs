@@ -2,7 +2,7 @@
 
 use super::device::Ready;
 use super::error::EngineError;
-use super::gallery::Engine;
+use super::session::Engine;
 use crate::protocol::{Event, Failure, Order, Remedy, Request};
 use futures_channel::mpsc;
 use futures_util::StreamExt;

@@ -1,0 +1,112 @@
+//! The browser's own file system for this site, where it has one that a worker can write to.
+
+use super::worker::{has, scope};
+use std::collections::BTreeSet;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
+    FileSystemReadWriteOptions, FileSystemSyncAccessHandle,
+};
+
+/// The folder that everything is in.
+const FOLDER: &str = "tailor-packs-1";
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = FileSystemFileHandle)]
+    type Movable;
+    // Every browser with OPFS has it; the bindings do not.
+    #[wasm_bindgen(method, catch, js_name = "move")]
+    async fn rename(this: &Movable, name: &str) -> Result<JsValue, JsValue>;
+}
+
+/// A file in OPFS, open and closed to everybody else until dropped.
+pub struct Access(FileSystemSyncAccessHandle);
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Access {
+    /// Opens the file of this name.
+    pub async fn open(name: &str, create: bool) -> Option<Self> {
+        let file = handle(name, create).await?;
+        let access = JsFuture::from(file.create_sync_access_handle()).await.ok()?;
+        Some(Self(access.unchecked_into()))
+    }
+
+    fn at(start: u64) -> FileSystemReadWriteOptions {
+        let options = FileSystemReadWriteOptions::new();
+        options.set_at_f64(start as f64);
+        options
+    }
+
+    /// `length` bytes from `start`, if there are as many.
+    pub fn read(&self, start: u64, length: usize) -> Option<Vec<u8>> {
+        let end = start as f64 + length as f64;
+        // A file that ends before is asked first, so that nothing is reserved for what is not there.
+        self.0.get_size().ok().filter(|size| *size >= end)?;
+        let mut bytes = vec![0; length];
+        let read = self.0.read_with_u8_array_and_options(&mut bytes, &Self::at(start)).ok()?;
+        (read == length as f64).then_some(bytes)
+    }
+
+    /// Writes `bytes` at `start`; whether there was room.
+    pub fn write(&self, start: u64, bytes: &[u8]) -> bool {
+        let written = self.0.write_with_u8_array_and_options(bytes, &Self::at(start));
+        // On a full disk browsers throw or write less.
+        written.is_ok_and(|written| written == bytes.len() as f64) && self.flush()
+    }
+
+    /// Sees that what was written is on the disk.
+    pub fn flush(&self) -> bool {
+        self.0.flush().is_ok()
+    }
+}
+
+/// The folder in OPFS. It is looked up each time: the visitor may have deleted it meanwhile.
+pub async fn folder() -> Option<FileSystemDirectoryHandle> {
+    let handles = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into()).ok()?;
+    let prototype = js_sys::Reflect::get(&handles, &"prototype".into()).ok()?;
+    if !has(&prototype, "createSyncAccessHandle") || !has(&scope().navigator(), "storage") {
+        return None;
+    }
+    let root = JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?;
+    let root: FileSystemDirectoryHandle = root.unchecked_into();
+    let options = FileSystemGetDirectoryOptions::new();
+    options.set_create(true);
+    let folder = JsFuture::from(root.get_directory_handle_with_options(FOLDER, &options)).await.ok()?;
+    Some(folder.unchecked_into())
+}
+
+async fn handle(name: &str, create: bool) -> Option<FileSystemFileHandle> {
+    let options = FileSystemGetFileOptions::new();
+    options.set_create(create);
+    let file = folder().await?.get_file_handle_with_options(name, &options);
+    Some(JsFuture::from(file).await.ok()?.unchecked_into())
+}
+
+/// Gives a file another name.
+pub async fn rename(from: &str, to: &str) {
+    if let Some(file) = handle(from, false).await {
+        // A failure leaves the file on its way, with all its chunks.
+        let _ = file.unchecked_into::<Movable>().rename(to).await;
+    }
+}
+
+/// The names in the folder.
+pub async fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let Some(folder) = folder().await else { return names };
+    let keys = folder.keys();
+    while let Ok(next) = keys.next() {
+        let Ok(next) = JsFuture::from(next).await else { break };
+        let next: js_sys::IteratorNext = next.unchecked_into();
+        let Some(name) = next.value().as_string().filter(|_| !next.done()) else { break };
+        names.insert(name);
+    }
+    names
+}

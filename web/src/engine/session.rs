@@ -1,0 +1,193 @@
+//! What the page can ask for: galleries to open, classes to drop, images to make.
+
+use super::download::Folder;
+use super::error::EngineError;
+use super::gallery::{Open, refused};
+use super::index::{Found, Opened};
+use super::store::Store;
+use super::worker::{now, post};
+use crate::protocol::{Event, File, Order};
+use burn::tensor::{Device, Tensor};
+use futures_util::future::{AbortRegistration, Abortable};
+use gloo_timers::future::TimeoutFuture;
+use std::collections::BTreeSet;
+use tailor_core::{Item, SampleSettings, Sampling};
+use tailor_packs::PublicKey;
+
+/// A device, the storage, and the gallery that is open.
+pub struct Engine {
+    device: Device,
+    store: Store,
+    open: Option<Open>,
+    /// A gallery whose key waits for the visitor's word.
+    asked: Option<Opened>,
+}
+
+impl Engine {
+    /// An engine without a gallery.
+    pub async fn new(device: Device) -> Self {
+        Self { device, store: Store::open().await, open: None, asked: None }
+    }
+
+    /// Opens the gallery in the folder at this absolute URL, if it can be trusted, and tells the page what is
+    /// in it. `key` is the publisher's, where the page knows it.
+    ///
+    /// # Errors
+    /// Those of downloading; [`EngineError::Index`] for what cannot be trusted, and
+    /// [`EngineError::FirstUse`] for a key that is to be vouched for with [`Engine::trust`].
+    pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
+        let pinned = key.map(str::parse::<PublicKey>).transpose();
+        let pinned = pinned.map_err(|source| EngineError::Index { source })?;
+        let opened = self.check(&Folder::new(folder), pinned).await?;
+        self.opened(opened).await;
+        Ok(())
+    }
+
+    /// The visitor vouches for the key of the gallery that waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`] when none does.
+    pub async fn trust(&mut self) -> Result<(), EngineError> {
+        let opened = self.asked.take().ok_or(EngineError::NoGallery)?;
+        self.store.keep_trust(opened.folder.url(), &opened.checked.trust).await;
+        self.opened(opened).await;
+        Ok(())
+    }
+
+    /// Forgets which key the gallery in this folder was trusted with.
+    pub async fn forget(&self, folder: &str) {
+        self.store.forget_trust(Folder::new(folder).url()).await;
+    }
+
+    async fn opened(&mut self, opened: Opened) {
+        post(&Event::Index(opened.describe(&self.store).await), None);
+        self.open = Some(Open::new(opened));
+    }
+
+    async fn check(&mut self, folder: &Folder, pinned: Option<PublicKey>) -> Result<Opened, EngineError> {
+        match Opened::find(folder, pinned, &self.store).await? {
+            Found::Trusted(opened) => Ok(opened),
+            Found::FirstUse(key, opened) => {
+                self.asked = Some(opened);
+                Err(EngineError::FirstUse { fingerprint: key.fingerprint() })
+            }
+        }
+    }
+
+    /// Looks whether the open gallery was published anew, and goes on with what it is now; whether it was.
+    async fn renew(&mut self) -> Result<bool, EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let (folder, pinned) = (open.folder.clone(), open.pinned);
+        let opened = self.check(&folder, pinned).await?;
+        let gallery = opened.describe(&self.store).await;
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        let differs = open.differs(&opened);
+        if differs {
+            open.renew(opened);
+            post(&Event::Renewed(gallery), None);
+        }
+        Ok(differs)
+    }
+
+    /// Tells the page what all classes of a large gallery are called.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`]; those of downloading.
+    pub async fn names(&mut self) -> Result<(), EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let names = match &open.index.names {
+            Some(file) => {
+                let arrived = open.fetch(file, File::List, &self.store).await?;
+                let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
+                arrived.announce();
+                names
+            }
+            None => Vec::new(),
+        };
+        post(&Event::Names(names), None);
+        Ok(())
+    }
+
+    /// Takes the class's tailor out of the model and deletes its pack.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`].
+    pub async fn drop_class(&mut self, class: &str) -> Result<(), EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        if let Some(model) = &mut open.model {
+            model.remove(class);
+        }
+        let class = open.class(class, &self.store).await?;
+        self.store.remove(&class.file.sha256).await;
+        post(&Event::Dropped { class: class.id }, None);
+        Ok(())
+    }
+
+    /// Sees that the model holds what the order needs. Files are named by their content: if one is gone, the
+    /// gallery was probably published anew meanwhile.
+    async fn load(&mut self, classes: &BTreeSet<&str>) -> Result<(), EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        match open.load(classes, &self.store, &self.device).await {
+            Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
+                if !self.renew().await? {
+                    return Err(error.into());
+                }
+                let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+                open.load(classes, &self.store, &self.device).await
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Downloads what the order needs, makes its images and sends them.
+    ///
+    /// # Errors
+    /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
+    pub async fn sample(&mut self, order: Order, stop: AbortRegistration) -> Result<(), EngineError> {
+        let handle = stop.handle();
+        let classes: BTreeSet<&str> = order.images.iter().filter_map(|i| i.class.as_deref()).collect();
+        Abortable::new(self.load(&classes), stop).await.map_err(|_| EngineError::Cancelled)??;
+
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let gate = |class: &Option<String>| class.iter().map(|c| (c.clone(), 1.0)).collect();
+        let settings = SampleSettings {
+            sampler: open.index.sampling.sampler.parse()?,
+            steps: order.steps as usize,
+            guidance: order.guidance,
+            items: order.images.iter().map(|i| Item { gate: gate(&i.class), seed: i.seed }).collect(),
+        };
+        let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
+        let begun = now();
+        let mut sampling = Sampling::new(model, settings)?;
+        while sampling.step() {
+            let (id, step, of) = (order.id, sampling.steps_done() as u32, order.steps);
+            if step == of {
+                break;
+            }
+            if order.previews {
+                let preview = values(sampling.preview()).await?;
+                post(&Event::Preview { id, step, of }, Some(&preview));
+            }
+            // The message that cancels this order is heard here and nowhere else.
+            TimeoutFuture::new(0).await;
+            if handle.is_aborted() {
+                return Err(EngineError::Cancelled);
+            }
+        }
+        let images = values(sampling.images()).await?;
+        if images.iter().any(|v| !v.is_finite()) {
+            return Err(EngineError::NotFinite);
+        }
+        let ms = now() - begun;
+        let ms_per_step = ms / f64::from(order.steps.max(1));
+        post(&Event::Done { id: order.id, ms, ms_per_step }, Some(&images));
+        Ok(())
+    }
+}
+
+/// Reads `[B, C, H, W]` back from the device.
+async fn values(images: Tensor<4>) -> Result<Vec<f32>, EngineError> {
+    let lost = |reason: String| EngineError::ReadBack { reason };
+    let data = images.into_data_async().await.map_err(|e| lost(e.to_string()))?;
+    data.try_into_vec::<f32>().map_err(|e| lost(e.to_string()))
+}
