@@ -43,6 +43,18 @@ torture kills="200":
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
     TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
 
+# Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd tests
+    for target in manifest archive index signature; do
+        # What it finds goes where git does not look; what it begins with stays as it is.
+        mkdir -p fuzz/target/found/$target
+        cargo +nightly fuzz run --fuzz-dir fuzz -s none $target fuzz/target/found/$target fuzz/corpus/$target \
+            -- -max_total_time={{ seconds }} -print_final_stats=1
+    done
+
 # Build the page and its engines into web/dist
 site: wasm-target bindgen
     #!/usr/bin/env bash
