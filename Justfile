@@ -24,7 +24,7 @@ demo: site
     {{ tailor }} serve {{ gallery }} --site web/dist --open
 
 # Run every test, the browser's included; arguments go to cargo test
-test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site
+test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site mutants-wasm
     cargo test --workspace --exclude tailor-web {{ arguments }}
 
 # Check format, lints, documentation, licences
@@ -38,10 +38,13 @@ bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench --workspace --exclude tailor-web --bench bench --profile dev
 
-# Kill a trainer at 200 random moments and alter every byte of a signed gallery in every way
-torture kills="200":
+# Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants here and in the browser
+torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
     TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
+    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test mutants -- --nocapture
+    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-tests --test mutants_wasm -- --nocapture
+    cargo test -p tailor-tests --test browser -- --nocapture --ignored
 
 # Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
 fuzz seconds="60":
@@ -147,6 +150,12 @@ deny:
         # Advisories come from a database on the network, so they are asked for by name: cargo deny check.
         cargo deny check bans licenses sources
     fi
+
+# The mutants as WebAssembly, for a browser.
+[private]
+mutants-wasm: wasm-target
+    env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build -p tailor-packs --example torture \
+        --target wasm32-unknown-unknown --profile web
 
 [private]
 fmt-check:
