@@ -24,7 +24,7 @@ demo: site
     {{ tailor }} serve {{ gallery }} --site web/dist --open
 
 # Run every test, the browser's included; arguments go to cargo test
-test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site
+test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site mutants-wasm
     cargo test --workspace --exclude tailor-web {{ arguments }}
 
 # Check format, lints, documentation, licences
@@ -38,10 +38,25 @@ bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench --workspace --exclude tailor-web --bench bench --profile dev
 
-# Kill a trainer at 200 random moments and alter every byte of a signed gallery in every way
-torture kills="200":
+# Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants here and in the browser
+torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
     TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
+    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test mutants -- --nocapture
+    TAILOR_MUTANTS={{ mutants }} cargo test --workspace --exclude tailor-web --test mutants_wasm -- --nocapture
+    cargo test --workspace --exclude tailor-web --test browser -- --nocapture --ignored
+
+# Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd tests
+    for target in manifest archive index signature; do
+        # What it finds goes where git does not look; what it begins with stays as it is.
+        mkdir -p fuzz/target/found/$target
+        cargo +nightly fuzz run --fuzz-dir fuzz -s none $target fuzz/target/found/$target fuzz/corpus/$target \
+            -- -max_total_time={{ seconds }} -print_final_stats=1
+    done
 
 # Build the page and its engines into web/dist
 site: wasm-target bindgen
@@ -140,6 +155,12 @@ deny:
             cargo deny check bans licenses sources
         fi
     fi
+
+# The mutants as WebAssembly, for a browser.
+[private]
+mutants-wasm: wasm-target
+    env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build -p tailor-packs --example torture \
+        --target wasm32-unknown-unknown --profile web
 
 [private]
 fmt-check:

@@ -75,6 +75,25 @@ impl Tally {
     }
 }
 
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { tried: self.tried + other.tried, refused: self.refused + other.refused }
+    }
+}
+
+/// Everything systematic of tiny packs and a tiny gallery.
+pub fn systematic() -> Tally {
+    every_change_of_a_pack(&tailor(), 1) + every_change_of_a_pack(&learngene(), 1) + every_extreme_inside()
+}
+
+/// Random mutants of the same, outside and inside in equal parts.
+pub fn random(seed: u64, count: u64) -> Tally {
+    let half = count / 2;
+    random_packs(&tailor(), seed, half) + random_insides(seed + 1, count - half)
+}
+
 /// Random mutants of this pack as it lies on a server: all are refused.
 pub fn random_packs(pack: &[u8], seed: u64, count: u64) -> Tally {
     let (mut random, mut tally) = (Random(seed), Tally::default());
