@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
-use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::index::{INDEX_FILE, INDEX_VERSION, SIGNATURE_FILE};
 use tailor_packs::{Index, PublicKey, limits, signature};
 
 use crate::cli::{KeygenArgs, SigningFlags, json, print};
@@ -200,6 +200,8 @@ impl Signing {
     /// [`Error::Pack`] for an index that no reader would take, [`Error::Write`] names the file.
     pub fn write(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
         let path = folder.join(INDEX_FILE);
+        // One that was read in an older format gets what only the newest has.
+        index.format = INDEX_VERSION;
         index.key = self.signer.as_ref().map(|signer| signer.public);
         // What is not asked for anew stays; the key that signs now is no longer the next one.
         index.next_key = self.next_key.or(index.next_key).filter(|next| Some(*next) != index.key);
