@@ -24,6 +24,11 @@ const THREADS: usize = 6;
 /// When there is no gallery or no built site, or the port is taken.
 pub fn run(args: &ServeArgs) -> Result<(), Error> {
     let gallery = Gallery::open(&args.gallery)?;
+    if let Some(missing) = gallery.missing() {
+        eprintln!(
+            "note: the studio lists the whole gallery, of which these classes were not fetched: {missing}"
+        );
+    }
     let site = Site { root: args.site.clone(), gallery: gallery.folder, name: gallery.index.id };
     if !site.root.join("index.html").is_file() {
         return Err(Error::Refused {

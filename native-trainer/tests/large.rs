@@ -26,6 +26,12 @@ fn tailor(folder: &Path, line: &str) {
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Files that the verification has to count: every shard once, and those that any gallery has.
+fn files(index: &Index, classes: usize) -> usize {
+    let shards: BTreeSet<_> = index.shards.iter().map(|shard| &shard.path).collect();
+    classes + shards.len() + ["index", "learngene", "names"].len()
+}
+
 #[test]
 fn a_gallery_of_a_thousand_classes_is_in_shards_whole_and_sound() {
     let home = tempfile::tempdir().unwrap();
@@ -41,6 +47,7 @@ fn a_gallery_of_a_thousand_classes_is_in_shards_whole_and_sound() {
     assert_eq!(ids(&whole.index.classes), ids(&draft.index.classes));
     let verdict = verify_gallery(&whole);
     assert!(verdict.problems.is_empty(), "{:?}", verdict.problems);
+    assert_eq!(verdict.files, files(&index, 1000));
 
     // One class more, whose pack another trainer made for the same learngene.
     let other = Draft::new(&home.path().join("other"), "tiny", 0.5, 1001);
@@ -51,6 +58,7 @@ fn a_gallery_of_a_thousand_classes_is_in_shards_whole_and_sound() {
     assert!(index.version == 2 && index.classes.len() == 48 && index.shards.len() == 16);
     let gallery = Gallery::open(&folder).unwrap();
     assert_eq!(gallery.tailor(gallery.class("Class 1000").unwrap()).unwrap().class.id, "c1000");
+    assert_eq!(verify_gallery(&gallery).files, files(&index, 1001));
     let names = index.names.as_ref().unwrap();
     let names = index.read_names(&fs::read(folder.join(&names.path)).unwrap()).unwrap();
     assert!(names.len() == 1001 && names.contains(&("c1000".into(), "Class 1000".into())));
@@ -61,6 +69,34 @@ fn a_gallery_of_a_thousand_classes_is_in_shards_whole_and_sound() {
     let gallery = Gallery::open(&folder).unwrap();
     assert!(gallery.class("c777").is_err() && gallery.index.classes.len() == 1000);
     assert!(verify_gallery(&gallery).problems.is_empty());
+}
+
+#[test]
+fn shards_and_names_that_are_missing_or_altered_are_problems() {
+    let home = tempfile::tempdir().unwrap();
+    let mut draft = Draft::new(home.path(), "tiny", 0.5, 201);
+    draft.publish(None);
+    let index = published(home.path());
+    let names = home.path().join(&index.names.as_ref().unwrap().path);
+    let problems = || verify_gallery(&Gallery::open(home.path()).unwrap()).problems;
+    assert!(problems().is_empty());
+    let bytes = fs::read(&names).unwrap();
+    fs::write(&names, String::from_utf8_lossy(&bytes).replace("Class 7\"", "Class 8\"")).unwrap();
+    assert!(problems()[0].to_string().contains("names-"), "{:?}", problems());
+    fs::remove_file(&names).unwrap();
+    assert_eq!(problems().len(), 1);
+
+    // Names that are vouched for, of other classes.
+    let other = br#"[["c0","Class 0"]]"#;
+    fs::write(&names, other).unwrap();
+    let mut altered = index.clone();
+    altered.names = Some(FileEntry::of(names.file_name().unwrap().to_str().unwrap(), other));
+    fs::write(home.path().join(INDEX_FILE), altered.to_json().unwrap()).unwrap();
+    assert!(problems()[0].to_string().contains("its classes are not those"), "{:?}", problems());
+
+    fs::remove_file(home.path().join(&index.shards[0].path)).unwrap();
+    let error = Gallery::open(home.path()).unwrap_err();
+    assert!(error.to_string().contains("classes-"), "{error}");
 }
 
 #[test]
