@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tailor_packs::download::{ATTEMPTS, DAMAGED, Problem};
+use tailor_packs::download::{ATTEMPTS, DAMAGED, PARALLEL, Problem};
 use tailor_packs::{Index, PackError, PublicKey};
 use tailor_trainer::Error;
 use tailor_trainer::cli::FetchArgs;
@@ -87,10 +87,14 @@ impl Reply {
 /// Alters the honest reply to one request; the number says the how-manieth for that file it is, from 0.
 type Mischief = Box<dyn Fn(&Asked, usize, &mut Reply) + Send>;
 
+/// Hears of each request's begin and end.
+type Around = Box<dyn Fn(bool) + Send>;
+
 struct Host {
     url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     mischief: Arc<Mutex<Mischief>>,
+    around: Arc<Mutex<Around>>,
 }
 
 impl Host {
@@ -99,12 +103,18 @@ impl Host {
         let url = format!("http://{}/gallery/", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let mischief: Arc<Mutex<Mischief>> = Arc::new(Mutex::new(Box::new(|_, _, _| {})));
-        let host = Self { url, asked: Arc::clone(&asked), mischief: Arc::clone(&mischief) };
+        let around: Arc<Mutex<Around>> = Arc::new(Mutex::new(Box::new(|_| {})));
+        let (log, rule, heard) = (Arc::clone(&asked), Arc::clone(&mischief), Arc::clone(&around));
+        let host = Self { url, asked, mischief, around };
         let folder = folder.to_owned();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (asked, mischief, folder) = (Arc::clone(&asked), Arc::clone(&mischief), folder.clone());
-                std::thread::spawn(move || answer(stream, &asked, &mischief, &folder));
+                let (log, rule, folder) = (Arc::clone(&log), Arc::clone(&rule), folder.clone());
+                let heard = Arc::clone(&heard);
+                std::thread::spawn(move || {
+                    heard.lock().unwrap()(true);
+                    answer(stream, &log, &rule, || heard.lock().unwrap()(false), &folder);
+                });
             }
         });
         host
@@ -122,7 +132,13 @@ impl Host {
     }
 }
 
-fn answer(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, mischief: &Mutex<Mischief>, folder: &Path) {
+fn answer(
+    mut stream: TcpStream,
+    log: &Mutex<Vec<Asked>>,
+    mischief: &Mutex<Mischief>,
+    ends: impl Fn(),
+    folder: &Path,
+) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let path = first.split(' ').nth(1).unwrap();
@@ -143,6 +159,11 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, mischief: &Mutex<Misch
         log.iter().filter(|earlier| earlier.file == asked.file).count() - 1
     };
     let mut reply = Reply::honest(&asked, folder);
+    if asked.file != "index.json" {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Before its last byte: afterwards who asked may be quicker with the next request.
+    ends();
     (mischief.lock().unwrap())(&asked, before, &mut reply);
     // Whoever asked may have gone away.
     let _ = reply.send(&mut stream);
@@ -551,6 +572,49 @@ fn another_server_that_a_redirect_leads_to_is_named_and_not_believed() {
         "{error}"
     );
     assert!(!workshop.at("here").exists(), "nothing came, and nothing is left");
+}
+
+#[test]
+fn an_index_that_does_not_come_whole_is_refused_and_leaves_nothing() {
+    let workshop = Workshop::with("tiny", 1);
+    let cases: [(&str, fn(&mut Reply)); 5] = [
+        ("404", |r| *r = Reply::status(404)),
+        ("a web page", |r| r.set("Content-Type", "text/html")),
+        ("cut off", |r| r.cut = Some(10)),
+        ("cut off, unannounced", |r| {
+            r.body.truncate(100);
+            r.headers.clear();
+        }),
+        ("endless", |r| {
+            r.body = vec![b' '; 5 << 20];
+            r.headers.clear();
+        }),
+    ];
+    for (what, mischief) in cases {
+        workshop.host.misbehave(move |asked, _, reply| {
+            if asked.file == "index.json" {
+                mischief(reply);
+            }
+        });
+        let error = workshop.fetch(&["c0"]).unwrap_err();
+        assert!(matches!(error, Error::Download { .. } | Error::Pack { .. }), "{what}: {error}");
+        assert!(error.to_string().contains("index.json") && !workshop.at("here").exists(), "{what}: {error}");
+    }
+}
+
+#[test]
+fn no_more_files_come_at_once_than_the_server_can_be_asked_for() {
+    let workshop = Workshop::with("tiny", 20);
+    let at_once = Arc::new(Mutex::new((0, 0)));
+    let seen = Arc::clone(&at_once);
+    *workshop.host.around.lock().unwrap() = Box::new(move |begins| {
+        let (now, most) = &mut *seen.lock().unwrap();
+        *now = if begins { *now + 1 } else { *now - 1 };
+        *most = (*most).max(*now);
+    });
+    workshop.fetch(&[]).unwrap();
+    let most = at_once.lock().unwrap().1;
+    assert!((2..=PARALLEL).contains(&most), "{most} at once");
 }
 
 #[test]
