@@ -577,7 +577,8 @@ fn another_server_that_a_redirect_leads_to_is_named_and_not_believed() {
 #[test]
 fn an_index_that_does_not_come_whole_is_refused_and_leaves_nothing() {
     let workshop = Workshop::with("tiny", 1);
-    let cases: [(&str, fn(&mut Reply)); 5] = [
+    type Case = (&'static str, fn(&mut Reply));
+    let cases: [Case; 5] = [
         ("404", |r| *r = Reply::status(404)),
         ("a web page", |r| r.set("Content-Type", "text/html")),
         ("cut off", |r| r.cut = Some(10)),
