@@ -17,7 +17,17 @@ pub fn run(args: &GalleryArgs) -> Result<(), Error> {
     let folder = match &args.change {
         GalleryChange::Add { gallery, .. } | GalleryChange::Remove { gallery, .. } => gallery,
     };
-    let Gallery { folder, mut index, .. } = Gallery::open(folder)?;
+    let gallery = Gallery::open(folder)?;
+    if let Some(missing) = gallery.missing() {
+        return Err(Error::Refused {
+            what: format!(
+                "{} was fetched without {missing}, which the change would remove",
+                folder.display()
+            ),
+            help: "fetch it with --all-classes first".to_owned(),
+        });
+    }
+    let Gallery { folder, mut index, .. } = gallery;
     let signing = Signing::new(&args.signing, &folder)?;
     match &args.change {
         GalleryChange::Add { packs, .. } => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tailor_packs::download::Problem;
 use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
@@ -78,6 +79,16 @@ pub enum Error {
     /// A run that is to be resumed as another model.
     #[error("the run in {} was begun with another model than the one asked for", .0.display())]
     OtherModel(PathBuf),
+    /// A server does not give a file of a gallery.
+    #[error("{url}: {}", said(problem, cause.as_deref()))]
+    Download {
+        /// The file's address.
+        url: String,
+        /// What is wrong.
+        problem: Problem,
+        /// What the system said when a connection failed last.
+        cause: Option<String>,
+    },
     /// `verify` found problems, each printed already.
     #[error("{problems} of {files} files are not as they should be")]
     Unsound {
@@ -117,6 +128,7 @@ impl Error {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"
             }
             Self::OtherModel(_) => "leave out --preset and --config to resume, or choose another --out",
+            Self::Download { .. } => "what arrived is kept: the same command goes on from there",
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",
             Self::Serve { .. } => "choose another port, or --port 0 for any that is free",
             Self::Refused { help, .. } => return Some(help.clone()).filter(|help| !help.is_empty()),
@@ -138,4 +150,13 @@ impl Error {
         let path = path.to_owned();
         move |source| Self::Pack { path, source }
     }
+}
+
+/// A problem in words for the command line, where no browser stands between.
+fn said(problem: &Problem, cause: Option<&str>) -> String {
+    let words = match problem {
+        Problem::Unreachable => "the server cannot be reached".to_owned(),
+        problem => problem.to_string(),
+    };
+    cause.map_or(words.clone(), |cause| format!("{words}: {cause}"))
 }

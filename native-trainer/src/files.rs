@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::error::Error;
+
 /// A file or folder that could not be written. Nothing half-written is left behind.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
@@ -17,7 +19,8 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// For `map_err`: a file or folder at `path` that could not be written.
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self { path, source }
     }
@@ -126,6 +129,34 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
     std::fs::create_dir_all(path).map_err(WriteError::at(path))
 }
 
+/// Keeps a second program out of `folder` for as long as the file is held open; `doing` is what the first one
+/// is at.
+///
+/// # Errors
+/// [`Error::Refused`] when another program is there, [`Error::Write`] when the folder cannot be written.
+pub(crate) fn lock(folder: &Path, doing: &str) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(WriteError::at(&path))?;
+    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(Error::Refused {
+            what: format!("another program is {doing} in {}", folder.display()),
+            help: "wait for it, stop it, or choose another --out".to_owned(),
+        });
+    }
+    Ok(file)
+}
+
+/// Gives `file`, which is open and called `from`, its final name `to`, in place of what had it before.
+///
+/// # Errors
+/// [`WriteError`] names `to`.
+pub(crate) fn give_name(file: &File, from: &Path, to: &Path) -> Result<(), WriteError> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let named = OnDisk.sync(file).and_then(|()| std::fs::rename(from, to));
+    named.and_then(|()| OnDisk.sync_folder(folder)).map_err(WriteError::at(to))
+}
+
 /// Removes the unfinished files of a program that was killed in `folder`. Those of one that is still at
 /// work must not lie there.
 pub fn remove_leftovers(folder: &Path) {
@@ -137,6 +168,8 @@ pub fn remove_leftovers(folder: &Path) {
     paths.for_each(|path| std::fs::remove_file(path).unwrap_or_default());
 }
 
+/// Locked by whoever works in a folder; it says nothing and stays.
+pub(crate) const LOCK: &str = ".lock";
 const PREFIX: &str = ".tailor-";
 const SUFFIX: &str = ".part";
 

@@ -8,16 +8,25 @@ use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, Verdict, limits, trust};
 
 use crate::error::Error;
+use crate::fetch::Origin;
 
 /// A folder with an index; every file in it is checked against the index when it is read.
 #[derive(Clone, Debug)]
 pub struct Gallery {
     /// Where it lies.
     pub folder: PathBuf,
-    /// What it holds.
+    /// What it holds, the classes of every shard included, but no class whose pack was not fetched.
     pub index: Index,
+    /// The index as it was published.
+    pub published: Index,
     /// The key that signed the index; none for an unsigned gallery. Nobody has vouched for the key yet.
     pub key: Option<PublicKey>,
+    /// Where `tailor fetch` had it from; none for a gallery that was made here.
+    pub origin: Option<Origin>,
+    /// Classes whose packs were not fetched.
+    pub absent: Vec<ClassEntry>,
+    /// How many shards were not fetched, with the classes in them.
+    pub absent_shards: usize,
 }
 
 impl Gallery {
@@ -39,19 +48,70 @@ impl Gallery {
         let verdict = trust::check(None, None, &json, signature(&folder)?.as_deref(), 0);
         let (Verdict::Signed(checked) | Verdict::Unsigned(checked) | Verdict::FirstUse { checked, .. }) =
             verdict.map_err(Error::pack(&file))?;
-        let mut gallery = Self { folder, index: checked.index, key: checked.trust.key };
-        let shards = gallery.index.shards.iter().map(|entry| Ok(gallery.read(entry)?.1));
-        let shards = shards.collect::<Result<Vec<_>, Error>>()?;
-        gallery.index = gallery.index.whole(&shards).map_err(Error::pack(&file))?;
+        let mut gallery = Self {
+            origin: Origin::read(&folder)?,
+            folder,
+            index: checked.index.clone(),
+            published: checked.index,
+            key: checked.trust.key,
+            absent: Vec::new(),
+            absent_shards: 0,
+        };
+        (gallery.index.shards, gallery.index.names) = (Vec::new(), None);
+        for (number, entry) in gallery.published.shards.iter().enumerate() {
+            if gallery.origin.is_some() && !gallery.holds(entry) {
+                gallery.absent_shards += 1;
+                continue;
+            }
+            let (path, bytes) = gallery.read(entry)?;
+            let classes = gallery.published.read_shard(number, &bytes).map_err(Error::pack(&path))?;
+            gallery.index.classes.extend(classes);
+        }
+        if gallery.origin.is_some() {
+            let classes = std::mem::take(&mut gallery.index.classes);
+            (gallery.index.classes, gallery.absent) =
+                classes.into_iter().partition(|class| gallery.holds(&class.file));
+        }
         Ok(gallery)
+    }
+
+    /// Whether a file of the gallery is here.
+    pub(crate) fn holds(&self, entry: &FileEntry) -> bool {
+        self.folder.join(&entry.path).exists()
+    }
+
+    /// What was not fetched, in words.
+    pub fn missing(&self) -> Option<String> {
+        const NAMED: usize = 8;
+        let mut words: Vec<String> = self.absent.iter().take(NAMED).map(|c| label(&c.id, &c.name)).collect();
+        if self.absent.len() > NAMED {
+            words.push(format!("… ({} in all)", self.absent.len()));
+        }
+        if self.absent_shards > 0 {
+            let all = self.published.shards.len();
+            words.push(format!("the classes of {} of {all} shards", self.absent_shards));
+        }
+        Some(words.join(", ")).filter(|words| !words.is_empty())
     }
 
     /// The class whose id, or else whose name, is `asked`.
     ///
     /// # Errors
-    /// [`Error::UnknownClass`] with some that are there.
+    /// [`Error::UnknownClass`] with some that are there; [`Error::Refused`] for one that was not fetched.
     pub fn class(&self, asked: &str) -> Result<&ClassEntry, Error> {
-        class(&self.index, asked)
+        class(&self.index, asked).map_err(|unknown| match &self.origin {
+            Some(origin)
+                if self.absent_shards > 0 || self.absent.iter().any(|c| c.id == asked || c.name == asked) =>
+            {
+                let folder = self.folder.display().to_string();
+                let command = ["tailor", "fetch", &origin.url, "--class", asked, "--out", &folder];
+                Error::Refused {
+                    what: format!("class {asked:?} was not fetched into {folder}"),
+                    help: shlex::try_join(command).unwrap_or_default(),
+                }
+            }
+            _ => unknown,
+        })
     }
 
     /// The learngene, verified.
@@ -87,10 +147,10 @@ impl Gallery {
 /// [`Error::UnknownClass`] with some that are there.
 pub(crate) fn class<'a>(index: &'a Index, asked: &str) -> Result<&'a ClassEntry, Error> {
     let found = index.class(asked).or_else(|| index.classes.iter().find(|class| class.name == asked));
-    found.ok_or_else(|| Error::UnknownClass {
-        asked: asked.to_owned(),
-        gallery: index.id.clone(),
-        known: alike(&index.classes, asked),
+    found.ok_or_else(|| {
+        let names: Vec<_> = index.classes.iter().map(|c| (c.id.clone(), c.name.clone())).collect();
+        let (gallery, known) = (index.id.clone(), alike(&names, asked));
+        Error::UnknownClass { asked: asked.to_owned(), gallery, known }
     })
 }
 
@@ -108,17 +168,20 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Some classes to offer instead of `asked`: those that share its beginning, else the first.
-fn alike(classes: &[ClassEntry], asked: &str) -> String {
+/// A class's name and id.
+fn label(id: &str, name: &str) -> String {
+    if id == name { id.to_owned() } else { format!("{name} ({id})") }
+}
+
+/// Some classes to offer instead of `asked`, out of ids and names: those that share its beginning, else the first.
+pub(crate) fn alike(classes: &[(String, String)], asked: &str) -> String {
     const OFFERED: usize = 8;
-    let label = |class: &ClassEntry| {
-        if class.id == class.name { class.id.clone() } else { format!("{} ({})", class.name, class.id) }
-    };
     let asked = asked.to_lowercase();
-    let near = |class: &&ClassEntry| {
-        let (id, name) = (class.id.as_str(), class.name.to_lowercase());
+    let near = |(id, name): &&(String, String)| {
+        let name = name.to_lowercase();
         !asked.is_empty() && (id.contains(&asked) || name.contains(&asked) || asked.contains(&name))
     };
+    let label = |(id, name): &(String, String)| label(id, name);
     let mut offered: Vec<String> = classes.iter().filter(near).take(OFFERED).map(label).collect();
     if offered.is_empty() {
         offered = classes.iter().take(OFFERED).map(label).collect();

@@ -1,4 +1,4 @@
-//! What runs on the trainer's machine: data, training, publishing, native sampling, local serving.
+//! What runs on the trainer's machine: data, training, publishing, fetching, native sampling, local serving.
 //!
 //! The binary `tailor` is a thin layer over this library: [`cli`] says what it accepts, and each
 //! command is one module with a `run` function.
@@ -11,6 +11,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod evaluate;
+pub mod fetch;
 pub mod files;
 pub mod gallery;
 pub mod grid;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
 use tailor_trainer::{
-    bench, curate, evaluate, inspect, manual, publish, report, sample, serve, sign, train, train_tailor,
-    verify,
+    bench, curate, evaluate, fetch, inspect, manual, publish, report, sample, serve, sign, train,
+    train_tailor, verify,
 };
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Sample(args) => sample::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
     };

@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
-use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::index::{INDEX_FILE, INDEX_VERSION, SIGNATURE_FILE};
 use tailor_packs::{Index, PublicKey, limits, signature};
 
 use crate::cli::{KeygenArgs, SigningFlags, json, print};
 use crate::error::Error;
 use crate::files::{WriteError, write_atomic};
 use crate::gallery::read_limited;
+
+/// Classes up to which an index holds all of them: some 60 kB.
+const UNSHARDED: usize = 200;
+/// Classes that the index of a larger gallery holds itself: what a page shows before anybody searches.
+const SHOWN_FIRST: usize = 48;
 
 /// Where a password comes from when nobody is there to be asked.
 const PASSWORD: &str = "TAILOR_KEY_PASSWORD";
@@ -187,18 +192,30 @@ impl Signing {
         Ok(Self { signer, next_key, expires })
     }
 
-    /// Writes the index to the gallery in `folder`, and its signature just before. Between the two a reader
-    /// finds a signature that does not fit and tries again.
+    /// Writes the index, which holds every class, to the gallery in `folder`, and its signature just before.
+    /// Between the two a reader finds a signature that does not fit and tries again. Of a large gallery most
+    /// classes go to shards, which are written first.
     ///
     /// # Errors
     /// [`Error::Pack`] for an index that no reader would take, [`Error::Write`] names the file.
     pub fn write(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
         let path = folder.join(INDEX_FILE);
+        // One that was read in an older format gets what only the newest has.
+        index.format = INDEX_VERSION;
         index.key = self.signer.as_ref().map(|signer| signer.public);
         // What is not asked for anew stays; the key that signs now is no longer the next one.
         index.next_key = self.next_key.or(index.next_key).filter(|next| Some(*next) != index.key);
         index.expires = self.expires.or(index.expires);
-        let json = index.to_json().map_err(Error::pack(&path))?;
+        let whole = index.clone();
+        let (published, files) = match index.classes.len() {
+            0..=UNSHARDED => (whole, Vec::new()),
+            _ => whole.sharded(SHOWN_FIRST).map_err(Error::pack(&path))?,
+        };
+        let json = published.to_json().map_err(Error::pack(&path))?;
+        // Named by their content: those of the index that is there now stay for its readers.
+        for file in &files {
+            write_atomic(&folder.join(&file.entry.path), &file.bytes)?;
+        }
         if let Some(signer) = &self.signer {
             let signature = signer.sign(index, &json)?;
             // What a reader would refuse is not published.

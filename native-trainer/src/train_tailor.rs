@@ -13,12 +13,12 @@ use crate::cli::{self, Recipe, TrainTailorArgs, Training};
 use crate::data::{Options, names};
 use crate::device;
 use crate::error::Error;
-use crate::files::{create_folder, write_atomic};
+use crate::files::{create_folder, lock, write_atomic};
 use crate::gallery::{Gallery, read_limited};
 use crate::publish::{Previews, advice, card, tailor_tensors};
 use crate::train::bank::{Learned, TailorBank};
 use crate::train::trainer::Trainer;
-use crate::train::{Run, leave, lock, open_data};
+use crate::train::{Run, leave, open_data};
 
 /// Images below which a class is hard to learn.
 const FEW: usize = 20;
@@ -59,7 +59,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     let config = learngene.manifest.config.clone();
     let class = class(&args.class)?;
     create_folder(run)?;
-    let _lock = lock(run)?;
+    let _lock = lock(run, "training")?;
     checkpoint::tidy(run);
 
     let stored = checkpoint::latest(run)?;

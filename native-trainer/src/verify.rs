@@ -1,7 +1,9 @@
 //! `tailor verify`: whether a pack, or every file of a gallery, is what it should be.
 
+use std::collections::BTreeSet;
+
 use tailor_packs::index::INDEX_FILE;
-use tailor_packs::{ClassEntry, limits, read_any, trust};
+use tailor_packs::{ClassEntry, FileEntry, limits, read_any, trust};
 
 use crate::cli::{VerifyArgs, json, print};
 use crate::error::Error;
@@ -22,12 +24,15 @@ pub struct Verdict {
 /// # Errors
 /// [`Error::Unsound`] when there was a problem, or what keeps the gallery from being opened at all.
 pub fn run(args: &VerifyArgs) -> Result<(), Error> {
+    let mut missing = None;
     let (verdict, well) = match args.path.is_dir() {
         true => {
             let gallery = Gallery::open(&args.path)?;
             let signed = signed(&gallery, args.public_key.as_deref())?;
             let verdict = verify_gallery(&gallery);
-            let well = format!("sound: {} files, {signed}\n", verdict.files);
+            missing = gallery.missing();
+            let note = missing.as_ref().map_or(String::new(), |missing| format!("; not fetched: {missing}"));
+            let well = format!("sound: {} files, {signed}{note}\n", verdict.files);
             (verdict, well)
         }
         false => {
@@ -41,7 +46,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Error> {
     let Verdict { files, problems } = verdict;
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     if args.json {
-        print(&json(&serde_json::json!({ "files": files, "problems": lines })))?;
+        print(&json(&serde_json::json!({ "files": files, "problems": lines, "not_fetched": missing })))?;
     } else if lines.is_empty() {
         print(&well)?;
     } else {
@@ -61,6 +66,9 @@ fn signed(gallery: &Gallery, public_key: Option<&str>) -> Result<String, Error> 
         let stale = gallery.index.check_fresh(now(), None).err();
         let stale = stale.map_or(String::new(), |error| format!("; {error}"));
         return Ok(match gallery.key {
+            Some(key) if gallery.origin.as_ref().is_some_and(|origin| origin.trust.key == Some(key)) => {
+                format!("signed by key {}, trusted when it was fetched{stale}", key.id())
+            }
             Some(key) => format!(
                 "signed by key {} ({}), for which nobody has vouched: pass --public-key{stale}",
                 key.id(),
@@ -79,11 +87,36 @@ fn signed(gallery: &Gallery, public_key: Option<&str>) -> Result<String, Error> 
 /// Checks every file of a gallery: its digests in the index, its contents, that it is of the class and model
 /// that the index says, and that each tailor fits the learngene.
 pub fn verify_gallery(gallery: &Gallery) -> Verdict {
-    let mut verdict = Verdict { files: gallery.index.files().count() + 1, problems: Vec::new() };
+    let published = &gallery.published;
+    // The shards were checked when the gallery was opened; equal ones are one file.
+    let held = |entry: &&FileEntry| gallery.origin.is_none() || gallery.holds(entry);
+    let shards: BTreeSet<_> = published.shards.iter().filter(held).map(|entry| &entry.path).collect();
+    let names = published.names.as_ref().filter(held);
+    let files = gallery.index.files().count() + shards.len() + usize::from(names.is_some()) + 1;
+    let mut verdict = Verdict { files, problems: Vec::new() };
+    verdict.problems.extend(names.and_then(|entry| check_names(gallery, entry).err()));
     verdict.problems.extend(gallery.learngene().err());
     let checks = gallery.index.classes.iter().map(|class| check(gallery, class));
     verdict.problems.extend(checks.filter_map(Result::err));
     verdict
+}
+
+/// Checks that the file to search in has just the gallery's classes.
+fn check_names(gallery: &Gallery, entry: &FileEntry) -> Result<(), Error> {
+    let path = gallery.folder.join(&entry.path);
+    let bytes = read_limited(&path, entry.size)?;
+    let names = gallery.published.read_names(&bytes).map_err(Error::pack(&path))?;
+    let listed: BTreeSet<_> = names.iter().map(|(id, name)| (id, name)).collect();
+    let classes = gallery.index.classes.iter().chain(&gallery.absent);
+    let classes: BTreeSet<_> = classes.map(|class| (&class.id, &class.name)).collect();
+    // What stands in a shard that is not here cannot be compared.
+    match listed == classes || gallery.absent_shards > 0 && listed.is_superset(&classes) {
+        true => Ok(()),
+        false => Err(Error::Refused {
+            what: format!("{}: its classes are not those of the gallery", path.display()),
+            help: "publish the gallery again".to_owned(),
+        }),
+    }
 }
 
 fn check(gallery: &Gallery, class: &ClassEntry) -> Result<(), Error> {

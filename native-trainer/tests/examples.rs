@@ -92,6 +92,11 @@ fn every_example_of_the_help_works_when_pasted() {
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
             "evaluate" => line.replace("--per-class 100", "--per-class 20"),
             "bench" => format!("{line} --steps 1 --batch-size 2"),
+            "fetch" => {
+                let gallery = line.split("example.org/").nth(1).unwrap().split(' ').next().unwrap();
+                let line = line.replace("https://example.org", "http://127.0.0.1:8473");
+                format!("tailor serve {gallery} --port 8473 & {line}; kill -INT $!; wait $!")
+            }
             // It serves until somebody ends it.
             "serve" => format!("{line} & sleep 1; kill -INT $!; wait $!"),
             _ => line,
@@ -117,7 +122,7 @@ fn every_example_of_the_help_works_when_pasted() {
         paste("tailor gallery add galleries/letters alpha.tailor greek-small-xi.tailor");
     }
     for command in
-        ["sample", "inspect", "verify", "serve", "bench", "evaluate", "report", "completions", "man"]
+        ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report", "completions", "man"]
     {
         run(&format!("tailor {command}"));
     }

@@ -103,6 +103,17 @@ fn a_key_hands_over_to_the_next_and_an_old_index_expires() {
 }
 
 #[test]
+fn a_gallery_in_the_first_format_can_be_signed() {
+    let workshop = Workshop::new();
+    workshop.done(PUBLISH);
+    let path = workshop.at("gallery/index.json");
+    let index = fs::read_to_string(&path).unwrap();
+    fs::write(&path, index.replace("\"format\": 2", "\"format\": 1")).unwrap();
+    workshop.done("gallery remove gallery b --key one.key");
+    workshop.done("verify gallery --public-key one.pub");
+}
+
+#[test]
 fn keys_are_never_overwritten_and_a_wrong_password_is_refused() {
     let workshop = Workshop::new();
     assert!(workshop.refused("keygen one --no-password").contains("is there already"));

@@ -32,6 +32,7 @@ fn the_help_of_every_command() {
         "gallery remove",
         "keygen",
         "verify",
+        "fetch",
         "serve",
         "bench",
         "evaluate",
@@ -78,6 +79,8 @@ fn refusals_name_what_is_wrong_and_what_to_do() {
         "verify ../web/galleries/letters --public-key RWabc",
         "verify ../web/galleries/letters --public-key RWTx5Zr1tiHQLFNaYIHMjjPjTfWQpyBqI5l1d5F3TvIXg5ySfh7sy1Nv",
         "report absent",
+        "fetch example.org/letters --all-classes",
+        "fetch https://example.org/letters",
         "bench --preset letters --device cpu --precision bf16",
     ];
     expect_file!["snapshots/refusals.txt"].assert_eq(&lines.map(tailor).concat());

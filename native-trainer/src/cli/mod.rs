@@ -52,6 +52,8 @@ pub enum Command {
     Keygen(KeygenArgs),
     /// Check a file, or every file of a gallery against its index
     Verify(VerifyArgs),
+    /// Download a gallery, or some of its classes, and verify every byte
+    Fetch(FetchArgs),
     /// Serve the studio and a gallery to a browser on this machine
     Serve(ServeArgs),
     /// Measure how fast a model trains here
@@ -447,6 +449,41 @@ pub struct VerifyArgs {
     /// Key that must have signed the gallery: the line that begins with RW, or a .pub file
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<String>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tailor fetch`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor fetch https://example.org/galleries/letters --class A --class B --out fetched/letters
+  tailor fetch https://example.org/galleries/signed --all-classes --public-key mine.pub
+
+The folder is then a gallery of just these classes: the index and its signature are the published ones, byte for \
+byte, `tailor verify` says which classes are not here, and to fetch more into it keeps those that are. It \
+remembers whom it trusts: an older index, another key, or none, is refused from then on. What arrived \
+before Ctrl-C is not fetched again.")]
+pub struct FetchArgs {
+    /// Address of the gallery, the folder of its index.json
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Class by id or name; repeat for several
+    #[arg(long = "class", value_name = "NAME", required_unless_present = "all_classes")]
+    pub classes: Vec<String>,
+    /// Every class of the gallery
+    #[arg(long, conflicts_with = "classes")]
+    pub all_classes: bool,
+    /// Folder for the gallery [default: the last part of the address]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Key that must have signed the gallery: the line that begins with RW, or a .pub file
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Option<String>,
+    /// Trust the key that signs a gallery not fetched before: its fingerprint, or yes for any [default: ask]
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub trust: Option<String>,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

@@ -7,7 +7,6 @@ pub mod loader;
 pub mod processor;
 pub mod trainer;
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,15 +21,12 @@ use crate::checkpoint::{self, ClassName, Header, Losses};
 use crate::cli::{self, Recipe, RunningFlags, TrainArgs, Training};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::files::{OnDisk, create_folder};
+use crate::files::{LOCK, OnDisk, create_folder, lock};
 use crate::grid::save_grid;
 use crate::metrics::{Metrics, Writer};
 use crate::{device, publish, report, sample};
 use loader::Draws;
 use trainer::{StepSettings, Trainer};
-
-/// The file that keeps a second program out of a run's folder.
-const LOCK: &str = ".lock";
 
 /// Time between two lines on a terminal that is none, such as a log file.
 const LINE_EVERY: Duration = Duration::from_secs(60);
@@ -57,7 +53,7 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     outside(&args.data, &args.out)?;
     let device = device::open(args.running.device.device)?;
     create_folder(&args.out)?;
-    let _lock = lock(&args.out)?;
+    let _lock = lock(&args.out, "training")?;
     let begun = !checkpoint::list(&args.out)?.is_empty();
     if begun && !args.resume {
         return Err(Error::Refused {
@@ -325,20 +321,6 @@ impl Watch {
         self.bar.set_message(message);
         self.smooth.set((loss, if due { Instant::now() } else { line }));
     }
-}
-
-/// Keeps a second program out of a run's folder for as long as the file is held open.
-pub(crate) fn lock(run: &Path) -> Result<File, Error> {
-    let path = run.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| Error::Write(crate::files::WriteError { path, source }))?;
-    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Err(Error::Refused {
-            what: format!("another program is training in {}", run.display()),
-            help: "wait for it, stop it, or choose another --out".to_owned(),
-        });
-    }
-    Ok(file)
 }
 
 /// Up to `n` of `0..len`, evenly spread.

@@ -1,0 +1,493 @@
+//! `tailor fetch`: a gallery, or some of its classes, from a server into a folder.
+//!
+//! ```text
+//! index.json, index.json.minisig   as published, byte for byte; written last
+//! letters-….learngene, a-….tailor  what was asked for, and the shards that it takes to know it
+//! NAME.part                        a file on its way: chunk n begins at n MiB, and is verified
+//! .tailor-fetch.json               where it is from, and who is trusted to sign it
+//! ```
+//!
+//! What to ask for and what to think of the answer is decided in [`tailor_packs::download`], and whom to trust
+//! in [`trust::check`], as in the browser. Here are only the connections, the threads and the files.
+
+mod transfer;
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::HumanBytes;
+use serde::{Deserialize, Serialize};
+use tailor_packs::download::{PARALLEL, Problem};
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
+use tailor_packs::manifest::is_id;
+use tailor_packs::{ClassEntry, FileEntry, Index, PackError, PublicKey, Trust, Verdict, limits, trust};
+use ureq::http::Uri;
+
+pub use transfer::Pace;
+
+use crate::cli::{FetchArgs, json, print};
+use crate::error::Error;
+use crate::files::{WriteError, create_folder, lock, write_atomic};
+use crate::gallery::{Gallery, class, read_limited};
+use crate::sign::{now, public_key};
+use crate::train::leave;
+use transfer::{Client, Part};
+
+/// What a folder remembers of the gallery that was fetched into it. Its presence says that classes may be
+/// missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The gallery's address, with its last slash.
+    pub url: String,
+    /// Who is trusted to sign it.
+    pub trust: Trust,
+}
+
+impl Origin {
+    const FILE: &str = ".tailor-fetch.json";
+    /// A gallery's id, its address and three keys are less.
+    const LIMIT: u64 = 64 << 10;
+
+    /// What the folder remembers, if anything was fetched into it.
+    ///
+    /// # Errors
+    /// [`Error::Read`]; [`Error::Refused`] for a file that cannot be understood, rather than to trust anew.
+    pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = folder.join(Self::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_limited(&path, Self::LIMIT)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Refused {
+            what: format!("{}: {error}", path.display()),
+            help: "remove it, and the gallery's key must be trusted anew".to_owned(),
+        })
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        Ok(write_atomic(&folder.join(Self::FILE), json(self).as_bytes())?)
+    }
+}
+
+/// What was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The folder, now a gallery.
+    pub folder: PathBuf,
+    /// The gallery's id.
+    pub id: String,
+    /// The version of its index.
+    pub version: u64,
+    /// Id of the key that signed it; none for an unsigned gallery.
+    pub key: Option<String>,
+    /// Ids of the classes that are here now.
+    pub classes: Vec<String>,
+    /// Files that came, and those that were here already; the index is neither.
+    pub fetched: usize,
+    /// See [`Outcome::fetched`].
+    pub kept: usize,
+    /// Bytes that came over the network.
+    pub bytes: u64,
+}
+
+/// Runs `tailor fetch`.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn run(args: &FetchArgs) -> Result<(), Error> {
+    let outcome = fetch(args, Pace::default())?;
+    if args.json {
+        return print(&json(&outcome));
+    }
+    let signed = outcome.key.as_ref().map_or("unsigned".to_owned(), |key| format!("signed by key {key}"));
+    print(&format!(
+        "{} version {}, {signed}: {} classes in {}; {} files came, {}, and {} were here\n",
+        outcome.id,
+        outcome.version,
+        outcome.classes.len(),
+        outcome.folder.display(),
+        outcome.fetched,
+        HumanBytes(outcome.bytes),
+        outcome.kept,
+    ))
+}
+
+/// Fetches what `args` ask for. The index is written last, so until then the folder is the gallery that it was.
+///
+/// # Errors
+/// [`Error::Download`] for what a server does; [`Error::Pack`] for an index that is not to be trusted or a file
+/// that is not what it should be; [`Error::UnknownClass`]; [`Error::Refused`] when nobody vouches for the
+/// key, or the folder holds another gallery; anything wrong with the disk.
+pub fn fetch(args: &FetchArgs, pace: Pace) -> Result<Outcome, Error> {
+    let url = address(&args.url)?;
+    let folder = args.out.clone().map_or_else(|| default_folder(&url), Ok)?;
+    let fresh = !folder.exists();
+    let origin = Origin::read(&folder)?;
+    // An index chooses the names of its files: none of them may be somebody's own file.
+    if origin.is_none() && !fresh && !is_empty(&folder)? {
+        return Err(Error::Refused {
+            what: format!("{} is not empty, and nothing was fetched into it before", folder.display()),
+            help: "choose another folder with --out".to_owned(),
+        });
+    }
+    create_folder(&folder)?;
+    let _lock = lock(&folder, "fetching")?;
+    let client = Client::new(url, pace);
+    let fetcher = Fetcher { client, folder, fetched: AtomicUsize::new(0), kept: AtomicUsize::new(0) };
+    let outcome = fetcher.run(args, origin).inspect_err(|_| leave(&fetcher.folder, fresh));
+    fetcher.client.bar.finish_and_clear();
+    outcome
+}
+
+/// Whether the folder holds nothing but hidden files, which is how no file of a gallery is called.
+fn is_empty(folder: &Path) -> Result<bool, Error> {
+    let mut entries = std::fs::read_dir(folder).map_err(Error::read(folder))?;
+    Ok(!entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with('.'))))
+}
+
+/// The gallery's address with its last slash.
+fn address(asked: &str) -> Result<String, Error> {
+    let folder = asked.strip_suffix(INDEX_FILE).unwrap_or(asked);
+    let web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if asked.contains(['?', '#']) || !folder.parse().is_ok_and(|uri| web(&uri)) {
+        return Err(Error::Refused {
+            what: format!("{asked:?} is no address of a gallery"),
+            help: "name the folder of its index.json, such as https://example.org/galleries/letters/"
+                .to_owned(),
+        });
+    }
+    Ok(if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") })
+}
+
+/// The last part of the address, as of what `git clone` takes.
+fn default_folder(url: &str) -> Result<PathBuf, Error> {
+    let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
+        true => Ok(name.into()),
+        false => Err(Error::Refused {
+            what: format!("{url} does not end in a name for a folder"),
+            help: "name one with --out".to_owned(),
+        }),
+    }
+}
+
+/// An index that is trusted, as it came.
+struct Published {
+    json: Vec<u8>,
+    minisig: Option<Vec<u8>>,
+    index: Index,
+    key: Option<PublicKey>,
+}
+
+struct Fetcher {
+    client: Client,
+    folder: PathBuf,
+    fetched: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Fetcher {
+    fn run(&self, args: &FetchArgs, mut origin: Option<Origin>) -> Result<Outcome, Error> {
+        // A folder that is not in order is put in order.
+        let old = origin.as_ref().and_then(|_| Gallery::open(&self.folder).ok());
+        let before = old.as_ref().map_or(&[][..], |gallery| &gallery.index.classes);
+        let packs = before.iter().map(|class| &class.file);
+        let mut replaced: Vec<_> =
+            old.iter().flat_map(|old| old.published.files()).chain(packs).cloned().collect();
+        let mut published = self.index(args, &mut origin)?;
+        let classes = match self.all(&published.index, args, before) {
+            Err(error @ Error::Download { .. }) if wants_new_index(&error) => {
+                // Published anew meanwhile, perhaps.
+                let newer = self.index(args, &mut origin)?;
+                if newer.json == published.json {
+                    return Err(error);
+                }
+                replaced.extend(published.index.files().cloned());
+                published = newer;
+                self.all(&published.index, args, before)?
+            }
+            classes => classes?,
+        };
+        let path = self.folder.join(SIGNATURE_FILE);
+        match &published.minisig {
+            Some(minisig) => write_atomic(&path, minisig)?,
+            None if path.exists() => std::fs::remove_file(&path).map_err(WriteError::at(&path))?,
+            None => {}
+        }
+        write_atomic(&self.folder.join(INDEX_FILE), &published.json)?;
+        self.remove_replaced(&replaced, &published.index, &classes);
+        Ok(Outcome {
+            folder: self.folder.clone(),
+            id: published.index.id,
+            version: published.index.version,
+            key: published.key.map(|key| key.id()),
+            classes: classes.into_iter().map(|class| class.id).collect(),
+            fetched: self.fetched.load(Ordering::Relaxed),
+            kept: self.kept.load(Ordering::Relaxed),
+            bytes: self.client.bytes.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Removes what an index from before named and the present one does not.
+    fn remove_replaced(&self, named: &[FileEntry], index: &Index, classes: &[ClassEntry]) {
+        let packs = classes.iter().map(|class| &class.file);
+        let wanted: BTreeSet<_> = index.files().chain(packs).map(|file| &file.path).collect();
+        for file in named.iter().filter(|file| !wanted.contains(&file.path)) {
+            // What is not there, or cannot be removed, does no harm.
+            let _ = std::fs::remove_file(self.folder.join(&file.path));
+        }
+    }
+
+    /// The index, once it is trusted; `origin` becomes what to remember, on disk too.
+    fn index(&self, args: &FetchArgs, origin: &mut Option<Origin>) -> Result<Published, Error> {
+        let pinned = args.public_key.as_deref().map(public_key).transpose()?;
+        let kept = origin.as_ref().map(|origin| &origin.trust);
+        let at = PathBuf::from(format!("{}{INDEX_FILE}", self.client.url));
+        let mut again = true;
+        let (json, minisig, verdict) = loop {
+            let json = self.client.small(INDEX_FILE, limits::INDEX)?;
+            // A gallery that is not signed need not have a file that says so.
+            let expected = pinned.is_some()
+                || kept.is_some_and(|kept| kept.root.is_some())
+                || Index::parse(&json).map_err(Error::pack(&at))?.key.is_some();
+            let minisig = match expected.then(|| self.client.small(SIGNATURE_FILE, limits::SIGNATURE)) {
+                Some(Err(Error::Download { problem: Problem::Missing | Problem::Forbidden(_), .. })) => None,
+                minisig => minisig.transpose()?,
+            };
+            match trust::check(pinned.as_ref(), kept, &json, minisig.as_deref(), now()) {
+                // Who came between the signature and the index while both were replaced, tries again.
+                Err(PackError::SignatureInvalid { .. }) if again => {
+                    again = false;
+                    self.client.wait(1, None);
+                }
+                verdict => break (json, minisig, verdict.map_err(Error::pack(&at))?),
+            }
+        };
+        let (first_use, checked) = match verdict {
+            Verdict::FirstUse { key, checked } => (Some(key), checked),
+            Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
+        };
+        self.vouch(args.trust.as_deref(), first_use, &checked.trust)?;
+        if let Some(kept) = kept.filter(|kept| kept.gallery != checked.index.id) {
+            return Err(Error::Refused {
+                what: format!(
+                    "{} holds gallery {:?}, not {:?}",
+                    self.folder.display(),
+                    kept.gallery,
+                    checked.index.id
+                ),
+                help: "choose another folder with --out".to_owned(),
+            });
+        }
+        let key = checked.trust.key;
+        let now = Origin { url: self.client.url.clone(), trust: checked.trust };
+        // Even if nothing else comes, no older one is taken from now on.
+        now.write(&self.folder)?;
+        *origin = Some(now);
+        Ok(Published { json, minisig, index: checked.index, key })
+    }
+
+    /// Refuses a key that nobody vouches for, or another than the one of which `asked` is the fingerprint.
+    fn vouch(&self, asked: Option<&str>, first_use: Option<PublicKey>, trust: &Trust) -> Result<(), Error> {
+        let digits =
+            |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_lowercase();
+        match (asked, first_use) {
+            (Some("yes"), _) | (None, None) => Ok(()),
+            (Some(asked), _) => {
+                let keys = [trust.key, trust.root].into_iter().flatten();
+                let found = trust.key.map_or("nobody".to_owned(), |key| format!("key {}", key.fingerprint()));
+                let mut fingerprints = keys.map(|key| digits(&key.fingerprint()));
+                match fingerprints.any(|fingerprint| fingerprint == digits(asked)) {
+                    true => Ok(()),
+                    false => Err(Error::Refused {
+                        what: format!("{} is signed by {found}, not {asked}", self.client.url),
+                        help: "ask its publisher for the right fingerprint".to_owned(),
+                    }),
+                }
+            }
+            (None, Some(key)) => {
+                let fingerprint = key.fingerprint();
+                let what = format!(
+                    "{} is signed by key {fingerprint}, which nobody has vouched for",
+                    self.client.url
+                );
+                if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+                    eprint!(
+                        "{what}.\nIs this its publisher's fingerprint, and to be trusted from now on? [y/N] "
+                    );
+                    let mut answer = String::new();
+                    // What cannot be read is no yes.
+                    let _ = std::io::stdin().read_line(&mut answer);
+                    if matches!(answer.trim(), "y" | "Y" | "yes") {
+                        return Ok(());
+                    }
+                }
+                Err(Error::Refused {
+                    what,
+                    help: format!(
+                        "compare it with what the publisher says, and pass --trust '{fingerprint}', or --public-key"
+                    ),
+                })
+            }
+        }
+    }
+
+    /// Fetches everything that is asked for, and brings the classes that were here `before` up to date.
+    fn all(&self, index: &Index, args: &FetchArgs, before: &[ClassEntry]) -> Result<Vec<ClassEntry>, Error> {
+        self.client.bar.set_length(index.learngene.size);
+        self.client.bar.set_position(0);
+        let classes = self.choose(index, args, before)?;
+        self.client.bar.inc_length(classes.iter().map(|class| class.file.size).sum());
+        let mut jobs = vec![None];
+        jobs.extend(classes.iter().map(Some));
+        self.side_by_side(&jobs, |class| match class {
+            None => self.file(&index.learngene, |bytes| index.read_learngene(bytes).map(drop)),
+            Some(class) => self.file(&class.file, |bytes| index.read_pack(class, bytes).map(drop)),
+        })?;
+        Ok(classes)
+    }
+
+    /// The classes to have, with as few shards as it takes.
+    fn choose(
+        &self,
+        index: &Index,
+        args: &FetchArgs,
+        before: &[ClassEntry],
+    ) -> Result<Vec<ClassEntry>, Error> {
+        if args.all_classes {
+            let classes = Mutex::new(index.classes.clone());
+            let add = |more| classes.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+            let numbers: Vec<usize> = (0..index.shards.len()).collect();
+            self.side_by_side(&numbers, |number| self.shard(index, *number).map(&add))?;
+            if let Some(names) = &index.names {
+                self.client.bar.inc_length(names.size);
+                self.file(names, |bytes| index.read_names(bytes))?;
+            }
+            return Ok(classes.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        let mut shards = BTreeMap::new();
+        let mut chosen: Vec<ClassEntry> = Vec::new();
+        let mut names = None;
+        for asked in &args.classes {
+            let mut found = self.by_id(index, &mut shards, asked)?;
+            if found.is_none() {
+                found = index.classes.iter().find(|class| class.name == *asked).cloned();
+            }
+            if let (None, Some(entry)) = (&found, &index.names) {
+                let names = match &mut names {
+                    Some(names) => names,
+                    none => none.insert(self.file(entry, |bytes| index.read_names(bytes))?),
+                };
+                found = match names.iter().find(|(_, name)| name == asked) {
+                    Some((id, _)) => self.by_id(index, &mut shards, id)?,
+                    None => None,
+                };
+                if found.is_none() {
+                    let (gallery, known) = (index.id.clone(), crate::gallery::alike(names, asked));
+                    return Err(Error::UnknownClass { asked: asked.clone(), gallery, known });
+                }
+            }
+            chosen.push(found.map_or_else(|| class(index, asked).cloned(), Ok)?);
+        }
+        for class in before {
+            // One that has left the gallery leaves this folder too.
+            chosen.extend(self.by_id(index, &mut shards, &class.id)?);
+        }
+        let mut ids = BTreeSet::new();
+        chosen.retain(|class| ids.insert(class.id.clone()));
+        Ok(chosen)
+    }
+
+    /// The class of this id, which may take one shard.
+    fn by_id(
+        &self,
+        index: &Index,
+        shards: &mut BTreeMap<usize, Vec<ClassEntry>>,
+        id: &str,
+    ) -> Result<Option<ClassEntry>, Error> {
+        if let Some(class) = index.class(id) {
+            return Ok(Some(class.clone()));
+        }
+        let Some((number, _)) = index.shard(id).filter(|_| is_id(id)) else { return Ok(None) };
+        let shard = match shards.entry(number) {
+            Entry::Occupied(shard) => shard.into_mut(),
+            Entry::Vacant(none) => none.insert(self.shard(index, number)?),
+        };
+        Ok(shard.iter().find(|class| class.id == id).cloned())
+    }
+
+    fn shard(&self, index: &Index, number: usize) -> Result<Vec<ClassEntry>, Error> {
+        let Some(entry) = index.shards.get(number) else { return Ok(Vec::new()) };
+        self.client.bar.inc_length(entry.size);
+        self.file(entry, |bytes| index.read_shard(number, bytes))
+    }
+
+    /// `work` on every job, at most [`PARALLEL`] at once; the first error, if there is one.
+    fn side_by_side<T: Sync>(
+        &self,
+        jobs: &[T],
+        work: impl Fn(&T) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let next = AtomicUsize::new(0);
+        let failed = Mutex::new(None);
+        self.client.stopped.store(false, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..PARALLEL.min(jobs.len()) {
+                scope.spawn(|| {
+                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if self.client.stopped.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        if let Err(error) = work(job) {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            self.client.stopped.store(true, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        self.client.stopped.store(false, Ordering::Relaxed);
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Has the file in the folder under its own name, verified, and gives what `read` makes of it. Nothing is
+    /// fetched that is here and right.
+    fn file<T>(
+        &self,
+        entry: &FileEntry,
+        read: impl Fn(&[u8]) -> tailor_packs::Result<T>,
+    ) -> Result<T, Error> {
+        let path = self.folder.join(&entry.path);
+        if path.exists()
+            && let Ok(value) = read(&read_limited(&path, entry.size)?)
+        {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            self.client.bar.inc(entry.size);
+            return Ok(value);
+        }
+        let mut part = Part::open(&path, entry)?;
+        self.client.complete(&mut part)?;
+        // Once more from the disk, as every later reader will find it.
+        match read(&read_limited(&part.path, entry.size)?) {
+            Ok(value) => {
+                part.finish(&path)?;
+                self.fetched.fetch_add(1, Ordering::Relaxed);
+                Ok(value)
+            }
+            Err(source) => {
+                part.remove()?;
+                Err(Error::Pack { path: format!("{}{}", self.client.url, entry.path).into(), source })
+            }
+        }
+    }
+}
+
+fn wants_new_index(error: &Error) -> bool {
+    matches!(error, Error::Download { problem, .. } if problem.wants_new_index())
+}
