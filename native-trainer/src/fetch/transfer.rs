@@ -13,6 +13,7 @@ use tailor_packs::download::{
     Answer, Download, DownloadError, Failure, Problem, Request, STALL, SmallDownload, Step, backoff,
 };
 use ureq::http::{Uri, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, ResponseExt};
 
 use crate::error::Error;
@@ -49,7 +50,9 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(url: String, pace: Pace) -> Self {
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let agent = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects_will_error(false)
             .timeout_resolve(Some(pace.stall))
