@@ -18,7 +18,7 @@ use safetensors::tensor::Dtype;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Named tensors in f32, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,15 +156,18 @@ impl<'a> Scan<'a> {
         let parts = self.specs.iter().map(|spec| {
             let (bytes, after) = rest.split_at(stored_len(spec));
             rest = after;
-            (spec, bytes)
+            // Reserved by one thread: allocators are slower for those that come and go.
+            (spec, bytes, Vec::with_capacity(spec.len()))
         });
-        let (parts, next) = (parts.collect::<Vec<_>>(), AtomicUsize::new(0));
+        let parts = Mutex::new(parts.collect::<Vec<_>>());
         let work = || {
             let mut done = Vec::new();
-            while let Some((spec, bytes)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((*spec, decode(spec, bytes)));
+            loop {
+                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((spec, bytes, mut values)) = part else { return done };
+                decode(spec, bytes, &mut values);
+                done.push((spec, values));
             }
-            done
         };
         let (mine, theirs) = parallel::both(self.data.len(), work, work);
         let mut tensors = Tensors::new();
@@ -175,25 +178,22 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The values that `bytes` hold.
-fn decode(spec: &TensorSpec, bytes: &[u8]) -> Vec<f32> {
-    let mut values = Vec::with_capacity(spec.len());
-    match stored_dtype(spec) {
-        Dtype::F16 => {
-            // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
-            let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
-            for bytes in bytes.chunks(2 * BLOCK) {
-                let count = bytes.len() / 2;
-                for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
-                    *half = f16::from_le_bytes([b[0], b[1]]);
-                }
-                halves[..count].convert_to_f32_slice(&mut singles[..count]);
-                values.extend_from_slice(&singles[..count]);
+/// Adds the values that `bytes` hold.
+fn decode(spec: &TensorSpec, bytes: &[u8], values: &mut Vec<f32>) {
+    if stored_dtype(spec) == Dtype::F16 {
+        // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
+        let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
+        for bytes in bytes.chunks(2 * BLOCK) {
+            let count = bytes.len() / 2;
+            for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                *half = f16::from_le_bytes([b[0], b[1]]);
             }
+            halves[..count].convert_to_f32_slice(&mut singles[..count]);
+            values.extend_from_slice(&singles[..count]);
         }
-        _ => values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+    } else {
+        values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
     }
-    values
 }
 
 /// Values that are converted, or looked at, in one go.
