@@ -11,11 +11,12 @@ use crate::archive::TENSORS;
 use crate::config::TensorSpec;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
+use crate::lists::few;
 use crate::parallel;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::Dtype;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -389,33 +390,6 @@ impl<'a> Visitor<'_> for Name<'a, '_> {
     fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
         Ok(self.0.remove(name).ok_or_else(|| shorten(name)))
     }
-}
-
-/// A list of at most `most` items. Unlike serde's own lists it reserves nothing for a length it was told.
-pub(crate) fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-    most: usize,
-) -> std::result::Result<Vec<T>, D::Error> {
-    struct Few<T>(usize, std::marker::PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "a list of at most {}", self.0)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(item) = seq.next_element()? {
-                if list.len() == self.0 {
-                    return Err(serde::de::Error::invalid_length(self.0 + 1, &self));
-                }
-                list.push(item);
-            }
-            Ok(list)
-        }
-    }
-    deserializer.deserialize_seq(Few(most, std::marker::PhantomData))
 }
 
 fn shape_error(spec: &TensorSpec, found: Vec<usize>) -> PackError {
