@@ -114,7 +114,7 @@ impl FactoredSet {
 
 impl<'de> Deserialize<'de> for FactoredSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let matrices = crate::tensors::few(deserializer, Matrix::ALL.len())?;
+        let matrices = crate::lists::few(deserializer, Matrix::ALL.len())?;
         Self::new(&matrices).map_err(serde::de::Error::custom)
     }
 }

@@ -7,11 +7,12 @@ use crate::config::ModelConfig;
 use crate::digest::Digest;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
+use crate::lists::{each, few};
 use crate::manifest::{Class, check_id, check_name};
 use crate::pack::{self, Learngene, Tailor};
 use crate::signature::PublicKey;
 use crate::tensors::count;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 
 /// The newest format version of `index.json`, the one that is written.
@@ -22,9 +23,11 @@ pub const INDEX_FILE: &str = "index.json";
 pub const SIGNATURE_FILE: &str = "index.json.minisig";
 
 /// A gallery: one learngene and the tailors that fit it.
+///
+/// `C` are its classes; [`Index::parse`] looks at an index first without keeping those.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Index {
+pub struct Index<C = Vec<ClassEntry>> {
     /// Format version, as it was read; the newest one is written.
     pub format: u16,
     /// Stable id of the gallery, `[a-z0-9_-]{1,64}`.
@@ -51,9 +54,9 @@ pub struct Index {
     /// The learngene file.
     pub learngene: FileEntry,
     /// The classes, each id once; of a large gallery, those to show first.
-    pub classes: Vec<ClassEntry>,
+    pub classes: C,
     /// Where the other classes of a large gallery are, see [`crate::shards`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "few_shards", skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<FileEntry>,
     /// Id and name of every class of a large gallery, to search in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,14 +121,22 @@ struct Written {
     path: String,
     size: u64,
     sha256: Digest,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "few_chunks", skip_serializing_if = "Vec::is_empty")]
     chunks: Vec<Digest>,
+}
+
+fn few_shards<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<FileEntry>, D::Error> {
+    few(deserializer, limits::SHARDS as usize)
+}
+
+fn few_chunks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Digest>, D::Error> {
+    few(deserializer, limits::FILE as usize / limits::CHUNK)
 }
 
 impl From<Written> for FileEntry {
     fn from(Written { path, size, sha256, mut chunks }: Written) -> Self {
         if chunks.is_empty() && size <= limits::CHUNK as u64 {
-            chunks.push(sha256);
+            chunks = vec![sha256];
         }
         Self { path, size, sha256, chunks }
     }
@@ -265,18 +276,7 @@ impl Index {
     /// [`PackError::VersionTooNew`], [`PackError::LimitExceeded`], [`PackError::Config`] or
     /// [`PackError::IndexInvalid`].
     pub fn parse(json: &[u8]) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u16,
-        }
-        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
-        let Version { format: found } = serde_json::from_slice(json).map_err(invalid)?;
-        if found > INDEX_VERSION {
-            return Err(PackError::VersionTooNew { what: INDEX_FILE, found, supported: INDEX_VERSION });
-        }
-        let index: Self = serde_json::from_slice(json).map_err(invalid)?;
-        index.validate()?;
-        Ok(index)
+        Index::look(json)?.read(json)
     }
 
     /// The bytes of `index.json`, in the newest format.
@@ -284,7 +284,9 @@ impl Index {
     /// # Errors
     /// As [`Index::parse`]: what could not be read is not written.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        self.validate()?;
+        let mut seen = Seen::default();
+        self.classes.iter().try_for_each(|class| seen.add(class)).map_err(invalid)?;
+        self.validate(&seen)?;
         let mut json =
             serde_json::to_vec_pretty(&Self { format: INDEX_VERSION, ..self.clone() }).map_err(invalid)?;
         json.push(b'\n');
@@ -333,7 +335,9 @@ impl Index {
         let packs = self.classes.iter().map(|class| &class.file);
         std::iter::once(&self.learngene).chain(packs).chain(&self.shards).chain(&self.names)
     }
+}
 
+impl<C> Index<C> {
     /// Refuses an index past its expiry, or older than the newest version already `seen`; `now` is in
     /// unix seconds.
     ///
@@ -349,7 +353,8 @@ impl Index {
         }
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Refuses an index of these classes in which anything else is wrong.
+    fn validate(&self, classes: &Seen) -> Result<()> {
         if self.format == 0 {
             return Err(invalid("there is no format version 0"));
         }
@@ -370,24 +375,90 @@ impl Index {
         if self.parameters != Parameters::of(&self.config)? {
             return Err(invalid("its parameter counts are not those of its model config"));
         }
-        // Two shards may be one file, when nothing falls to either.
-        let (mut ids, mut paths) =
-            (BTreeSet::new(), self.shards.iter().map(|s| &s.path).collect::<BTreeSet<_>>());
-        for class in &self.classes {
-            class.validate().map_err(invalid)?;
-            if !ids.insert(&class.id) {
-                return Err(invalid(format!("class id {:?} stands there twice", class.id)));
-            }
-        }
         crate::shards::validate(self).map_err(invalid)?;
-        for file in self.files() {
-            file.validate().map_err(invalid)?;
-            if !self.shards.contains(file) && !paths.insert(&file.path) {
-                return Err(invalid(format!("file {} stands there twice", file.path)));
-            }
+        let others = || std::iter::once(&self.learngene).chain(&self.names);
+        others().chain(&self.shards).try_for_each(FileEntry::validate).map_err(invalid)?;
+        // Two shards may be one file, when nothing falls to either.
+        let mut paths: BTreeSet<_> = self.shards.iter().map(|shard| &shard.path).collect();
+        let again = others().map(|file| &file.path).find(|path| !paths.insert(path));
+        match again.or_else(|| paths.into_iter().find(|path| classes.paths.contains(*path))) {
+            Some(path) => Err(invalid(format!("file {path} stands there twice"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Index<Seen> {
+    /// Finds whatever is wrong with `index.json` and keeps none of its classes, so that one that is refused
+    /// takes little memory.
+    pub(crate) fn look(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u16,
+        }
+        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
+        check_texts(json).map_err(invalid)?;
+        let Version { format: found } = serde_json::from_slice(json).map_err(invalid)?;
+        if found > INDEX_VERSION {
+            return Err(PackError::VersionTooNew { what: INDEX_FILE, found, supported: INDEX_VERSION });
+        }
+        let index: Self = serde_json::from_slice(json).map_err(invalid)?;
+        index.validate(&index.classes)?;
+        Ok(index)
+    }
+
+    /// The same index with its classes.
+    pub(crate) fn read(self, json: &[u8]) -> Result<Index> {
+        drop(self);
+        serde_json::from_slice(json).map_err(invalid)
+    }
+}
+
+/// What tells classes apart, of those that were right so far and are not kept.
+#[derive(Default)]
+pub(crate) struct Seen {
+    ids: BTreeSet<String>,
+    paths: BTreeSet<String>,
+}
+
+impl Seen {
+    fn add(&mut self, class: &ClassEntry) -> std::result::Result<(), String> {
+        class.validate()?;
+        if !self.ids.insert(class.id.clone()) {
+            return Err(format!("class id {:?} stands there twice", class.id));
+        }
+        if !self.paths.insert(class.file.path.clone()) {
+            return Err(format!("file {} stands there twice", class.file.path));
         }
         Ok(())
     }
+}
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut seen = Self::default();
+        each(deserializer, |class| seen.add(&class))?;
+        Ok(seen)
+    }
+}
+
+/// Refuses JSON with a longer text than a gallery can have, before it is copied or an error repeats it.
+pub(crate) fn check_texts(json: &[u8]) -> std::result::Result<(), String> {
+    // A name with an escape for each byte.
+    const LONGEST: u64 = 6 * limits::NAME;
+    let (mut inside, mut length, mut bytes) = (false, 0, json.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => (inside, length) = (!inside, 0),
+            // What is escaped ends no text.
+            b'\\' => length += 1 + u64::from(bytes.next().is_some()),
+            _ => length += 1,
+        }
+        if inside && length > LONGEST {
+            return Err(format!("a text has more than {LONGEST} bytes"));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn invalid(reason: impl ToString) -> PackError {

@@ -55,8 +55,8 @@
 //! # What it promises
 //!
 //! - No input makes it panic, loop or overflow, natively or in WebAssembly.
-//! - A refused pack costs less than 1 MiB of memory and its manifest; a read one, its tensors in `f32` and
-//!   less than a twentieth and 1 MiB more.
+//! - A refused file costs less than 1 MiB of memory and 64 KiB for its manifest; a pack that is read, its
+//!   tensors in `f32` and less than a twentieth and 1 MiB more.
 //! - Through an index each byte is hashed once, beside the other checks where there are threads.
 //! - A format that is older stays readable; a newer one is refused by its number.
 //!
@@ -70,6 +70,7 @@ pub mod download;
 pub mod error;
 pub mod index;
 pub mod limits;
+mod lists;
 pub mod manifest;
 pub mod pack;
 mod parallel;

@@ -5,7 +5,7 @@ use crate::config::ModelConfig;
 use crate::digest::Digest;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
-use crate::tensors::few;
+use crate::lists::few;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The newest format version, the one that is written. Older ones stay readable.

@@ -11,8 +11,9 @@
 
 use crate::digest::Digest;
 use crate::error::{PackError, Result};
-use crate::index::{ClassEntry, FileEntry, Index, invalid};
+use crate::index::{ClassEntry, FileEntry, Index, check_texts, invalid};
 use crate::limits;
+use crate::lists::each;
 use crate::manifest::{check_id, check_name};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -99,18 +100,14 @@ impl Index {
     /// or holds a class twice or one that falls to another shard.
     pub fn read_shard(&self, number: usize, bytes: &[u8]) -> Result<Vec<ClassEntry>> {
         let file = self.shards.get(number).ok_or_else(|| invalid(format!("it has no shard {number}")))?;
-        let classes: Vec<ClassEntry> = read(file, bytes)?;
-        for (at, class) in classes.iter().enumerate() {
-            class.validate().map_err(invalid)?;
-            let in_order = at == 0 || classes[at - 1].id < class.id;
-            if !in_order
-                || shard_of(&class.id, self.shards.len()) != number
-                || self.class(&class.id).is_some()
-            {
-                return Err(invalid(format!("class {:?} has no place in shard {number}", class.id)));
+        read(file, bytes, |before: Option<&ClassEntry>, class| {
+            class.validate()?;
+            let here = shard_of(&class.id, self.shards.len()) == number && self.class(&class.id).is_none();
+            if here && before.is_none_or(|before| before.id < class.id) {
+                return Ok(());
             }
-        }
-        Ok(classes)
+            Err(format!("class {:?} has no place in shard {number}", class.id))
+        })
     }
 
     /// The index of the same gallery with the classes of every shard in it; `shards` are their bytes, in order.
@@ -136,25 +133,36 @@ impl Index {
     /// As [`FileEntry::verify`]; [`PackError::IndexInvalid`] when there is none, or it cannot be read.
     pub fn read_names(&self, bytes: &[u8]) -> Result<Vec<(String, String)>> {
         let file = self.names.as_ref().ok_or_else(|| invalid("it has no file of names"))?;
-        let names: Vec<(String, String)> = read(file, bytes)?;
-        for (at, (id, name)) in names.iter().enumerate() {
-            check_id("class id", id).and_then(|()| check_name("class name", name)).map_err(invalid)?;
-            if at > 0 && names[at - 1].0 >= *id {
-                return Err(invalid(format!("class id {id:?} is out of order")));
-            }
-        }
-        Ok(names)
+        read(file, bytes, |before: Option<&(String, String)>, (id, name)| {
+            check_id("class id", id)?;
+            check_name("class name", name)?;
+            let in_order = before.is_none_or(|before| before.0 < *id);
+            if in_order { Ok(()) } else { Err(format!("class id {id:?} is out of order")) }
+        })
     }
 }
 
-fn read<T: DeserializeOwned>(file: &FileEntry, bytes: &[u8]) -> Result<T> {
+/// Verifies and reads a list; `check` sees each entry with the one before it, while none of them is kept.
+fn read<T: DeserializeOwned>(
+    file: &FileEntry,
+    bytes: &[u8],
+    check: impl Fn(Option<&T>, &T) -> std::result::Result<(), String>,
+) -> Result<Vec<T>> {
     file.verify(bytes)?;
-    serde_json::from_slice(bytes)
-        .map_err(|error| PackError::IndexInvalid { reason: format!("{}: {error}", file.path) })
+    let refused = |reason: String| PackError::IndexInvalid { reason: format!("{}: {reason}", file.path) };
+    check_texts(bytes).map_err(refused)?;
+    let (mut json, mut before) = (serde_json::Deserializer::from_slice(bytes), None);
+    let look = |entry| {
+        check(before.as_ref(), &entry)?;
+        before = Some(entry);
+        Ok(())
+    };
+    let looked = each(&mut json, look).and_then(|()| json.end());
+    looked.and_then(|()| serde_json::from_slice(bytes)).map_err(|error| refused(error.to_string()))
 }
 
 /// What is wrong with the files of a large gallery in `index`, if anything.
-pub(crate) fn validate(index: &Index) -> std::result::Result<(), String> {
+pub(crate) fn validate<C>(index: &Index<C>) -> std::result::Result<(), String> {
     if index.shards.is_empty() != index.names.is_none() {
         return Err("it has shards without names, or names without shards".into());
     }

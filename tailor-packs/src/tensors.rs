@@ -11,14 +11,15 @@ use crate::archive::TENSORS;
 use crate::config::TensorSpec;
 use crate::error::{PackError, Result, shorten};
 use crate::limits;
+use crate::lists::few;
 use crate::parallel;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::Dtype;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Named tensors in f32, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,15 +157,18 @@ impl<'a> Scan<'a> {
         let parts = self.specs.iter().map(|spec| {
             let (bytes, after) = rest.split_at(stored_len(spec));
             rest = after;
-            (spec, bytes)
+            // Reserved by one thread: allocators are slower for those that come and go.
+            (spec, bytes, Vec::with_capacity(spec.len()))
         });
-        let (parts, next) = (parts.collect::<Vec<_>>(), AtomicUsize::new(0));
+        let parts = Mutex::new(parts.collect::<Vec<_>>());
         let work = || {
             let mut done = Vec::new();
-            while let Some((spec, bytes)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((*spec, decode(spec, bytes)));
+            loop {
+                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((spec, bytes, mut values)) = part else { return done };
+                decode(spec, bytes, &mut values);
+                done.push((spec, values));
             }
-            done
         };
         let (mine, theirs) = parallel::both(self.data.len(), work, work);
         let mut tensors = Tensors::new();
@@ -175,25 +179,22 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The values that `bytes` hold.
-fn decode(spec: &TensorSpec, bytes: &[u8]) -> Vec<f32> {
-    let mut values = Vec::with_capacity(spec.len());
-    match stored_dtype(spec) {
-        Dtype::F16 => {
-            // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
-            let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
-            for bytes in bytes.chunks(2 * BLOCK) {
-                let count = bytes.len() / 2;
-                for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
-                    *half = f16::from_le_bytes([b[0], b[1]]);
-                }
-                halves[..count].convert_to_f32_slice(&mut singles[..count]);
-                values.extend_from_slice(&singles[..count]);
+/// Adds the values that `bytes` hold.
+fn decode(spec: &TensorSpec, bytes: &[u8], values: &mut Vec<f32>) {
+    if stored_dtype(spec) == Dtype::F16 {
+        // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
+        let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
+        for bytes in bytes.chunks(2 * BLOCK) {
+            let count = bytes.len() / 2;
+            for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                *half = f16::from_le_bytes([b[0], b[1]]);
             }
+            halves[..count].convert_to_f32_slice(&mut singles[..count]);
+            values.extend_from_slice(&singles[..count]);
         }
-        _ => values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+    } else {
+        values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
     }
-    values
 }
 
 /// Values that are converted, or looked at, in one go.
@@ -389,33 +390,6 @@ impl<'a> Visitor<'_> for Name<'a, '_> {
     fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
         Ok(self.0.remove(name).ok_or_else(|| shorten(name)))
     }
-}
-
-/// A list of at most `most` items. Unlike serde's own lists it reserves nothing for a length it was told.
-pub(crate) fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-    most: usize,
-) -> std::result::Result<Vec<T>, D::Error> {
-    struct Few<T>(usize, std::marker::PhantomData<T>);
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "a list of at most {}", self.0)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(item) = seq.next_element()? {
-                if list.len() == self.0 {
-                    return Err(serde::de::Error::invalid_length(self.0 + 1, &self));
-                }
-                list.push(item);
-            }
-            Ok(list)
-        }
-    }
-    deserializer.deserialize_seq(Few(most, std::marker::PhantomData))
 }
 
 fn shape_error(spec: &TensorSpec, found: Vec<usize>) -> PackError {

@@ -117,7 +117,7 @@ pub fn check(
     };
 
     // Not a byte of a signed index is read before its signature was found right, but for its key above.
-    let index = Index::parse(json)?;
+    let index = Index::look(json)?;
     if key.is_some() && index.key.is_some_and(|named| Some(named) != key) {
         return Err(invalid("it names another key than the one that signs it"));
     }
@@ -129,7 +129,7 @@ pub fn check(
     // What signs now is no longer the next one.
     let next_key = index.next_key.filter(|next| key.is_some() && Some(*next) != key);
     let trust = Trust { gallery: index.id.clone(), root, key, next_key, version: index.version, digest };
-    let checked = Checked { index, trust };
+    let checked = Checked { index: index.read(json)?, trust };
     Ok(match key {
         None => Verdict::Unsigned(checked),
         Some(key) if first_use => Verdict::FirstUse { key, checked },
@@ -150,12 +150,12 @@ fn signer(key: PublicKey, next: Option<PublicKey>, json: &[u8], minisig: &[u8]) 
 /// The key that the index names, if it signed.
 fn named(json: &[u8], minisig: &[u8]) -> Result<PublicKey> {
     let id = claimed_key_id(minisig)?;
-    let key = Index::parse(json)?.key.ok_or(PackError::KeyUnknown { id })?;
+    let key = Index::look(json)?.key.ok_or(PackError::KeyUnknown { id })?;
     key.verify(json, minisig).map(|_| key)
 }
 
 /// Refuses an index that cannot come after what was kept.
-fn continues(kept: &Trust, index: &Index, digest: Digest, signed: bool) -> Result<()> {
+fn continues<C>(kept: &Trust, index: &Index<C>, digest: Digest, signed: bool) -> Result<()> {
     if kept.gallery != index.id {
         // Unsigned, or under a key that had nothing to do with the old one, it is another gallery.
         let (expected, found) = (kept.gallery.clone(), index.id.clone());

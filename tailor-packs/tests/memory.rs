@@ -3,7 +3,13 @@
 //! The one file of this crate with unsafe code: an allocator cannot be written without.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
+#[path = "support/attacks.rs"]
+mod attacks;
+#[path = "support/mutants.rs"]
+mod mutants;
 mod support;
+#[path = "support/zip.rs"]
+mod zip;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
@@ -64,8 +70,12 @@ fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
 /// What a refused file may take: 1 MiB and the largest manifest.
 const REFUSED: usize = (1 << 20) + limits::MANIFEST as usize;
 
+/// The most that a refused file took so far.
+static WORST: AtomicUsize = AtomicUsize::new(0);
+
 fn refused<T: std::fmt::Debug>(what: &str, read: impl Fn() -> Result<T>) {
     let (result, bytes) = peak(|| read().map(drop));
+    WORST.fetch_max(bytes, Relaxed);
     assert!(result.is_err(), "{what} was accepted");
     assert!(bytes <= REFUSED, "{what}: {bytes} bytes for {}", result.unwrap_err());
 }
@@ -199,4 +209,98 @@ fn a_refused_file_takes_hardly_anything() {
     let full = vec![0x01; limits::MANIFEST as usize];
     let bytes = small.with_manifest(&full);
     refused("64 KiB of nonsense", || read_any(&bytes));
+}
+
+#[test]
+fn a_malicious_file_takes_hardly_anything() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    for attack in attacks::all().iter().filter(|attack| !attack.error.is_empty()) {
+        refused(attack.name, || attack.reader.read(&attack.files));
+    }
+}
+
+/// JSON of `size` bytes or a little less: `before`, as many of `item` as there is room for, and `after`.
+fn full(size: u64, before: &str, item: impl Fn(usize) -> String, after: &str) -> Vec<u8> {
+    let mut json = before.to_owned();
+    for number in 0.. {
+        let item = item(number);
+        if json.len() + item.len() + after.len() >= size as usize {
+            break;
+        }
+        json += if number == 0 { "" } else { "," };
+        json += &item;
+    }
+    (json + after).into_bytes()
+}
+
+#[test]
+fn a_refused_index_takes_hardly_anything() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let gallery = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/galleries/letters/index.json");
+    let (real, mut random) = (std::fs::read(gallery).unwrap(), mutants::Random(8));
+    for number in 0..2000 {
+        let mutant = random.mutate(&real);
+        let (result, bytes) = peak(|| Index::parse(&mutant).is_err());
+        assert!(!result || bytes <= REFUSED, "mutant {number}: {bytes} bytes");
+    }
+
+    // The largest there can be, wrong only at the end.
+    let good = serde_json::to_string(&Index { classes: Vec::new(), ..index() }).unwrap();
+    let (before, after) = good.split_at(good.find("\"classes\":[").unwrap() + 11);
+    let digest = format!("\"{}\"", "0".repeat(64));
+    let file = |path: &str, chunks: usize| {
+        let (size, list) = ((chunks << 20).max(1), vec![&*digest; chunks].join(","));
+        let list = if chunks == 0 { list } else { format!(",\"chunks\":[{list}]") };
+        format!("{{\"path\":\"{path}\",\"size\":{size},\"sha256\":{digest}{list}}}")
+    };
+    let class =
+        |id: &str, name: &str, file: &str| format!("{{\"id\":\"{id}\",\"name\":\"{name}\",\"file\":{file}}}");
+    let short = |n: usize| class(&format!("{n:x}"), "A", &file(&format!("{n:x}"), 0));
+    let long = |n: usize| class(&format!("{n:064}"), &"A".repeat(200), &file(&format!("{n:0160}"), 0));
+    let two = |n: usize| class(&format!("{n:x}"), "A", &file(&format!("{n:x}"), 2));
+    let many = |n: usize| class(&format!("{n:x}"), "A", &file(&format!("{n:x}"), 500));
+    let shard = |n: usize| file(&format!("{n:x}"), 0);
+    let classes = |item: &dyn Fn(usize) -> String, after: &str| full(limits::INDEX, before, item, after);
+    let (unknown, again) = ("],\"x\":1}", format!(",{}{after}", short(0)));
+    let shards = format!("{before}],\"shards\":[");
+    let chunks = format!("{before}{{\"file\":{{\"chunks\":[");
+    let text = |from: &str, piece: &str| {
+        let many = piece.repeat((limits::INDEX as usize - good.len()) / piece.len());
+        good.replacen(from, &format!("{from}{many}"), 1).into_bytes()
+    };
+    for (what, wrong, json) in [
+        ("classes", "unknown field `x`", classes(&short, unknown)),
+        ("classes of long names", "unknown field `x`", classes(&long, unknown)),
+        ("classes of two chunks", "unknown field `x`", classes(&two, unknown)),
+        ("classes of many chunks", "unknown field `x`", classes(&many, unknown)),
+        ("a class again", "stands there twice", classes(&short, &again)),
+        ("bytes after the last class", "trailing", classes(&short, &format!("{after}x"))),
+        ("shards", "more than 1024", full(limits::INDEX, &shards, shard, "]}")),
+        ("shards without names", "without names", full(100_000, &shards, shard, "]}")),
+        ("chunks", "more than 512", full(limits::INDEX, &chunks, |_| digest.clone(), "]}}]}")),
+        ("a title", "a text has", text("\"title\":\"", "x")),
+        ("a title of escapes", "a text has", text("\"title\":\"", "\\u0001")),
+        ("a key", "a text has", text("\"", "x")),
+        ("a digest", "a text has", text("\"sha256\":\"", "0")),
+        ("a number", "out of range", text("\"version\":", "1")),
+        ("brackets", "invalid type", vec![b'['; limits::INDEX as usize]),
+    ] {
+        let error = Index::parse(&json).unwrap_err().to_string();
+        assert!(error.contains(wrong) && error.len() < 10_000, "{what}: {error}");
+        refused(what, || Index::parse(&json));
+    }
+
+    let expired = classes(&short, after);
+    refused("an expired index", || trust::check(None, None, &expired, None, u64::MAX));
+
+    // The lists of a large gallery, as the index vouches for them.
+    let vouched = |bytes: &[u8]| {
+        let file = FileEntry::of("x.json", bytes);
+        Index { shards: vec![file.clone()], names: Some(file), ..support::index() }
+    };
+    let shard = full(limits::SHARD, "[", |n| short(n + (1 << 20)), &format!(",{}]", short(0)));
+    refused("a shard", || vouched(&shard).read_shard(0, &shard));
+    let names = full(limits::NAMES, "[", |n| format!("[\"{n:06x}\",\"A\"]"), ",[\"0\",\"A\"]]");
+    refused("names", || vouched(&names).read_names(&names));
+    println!("refused files took {} bytes at most, of {REFUSED}", WORST.load(Relaxed));
 }
