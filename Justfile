@@ -26,6 +26,7 @@ demo: site
 # Run every test, the browser's included; arguments go to cargo test
 test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site mutants-wasm
     cargo test --workspace --exclude tailor-web {{ arguments }}
+    cargo test -p tailor-web --lib
 
 # Check format, lints, documentation, licences
 lint: wasm-target fmt-check deny

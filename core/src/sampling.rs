@@ -10,6 +10,10 @@ use crate::noise::{Stream, standard_normal};
 use crate::path::{Node, nodes};
 use crate::sampler::{Past, Sampler, step};
 
+/// Values of one tensor that a device is asked for at most: a browser's memory ends at 4 GiB, and several of
+/// them are needed at once.
+const LARGEST: u64 = if cfg!(target_pointer_width = "32") { 1 << 27 } else { 1 << 31 };
+
 /// One image to make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -49,7 +53,8 @@ impl<'a> Sampling<'a> {
     /// Draws the start noise and gathers the tailors.
     ///
     /// # Errors
-    /// [`ModelError::UnknownClass`], or [`ModelError::Setting`] for steps, guidance or an empty batch.
+    /// [`ModelError::UnknownClass`], or [`ModelError::Setting`] for steps, guidance or a batch that is empty or too
+    /// large.
     pub fn new(model: &'a Model, settings: SampleSettings) -> Result<Self, ModelError> {
         let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
         if !(1..=1000).contains(&settings.steps) {
@@ -60,6 +65,14 @@ impl<'a> Sampling<'a> {
         }
         if settings.items.is_empty() {
             return refuse("images", "0".to_owned(), "at least one");
+        }
+        let count = settings.items.len();
+        if model.config().largest_activation(count) > LARGEST {
+            return refuse(
+                "images",
+                count.to_string(),
+                "fewer, or of a smaller model: these do not fit into memory",
+            );
         }
         let weight_ok = |w: f32| w.is_finite() && w.abs() <= 100.0;
         if let Some((_, w)) = settings.items.iter().flat_map(|i| &i.gate).find(|(_, w)| !weight_ok(*w)) {

@@ -3,6 +3,7 @@
 //! The tensor list is the one truth that the writer, the reader, the trainer and the parameter
 //! counts share: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
 
+use crate::limits;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Width of the sinusoidal time features before the time embedding's first linear layer.
@@ -277,6 +278,9 @@ impl ModelConfig {
         check("image_size", self.image_size, (1..=256).contains(&self.image_size), "1 to 256")?;
         let divides = self.patch_size > 0 && self.image_size.is_multiple_of(self.patch_size);
         check("patch_size", self.patch_size, divides, "a divisor of image_size")?;
+        // Attention grows with their square.
+        let few = self.tokens() as u64 <= limits::TOKENS;
+        check("patch_size", self.patch_size, few, "so large that an image has at most 4,096 patches")?;
         let width_ok = (4..=4096).contains(&self.width) && self.width.is_multiple_of(4);
         check("width", self.width, width_ok, "a multiple of 4 from 4 to 4096")?;
         check("depth", self.depth, (1..=64).contains(&self.depth), "1 to 64")?;
@@ -291,6 +295,14 @@ impl ModelConfig {
     pub fn tokens(&self) -> usize {
         let side = (self.image_size / self.patch_size) as usize;
         side * side
+    }
+
+    /// Values of the largest tensor between two layers when so many images are in a batch: attention
+    /// `[B, heads, T, T]`, or the hidden layer `[B, T, 4·D]`.
+    pub fn largest_activation(&self, images: usize) -> u64 {
+        let (tokens, width) = (self.tokens() as u64, u64::from(self.width));
+        let one = (tokens * tokens * u64::from(self.heads)).max(tokens * width * 4);
+        one.saturating_mul(images as u64)
     }
 
     /// Values of one patch, `p·p·C`.

@@ -189,6 +189,15 @@ impl FileEntry {
         same(self.path.clone(), self.sha256, found)
     }
 
+    /// What the chunks make of the file: SHA-256 of its size, as 8 bytes, little-endian, and their digests. Where
+    /// [`FileEntry::sha256`] is only what somebody says, two files whose chunks are right have the same content if
+    /// this is the same.
+    pub fn content(&self) -> Digest {
+        let size = self.size.to_le_bytes();
+        let chunks = self.chunks.iter().flat_map(|chunk| chunk.0);
+        Digest::of(&size.into_iter().chain(chunks).collect::<Vec<u8>>())
+    }
+
     /// Where chunk `number` lies in the file.
     pub fn chunk_range(&self, number: usize) -> std::ops::Range<u64> {
         let start = (number as u64).saturating_mul(limits::CHUNK as u64).min(self.size);
@@ -375,6 +384,9 @@ impl<C> Index<C> {
         if self.parameters != Parameters::of(&self.config)? {
             return Err(invalid("its parameter counts are not those of its model config"));
         }
+        let fits = |what, size, values| fits(what, size, values).map_err(invalid);
+        fits("the learngene", self.learngene.size, self.parameters.learngene)?;
+        fits("a pack", classes.largest, self.parameters.per_tailor)?;
         crate::shards::validate(self).map_err(invalid)?;
         let others = || std::iter::once(&self.learngene).chain(&self.names);
         others().chain(&self.shards).try_for_each(FileEntry::validate).map_err(invalid)?;
@@ -414,11 +426,26 @@ impl Index<Seen> {
     }
 }
 
+/// Refuses a size that no file of so many values has, whatever else is in it.
+pub(crate) fn fits(what: &str, size: u64, values: u64) -> std::result::Result<(), String> {
+    // The names of its entries, twice, and what is between them.
+    const AROUND: u64 = 4 << 10;
+    let most =
+        4 * values + limits::MANIFEST + limits::TENSOR_HEADER + limits::CARD + limits::PREVIEW + AROUND;
+    if size <= most {
+        Ok(())
+    } else {
+        Err(format!("{what} has {size} bytes; this model's have at most {most}"))
+    }
+}
+
 /// What tells classes apart, of those that were right so far and are not kept.
 #[derive(Default)]
 pub(crate) struct Seen {
     ids: BTreeSet<String>,
     paths: BTreeSet<String>,
+    /// The size of the largest pack.
+    largest: u64,
 }
 
 impl Seen {
@@ -430,6 +457,7 @@ impl Seen {
         if !self.paths.insert(class.file.path.clone()) {
             return Err(format!("file {} stands there twice", class.file.path));
         }
+        self.largest = self.largest.max(class.file.size);
         Ok(())
     }
 }

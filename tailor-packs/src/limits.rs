@@ -24,6 +24,8 @@ pub const SHARD: u64 = CHUNK as u64;
 pub const SHARDS: u64 = 1024;
 /// The file with a gallery's class names, in bytes.
 pub const NAMES: u64 = 8 << 20;
+/// Patches of an image, which are the tokens of its transformer.
+pub const TOKENS: u64 = 4096;
 /// A chunk whose digest the index holds, in bytes; only a file's last chunk is shorter.
 pub const CHUNK: usize = 1 << 20;
 /// The id of a model, class or gallery, in bytes.

@@ -11,7 +11,7 @@
 
 use crate::digest::Digest;
 use crate::error::{PackError, Result};
-use crate::index::{ClassEntry, FileEntry, Index, check_texts, invalid};
+use crate::index::{ClassEntry, FileEntry, Index, check_texts, fits, invalid};
 use crate::limits;
 use crate::lists::each;
 use crate::manifest::{check_id, check_name};
@@ -102,6 +102,7 @@ impl Index {
         let file = self.shards.get(number).ok_or_else(|| invalid(format!("it has no shard {number}")))?;
         read(file, bytes, |before: Option<&ClassEntry>, class| {
             class.validate()?;
+            fits("a pack", class.file.size, self.parameters.per_tailor)?;
             let here = shard_of(&class.id, self.shards.len()) == number && self.class(&class.id).is_none();
             if here && before.is_none_or(|before| before.id < class.id) {
                 return Ok(());

@@ -120,6 +120,7 @@ def manifest(data):
     need(all(1 <= c[size] <= most[size] for size in sizes), "a size out of range")
     need(c["image_size"] % c["patch_size"] == 0 and c["width"] % c["heads"] == 0, "a size that does not divide")
     need(c["width"] % 4 == 0, "width")
+    need((c["image_size"] // c["patch_size"]) ** 2 <= 4096, "patches")
     m["weights"], m["steps"] = p.variant(["ema", "raw"]), p.number(64)
     m["entries"] = [(p.text(), p.number(64), p.take(32)) for _ in range(min(p.number(64), 4))]
     zeros = p.take(p.number(64))

@@ -44,7 +44,7 @@ pub enum Fault {
     Redirect(String),
     /// Accept the request and send nothing until the server goes.
     Hang,
-    /// Wait this long before the answer.
+    /// Wait this long with the answer, which is then what it was before.
     Delay(Duration),
 }
 
@@ -162,10 +162,8 @@ impl Shared {
             header("accept-encoding").unwrap_or_default().split(',').any(|name| name.trim() == "br");
 
         let fault = self.fault(path);
-        match fault {
-            Some(Fault::Delay(pause)) => thread::sleep(pause),
-            Some(Fault::Hang) => return self.hang(stream),
-            _ => {}
+        if fault == Some(Fault::Hang) {
+            return self.hang(stream);
         }
         let mut answer = Answer { status: 200, kind: mime(path), ..Answer::default() };
         match (&fault, self.file(path)) {
@@ -197,6 +195,9 @@ impl Shared {
                     answer.cut(header("range"), header("if-range"));
                 }
             }
+        }
+        if let Some(Fault::Delay(pause)) = fault {
+            thread::sleep(pause);
         }
         let promised = answer.body.len();
         match fault {

@@ -127,10 +127,10 @@ fn a_tab_killed_anywhere_goes_on_from_what_was_whole() {
         let stalled = || path.as_ref().is_none_or(|p| at.server.sent().iter().any(|s| s.path == *p));
         wait_until(&what, || {
             let kept = kept(&page);
-            let part = kept.get(&format!("{}.part", learngene.sha256)).copied().unwrap_or(0);
+            let part = kept.get(&format!("{}.part", learngene.content())).copied().unwrap_or(0);
             stalled()
-                && (!whole_learngene || kept.contains_key(&learngene.sha256.to_string()))
-                && (!whole_pack || kept.contains_key(&pack.sha256.to_string()))
+                && (!whole_learngene || kept.contains_key(&learngene.content().to_string()))
+                && (!whole_pack || kept.contains_key(&pack.content().to_string()))
                 && part >= (chunks * CHUNK) as u64
         });
         if path.is_none() && offset == 1 {
@@ -177,7 +177,7 @@ fn a_byte_that_changed_on_this_device_costs_one_refetch_of_its_chunk() {
                 await writing.write({{ type: 'write', position: {offset}, data: byte.map(b => b ^ 1) }});
                 await writing.close();
             }})()",
-            file.sha256
+            file.content()
         );
         page.eval(&flip).unwrap();
         page.close().unwrap();
@@ -255,7 +255,7 @@ fn a_full_disk_costs_the_keeping_and_not_the_image() {
     wait_for_image(&page);
     let files = page.eval("document.querySelector('.files').innerText").unwrap();
     assert!(files.as_str().unwrap().contains("not kept"), "{files}");
-    assert!(!kept(&page).contains_key(&at.learngene.sha256.to_string()));
+    assert!(!kept(&page).contains_key(&at.learngene.content().to_string()));
 
     // What another gallery left makes room.
     let other = Digest::of(b"another gallery's file").to_string();
@@ -276,7 +276,7 @@ fn a_full_disk_costs_the_keeping_and_not_the_image() {
     page.navigate(&at.url).unwrap();
     wait_for_image(&page);
     let kept = kept(&page);
-    assert!(kept.contains_key(&at.learngene.sha256.to_string()), "{kept:?}");
+    assert!(kept.contains_key(&at.learngene.content().to_string()), "{kept:?}");
     assert!(!kept.contains_key(&other), "{kept:?}");
 
     // Cleared under a page that is open, it is fetched again.
@@ -302,7 +302,7 @@ fn a_part_that_comes_whole_is_taken_as_what_it_is() {
     at.server.set_fault(&path, Fault::StallAt(CHUNK + 9));
     page.navigate(&at.url).unwrap();
     wait_until("the first chunk is kept", || {
-        kept(&page).get(&format!("{}.part", at.learngene.sha256)).is_some_and(|size| *size >= CHUNK as u64)
+        kept(&page).get(&format!("{}.part", at.learngene.content())).is_some_and(|size| *size >= CHUNK as u64)
     });
     page.kill().unwrap();
     at.server.set_fault(&path, Fault::Whole);
@@ -311,4 +311,63 @@ fn a_part_that_comes_whole_is_taken_as_what_it_is() {
     wait_for_image(&page);
     let sent = at.sent(&at.learngene);
     assert_eq!((sent.len(), sent[0].status, sent[0].range.is_some()), (1, 200, true));
+}
+
+#[test]
+fn a_gallery_that_claims_another_ones_file_gets_none_of_it_and_spoils_none_of_it() {
+    let at = Letters::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    page.close().unwrap();
+
+    // The learngene's digest with other chunks.
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = index_of(&letters());
+    let other = vec![b'A'; at.learngene.size as usize];
+    index.learngene = FileEntry { sha256: at.learngene.sha256, ..FileEntry::of("a.learngene", &other) };
+    std::fs::write(folder.path().join("a.learngene"), &other).unwrap();
+    std::fs::copy(letters().join(&at.pack.path), folder.path().join(&at.pack.path)).unwrap();
+    std::fs::write(folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
+    let evil = site(Some(folder.path()));
+    evil.share();
+    let page = browser.page().unwrap();
+    let gallery = evil.url("/galleries/tiny/");
+    page.navigate(&at.server.url(&format!("/?gallery={gallery}&backend=cpu#class=latin-capital-a&steps=1")))
+        .unwrap();
+    refusal(&page);
+    let code = page.eval("document.querySelector('#error').dataset.code").unwrap();
+    assert_eq!(code, "digest-mismatch");
+    page.close().unwrap();
+
+    at.server.clear_log();
+    let page = at.visit(&browser);
+    wait_for_image(&page);
+    assert_eq!([at.sent(&at.learngene), at.sent(&at.pack)].concat(), []);
+}
+
+#[test]
+fn an_order_cancelled_again_and_again_loses_nothing_that_came() {
+    let at = Letters::new();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    at.server.set_fault(&Letters::path(&at.learngene), Fault::StallAt(CHUNK + 9));
+    let page = at.visit(&browser);
+    page.wait_for("!document.querySelector('#cancel').disabled", PATIENCE).unwrap();
+    let restless = "(async () => {
+        for (let i = 0; i < 40; i++) {
+            document.querySelector('#cancel').click();
+            document.querySelector('#generate').click();
+            await new Promise(r => setTimeout(r, 5 + i % 30));
+        }
+    })()";
+    page.eval(restless).unwrap();
+    let first = format!("{}.part", at.learngene.content());
+    wait_until("the first chunk is kept", || kept(&page).get(&first).is_some_and(|n| *n >= CHUNK as u64));
+    at.server.set_fault(&Letters::path(&at.learngene), None);
+    page.click("#cancel").unwrap();
+    page.click("#generate").unwrap();
+    wait_for_image(&page);
+    assert_eq!(at.sent(&at.pack).len(), 1, "{:?}", at.sent(&at.pack));
+    let names: Vec<String> = kept(&page).into_keys().collect();
+    assert!(names.len() == 2 && names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
 }

@@ -11,6 +11,7 @@
 //! Page and engine share nothing but [`protocol`].
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod link;
 pub mod protocol;
 

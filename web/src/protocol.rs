@@ -82,13 +82,10 @@ pub enum Event {
     Renewed(Gallery),
     /// A class of a large gallery that was not in [`Event::Index`] was looked up.
     Class(ClassInfo),
-    /// Id and name of every class of a large gallery.
-    Names(Names),
-    /// A server does not answer as it should; the engine tries again by itself.
-    Waiting {
-        /// In this many seconds.
-        seconds: u32,
-    },
+    /// Id and name of every class of a large gallery, or why they did not come.
+    Names(Result<Names, Failure>),
+    /// Nothing comes for now; the engine goes on by itself.
+    Waiting(Wait),
     /// A file is on its way.
     Fetching {
         /// Which.
@@ -149,6 +146,18 @@ pub enum Event {
     },
 }
 
+/// What an engine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wait {
+    /// A server that did not answer as it should is asked again.
+    Server {
+        /// In this many seconds.
+        seconds: u32,
+    },
+    /// Another tab has the file in hand.
+    Tab,
+}
+
 /// Id and name of each class.
 pub type Names = Vec<(String, String)>;
 
@@ -190,6 +199,8 @@ pub struct Gallery {
     pub title: String,
     /// Fingerprint of the trusted key that signed it; none for an unsigned gallery.
     pub signed: Option<String>,
+    /// Whether this device could remember whom it trusts.
+    pub remembered: bool,
     /// The learngene's size in bytes.
     pub learngene: u64,
     /// Whether the learngene is on this device.

@@ -1,12 +1,17 @@
 //! Bytes from the network: [`tailor_packs::download`] decides, this file asks, reads and waits.
 
 use super::error::EngineError;
+use super::stop::Stop;
 use super::worker::{post, scope};
-use crate::protocol::Event;
+use crate::address::canonical;
+use crate::protocol::{Event, Wait};
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use std::ops::Range;
-use tailor_packs::download::{Answer, Failure, Request, STALL, SmallDownload, Step, backoff};
+use std::pin::pin;
+use tailor_packs::download::{
+    Answer, Failure, PATIENCE, Problem, Request, STALL, SmallDownload, Step, backoff,
+};
 use tailor_packs::{Download, DownloadError, FileEntry};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -33,8 +38,15 @@ enum Heard<'a> {
 
 impl Folder {
     /// The folder at this absolute URL.
-    pub fn new(url: &str) -> Self {
-        Self { url: format!("{}/", url.trim_end_matches('/')), origin: origin(url) }
+    ///
+    /// # Errors
+    /// [`EngineError::Address`] for what is no folder on a web server.
+    pub fn new(url: &str) -> Result<Self, EngineError> {
+        // Relative parts and odd spellings of the host are the browser's business.
+        let href = Url::new(url).map(|url| url.href()).ok();
+        let address = || EngineError::Address { url: url.to_owned() };
+        let url = href.and_then(|href| canonical(&href)).ok_or_else(address)?;
+        Ok(Self { origin: origin(&url), url })
     }
 
     /// Its URL.
@@ -47,6 +59,17 @@ impl Folder {
     /// # Errors
     /// Those of [`SmallDownload`].
     pub async fn small(&self, name: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
+        // One that comes byte by byte would otherwise come for hours.
+        let patience = TimeoutFuture::new(PATIENCE.as_millis() as u32);
+        match select(pin!(self.small_in_time(name, limit)), patience).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => {
+                Err(DownloadError { file: name.to_owned(), problem: Problem::Stalled }.into())
+            }
+        }
+    }
+
+    async fn small_in_time(&self, name: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
         let mut download = SmallDownload::new(name, limit);
         let request = Request { range: None, if_range: None, fresh: false };
         loop {
@@ -57,7 +80,7 @@ impl Folder {
                 Heard::Failed(failure) => download.failed(failure),
             };
             // Its content may change under its name, so no cache answers without asking.
-            let step = self.exchange(name, &request, RequestCache::NoCache, hear).await?;
+            let step = self.exchange(name, &request, RequestCache::NoCache, None, hear).await?;
             if step == Step::Done {
                 return Ok(download.into_bytes());
             }
@@ -65,21 +88,21 @@ impl Folder {
         }
     }
 
-    /// Downloads the chunks of `file` that are not `held` into `bytes`, each when it is verified, and hands it to
+    /// Downloads the chunks of `file` that are missing in `part`, each when it is verified, and hands it to
     /// `keep`. `progress` hears how many bytes of the file are here. Gives back how many the network brought.
     ///
     /// # Errors
-    /// Those of [`Download`].
+    /// Those of [`Download`]; [`EngineError::Cancelled`], but not while `keep` is at work.
     pub async fn fetch(
         &self,
         file: &FileEntry,
-        held: &[bool],
-        bytes: &mut Vec<u8>,
+        part: &mut Part,
         cache: RequestCache,
+        stop: &Stop,
         mut keep: impl AsyncFnMut(usize, &[u8]),
         progress: impl Fn(u64),
     ) -> Result<u64, EngineError> {
-        let mut download = Download::resume(file, |chunk| held[chunk], None);
+        let mut download = Download::resume(file, |chunk| part.held[chunk], None);
         if self.origin != scope().location().origin() {
             download = download.cross_origin();
         }
@@ -87,16 +110,16 @@ impl Folder {
         while let Some(request) = download.request() {
             let hear = async |heard: Heard<'_>| match heard {
                 Heard::Answer(answer) => download.answer(&answer),
-                Heard::Bytes(part) => {
-                    network += part.len() as u64;
+                Heard::Bytes(bytes) => {
+                    network += bytes.len() as u64;
                     let mut whole = Vec::new();
-                    let step = download.bytes(part, |number, chunk| {
-                        place(bytes, file.chunk_range(number), chunk);
+                    let step = download.bytes(bytes, |number, chunk| {
+                        part.put(number, file.chunk_range(number), chunk);
                         whole.push(number);
                     });
                     for number in whole {
                         let Range { start, end } = file.chunk_range(number);
-                        keep(number, &bytes[start as usize..end as usize]).await;
+                        keep(number, &part.bytes[start as usize..end as usize]).await;
                     }
                     progress(download.received());
                     step
@@ -105,8 +128,8 @@ impl Folder {
                 Heard::Failed(failure) => download.failed(failure),
             };
             let cache = if request.fresh { RequestCache::Reload } else { cache };
-            let step = self.exchange(&file.path, &request, cache, hear).await?;
-            wait(step).await;
+            let step = self.exchange(&file.path, &request, cache, Some(stop), hear).await?;
+            stop.or(wait(step)).await?;
         }
         Ok(network)
     }
@@ -117,9 +140,11 @@ impl Folder {
         name: &str,
         request: &Request,
         cache: RequestCache,
+        stop: Option<&Stop>,
         mut hear: impl AsyncFnMut(Heard<'_>) -> Result<Step, DownloadError>,
     ) -> Result<Step, EngineError> {
-        let mut answer = match Incoming::ask(&format!("{}{name}", self.url), request, cache).await {
+        let url = format!("{}{name}", self.url);
+        let mut answer = match stoppable(stop, Incoming::ask(&url, request, cache)).await? {
             Ok(answer) => answer,
             Err(failure) => return Ok(hear(Heard::Failed(failure)).await?),
         };
@@ -141,7 +166,7 @@ impl Folder {
         }))
         .await?;
         while step == Step::Read {
-            step = match answer.read().await {
+            step = match stoppable(stop, answer.read()).await? {
                 Ok(Some(part)) => hear(Heard::Bytes(&part)).await?,
                 Ok(None) => hear(Heard::Ended).await?,
                 Err(failure) => hear(Heard::Failed(failure)).await?,
@@ -151,13 +176,29 @@ impl Folder {
     }
 }
 
-/// Puts a chunk where it belongs; what lies before it and is not there yet is filled up.
-pub fn place(bytes: &mut Vec<u8>, range: Range<u64>, chunk: &[u8]) {
-    let (start, end) = (range.start as usize, range.end as usize);
-    if bytes.len() < end {
-        bytes.resize(end, 0);
+/// A file, as far as it is here.
+pub struct Part {
+    /// Its bytes, up to the last chunk that is here; what is missing before that is zero.
+    pub bytes: Vec<u8>,
+    /// Which chunks are here and right.
+    pub held: Vec<bool>,
+}
+
+impl Part {
+    /// Takes over a chunk that is verified.
+    pub fn put(&mut self, number: usize, range: Range<u64>, chunk: &[u8]) {
+        let (start, end) = (range.start as usize, range.end as usize);
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[start..end].copy_from_slice(chunk);
+        self.held[number] = true;
     }
-    bytes[start..end].copy_from_slice(chunk);
+
+    /// Whether everything is here.
+    pub fn is_whole(&self) -> bool {
+        self.held.iter().all(|held| *held)
+    }
 }
 
 /// An answer that is being read. When dropped half-way, as by a cancelled order, the transfer ends too.
@@ -206,6 +247,14 @@ impl Incoming {
     }
 }
 
+/// What `work` comes to, unless it is stopped before.
+async fn stoppable<T>(stop: Option<&Stop>, work: impl Future<Output = T>) -> Result<T, EngineError> {
+    match stop {
+        Some(stop) => stop.or(work).await,
+        None => Ok(work.await),
+    }
+}
+
 /// What became of `promise`, unless that takes longer than [`STALL`].
 async fn in_time(promise: js_sys::Promise) -> Result<Result<JsValue, JsValue>, Failure> {
     let patience = TimeoutFuture::new(STALL.as_millis() as u32);
@@ -220,7 +269,7 @@ async fn wait(step: Step) {
     let Step::Retry { attempt, at_least } = step else { return };
     let pause = backoff(attempt, at_least, js_sys::Math::random());
     if pause.as_secs() > 0 {
-        post(&Event::Waiting { seconds: pause.as_secs() as u32 }, None);
+        post(&Event::Waiting(Wait::Server { seconds: pause.as_secs() as u32 }), None);
     }
     TimeoutFuture::new(pause.as_millis() as u32).await;
 }

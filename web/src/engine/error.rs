@@ -10,6 +10,12 @@ pub enum EngineError {
     /// A file that cannot be had.
     #[error("{file} could not be downloaded: {problem}.", file = .0.file, problem = .0.problem)]
     Download(#[from] DownloadError),
+    /// An address that is none.
+    #[error("“{url}” is no address of a gallery: it must be a folder on a web server.")]
+    Address {
+        /// The address.
+        url: String,
+    },
     /// A file that does not fit into memory.
     #[error(
         "The file {file} of {bytes} bytes does not fit into this browser's memory. Close other pages, then try again."
@@ -90,6 +96,7 @@ impl EngineError {
         use EngineError as E;
         let (code, remedy) = match self {
             E::Download(error) => (error.problem.name(), Remedy::Retry),
+            E::Address { .. } => ("address", Remedy::Choose),
             E::Memory { .. } => ("memory", Remedy::Retry),
             E::Index { source: PackError::VersionTooNew { .. } } => ("version-too-new", Remedy::Reload),
             E::Index { source: PackError::IndexExpired { .. } } => ("index-expired", Remedy::Retry),
@@ -97,6 +104,8 @@ impl EngineError {
             E::Index { source: PackError::SignatureMissing { .. } } => ("signature-missing", Remedy::Retry),
             E::Index { source: PackError::SignatureInvalid { .. } } => ("signature-invalid", Remedy::Retry),
             E::Index { source: PackError::WrongKey { .. } } => ("wrong-key", Remedy::Retry),
+            E::Index { source: PackError::IndexReplaced { .. } } => ("index-replaced", Remedy::Retry),
+            E::Index { source: PackError::OtherGallery { .. } } => ("other-gallery", Remedy::Retry),
             E::Index { .. } => ("index-refused", Remedy::Retry),
             E::FirstUse { .. } => ("first-use", Remedy::Trust),
             E::Pack { source: PackError::VersionTooNew { .. }, .. } => ("version-too-new", Remedy::Reload),

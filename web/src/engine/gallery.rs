@@ -3,7 +3,8 @@
 use super::download::Folder;
 use super::error::EngineError;
 use super::index::{Opened, info};
-use super::store::Store;
+use super::stop::Stop;
+use super::store::{Kept, Store};
 use super::worker::post;
 use crate::protocol::{Event, File};
 use burn::tensor::Device;
@@ -12,8 +13,11 @@ use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
 use tailor_core::Model;
 use tailor_packs::download::PARALLEL;
-use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey};
+use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust};
 use web_sys::RequestCache;
+
+/// What a learngene may take, in bytes: WebAssembly ends at 4 GiB.
+const MEMORY: u64 = 3 << 30;
 
 /// A gallery that is open.
 pub struct Open {
@@ -23,8 +27,8 @@ pub struct Open {
     pub pinned: Option<PublicKey>,
     /// What is in it.
     pub index: Index,
-    /// SHA-256 of the index.
-    digest: Digest,
+    /// Who is trusted, and with which index, whatever becomes of the storage.
+    pub trust: Trust,
     /// The classes of a large gallery that were looked up, by shard.
     shards: BTreeMap<usize, Vec<ClassEntry>>,
     /// The learngene, once it is here, with the tailors that came so far.
@@ -35,19 +39,20 @@ impl Open {
     /// The gallery with nothing loaded yet.
     pub fn new(opened: Opened) -> Self {
         let Opened { folder, pinned, checked: Checked { index, trust }, .. } = opened;
-        Self { folder, pinned, index, digest: trust.digest, shards: BTreeMap::new(), model: None }
+        Self { folder, pinned, index, trust, shards: BTreeMap::new(), model: None }
     }
 
     /// Whether this is another index than the one that is open.
     pub fn differs(&self, opened: &Opened) -> bool {
-        self.digest != opened.checked.trust.digest
+        self.trust.digest != opened.checked.trust.digest
     }
 
     /// Goes on with a newer index. Of what is loaded the learngene stays if it is the same; tailors may have changed, and
     /// those that did not are in the store.
     pub fn renew(&mut self, opened: Opened) {
         let before = std::mem::replace(self, Self::new(opened));
-        if before.index.learngene.sha256 == self.index.learngene.sha256 {
+        let same = |index: &Index| (index.learngene.sha256, index.config.clone());
+        if same(&before.index) == same(&self.index) {
             self.model = before.model;
             if let Some(model) = &mut self.model {
                 for class in model.classes() {
@@ -63,49 +68,72 @@ impl Open {
         classes: &BTreeSet<&str>,
         store: &Store,
         device: &Device,
+        stop: &Stop,
     ) -> Result<(), EngineError> {
         let have = self.model.as_ref().map(Model::classes).unwrap_or_default();
         let mut missing = Vec::new();
         for class in classes.iter().filter(|class| !have.iter().any(|have| have == *class)) {
-            missing.push(self.class(class, store).await?);
+            missing.push(self.class(class, store, stop).await?);
         }
-        let mut wanted: Vec<_> = missing.iter().map(|c| (&c.file, File::Tailor(c.id.clone()))).collect();
-        if self.model.is_none() {
-            wanted.insert(0, (&self.index.learngene, File::Learngene));
-        }
+        self.check_memory()?;
+        let mut model = self.model.take();
         let this = &*self;
-        let arriving = wanted.into_iter().map(|(entry, file)| this.fetch(entry, file, store));
-        // Whatever arrived is stored by now, so one that failed does not cost the others again.
-        let arrived: Vec<_> = stream::iter(arriving).buffered(PARALLEL).collect().await;
-        let mut arrived = arrived.into_iter();
-        if self.model.is_none()
-            && let Some(learngene) = arrived.next()
-        {
-            let learngene = learngene?;
-            let read = self.index.read_learngene(&learngene.bytes);
-            let read = read.map_err(refused(&self.index.learngene))?;
-            self.model = Some(Model::new(&self.index.config, &read.tensors, device)?);
-            learngene.announce();
+        let shared = model.is_none().then_some(None);
+        let wanted: Vec<_> = shared.into_iter().chain(missing.iter().map(Some)).collect();
+        let fetch = async |class: &Option<&ClassEntry>| match class {
+            None => this.fetch(&this.index.learngene, File::Learngene, store, stop).await,
+            Some(class) => this.fetch(&class.file, File::Tailor(class.id.clone()), store, stop).await,
+        };
+        let mut arriving = stream::iter(wanted.iter().map(fetch)).buffered(PARALLEL);
+        let mut outcome = Ok(());
+        for class in &wanted {
+            // Whatever arrives is stored, so one that failed does not cost the others again.
+            let Some(arrived) = arriving.next().await else { break };
+            let added = arrived.and_then(|arrived| match (class, &mut model) {
+                (None, model) => this.assemble(arrived, device).map(|new| *model = Some(new)),
+                (Some(class), Some(model)) => this.add(model, class, arrived),
+                // The learngene failed, and says so.
+                (Some(_), None) => Ok(()),
+            });
+            outcome = outcome.and(added);
         }
-        let model = self.model.as_mut().ok_or(EngineError::NoGallery)?;
-        for (class, arrived) in missing.iter().zip(arrived) {
-            let arrived = arrived?;
-            let tailor = self.index.read_pack(class, &arrived.bytes).map_err(refused(&class.file))?;
-            model.insert(&class.id, tailor.tensors)?;
-            arrived.announce();
+        drop(arriving);
+        self.model = model;
+        outcome
+    }
+
+    /// Refuses a learngene that would not fit: the file, its values, and those on the device.
+    fn check_memory(&self) -> Result<(), EngineError> {
+        let entry = &self.index.learngene;
+        match entry.size.saturating_add(8 * self.index.parameters.learngene) > MEMORY {
+            true => Err(EngineError::Memory { file: entry.path.clone(), bytes: entry.size }),
+            false => Ok(()),
         }
+    }
+
+    fn assemble(&self, arrived: Arrived, device: &Device) -> Result<Model, EngineError> {
+        let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
+        let model = Model::new(&self.index.config, &read.tensors, device)?;
+        arrived.announce();
+        Ok(model)
+    }
+
+    fn add(&self, model: &mut Model, class: &ClassEntry, arrived: Arrived) -> Result<(), EngineError> {
+        let tailor = self.index.read_pack(class, &arrived.bytes).map_err(refused(&class.file))?;
+        model.insert(&class.id, tailor.tensors)?;
+        arrived.announce();
         Ok(())
     }
 
     /// The class with this id, looked up in a large gallery's shards if need be.
-    pub async fn class(&mut self, id: &str, store: &Store) -> Result<ClassEntry, EngineError> {
+    pub async fn class(&mut self, id: &str, store: &Store, stop: &Stop) -> Result<ClassEntry, EngineError> {
         let unknown = || EngineError::UnknownClass { class: id.to_owned() };
         if let Some(class) = self.index.class(id) {
             return Ok(class.clone());
         }
         let (number, file) = self.index.shard(id).ok_or_else(unknown)?;
         if !self.shards.contains_key(&number) {
-            let arrived = self.fetch(file, File::List, store).await?;
+            let arrived = self.fetch(file, File::List, store, stop).await?;
             let classes = self.index.read_shard(number, &arrived.bytes).map_err(refused(file))?;
             arrived.announce();
             self.shards.insert(number, classes);
@@ -118,14 +146,23 @@ impl Open {
     }
 
     /// A file of the gallery, from this device as far as it is here.
-    pub async fn fetch(&self, entry: &FileEntry, file: File, store: &Store) -> Result<Arrived, EngineError> {
-        let mut slot = store.slot(entry).await;
-        let (mut bytes, held) = slot.read().await?;
+    ///
+    /// # Errors
+    /// Those of downloading; [`EngineError::Cancelled`], [`EngineError::Memory`].
+    pub async fn fetch(
+        &self,
+        entry: &FileEntry,
+        file: File,
+        store: &Store,
+        stop: &Stop,
+    ) -> Result<Arrived, EngineError> {
+        let mut slot = store.slot(entry, stop).await?;
+        let mut part = slot.read().await?;
         let mut network = 0;
-        if !held.iter().all(|held| *held) {
+        if !part.is_whole() {
             let total = entry.size;
             let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
-            let here = held.iter().enumerate().filter(|(_, held)| **held).map(|(number, _)| {
+            let here = part.held.iter().enumerate().filter(|(_, held)| **held).map(|(number, _)| {
                 let range = entry.chunk_range(number);
                 range.end - range.start
             });
@@ -133,19 +170,19 @@ impl Open {
             // What the store keeps, the browser's own cache need not keep as well.
             let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
             let keep = async |number: usize, chunk: &[u8]| slot.write(number, chunk).await;
-            network = self.folder.fetch(entry, &held, &mut bytes, cache, keep, progress).await?;
+            network = self.folder.fetch(entry, &mut part, cache, stop, keep, progress).await?;
         }
         let mut kept = slot.finish().await;
-        if !kept && store.make_room(&self.digests()).await {
-            kept = slot.write_all(&bytes).await;
+        if kept == Kept::Full && store.make_room(&self.contents()).await {
+            kept = slot.write_all(&part.bytes).await;
         }
-        Ok(Arrived { file, bytes, network, kept })
+        Ok(Arrived { file, bytes: part.bytes, network, kept: kept == Kept::Yes })
     }
 
-    /// The digests of all files of the gallery that are known.
-    fn digests(&self) -> BTreeSet<Digest> {
+    /// The contents of all files of the gallery that are known.
+    fn contents(&self) -> BTreeSet<Digest> {
         let packs = self.shards.values().flatten().map(|class| &class.file);
-        self.index.files().chain(packs).map(|file| file.sha256).collect()
+        self.index.files().chain(packs).map(FileEntry::content).collect()
     }
 }
 

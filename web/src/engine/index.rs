@@ -9,7 +9,7 @@ use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
 use tailor_packs::download::Problem;
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
-use tailor_packs::{Checked, ClassEntry, Digest, Index, PackError, PublicKey, Verdict, limits, trust};
+use tailor_packs::{Checked, ClassEntry, Digest, Index, PackError, PublicKey, Trust, Verdict, limits, trust};
 
 /// A publisher writes the signature and then the index: whoever comes between finds two that do not fit.
 const PUBLISHING: u32 = 1500;
@@ -22,49 +22,66 @@ pub struct Opened {
     pub pinned: Option<PublicKey>,
     /// The index, and what to remember of it.
     pub checked: Checked,
+    remembered: bool,
     bytes: u64,
+}
+
+/// An index and its signature as they came.
+pub struct Answer {
+    folder: Folder,
+    pinned: Option<PublicKey>,
+    json: Vec<u8>,
+    minisig: Option<Vec<u8>>,
 }
 
 /// What an index turned out to be.
 pub enum Found {
     /// One that may be used.
-    Trusted(Opened),
+    Trusted(Box<Opened>),
     /// One that may be used once the visitor vouches for this key.
-    FirstUse(PublicKey, Opened),
+    FirstUse(PublicKey, Answer),
 }
 
-impl Opened {
-    /// Downloads the index of the gallery in this folder and decides about it.
+impl Answer {
+    /// Downloads the index of the gallery in this folder and decides about it. `before` is what is known of it
+    /// without the storage.
     ///
     /// # Errors
     /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses.
     pub async fn find(
         folder: &Folder,
         pinned: Option<PublicKey>,
+        before: Option<&Trust>,
         store: &Store,
     ) -> Result<Found, EngineError> {
-        match Self::find_once(folder, pinned, store).await {
+        let answer = Self::ask(folder, pinned, before, store).await?;
+        match answer.decide(before, store, false).await {
             Err(EngineError::Index {
-                source: PackError::SignatureInvalid { .. } | PackError::IndexReplaced { .. },
+                source:
+                    PackError::SignatureInvalid { .. }
+                    | PackError::WrongKey { .. }
+                    | PackError::IndexReplaced { .. },
             }) => {
                 TimeoutFuture::new(PUBLISHING).await;
-                Self::find_once(folder, pinned, store).await
+                Self::ask(folder, pinned, before, store).await?.decide(before, store, false).await
             }
             found => found,
         }
     }
 
-    async fn find_once(
+    async fn ask(
         folder: &Folder,
         pinned: Option<PublicKey>,
+        before: Option<&Trust>,
         store: &Store,
-    ) -> Result<Found, EngineError> {
-        let refused = |source| EngineError::Index { source };
+    ) -> Result<Self, EngineError> {
         let json = folder.small(INDEX_FILE, limits::INDEX).await?;
-        let kept = store.trust(folder.url()).await;
         // A gallery that is not signed need not have a file that says so.
-        let expected =
-            pinned.is_some() || kept.is_some() || Index::parse(&json).map_err(refused)?.key.is_some();
+        let signed = |trust: &Trust| trust.root.is_some();
+        let expected = pinned.is_some()
+            || before.is_some_and(signed)
+            || store.trust(folder.url()).await.as_ref().is_some_and(signed)
+            || Index::parse(&json).map_err(refused)?.key.is_some();
         let minisig = match expected {
             true => match folder.small(SIGNATURE_FILE, limits::SIGNATURE).await {
                 // Some hosts forbid what is not there.
@@ -77,19 +94,43 @@ impl Opened {
             },
             false => None,
         };
-        let verdict = trust::check(pinned.as_ref(), kept.as_ref(), &json, minisig.as_deref(), unix_seconds());
-        let bytes = (json.len() + minisig.map_or(0, |minisig| minisig.len())) as u64;
-        let opened = |checked| Self { folder: folder.clone(), pinned, checked, bytes };
-        Ok(match verdict.map_err(refused)? {
-            Verdict::Unsigned(checked) => Found::Trusted(opened(checked)),
-            Verdict::Signed(checked) => {
-                store.keep_trust(folder.url(), &checked.trust).await;
-                Found::Trusted(opened(checked))
-            }
-            Verdict::FirstUse { key, checked } => Found::FirstUse(key, opened(checked)),
-        })
+        Ok(Self { folder: folder.clone(), pinned, json, minisig })
     }
 
+    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. `vouched` is
+    /// whether the visitor vouches for the key.
+    ///
+    /// # Errors
+    /// [`EngineError::Index`].
+    pub async fn decide(
+        self,
+        before: Option<&Trust>,
+        store: &Store,
+        vouched: bool,
+    ) -> Result<Found, EngineError> {
+        let _lock = store.deciding(self.folder.url()).await;
+        let kept = store.trust(self.folder.url()).await;
+        let kept = kept.as_ref().or(before);
+        let now = unix_seconds();
+        let verdict = trust::check(self.pinned.as_ref(), kept, &self.json, self.minisig.as_deref(), now);
+        let checked = match verdict.map_err(refused)? {
+            Verdict::FirstUse { key, .. } if !vouched => return Ok(Found::FirstUse(key, self)),
+            Verdict::FirstUse { checked, .. } | Verdict::Signed(checked) | Verdict::Unsigned(checked) => {
+                checked
+            }
+        };
+        let remembered = store.keep_trust(self.folder.url(), &checked.trust).await;
+        let bytes = (self.json.len() + self.minisig.map_or(0, |minisig| minisig.len())) as u64;
+        let Self { folder, pinned, .. } = self;
+        Ok(Found::Trusted(Box::new(Opened { folder, pinned, checked, remembered, bytes })))
+    }
+}
+
+fn refused(source: PackError) -> EngineError {
+    EngineError::Index { source }
+}
+
+impl Opened {
     /// What the page needs to know of it.
     pub async fn describe(&self, store: &Store) -> Gallery {
         let Checked { index, trust } = &self.checked;
@@ -97,8 +138,9 @@ impl Opened {
         Gallery {
             title: index.title.clone(),
             signed: trust.key.map(|key| key.fingerprint()),
+            remembered: self.remembered,
             learngene: index.learngene.size,
-            learngene_stored: stored.contains(&index.learngene.sha256),
+            learngene_stored: stored.contains(&index.learngene.content()),
             index: self.bytes,
             classes: index.classes.iter().map(|class| info(class, &stored)).collect(),
             more: !index.shards.is_empty(),
@@ -116,6 +158,6 @@ pub fn info(class: &ClassEntry, stored: &BTreeSet<Digest>) -> ClassInfo {
         id: class.id.clone(),
         name: class.name.clone(),
         bytes: class.file.size,
-        stored: stored.contains(&class.file.sha256),
+        stored: stored.contains(&class.file.content()),
     }
 }

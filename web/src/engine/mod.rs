@@ -8,6 +8,7 @@
 //! download  bytes from the network, chunk by chunk
 //! store     verified bytes kept on this device, by digest
 //! opfs      the browser's own file system
+//! stop      how an order is stopped
 //! locks     one worker at a time, over all tabs
 //! device    what Burn computes on; the one file that knows a backend
 //! ```
@@ -22,6 +23,7 @@ pub mod index;
 pub mod locks;
 pub mod opfs;
 pub mod session;
+pub mod stop;
 pub mod store;
 pub mod worker;
 

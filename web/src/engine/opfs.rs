@@ -1,5 +1,6 @@
 //! The browser's own file system for this site, where it has one that a worker can write to.
 
+use super::store::Kept;
 use super::worker::{has, scope};
 use std::collections::BTreeSet;
 use wasm_bindgen::prelude::*;
@@ -54,11 +55,15 @@ impl Access {
         (read == length as f64).then_some(bytes)
     }
 
-    /// Writes `bytes` at `start`; whether there was room.
-    pub fn write(&self, start: u64, bytes: &[u8]) -> bool {
-        let written = self.0.write_with_u8_array_and_options(bytes, &Self::at(start));
-        // On a full disk browsers throw or write less.
-        written.is_ok_and(|written| written == bytes.len() as f64) && self.flush()
+    /// Writes `bytes` at `start`.
+    pub fn write(&self, start: u64, bytes: &[u8]) -> Kept {
+        match self.0.write_with_u8_array_and_options(bytes, &Self::at(start)) {
+            // On a full disk browsers throw or write less.
+            Ok(written) if written != bytes.len() as f64 => Kept::Full,
+            Ok(_) if self.flush() => Kept::Yes,
+            Ok(_) => Kept::No,
+            Err(error) => Kept::failed(&error),
+        }
     }
 
     /// Sees that what was written is on the disk.

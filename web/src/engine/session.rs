@@ -3,16 +3,16 @@
 use super::download::Folder;
 use super::error::EngineError;
 use super::gallery::{Open, refused};
-use super::index::{Found, Opened};
+use super::index::{Answer, Found, Opened};
+use super::stop::Stop;
 use super::store::Store;
 use super::worker::{now, post};
-use crate::protocol::{Event, File, Order};
+use crate::protocol::{Event, File, Names, Order};
 use burn::tensor::{Device, Tensor};
-use futures_util::future::{AbortRegistration, Abortable};
 use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
 use tailor_core::{Item, SampleSettings, Sampling};
-use tailor_packs::PublicKey;
+use tailor_packs::{PublicKey, Trust};
 
 /// A device, the storage, and the gallery that is open.
 pub struct Engine {
@@ -20,7 +20,7 @@ pub struct Engine {
     store: Store,
     open: Option<Open>,
     /// A gallery whose key waits for the visitor's word.
-    asked: Option<Opened>,
+    asked: Option<Answer>,
 }
 
 impl Engine {
@@ -38,7 +38,7 @@ impl Engine {
     pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
         let pinned = key.map(str::parse::<PublicKey>).transpose();
         let pinned = pinned.map_err(|source| EngineError::Index { source })?;
-        let opened = self.check(&Folder::new(folder), pinned).await?;
+        let opened = self.check(&Folder::new(folder)?, pinned, None).await?;
         self.opened(opened).await;
         Ok(())
     }
@@ -46,17 +46,23 @@ impl Engine {
     /// The visitor vouches for the key of the gallery that waits for it.
     ///
     /// # Errors
-    /// [`EngineError::NoGallery`] when none does.
+    /// [`EngineError::NoGallery`] when none does; [`EngineError::Index`] when another tab trusted another key
+    /// meanwhile.
     pub async fn trust(&mut self) -> Result<(), EngineError> {
-        let opened = self.asked.take().ok_or(EngineError::NoGallery)?;
-        self.store.keep_trust(opened.folder.url(), &opened.checked.trust).await;
-        self.opened(opened).await;
+        let answer = self.asked.take().ok_or(EngineError::NoGallery)?;
+        if let Found::Trusted(opened) = answer.decide(None, &self.store, true).await? {
+            self.opened(*opened).await;
+        }
         Ok(())
     }
 
-    /// Forgets which key the gallery in this folder was trusted with.
-    pub async fn forget(&self, folder: &str) {
-        self.store.forget_trust(Folder::new(folder).url()).await;
+    /// Forgets what is remembered of the gallery in this folder.
+    ///
+    /// # Errors
+    /// [`EngineError::Address`].
+    pub async fn forget(&self, folder: &str) -> Result<(), EngineError> {
+        self.store.forget_trust(Folder::new(folder)?.url()).await;
+        Ok(())
     }
 
     async fn opened(&mut self, opened: Opened) {
@@ -64,21 +70,26 @@ impl Engine {
         self.open = Some(Open::new(opened));
     }
 
-    async fn check(&mut self, folder: &Folder, pinned: Option<PublicKey>) -> Result<Opened, EngineError> {
-        match Opened::find(folder, pinned, &self.store).await? {
-            Found::Trusted(opened) => Ok(opened),
-            Found::FirstUse(key, opened) => {
-                self.asked = Some(opened);
+    async fn check(
+        &mut self,
+        folder: &Folder,
+        pinned: Option<PublicKey>,
+        before: Option<&Trust>,
+    ) -> Result<Opened, EngineError> {
+        match Answer::find(folder, pinned, before, &self.store).await? {
+            Found::Trusted(opened) => Ok(*opened),
+            Found::FirstUse(key, answer) => {
+                self.asked = Some(answer);
                 Err(EngineError::FirstUse { fingerprint: key.fingerprint() })
             }
         }
     }
 
     /// Looks whether the open gallery was published anew, and goes on with what it is now; whether it was.
-    async fn renew(&mut self) -> Result<bool, EngineError> {
+    async fn renew(&mut self, stop: &Stop) -> Result<bool, EngineError> {
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
-        let (folder, pinned) = (open.folder.clone(), open.pinned);
-        let opened = self.check(&folder, pinned).await?;
+        let (folder, pinned, trust) = (open.folder.clone(), open.pinned, open.trust.clone());
+        let opened = stop.or(self.check(&folder, pinned, Some(&trust))).await??;
         let gallery = opened.describe(&self.store).await;
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         let differs = open.differs(&opened);
@@ -92,48 +103,56 @@ impl Engine {
     /// Tells the page what all classes of a large gallery are called.
     ///
     /// # Errors
-    /// [`EngineError::NoGallery`]; those of downloading.
-    pub async fn names(&mut self) -> Result<(), EngineError> {
-        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
-        let names = match &open.index.names {
-            Some(file) => {
-                let arrived = open.fetch(file, File::List, &self.store).await?;
-                let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
-                arrived.announce();
-                names
+    /// [`EngineError::NoGallery`], [`EngineError::Cancelled`]; those of downloading.
+    pub async fn names(&mut self, stop: &Stop) -> Result<(), EngineError> {
+        let names = match self.names_once(stop).await {
+            Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
+                if !self.renew(stop).await? {
+                    return Err(error.into());
+                }
+                self.names_once(stop).await?
             }
-            None => Vec::new(),
+            names => names?,
         };
-        post(&Event::Names(names), None);
+        post(&Event::Names(Ok(names)), None);
         Ok(())
+    }
+
+    async fn names_once(&self, stop: &Stop) -> Result<Names, EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let Some(file) = &open.index.names else { return Ok(Names::new()) };
+        let arrived = open.fetch(file, File::List, &self.store, stop).await?;
+        let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
+        arrived.announce();
+        Ok(names)
     }
 
     /// Takes the class's tailor out of the model and deletes its pack.
     ///
     /// # Errors
     /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`].
-    pub async fn drop_class(&mut self, class: &str) -> Result<(), EngineError> {
+    pub async fn drop_class(&mut self, class: &str, stop: &Stop) -> Result<(), EngineError> {
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         if let Some(model) = &mut open.model {
             model.remove(class);
         }
-        let class = open.class(class, &self.store).await?;
-        self.store.remove(&class.file.sha256).await;
+        let class = open.class(class, &self.store, stop).await?;
+        self.store.remove(&class.file).await;
         post(&Event::Dropped { class: class.id }, None);
         Ok(())
     }
 
     /// Sees that the model holds what the order needs. Files are named by their content: if one is gone, the
     /// gallery was probably published anew meanwhile.
-    async fn load(&mut self, classes: &BTreeSet<&str>) -> Result<(), EngineError> {
+    async fn load(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
-        match open.load(classes, &self.store, &self.device).await {
+        match open.load(classes, &self.store, &self.device, stop).await {
             Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
-                if !self.renew().await? {
+                if !self.renew(stop).await? {
                     return Err(error.into());
                 }
                 let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
-                open.load(classes, &self.store, &self.device).await
+                open.load(classes, &self.store, &self.device, stop).await
             }
             loaded => loaded,
         }
@@ -143,10 +162,9 @@ impl Engine {
     ///
     /// # Errors
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
-    pub async fn sample(&mut self, order: Order, stop: AbortRegistration) -> Result<(), EngineError> {
-        let handle = stop.handle();
+    pub async fn sample(&mut self, order: Order, stop: &Stop) -> Result<(), EngineError> {
         let classes: BTreeSet<&str> = order.images.iter().filter_map(|i| i.class.as_deref()).collect();
-        Abortable::new(self.load(&classes), stop).await.map_err(|_| EngineError::Cancelled)??;
+        self.load(&classes, stop).await?;
 
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
         let gate = |class: &Option<String>| class.iter().map(|c| (c.clone(), 1.0)).collect();
@@ -170,7 +188,7 @@ impl Engine {
             }
             // The message that cancels this order is heard here and nowhere else.
             TimeoutFuture::new(0).await;
-            if handle.is_aborted() {
+            if stop.is_pulled() {
                 return Err(EngineError::Cancelled);
             }
         }

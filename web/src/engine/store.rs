@@ -1,27 +1,52 @@
 //! Verified bytes kept on this device, so that a second visit downloads nothing and a broken one goes on.
 //!
 //! ```text
-//! OPFS, folder tailor-packs-1      <digest>        a file, whole
-//!                                  <digest>.part   a file on its way, each verified chunk at its place
-//! Cache API, tailor-packs-1        <digest>/<n>    the same by chunks, where a browser has no OPFS
-//!                                  <digest>.trust  what is remembered of a signed gallery
+//! OPFS, folder tailor-packs-1      <content>           a file, whole
+//!                                  <content>.part      a file on its way, each verified chunk at its place
+//! Cache API, tailor-packs-1        files/<content>/<n> the same by chunks, where a browser has no OPFS
+//!                                  trust/<address>     what is remembered of a gallery
 //! ```
 //!
-//! Nothing here is believed: each chunk is verified again whenever it is read. Where the browser has no
+//! A file is named by [`FileEntry::content`], which is what its chunks are verified against: a gallery that
+//! claims another's digest gets no other's file. Nothing here is believed: each chunk is verified again whenever it is read. Where the browser has no
 //! storage (a page without HTTPS), or it is full, everything works and nothing is kept.
 
-use super::download::place;
+use super::download::Part;
 use super::error::EngineError;
 use super::locks::Lock;
 use super::opfs::{self, Access};
-use super::worker::{has, scope};
+use super::stop::Stop;
+use super::worker::{has, post, scope};
+use crate::protocol::{Event, Wait};
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use tailor_packs::{Digest, FileEntry, Trust};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};
 
 const NAME: &str = "tailor-packs-1";
+
+/// Whether something was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was.
+    Yes,
+    /// There was no room.
+    Full,
+    /// It was not, for another reason.
+    No,
+}
+
+impl Kept {
+    /// What the browser's exception says.
+    pub fn failed(error: &JsValue) -> Self {
+        let name = js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
+        if name.as_deref() == Some("QuotaExceededError") { Self::Full } else { Self::No }
+    }
+}
 
 /// The storage, or none.
 pub struct Store {
@@ -47,40 +72,48 @@ impl Store {
     }
 
     /// The place of `file`, for this worker alone until it is dropped: two tabs do not write the same file.
-    pub async fn slot<'a>(&'a self, file: &'a FileEntry) -> Slot<'a> {
-        let lock = Lock::take(&format!("{NAME}/{}", file.sha256)).await;
-        Slot { store: self, file, part: None, kept: self.exists(), _lock: lock }
+    ///
+    /// What a slot has begun is to be let finish: a browser that opens a file for nobody keeps it closed to everybody.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`] while another has it.
+    pub async fn slot<'a>(&'a self, file: &'a FileEntry, stop: &Stop) -> Result<Slot<'a>, EngineError> {
+        let content = file.content();
+        let lock = stop.or(say_if_long(Lock::take(&format!("{NAME}/{content}")))).await?;
+        let kept = if self.exists() { Kept::Yes } else { Kept::No };
+        Ok(Slot { store: self, file, content, part: None, kept, _lock: lock })
     }
 
-    /// Deletes what is here of the file with this digest.
-    pub async fn remove(&self, digest: &Digest) {
+    /// Deletes what is here of `file`.
+    pub async fn remove(&self, file: &FileEntry) {
+        let content = &file.content();
         // A failure leaves bytes that are verified again before use.
         if self.files
             && let Some(folder) = opfs::folder().await
         {
-            let _ = JsFuture::from(folder.remove_entry(&digest.to_string())).await;
-            let _ = JsFuture::from(folder.remove_entry(&part_name(digest))).await;
+            let _ = JsFuture::from(folder.remove_entry(&content.to_string())).await;
+            let _ = JsFuture::from(folder.remove_entry(&part_name(content))).await;
         }
         if let Some(cache) = &self.cache {
-            for url in cached(cache).await.into_iter().filter(|url| url.starts_with(&name(digest))) {
+            for url in cached(cache).await.into_iter().filter(|url| url.starts_with(&file_name(content))) {
                 let _ = JsFuture::from(cache.delete_with_str(&url)).await;
             }
         }
     }
 
-    /// Which of `files` are here whole, unverified.
+    /// The contents of those of `files` that are here whole, unverified.
     pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
         if self.files {
             let names = opfs::names().await;
-            return files.map(|f| f.sha256).filter(|digest| names.contains(&digest.to_string())).collect();
+            return files.map(FileEntry::content).filter(|c| names.contains(&c.to_string())).collect();
         }
         let Some(cache) = &self.cache else { return BTreeSet::new() };
         let urls = cached(cache).await;
-        let whole = |f: &&FileEntry| (0..f.chunks.len()).all(|n| urls.contains(&chunk_name(&f.sha256, n)));
-        files.filter(whole).map(|file| file.sha256).collect()
+        let whole = |f: &&FileEntry| (0..f.chunks.len()).all(|n| urls.contains(&chunk_name(&f.content(), n)));
+        files.filter(whole).map(FileEntry::content).collect()
     }
 
-    /// Deletes all files but those with these digests; whether there were any.
+    /// Deletes all files but those of these contents; whether there were any.
     pub async fn make_room(&self, keep: &BTreeSet<Digest>) -> bool {
         let keep: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
         let mut found = false;
@@ -94,9 +127,9 @@ impl Store {
                 found |= JsFuture::from(folder.remove_entry(&name)).await.is_ok();
             }
         } else if let Some(cache) = &self.cache {
-            let digest = |url: &str| url.split('/').rev().nth(1).unwrap_or_default().to_owned();
-            for url in cached(cache).await {
-                if !url.ends_with(".trust") && !keep.contains(&digest(&url)) {
+            let keep: Vec<String> = keep.iter().map(|content| format!("/files/{content}/")).collect();
+            for url in cached(cache).await.into_iter().filter(|url| url.contains("/files/")) {
+                if !keep.iter().any(|kept| url.contains(kept)) {
                     found |= JsFuture::from(cache.delete_with_str(&url)).await.is_ok();
                 }
             }
@@ -104,19 +137,28 @@ impl Store {
         found
     }
 
-    /// What is remembered of the signed gallery in `folder`.
+    /// What is remembered of the gallery in `folder`.
     pub async fn trust(&self, folder: &str) -> Option<Trust> {
         let found = JsFuture::from(self.cache.as_ref()?.match_with_str(&trust_name(folder))).await.ok()?;
         let text = JsFuture::from(found.dyn_into::<Response>().ok()?.text().ok()?).await.ok()?;
         serde_json::from_str(&text.as_string()?).ok()
     }
 
-    /// Remembers it. Where there is no storage the visitor is asked again on the next visit.
-    pub async fn keep_trust(&self, folder: &str, trust: &Trust) {
-        let (Some(cache), Ok(text)) = (&self.cache, serde_json::to_string(trust)) else { return };
-        if let Ok(response) = Response::new_with_opt_str(Some(&text)) {
-            let _ = JsFuture::from(cache.put_with_str(&trust_name(folder), &response)).await;
+    /// Remembers it, in the room of files if need be; whether that was possible.
+    pub async fn keep_trust(&self, folder: &str, trust: &Trust) -> bool {
+        let (Some(cache), Ok(text)) = (&self.cache, serde_json::to_string(trust)) else { return false };
+        let url = trust_name(folder);
+        match write_cached(cache, &url, text.as_bytes()).await {
+            Kept::Full if self.make_room(&BTreeSet::new()).await => {
+                write_cached(cache, &url, text.as_bytes()).await == Kept::Yes
+            }
+            kept => kept == Kept::Yes,
         }
+    }
+
+    /// Holds off other tabs while this one decides whom to trust.
+    pub async fn deciding(&self, folder: &str) -> Option<Lock> {
+        Lock::take(&trust_name(folder)).await
     }
 
     /// Forgets it.
@@ -131,10 +173,11 @@ impl Store {
 pub struct Slot<'a> {
     store: &'a Store,
     file: &'a FileEntry,
+    content: Digest,
     /// The file on its way, open.
     part: Option<Access>,
     /// Whether everything so far was kept.
-    kept: bool,
+    kept: Kept,
     _lock: Option<Lock>,
 }
 
@@ -143,51 +186,48 @@ impl Slot<'_> {
     ///
     /// # Errors
     /// [`EngineError::Memory`] when the file does not fit.
-    pub async fn read(&mut self) -> Result<(Vec<u8>, Vec<bool>), EngineError> {
-        let mut bytes = Vec::new();
-        let memory = |_| EngineError::Memory { file: self.file.path.clone(), bytes: self.file.size };
-        bytes.try_reserve_exact(self.file.size as usize).map_err(memory)?;
+    pub async fn read(&mut self) -> Result<Part, EngineError> {
         let chunks = self.file.chunks.len();
-        let mut held = vec![false; chunks];
+        let mut part = Part { bytes: Vec::new(), held: vec![false; chunks] };
+        let memory = |_| EngineError::Memory { file: self.file.path.clone(), bytes: self.file.size };
+        part.bytes.try_reserve_exact(self.file.size as usize).map_err(memory)?;
         if self.store.files {
-            self.read_file(&mut bytes, &mut held).await;
+            self.read_file(&mut part).await;
         } else if let Some(cache) = &self.store.cache {
             for number in 0..chunks {
-                let Some(chunk) = read_cached(cache, &chunk_name(&self.file.sha256, number)).await else {
-                    continue;
-                };
-                self.take(&mut bytes, &mut held, number, &chunk);
+                if let Some(chunk) = read_cached(cache, &chunk_name(&self.content, number)).await {
+                    self.take(&mut part, number, &chunk);
+                }
             }
         }
-        Ok((bytes, held))
+        Ok(part)
     }
 
     /// Takes over a chunk if it is right.
-    fn take(&self, bytes: &mut Vec<u8>, held: &mut [bool], number: usize, chunk: &[u8]) {
+    fn take(&self, part: &mut Part, number: usize, chunk: &[u8]) {
         if self.file.verify_chunk(number, chunk).is_ok() {
-            place(bytes, self.file.chunk_range(number), chunk);
-            held[number] = true;
+            part.put(number, self.file.chunk_range(number), chunk);
         }
     }
 
-    async fn read_file(&mut self, bytes: &mut Vec<u8>, held: &mut [bool]) {
-        let (whole, part) = (self.file.sha256.to_string(), part_name(&self.file.sha256));
+    async fn read_file(&mut self, part: &mut Part) {
+        let (whole, on_its_way) = (self.content.to_string(), part_name(&self.content));
         let found = match Access::open(&whole, false).await {
             Some(access) => Some((access, true)),
-            None => Access::open(&part, false).await.map(|access| (access, false)),
+            None => Access::open(&on_its_way, false).await.map(|access| (access, false)),
         };
         let Some((access, is_whole)) = found else { return };
-        for number in 0..held.len() {
+        for number in 0..self.file.chunks.len() {
             let range = self.file.chunk_range(number);
             if let Some(chunk) = access.read(range.start, (range.end - range.start) as usize) {
-                self.take(bytes, held, number, &chunk);
+                self.take(part, number, &chunk);
             }
         }
         if is_whole {
             drop(access);
             // What is no longer right is no longer there: it becomes a file on its way again.
-            if !held.iter().all(|held| *held) {
-                opfs::rename(&whole, &part).await;
+            if !part.is_whole() {
+                opfs::rename(&whole, &on_its_way).await;
             }
         } else {
             self.part = Some(access);
@@ -196,40 +236,42 @@ impl Slot<'_> {
 
     /// Keeps chunk `number`, which is verified.
     pub async fn write(&mut self, number: usize, chunk: &[u8]) {
-        if !self.kept {
+        if self.kept != Kept::Yes {
             return;
         }
-        let digest = &self.file.sha256;
         self.kept = if self.store.files {
             if self.part.is_none() {
-                self.part = Access::open(&part_name(digest), true).await;
+                self.part = Access::open(&part_name(&self.content), true).await;
             }
-            self.part.as_ref().is_some_and(|part| part.write(self.file.chunk_range(number).start, chunk))
+            let start = self.file.chunk_range(number).start;
+            self.part.as_ref().map_or(Kept::No, |part| part.write(start, chunk))
         } else if let Some(cache) = &self.store.cache {
-            write_cached(cache, &chunk_name(digest, number), chunk).await
+            write_cached(cache, &chunk_name(&self.content, number), chunk).await
         } else {
-            false
+            Kept::No
         };
-        if !self.kept {
+        if self.kept != Kept::Yes {
             self.part = None;
         }
     }
 
     /// Lets the file, all of whose chunks are here, be seen as whole; whether it is kept.
-    pub async fn finish(&mut self) -> bool {
+    pub async fn finish(&mut self) -> Kept {
         if let Some(part) = self.part.take() {
-            self.kept &= part.flush();
+            if !part.flush() {
+                self.kept = Kept::No;
+            }
             drop(part);
-            if self.kept {
-                opfs::rename(&part_name(&self.file.sha256), &self.file.sha256.to_string()).await;
+            if self.kept == Kept::Yes {
+                opfs::rename(&part_name(&self.content), &self.content.to_string()).await;
             }
         }
         self.kept
     }
 
     /// Keeps the whole file after all, now that there may be room.
-    pub async fn write_all(&mut self, bytes: &[u8]) -> bool {
-        self.kept = self.store.exists();
+    pub async fn write_all(&mut self, bytes: &[u8]) -> Kept {
+        self.kept = Kept::Yes;
         for number in 0..self.file.chunks.len() {
             let range = self.file.chunk_range(number);
             if let Some(chunk) = bytes.get(range.start as usize..range.end as usize) {
@@ -237,6 +279,17 @@ impl Slot<'_> {
             }
         }
         self.finish().await
+    }
+}
+
+/// Tells the page when another tab has had the lock for a second.
+async fn say_if_long<T>(taken: impl Future<Output = T>) -> T {
+    match select(pin!(taken), TimeoutFuture::new(1000)).await {
+        Either::Left((taken, _)) => taken,
+        Either::Right(((), waiting)) => {
+            post(&Event::Waiting(Wait::Tab), None);
+            waiting.await
+        }
     }
 }
 
@@ -253,27 +306,34 @@ async fn read_cached(cache: &Cache, url: &str) -> Option<Vec<u8>> {
     Some(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
-async fn write_cached(cache: &Cache, url: &str, bytes: &[u8]) -> bool {
+async fn write_cached(cache: &Cache, url: &str, bytes: &[u8]) -> Kept {
     let body = js_sys::Uint8Array::from(bytes);
-    let Ok(response) = Response::new_with_opt_js_u8_array(Some(&body)) else { return false };
-    JsFuture::from(cache.put_with_str(url, &response)).await.is_ok()
+    let Ok(response) = Response::new_with_opt_js_u8_array(Some(&body)) else { return Kept::No };
+    match JsFuture::from(cache.put_with_str(url, &response)).await {
+        Ok(_) => Kept::Yes,
+        Err(error) => Kept::failed(&error),
+    }
 }
 
-fn part_name(digest: &Digest) -> String {
-    format!("{digest}.part")
+fn part_name(content: &Digest) -> String {
+    format!("{content}.part")
 }
 
-fn chunk_name(digest: &Digest, number: usize) -> String {
-    format!("{}/{number}", name(digest))
+fn file_name(content: &Digest) -> String {
+    name(&format!("files/{content}/"))
+}
+
+fn chunk_name(content: &Digest, number: usize) -> String {
+    format!("{}{number}", file_name(content))
 }
 
 /// Where the trust in the gallery in `folder` is kept.
 fn trust_name(folder: &str) -> String {
-    format!("{}.trust", name(&Digest::of(folder.as_bytes())))
+    name(&format!("trust/{}", Digest::of(folder.as_bytes())))
 }
 
 /// A URL, as the Cache API wants one, under which nothing is ever served.
-fn name(digest: &Digest) -> String {
+fn name(path: &str) -> String {
     // The worker starts from a blob URL, which relative names cannot be resolved against.
-    format!("{}/.tailor-packs/{digest}", scope().location().origin())
+    format!("{}/.tailor-packs/{path}", scope().location().origin())
 }

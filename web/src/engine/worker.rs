@@ -3,10 +3,10 @@
 use super::device::Ready;
 use super::error::EngineError;
 use super::session::Engine;
+use super::stop::{Pull, Stop};
 use crate::protocol::{Event, Failure, Order, Remedy, Request};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
-use futures_util::future::{AbortHandle, AbortRegistration};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ enum Work {
     Start { gallery: String, key: Option<String> },
     Trust,
     Forget { gallery: String, key: Option<String> },
-    Names,
-    Sample(Order, AbortRegistration),
+    Names(Stop),
+    Sample(Order, Stop),
     Drop(String),
 }
 
@@ -44,7 +44,10 @@ where
     });
 }
 
-type Running = Rc<RefCell<BTreeMap<u32, AbortHandle>>>;
+type Running = Rc<RefCell<BTreeMap<u32, Pull>>>;
+
+/// Under this number stands the request for names, which no order has.
+const NAMES: u32 = 0;
 
 /// Installs the message handler. Cancelling acts at once, everything else queues.
 fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
@@ -57,16 +60,25 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
             Ok(Request::Start { gallery, key }) => Work::Start { gallery, key },
             Ok(Request::Trust) => Work::Trust,
             Ok(Request::Forget { gallery, key }) => Work::Forget { gallery, key },
-            Ok(Request::Names) => Work::Names,
+            Ok(Request::Names) => {
+                let (pull, stop) = Stop::new();
+                orders.borrow_mut().insert(NAMES, pull);
+                Work::Names(stop)
+            }
             Ok(Request::Drop { class }) => Work::Drop(class),
             Ok(Request::Sample(order)) => {
-                let (handle, registration) = AbortHandle::new_pair();
-                orders.borrow_mut().insert(order.id, handle);
-                Work::Sample(order, registration)
+                let (pull, stop) = Stop::new();
+                let mut orders = orders.borrow_mut();
+                orders.insert(order.id, pull);
+                // Images do not wait for a list.
+                if let Some(names) = orders.remove(&NAMES) {
+                    names.pull();
+                }
+                Work::Sample(order, stop)
             }
             Ok(Request::Cancel { id }) => {
-                if let Some(handle) = orders.borrow().get(&id) {
-                    handle.abort();
+                if let Some(order) = orders.borrow_mut().remove(&id) {
+                    order.pull();
                 }
                 return;
             }
@@ -92,14 +104,29 @@ async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
             Work::Trust => (None, engine.trust().await),
             Work::Forget { gallery, key } => {
-                engine.forget(&gallery).await;
-                (None, engine.open(&gallery, key.as_deref()).await)
+                let forgotten = engine.forget(&gallery).await;
+                let opened = match forgotten {
+                    Ok(()) => engine.open(&gallery, key.as_deref()).await,
+                    error => error,
+                };
+                (None, opened)
             }
-            Work::Names => (None, engine.names().await),
-            Work::Drop(class) => (None, engine.drop_class(&class).await),
-            Work::Sample(order, registration) => {
+            Work::Names(stop) => {
+                // A list that does not come breaks nothing else.
+                if let Err(error) = engine.names(&stop).await {
+                    post(&Event::Names(Err(error.failure())), None);
+                }
+                continue;
+            }
+            Work::Drop(class) => {
+                let (_pull, stop) = Stop::new();
+                // One that this gallery does not have is not here either.
+                let _ = engine.drop_class(&class, &stop).await;
+                continue;
+            }
+            Work::Sample(order, stop) => {
                 let id = order.id;
-                let result = engine.sample(order, registration).await;
+                let result = engine.sample(order, &stop).await;
                 running.borrow_mut().remove(&id);
                 (Some(id), result)
             }

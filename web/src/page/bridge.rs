@@ -2,6 +2,8 @@
 
 use crate::protocol::{Backend, Event, Failure, Remedy, Request};
 use js_sys::{Array, Float32Array};
+use std::cell::Cell;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
 
@@ -48,13 +50,21 @@ impl Engine {
         let worker = Worker::new_with_options(&url, &options)?;
 
         let mut lost = hear.clone();
+        let spoke = Rc::new(Cell::new(false));
+        let has_spoken = spoke.clone();
         let error = Closure::<dyn FnMut(_)>::new(move |error: web_sys::Event| {
             let words = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
-            let sentence = "The engine did not load. Check the connection, then try again.";
+            let sentence = match has_spoken.get() {
+                false => "The engine did not load. Check the connection, then try again.",
+                true => {
+                    "The engine broke down. This may be more than fits into the browser's memory: try fewer images."
+                }
+            };
             let failure = Failure { detail: words, ..Failure::new("engine", sentence, Remedy::Retry) };
             lost(Event::Lost { failure }, None);
         });
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
+            spoke.set(true);
             let parts = Array::from(&message.data());
             let text = parts.get(0).as_string().unwrap_or_default();
             // An engine of another version than the page speaks words that the page does not know.

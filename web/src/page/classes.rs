@@ -1,6 +1,6 @@
 //! The gallery's classes, to be chosen from and searched.
 
-use super::studio::{MOST_IMAGES, Place, Studio};
+use super::studio::{MOST_IMAGES, NameList, Place, Studio};
 use super::view::grouped;
 use crate::protocol::{ClassInfo, File};
 use leptos::prelude::*;
@@ -23,6 +23,9 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
     let hint = move || {
         let n = chosen.with(Vec::len);
         match several.get() {
+            _ if !search.with(String::is_empty) && studio.names.get() == NameList::Coming => {
+                "The list of all classes is on its way…".to_owned()
+            }
             _ if !search.with(String::is_empty) && classes().len() == FOUND => {
                 format!("The first {FOUND} are shown: type more.")
             }
@@ -46,8 +49,20 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
                 <input id="search" type="search" placeholder="Search all classes" aria-label="Search all classes"
                     prop:value=move || search.get()
                     on:focus=move |_| studio.ask_names()
-                    on:input=move |e| search.set(event_target_value(&e))/>
+                    on:input=move |e| {
+                        studio.ask_names();
+                        search.set(event_target_value(&e));
+                    }/>
             })}
+            {move || match studio.names.get() {
+                NameList::Failed(why) => Some(view! {
+                    <p class="hint">
+                        {format!("Only the classes shown so far can be searched. {why} ")}
+                        <button type="button" class="plain small" on:click=move |_| studio.ask_names()>"Try again"</button>
+                    </p>
+                }),
+                _ => None,
+            }}
             <ul class="tiles">
                 <For each=classes key=|class| (class.id.clone(), class.bytes) let:class>
                     <Tile studio several class/>
@@ -59,6 +74,8 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
 
 /// A gallery of more classes than these can be searched.
 const MANY: usize = 100;
+/// Classes that are shown without a search, at most.
+const SHOWN: usize = 500;
 /// Classes found that are shown, at most.
 const FOUND: usize = 60;
 
@@ -67,11 +84,13 @@ fn found(studio: Studio, search: &str) -> Vec<ClassInfo> {
     let search = search.trim().to_lowercase();
     let known = studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
     if search.is_empty() {
+        let mut known = known;
+        known.truncate(SHOWN);
         return known;
     }
     let fits = |id: &str, name: &str| id.contains(&search) || name.to_lowercase().contains(&search);
     let mut found: Vec<ClassInfo> = known.iter().filter(|c| fits(&c.id, &c.name)).cloned().collect();
-    if let Some(names) = studio.names.get() {
+    if let NameList::Here(names) = studio.names.get() {
         let others = names.iter().filter(|(id, name)| fits(id, name) && known.iter().all(|c| c.id != *id));
         // How large its pack is, is known once the class is looked up.
         let class = |(id, name): &(String, String)| ClassInfo {

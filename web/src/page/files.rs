@@ -77,7 +77,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 false => view! {
                     <p class="hint">
                         "When this device runs out of room, the browser may delete these. "
-                        <button type="button" id="persist" class="plain" on:click=move |_| studio.persist()>
+                        <button type="button" id="persist" class="plain small" on:click=move |_| studio.persist()>
                             "Keep them"
                         </button>
                     </p>

@@ -6,7 +6,7 @@ use super::storage;
 use super::trial::Trial;
 use crate::link::Link;
 use crate::protocol::{
-    Backend, ClassInfo, Event, Failure, File, Gallery, Names, Order, Remedy, Request, Wanted,
+    Backend, ClassInfo, Event, Failure, File, Gallery, Names, Order, Remedy, Request, Wait, Wanted,
 };
 use leptos::prelude::*;
 use std::collections::BTreeMap;
@@ -60,6 +60,19 @@ pub enum Phase {
     Failed(Failure),
 }
 
+/// Id and name of every class of a large gallery.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NameList {
+    /// Nobody wanted it yet.
+    Unasked,
+    /// It is on its way.
+    Coming,
+    /// Here it is.
+    Here(Arc<Names>),
+    /// Why it did not come.
+    Failed(String),
+}
+
 /// What is known about the GPU.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gpu {
@@ -107,10 +120,10 @@ pub struct Studio {
     pub active: RwSignal<Backend>,
     /// What is known about the GPU.
     pub gpu: RwSignal<Gpu>,
-    /// Seconds after which the engine asks a server again that did not answer as it should.
-    pub waiting: RwSignal<Option<u32>>,
-    /// Id and name of every class of a large gallery, once they were asked for.
-    pub names: RwSignal<Option<Arc<Names>>>,
+    /// What the engine waits for, if nothing comes.
+    pub waiting: RwSignal<Option<Wait>>,
+    /// What all classes of a large gallery are called.
+    pub names: RwSignal<NameList>,
     /// Whether the browser promised to keep what is stored; `None` where it cannot be asked.
     pub persistent: RwSignal<Option<bool>>,
     pub(super) inner: StoredValue<Inner, LocalStorage>,
@@ -154,7 +167,7 @@ impl Studio {
             active: RwSignal::new(wish.unwrap_or(Backend::Cpu)),
             gpu: RwSignal::new(gpu),
             waiting: RwSignal::new(None),
-            names: RwSignal::new(None),
+            names: RwSignal::new(NameList::Unasked),
             persistent: RwSignal::new(None),
             inner: StoredValue::new_local(inner),
         };
@@ -213,8 +226,9 @@ impl Studio {
     /// Asks, once, what all classes of a large gallery are called.
     pub fn ask_names(self) {
         let large = self.gallery.with_untracked(|gallery| gallery.as_ref().is_some_and(|g| g.more));
-        if large && self.names.with_untracked(Option::is_none) {
-            self.names.set(Some(Arc::default()));
+        let wanted = self.names.with_untracked(|n| matches!(n, NameList::Unasked | NameList::Failed(_)));
+        if large && wanted {
+            self.names.set(NameList::Coming);
             self.send(self.active.get_untracked(), &Request::Names);
         }
     }
@@ -249,28 +263,30 @@ impl Studio {
             }
             Remedy::Choose => self.phase.set(Phase::Stopped),
             Remedy::Retry => self.go_on(),
-            Remedy::Trust => {
+            Remedy::Trust if self.is_alive(self.active.get_untracked()) => {
                 self.phase.set(Phase::Starting);
                 self.send(self.active.get_untracked(), &Request::Trust);
             }
+            Remedy::Trust => self.go_on(),
         }
     }
 
-    /// Forgets which key the gallery was trusted with, and opens it as on a first visit.
-    pub fn forget_key(self) {
+    /// Forgets what is remembered of the gallery, and opens it as on a first visit.
+    pub fn forget(self) {
         let (gallery, key) = self.inner.with_value(|inner| (inner.gallery_url.clone(), inner.key.clone()));
         self.phase.set(Phase::Starting);
         self.send(self.active.get_untracked(), &Request::Forget { gallery, key });
     }
 
+    fn is_alive(self, backend: Backend) -> bool {
+        self.inner.with_value(|i| if backend == Backend::Cpu { i.cpu.is_some() } else { i.gpu.is_some() })
+    }
+
     /// From wherever it broke: starts the engine, opens the gallery, or makes the images.
     fn go_on(self) {
         let backend = self.active.get_untracked();
-        let alive = self
-            .inner
-            .with_value(|i| if backend == Backend::Cpu { i.cpu.is_some() } else { i.gpu.is_some() });
         self.phase.set(Phase::Starting);
-        if !alive {
+        if !self.is_alive(backend) {
             self.spawn(backend);
         } else if self.gallery.with_untracked(Option::is_none) {
             self.open(backend);
@@ -329,6 +345,13 @@ impl Studio {
         if self.waiting.with_untracked(Option::is_some) {
             self.waiting.set(None);
         }
+        if matches!(event, Event::Done { .. } | Event::Cancelled { .. } | Event::Failed { .. }) {
+            // What had not come by then is no longer on its way.
+            let arriving = |place: &Place| matches!(place, Place::Arriving(..));
+            if self.files.with_untracked(|files| files.values().any(arriving)) {
+                self.files.update(|files| files.retain(|_, place| !arriving(place)));
+            }
+        }
         match event {
             Event::Ready { bytes, .. } => {
                 self.code_bytes.update(|sum| *sum += bytes);
@@ -345,8 +368,11 @@ impl Studio {
                 }
             }
             Event::Class(class) => self.add(class),
-            Event::Names(names) => self.names.set(Some(Arc::new(names))),
-            Event::Waiting { seconds } => self.waiting.set(Some(seconds)),
+            Event::Names(Ok(names)) => self.names.set(NameList::Here(Arc::new(names))),
+            // An order went first: whoever still searches asks again.
+            Event::Names(Err(failure)) if failure.code == "cancelled" => self.names.set(NameList::Unasked),
+            Event::Names(Err(failure)) => self.names.set(NameList::Failed(failure.sentence)),
+            Event::Waiting(wait) => self.waiting.set(Some(wait)),
             Event::Fetching { file, received, total } => {
                 self.files.update(|files| {
                     files.insert(file, Place::Arriving(received, total));
@@ -405,7 +431,7 @@ impl Studio {
         let stored = gallery.classes.iter().filter(stored).map(|class| File::Tailor(class.id.clone()));
         let learngene = gallery.learngene_stored.then_some(File::Learngene);
         self.files.set(stored.chain(learngene).map(|file| (file, Place::Stored)).collect());
-        self.names.set(None);
+        self.names.set(NameList::Unasked);
         self.gallery.set(Some(gallery));
     }
 

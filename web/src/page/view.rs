@@ -3,7 +3,8 @@
 use super::classes::Classes;
 use super::files::Files;
 use super::studio::{Gpu, Phase, Place, Studio};
-use crate::protocol::{Backend, Remedy};
+use crate::address::canonical;
+use crate::protocol::{Backend, Remedy, Wait};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
@@ -56,6 +57,8 @@ fn parameters() -> (String, Option<Backend>) {
     let gallery = parameter("gallery").unwrap_or_else(|| "galleries/letters/".to_owned());
     let base = document().base_uri().ok().flatten().unwrap_or_default();
     let absolute = web_sys::Url::new_with_base(&gallery, &base).map(|url| url.href());
+    // One that is no address is for the engine to refuse in words.
+    let absolute = absolute.map(|url| canonical(&url).unwrap_or(url));
     let wish = match parameter("backend").as_deref() {
         Some("cpu") => Some(Backend::Cpu),
         Some("gpu") => Some(Backend::Gpu),
@@ -68,18 +71,26 @@ fn parameters() -> (String, Option<Backend>) {
 fn publisher(gallery: &str) -> Option<String> {
     let base = document().base_uri().ok().flatten().unwrap_or_default();
     let site = web_sys::Url::new_with_base(".", &base).map(|url| url.href()).ok()?;
+    let site = canonical(&site)?;
     let meta = document().query_selector("meta[name='tailor-key']").ok().flatten()?;
     meta.get_attribute("content").filter(|key| !key.is_empty() && gallery.starts_with(&site))
 }
 
 /// Who vouches for the gallery, in a word or two and in more.
 fn signed_words(studio: Studio) -> (String, String) {
-    studio.gallery.with(|gallery| match gallery.as_ref().map(|gallery| gallery.signed.clone()) {
+    studio.gallery.with(|gallery| match gallery.as_ref().map(|g| (g.signed.clone(), g.remembered)) {
         None => Default::default(),
-        Some(None) => ("unsigned".to_owned(), "Nobody has signed this gallery.".to_owned()),
-        Some(Some(fingerprint)) => (
+        Some((None, _)) => ("unsigned".to_owned(), "Nobody has signed this gallery.".to_owned()),
+        Some((Some(fingerprint), true)) => (
             "signed ✓".to_owned(),
             format!("Signed by the key with the fingerprint {fingerprint}, which this device trusts."),
+        ),
+        Some((Some(fingerprint), false)) => (
+            "signed, not remembered".to_owned(),
+            format!(
+                "Signed by the key with the fingerprint {fingerprint}. This device has no room to remember it, so it \
+                 will ask again."
+            ),
         ),
     })
 }
@@ -180,7 +191,9 @@ fn Picture(studio: Studio) -> impl IntoView {
                 Remedy::Choose => "All right",
                 Remedy::Trust => "Trust this key",
             };
-            let of_trust = ["wrong-key", "signature-missing"].contains(&&*failure.code);
+            let of_trust =
+                ["wrong-key", "signature-missing", "index-rolled-back", "index-replaced", "other-gallery"]
+                    .contains(&&*failure.code);
             view! {
                 <div id="error" role="alert" data-code=failure.code.clone()>
                     <p>{failure.sentence.clone()}</p>
@@ -192,9 +205,12 @@ fn Picture(studio: Studio) -> impl IntoView {
                     {of_trust.then(|| view! {
                         <details>
                             <summary>"The publisher has told me that this is right"</summary>
-                            <p>"This device then forgets the key that it trusted, and asks as on a first visit."</p>
-                            <button id="forget" class="plain" on:click=move |_| studio.forget_key()>
-                                "Forget the trusted key"
+                            <p>
+                                "This device then forgets the key and the version that it has seen, and goes on as on \
+                                 a first visit."
+                            </p>
+                            <button id="forget" class="plain" on:click=move |_| studio.forget()>
+                                "Forget what it has seen"
                             </button>
                         </details>
                     })}
@@ -217,8 +233,13 @@ fn arriving(studio: Studio) -> Option<(u64, u64)> {
 
 fn status_words(studio: Studio) -> String {
     let phase = studio.phase.get();
-    if let (Some(seconds), Phase::Starting | Phase::Downloading) = (studio.waiting.get(), &phase) {
-        return format!("The server does not answer as it should. Trying again in {seconds} s…");
+    if let (Some(wait), Phase::Starting | Phase::Downloading) = (studio.waiting.get(), &phase) {
+        return match wait {
+            Wait::Server { seconds } => {
+                format!("The server does not answer as it should. Trying again in {seconds} s…")
+            }
+            Wait::Tab => "Another tab of this site is downloading the same file…".to_owned(),
+        };
     }
     match phase {
         Phase::Starting => "Loading the engine…".to_owned(),
