@@ -14,6 +14,18 @@ pub fn canonical(url: &str) -> Option<String> {
     Some(format!("{scheme}://{host}/{path}"))
 }
 
+/// Whether this address is on the visitor's own machine.
+pub fn is_local(url: &str) -> bool {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    name == "localhost" || name.ends_with(".localhost") || name == "[::1]" || is_loopback(name)
+}
+
+fn is_loopback(name: &str) -> bool {
+    name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// Without escapes of letters, digits and `-._~`, which mean the same with and without; the others in upper case.
 fn plain(path: &str) -> String {
     let mut out = String::new();
@@ -54,6 +66,20 @@ mod tests {
             assert_eq!(canonical(url).as_deref(), Some(expected), "{url}");
         }
         assert_eq!(canonical("http://localhost:8000").as_deref(), Some("http://localhost:8000/"));
+    }
+
+    #[test]
+    fn this_machine_has_several_names() {
+        for url in
+            ["http://localhost:8000/", "http://127.0.0.1/x/", "http://[::1]:8000/", "http://a.localhost/"]
+        {
+            assert!(is_local(url), "{url}");
+        }
+        for url in
+            ["https://localhost.example.org/", "http://[2001:db8::1]/", "https://example.org/127.0.0.1/"]
+        {
+            assert!(!is_local(url), "{url}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub fn run(args: &FetchArgs) -> Result<(), Error> {
     }
     let signed = outcome.key.as_ref().map_or("unsigned".to_owned(), |key| format!("signed by key {key}"));
     print(&format!(
-        "{} version {}, {signed}: {} classes in {}; {} files came, {}, and {} were here\n",
+        "{} version {}, {signed}; classes here {}, in {}; files that came {}, {}, that were here {}\n",
         outcome.id,
         outcome.version,
         outcome.classes.len(),

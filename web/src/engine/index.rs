@@ -4,6 +4,7 @@ use super::download::Folder;
 use super::error::EngineError;
 use super::store::Store;
 use super::worker::unix_seconds;
+use crate::address::is_local;
 use crate::protocol::{ClassInfo, Gallery};
 use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
@@ -111,6 +112,8 @@ impl Answer {
         let _lock = store.deciding(self.folder.url()).await;
         let kept = store.trust(self.folder.url()).await;
         let kept = kept.as_ref().or(before);
+        // Whoever makes an unsigned gallery on this machine may well begin it anew.
+        let kept = kept.filter(|kept| kept.root.is_some() || !is_local(self.folder.url()));
         let now = unix_seconds();
         let verdict = trust::check(self.pinned.as_ref(), kept, &self.json, self.minisig.as_deref(), now);
         let checked = match verdict.map_err(refused)? {
