@@ -72,7 +72,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 <caption class="unseen">"Files on this device"</caption>
                 <tbody>{move || rows().into_iter().map(row).collect_view()}</tbody>
             </table>
-            {move || studio.persistent.get().map(|persistent| match persistent {
+            {move || studio.persistent.get().filter(|_| !rows().is_empty()).map(|persistent| match persistent {
                 true => view! { <p class="hint">"Kept until you delete this site's data."</p> }.into_any(),
                 false => view! {
                     <p class="hint">

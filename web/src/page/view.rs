@@ -195,7 +195,12 @@ fn Picture(studio: Studio) -> impl IntoView {
                 ["wrong-key", "signature-missing", "index-rolled-back", "index-replaced", "other-gallery"]
                     .contains(&&*failure.code);
             view! {
-                <div id="error" role="alert" data-code=failure.code.clone()>
+                <div
+                    id="error"
+                    role="alert"
+                    class:question=failure.remedy == Remedy::Trust
+                    data-code=failure.code.clone()
+                >
                     <p>{failure.sentence.clone()}</p>
                     {(!failure.detail.is_empty()).then(|| view! {
                         <details><summary>"Details"</summary>{failure.detail.clone()}</details>
@@ -246,6 +251,7 @@ fn status_words(studio: Studio) -> String {
         Phase::Downloading => "Downloading what these images need…".to_owned(),
         Phase::Sampling(..) => "Making images out of noise…".to_owned(),
         Phase::Stopped => "Stopped.".to_owned(),
+        Phase::Failed(failure) if failure.remedy == Remedy::Trust => "A question first.".to_owned(),
         Phase::Failed(_) => "That did not work.".to_owned(),
         Phase::Done(ms, per_step) => {
             let what = studio.shown.with(|s| s.as_ref().map(|s| caption(studio, &s.order.images)));
