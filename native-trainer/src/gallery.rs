@@ -195,65 +195,19 @@ pub(crate) fn alike(classes: &[(String, String)], asked: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use tailor_packs::index::{INDEX_VERSION, learngene_file_name, tailor_file_name};
-    use tailor_packs::{
-        Card, Class, Contents, Digest, ModelConfig, Parameters, Sampling, TensorSpec, Tensors, Weights,
-        write_learngene, write_tailor,
-    };
+#[path = "../tests/support/gallery.rs"]
+mod draft;
 
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::draft::Draft;
     use super::*;
 
     /// A gallery of the classes `A` and `B` with a tiny model, every value of which is `value`.
     pub(crate) fn write(folder: &Path, value: f32) {
-        let config = ModelConfig::preset("tiny").unwrap();
-        let fill = |specs: Vec<TensorSpec>| {
-            let mut tensors = Tensors::new();
-            for spec in specs {
-                tensors.insert(&spec.name, &spec.shape, vec![value; spec.len()]).unwrap();
-            }
-            tensors
-        };
-        let (shared, own) = (fill(config.learngene_tensors()), fill(config.tailor_tensors()));
-        let card = Card { title: "Test".into(), ..Card::default() };
-        let contents = |tensors| Contents {
-            model: "test",
-            config: &config,
-            weights: Weights::Ema,
-            steps: 3,
-            tensors,
-            card: &card,
-            preview: None,
-        };
-        let save = |name: String, bytes: Vec<u8>| {
-            std::fs::write(folder.join(&name), &bytes).unwrap();
-            FileEntry::of(name, &bytes)
-        };
-        let bytes = write_learngene(&contents(&shared)).unwrap();
-        let learngene_digest = Digest::of(&bytes);
-        let learngene = save(learngene_file_name("test", &learngene_digest), bytes);
-        let classes = [("latin-capital-a", "A"), ("latin-capital-b", "B")].map(|(id, name)| {
-            let class = Class { id: id.into(), name: name.into(), wordnet: None };
-            let bytes = write_tailor(&contents(&own), learngene_digest, &class).unwrap();
-            ClassEntry::new(&class, save(tailor_file_name(id, &Digest::of(&bytes)), bytes))
-        });
-        let index = Index {
-            format: INDEX_VERSION,
-            id: "test".into(),
-            title: "Test".into(),
-            version: 1,
-            expires: None,
-            key: None,
-            next_key: None,
-            parameters: Parameters::of(&config).unwrap(),
-            config,
-            sampling: Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 },
-            learngene,
-            classes: classes.to_vec(),
-            shards: Vec::new(),
-            names: None,
-        };
-        std::fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+        let classes = [("latin-capital-a", "A"), ("latin-capital-b", "B")];
+        let classes = classes.map(|(id, name)| (id.to_owned(), name.to_owned()));
+        Draft::of(folder, "tiny", value, &classes).publish(None);
     }
 
     #[test]

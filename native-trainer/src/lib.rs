@@ -29,3 +29,7 @@ pub mod train_tailor;
 pub mod verify;
 
 pub use error::Error;
+
+// What tests inside and outside of this crate share calls it by its name.
+#[cfg(test)]
+extern crate self as tailor_trainer;

@@ -292,6 +292,14 @@ fn date(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
+impl PackError {
+    /// Whether this may be an index and a signature of two versions: a publisher replaces one after the other, and
+    /// whoever comes between finds two that do not fit. It is worth a second look, and to be refused if it stays.
+    pub fn may_be_half_published(&self) -> bool {
+        matches!(self, Self::SignatureInvalid { .. } | Self::WrongKey { .. } | Self::IndexReplaced { .. })
+    }
+}
+
 /// Text from a file as it may stand in a message: at most 64 characters.
 pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(64).collect();

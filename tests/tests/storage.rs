@@ -62,14 +62,6 @@ fn kept(page: &Page) -> BTreeMap<String, u64> {
     found.as_object().unwrap().iter().map(|(name, size)| (name.clone(), size.as_u64().unwrap())).collect()
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn a_tab_killed_anywhere_goes_on_from_what_was_whole() {
     let at = Letters::new();

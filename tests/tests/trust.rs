@@ -19,6 +19,42 @@ fn key_pair() -> KeyPair {
     KeyPair::generate_unencrypted_keypair().unwrap()
 }
 
+/// A signed gallery on a server, and a browser.
+struct Signed {
+    folder: tempfile::TempDir,
+    pair: KeyPair,
+    server: Server,
+    browser: Browser,
+}
+
+impl Signed {
+    fn new(version: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        tiny_gallery(folder.path());
+        let pair = key_pair();
+        sign(folder.path(), &pair, |index| index.version = version);
+        let server = site(Some(folder.path()));
+        Self { folder, pair, server, browser: Browser::launch(Gpu::NoAdapter).unwrap() }
+    }
+
+    /// The same after a visitor has trusted its key.
+    fn trusted(version: u64) -> Self {
+        let this = Self::new(version);
+        let (page, _) = this.visit();
+        agree(&page);
+        wait_for_image(&page);
+        this
+    }
+
+    fn sign(&self, version: u64) {
+        sign(self.folder.path(), &self.pair, |index| index.version = version);
+    }
+
+    fn visit(&self) -> (Page, String) {
+        visit(&self.browser, &self.server)
+    }
+}
+
 /// A fresh tab on the gallery, and what it says once it has stopped.
 fn visit(browser: &Browser, server: &Server) -> (Page, String) {
     let page = browser.page().unwrap();
@@ -163,47 +199,31 @@ fn an_unsigned_gallery_does_not_go_back_either_unless_the_visitor_says_so() {
 
 #[test]
 fn a_slow_tab_does_not_take_back_what_another_has_seen() {
-    let folder = tempfile::tempdir().unwrap();
-    tiny_gallery(folder.path());
-    let pair = key_pair();
-    sign(folder.path(), &pair, |index| index.version = 2);
-    let server = site(Some(folder.path()));
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let (page, _) = visit(&browser, &server);
-    agree(&page);
-    wait_for_image(&page);
-
+    let at = Signed::trusted(2);
     let signature = "/galleries/tiny/index.json.minisig";
-    server.set_fault_times(signature, Fault::Delay(Duration::from_secs(6)), 1);
-    server.clear_log();
-    let slow = browser.page().unwrap();
-    slow.navigate(&server.url(GALLERY)).unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while !server.sent().iter().any(|sent| sent.path.ends_with("index.json")) {
-        assert!(std::time::Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    at.server.set_fault_times(signature, Fault::Delay(Duration::from_secs(6)), 1);
+    at.server.clear_log();
+    let slow = at.browser.page().unwrap();
+    slow.navigate(&at.server.url(GALLERY)).unwrap();
+    wait_until("the index is asked for", || {
+        at.server.sent().iter().any(|sent| sent.path.ends_with("index.json"))
+    });
     // The old signature is on its way by then.
     std::thread::sleep(Duration::from_secs(1));
-    sign(folder.path(), &pair, |index| index.version = 7);
-    assert_eq!(visit(&browser, &server).1, "");
+    at.sign(7);
+    assert_eq!(at.visit().1, "");
     let words = refusal(&slow);
     assert!(words.is_empty() || words.contains("version 7 was already seen"), "{words}");
-    sign(folder.path(), &pair, |index| index.version = 2);
-    assert!(visit(&browser, &server).1.contains("version 2, and version 7 was already seen"));
+    at.sign(2);
+    assert!(at.visit().1.contains("version 2, and version 7 was already seen"));
 }
 
 #[test]
 fn a_question_that_was_left_open_does_not_replace_the_key_that_was_trusted_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
-    tiny_gallery(folder.path());
-    let (ours, theirs) = (key_pair(), key_pair());
-    sign(folder.path(), &ours, |index| index.version = 5);
-    let server = site(Some(folder.path()));
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let (first, _) = visit(&browser, &server);
-    sign(folder.path(), &theirs, |index| index.version = 1);
-    let (second, _) = visit(&browser, &server);
+    let at = Signed::new(5);
+    let (first, _) = at.visit();
+    sign(at.folder.path(), &key_pair(), |index| index.version = 1);
+    let (second, _) = at.visit();
     agree(&first);
     wait_for_image(&first);
     agree(&second);
@@ -212,25 +232,18 @@ fn a_question_that_was_left_open_does_not_replace_the_key_that_was_trusted_meanw
 
 #[test]
 fn trust_does_not_depend_on_how_an_address_is_spelled() {
-    let folder = tempfile::tempdir().unwrap();
-    tiny_gallery(folder.path());
-    let pair = key_pair();
-    sign(folder.path(), &pair, |index| index.version = 2);
-    let server = site(Some(folder.path()));
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let (page, _) = visit(&browser, &server);
-    agree(&page);
-    wait_for_image(&page);
-    std::fs::remove_file(folder.path().join("index.json.minisig")).unwrap();
+    let at = Signed::trusted(2);
+    std::fs::remove_file(at.folder.path().join("index.json.minisig")).unwrap();
+    let words_at = |gallery: &str| {
+        let page = at.browser.page().unwrap();
+        page.navigate(&at.server.url(&GALLERY.replace("galleries/tiny/", gallery))).unwrap();
+        refusal(&page)
+    };
     for spelling in ["galleries/t%69ny/", "galleries//tiny", "./galleries/x/../%74iny//"] {
-        let page = browser.page().unwrap();
-        page.navigate(&server.url(&GALLERY.replace("galleries/tiny/", spelling))).unwrap();
-        assert!(refusal(&page).contains("has no index.json.minisig"), "{spelling}");
+        assert!(words_at(spelling).contains("has no index.json.minisig"), "{spelling}");
     }
     for none in ["javascript:alert(1)", "https://a@example.org/", "galleries/tiny/%3Fx", "data:,x"] {
-        let page = browser.page().unwrap();
-        page.navigate(&server.url(&GALLERY.replace("galleries/tiny/", none))).unwrap();
-        let words = refusal(&page);
+        let words = words_at(none);
         assert!(words.contains("no address of a gallery"), "{none}: {words}");
     }
 }

@@ -1,7 +1,8 @@
-//! One spelling for each gallery's address: what is remembered of a gallery must not depend on how a link spells it.
+//! One spelling for each gallery's address: what is remembered of a gallery must not depend on how a link spells
+//! it.
 
-/// The address of a gallery's folder with its last slash, out of an absolute URL as the browser writes it: escapes that need not be
-/// are undone and doubled slashes are one. `None` for what is no folder on a web server.
+/// The address of a gallery's folder with its last slash, out of an absolute URL as the browser writes it: escapes
+/// that need not be are undone and doubled slashes are one. `None` for what is no folder on a web server.
 pub fn canonical(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -26,7 +27,8 @@ fn is_loopback(name: &str) -> bool {
     name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Without escapes of letters, digits and `-._~`, which mean the same with and without; the others in upper case.
+/// Without escapes of letters, digits and `-._~`, which mean the same with and without; the others in upper
+/// case.
 fn plain(path: &str) -> String {
     let mut out = String::new();
     let mut rest = path;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tailor_packs::download::{PARALLEL, Problem};
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
-use tailor_packs::{ClassEntry, FileEntry, Index, PackError, PublicKey, Trust, Verdict, limits, trust};
+use tailor_packs::{ClassEntry, FileEntry, Index, PublicKey, Trust, Verdict, limits, trust};
 use ureq::http::Uri;
 
 pub use transfer::Pace;
@@ -261,8 +261,7 @@ impl Fetcher {
                 minisig => minisig.transpose()?,
             };
             match trust::check(pinned.as_ref(), kept, &json, minisig.as_deref(), now()) {
-                // Who came between the signature and the index while both were replaced, tries again.
-                Err(PackError::SignatureInvalid { .. }) if again => {
+                Err(error) if again && error.may_be_half_published() => {
                     again = false;
                     self.client.wait(1, None);
                 }

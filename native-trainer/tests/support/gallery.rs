@@ -29,6 +29,12 @@ fn fill(specs: Vec<TensorSpec>, value: f32) -> Tensors {
 impl Draft {
     /// A model of this preset, every value of which is `value`, with the classes `c0`, `c1`, … called `Class 0`, ….
     pub(crate) fn new(folder: &Path, preset: &str, value: f32, classes: usize) -> Self {
+        let classes: Vec<_> = (0..classes).map(|n| (format!("c{n}"), format!("Class {n}"))).collect();
+        Self::of(folder, preset, value, &classes)
+    }
+
+    /// The same with classes of these ids and names.
+    pub(crate) fn of(folder: &Path, preset: &str, value: f32, classes: &[(String, String)]) -> Self {
         fs::create_dir_all(folder).unwrap();
         let config = ModelConfig::preset(preset).unwrap();
         let (shared, own) = (fill(config.learngene_tensors(), value), fill(config.tailor_tensors(), value));
@@ -50,8 +56,8 @@ impl Draft {
         let bytes = write_learngene(&contents(&shared)).unwrap();
         let digest = Digest::of(&bytes);
         let learngene = save(learngene_file_name("test", &digest), bytes);
-        let classes = (0..classes).map(|n| {
-            let class = Class { id: format!("c{n}"), name: format!("Class {n}"), wordnet: None };
+        let classes = classes.iter().map(|(id, name)| {
+            let class = Class { id: id.clone(), name: name.clone(), wordnet: None };
             let bytes = write_tailor(&contents(&own), digest, &class).unwrap();
             ClassEntry::new(&class, save(tailor_file_name(&class.id, &Digest::of(&bytes)), bytes))
         });

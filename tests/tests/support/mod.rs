@@ -202,3 +202,12 @@ pub fn forget_everything(browser: &Browser, server: &Server) {
         .unwrap();
     page.close().unwrap();
 }
+
+/// Waits a minute at most.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

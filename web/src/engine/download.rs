@@ -106,6 +106,7 @@ impl Folder {
         if self.origin != scope().location().origin() {
             download = download.cross_origin();
         }
+        progress(download.received());
         let mut network = 0;
         while let Some(request) = download.request() {
             let hear = async |heard: Heard<'_>| match heard {

@@ -47,8 +47,8 @@ impl Open {
         self.trust.digest != opened.checked.trust.digest
     }
 
-    /// Goes on with a newer index. Of what is loaded the learngene stays if it is the same; tailors may have changed, and
-    /// those that did not are in the store.
+    /// Goes on with a newer index. Of what is loaded the learngene stays if it is the same; tailors may have
+    /// changed, and those that did not are in the store.
     pub fn renew(&mut self, opened: Opened) {
         let before = std::mem::replace(self, Self::new(opened));
         let same = |index: &Index| (index.learngene.sha256, index.config.clone());
@@ -162,11 +162,6 @@ impl Open {
         if !part.is_whole() {
             let total = entry.size;
             let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
-            let here = part.held.iter().enumerate().filter(|(_, held)| **held).map(|(number, _)| {
-                let range = entry.chunk_range(number);
-                range.end - range.start
-            });
-            progress(here.sum());
             // What the store keeps, the browser's own cache need not keep as well.
             let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
             let keep = async |number: usize, chunk: &[u8]| slot.write(number, chunk).await;

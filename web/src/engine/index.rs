@@ -2,6 +2,7 @@
 
 use super::download::Folder;
 use super::error::EngineError;
+use super::stop::Stop;
 use super::store::Store;
 use super::worker::unix_seconds;
 use crate::address::is_local;
@@ -12,7 +13,7 @@ use tailor_packs::download::Problem;
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::{Checked, ClassEntry, Digest, Index, PackError, PublicKey, Trust, Verdict, limits, trust};
 
-/// A publisher writes the signature and then the index: whoever comes between finds two that do not fit.
+/// Milliseconds until a gallery that is half published is looked at again.
 const PUBLISHING: u32 = 1500;
 
 /// An index that may be used, where it came from, and the bytes that it took.
@@ -28,7 +29,7 @@ pub struct Opened {
 }
 
 /// An index and its signature as they came.
-pub struct Answer {
+pub struct Published {
     folder: Folder,
     pinned: Option<PublicKey>,
     json: Vec<u8>,
@@ -40,31 +41,29 @@ pub enum Found {
     /// One that may be used.
     Trusted(Box<Opened>),
     /// One that may be used once the visitor vouches for this key.
-    FirstUse(PublicKey, Answer),
+    FirstUse(PublicKey, Published),
 }
 
-impl Answer {
+impl Published {
     /// Downloads the index of the gallery in this folder and decides about it. `before` is what is known of it
     /// without the storage.
     ///
     /// # Errors
-    /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses.
+    /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses; [`EngineError::Cancelled`], but
+    /// not while it decides.
     pub async fn find(
         folder: &Folder,
         pinned: Option<PublicKey>,
         before: Option<&Trust>,
         store: &Store,
+        stop: &Stop,
     ) -> Result<Found, EngineError> {
-        let answer = Self::ask(folder, pinned, before, store).await?;
-        match answer.decide(before, store, false).await {
-            Err(EngineError::Index {
-                source:
-                    PackError::SignatureInvalid { .. }
-                    | PackError::WrongKey { .. }
-                    | PackError::IndexReplaced { .. },
-            }) => {
-                TimeoutFuture::new(PUBLISHING).await;
-                Self::ask(folder, pinned, before, store).await?.decide(before, store, false).await
+        let published = stop.or(Self::ask(folder, pinned, before, store)).await??;
+        match published.decide(before, store, false).await {
+            Err(EngineError::Index { source }) if source.may_be_half_published() => {
+                stop.or(TimeoutFuture::new(PUBLISHING)).await?;
+                let published = stop.or(Self::ask(folder, pinned, before, store)).await??;
+                published.decide(before, store, false).await
             }
             found => found,
         }
@@ -98,8 +97,8 @@ impl Answer {
         Ok(Self { folder: folder.clone(), pinned, json, minisig })
     }
 
-    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. `vouched` is
-    /// whether the visitor vouches for the key.
+    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. `vouched`
+    /// is whether the visitor vouches for the key.
     ///
     /// # Errors
     /// [`EngineError::Index`].

@@ -1,6 +1,6 @@
 //! The browser's own file system for this site, where it has one that a worker can write to.
 
-use super::store::Kept;
+use super::store::{Kept, NAME};
 use super::worker::{has, scope};
 use std::collections::BTreeSet;
 use wasm_bindgen::prelude::*;
@@ -9,9 +9,6 @@ use web_sys::{
     FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
     FileSystemReadWriteOptions, FileSystemSyncAccessHandle,
 };
-
-/// The folder that everything is in.
-const FOLDER: &str = "tailor-packs-1";
 
 #[wasm_bindgen]
 extern "C" {
@@ -83,7 +80,7 @@ pub async fn folder() -> Option<FileSystemDirectoryHandle> {
     let root: FileSystemDirectoryHandle = root.unchecked_into();
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(true);
-    let folder = JsFuture::from(root.get_directory_handle_with_options(FOLDER, &options)).await.ok()?;
+    let folder = JsFuture::from(root.get_directory_handle_with_options(NAME, &options)).await.ok()?;
     Some(folder.unchecked_into())
 }
 

@@ -3,7 +3,7 @@
 use super::download::Folder;
 use super::error::EngineError;
 use super::gallery::{Open, refused};
-use super::index::{Answer, Found, Opened};
+use super::index::{Found, Opened, Published};
 use super::stop::Stop;
 use super::store::Store;
 use super::worker::{now, post};
@@ -20,7 +20,7 @@ pub struct Engine {
     store: Store,
     open: Option<Open>,
     /// A gallery whose key waits for the visitor's word.
-    asked: Option<Answer>,
+    asked: Option<Published>,
 }
 
 impl Engine {
@@ -38,7 +38,8 @@ impl Engine {
     pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
         let pinned = key.map(str::parse::<PublicKey>).transpose();
         let pinned = pinned.map_err(|source| EngineError::Index { source })?;
-        let opened = self.check(&Folder::new(folder)?, pinned, None).await?;
+        let (_pull, stop) = Stop::new();
+        let opened = self.check(&Folder::new(folder)?, pinned, None, &stop).await?;
         self.opened(opened).await;
         Ok(())
     }
@@ -49,8 +50,8 @@ impl Engine {
     /// [`EngineError::NoGallery`] when none does; [`EngineError::Index`] when another tab trusted another key
     /// meanwhile.
     pub async fn trust(&mut self) -> Result<(), EngineError> {
-        let answer = self.asked.take().ok_or(EngineError::NoGallery)?;
-        if let Found::Trusted(opened) = answer.decide(None, &self.store, true).await? {
+        let published = self.asked.take().ok_or(EngineError::NoGallery)?;
+        if let Found::Trusted(opened) = published.decide(None, &self.store, true).await? {
             self.opened(*opened).await;
         }
         Ok(())
@@ -75,21 +76,29 @@ impl Engine {
         folder: &Folder,
         pinned: Option<PublicKey>,
         before: Option<&Trust>,
+        stop: &Stop,
     ) -> Result<Opened, EngineError> {
-        match Answer::find(folder, pinned, before, &self.store).await? {
+        match Published::find(folder, pinned, before, &self.store, stop).await? {
             Found::Trusted(opened) => Ok(*opened),
-            Found::FirstUse(key, answer) => {
-                self.asked = Some(answer);
+            Found::FirstUse(key, published) => {
+                self.asked = Some(published);
                 Err(EngineError::FirstUse { fingerprint: key.fingerprint() })
             }
         }
+    }
+
+    /// Files are named by their content: if one is gone, the gallery was probably published anew meanwhile. Then it
+    /// is gone on with as it is now, and what failed is worth another try; else the error stands.
+    async fn renew_after(&mut self, error: EngineError, stop: &Stop) -> Result<(), EngineError> {
+        let gone = matches!(&error, EngineError::Download(error) if error.problem.wants_new_index());
+        if gone && self.renew(stop).await? { Ok(()) } else { Err(error) }
     }
 
     /// Looks whether the open gallery was published anew, and goes on with what it is now; whether it was.
     async fn renew(&mut self, stop: &Stop) -> Result<bool, EngineError> {
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
         let (folder, pinned, trust) = (open.folder.clone(), open.pinned, open.trust.clone());
-        let opened = stop.or(self.check(&folder, pinned, Some(&trust))).await??;
+        let opened = self.check(&folder, pinned, Some(&trust), stop).await?;
         let gallery = opened.describe(&self.store).await;
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         let differs = open.differs(&opened);
@@ -106,13 +115,11 @@ impl Engine {
     /// [`EngineError::NoGallery`], [`EngineError::Cancelled`]; those of downloading.
     pub async fn names(&mut self, stop: &Stop) -> Result<(), EngineError> {
         let names = match self.names_once(stop).await {
-            Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
-                if !self.renew(stop).await? {
-                    return Err(error.into());
-                }
+            Err(error) => {
+                self.renew_after(error, stop).await?;
                 self.names_once(stop).await?
             }
-            names => names?,
+            Ok(names) => names,
         };
         post(&Event::Names(Ok(names)), None);
         Ok(())
@@ -142,20 +149,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Sees that the model holds what the order needs. Files are named by their content: if one is gone, the
-    /// gallery was probably published anew meanwhile.
+    /// Sees that the model holds what the order needs.
     async fn load(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
-        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
-        match open.load(classes, &self.store, &self.device, stop).await {
-            Err(EngineError::Download(error)) if error.problem.wants_new_index() => {
-                if !self.renew(stop).await? {
-                    return Err(error.into());
-                }
-                let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
-                open.load(classes, &self.store, &self.device, stop).await
+        match self.load_once(classes, stop).await {
+            Err(error) => {
+                self.renew_after(error, stop).await?;
+                self.load_once(classes, stop).await
             }
-            loaded => loaded,
+            Ok(()) => Ok(()),
         }
+    }
+
+    async fn load_once(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        open.load(classes, &self.store, &self.device, stop).await
     }
 
     /// Downloads what the order needs, makes its images and sends them.

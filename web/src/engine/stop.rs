@@ -21,7 +21,7 @@ impl Pull {
 pub struct Stop(Shared<oneshot::Receiver<()>>);
 
 impl Stop {
-    /// Both ends. A `Pull` that is dropped stops nothing only as long as nobody looks: keep it while the order runs.
+    /// Both ends. Dropping the `Pull` stops the order, too: it is to be kept while that runs.
     pub fn new() -> (Pull, Self) {
         let (sender, receiver) = oneshot::channel();
         (Pull(sender), Self(receiver.shared()))
@@ -32,7 +32,7 @@ impl Stop {
         self.0.clone().now_or_never().is_some()
     }
 
-    /// What `work` comes to, unless it is stopped before: then `work` is dropped, so it must be one that may be.
+    /// What `work` comes to, unless it is stopped before: then `work` is dropped, so it must be one that may.
     ///
     /// # Errors
     /// [`EngineError::Cancelled`].

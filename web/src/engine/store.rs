@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A file is named by [`FileEntry::content`], which is what its chunks are verified against: a gallery that
-//! claims another's digest gets no other's file. Nothing here is believed: each chunk is verified again whenever it is read. Where the browser has no
-//! storage (a page without HTTPS), or it is full, everything works and nothing is kept.
+//! claims another's digest gets no other's file. Nothing here is believed: each chunk is verified again whenever
+//! it is read. Where the browser has no storage (a page without HTTPS), or it is full, everything works and
+//! nothing is kept.
 
 use super::download::Part;
 use super::error::EngineError;
@@ -27,7 +28,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};
 
-const NAME: &str = "tailor-packs-1";
+/// What the folder, the cache and the locks are called.
+pub const NAME: &str = "tailor-packs-1";
 
 /// Whether something was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,8 @@ impl Store {
 
     /// The place of `file`, for this worker alone until it is dropped: two tabs do not write the same file.
     ///
-    /// What a slot has begun is to be let finish: a browser that opens a file for nobody keeps it closed to everybody.
+    /// What a slot has begun is to be let finish: a browser that opens a file for nobody keeps it closed to
+    /// everybody.
     ///
     /// # Errors
     /// [`EngineError::Cancelled`] while another has it.
@@ -139,21 +142,18 @@ impl Store {
 
     /// What is remembered of the gallery in `folder`.
     pub async fn trust(&self, folder: &str) -> Option<Trust> {
-        let found = JsFuture::from(self.cache.as_ref()?.match_with_str(&trust_name(folder))).await.ok()?;
-        let text = JsFuture::from(found.dyn_into::<Response>().ok()?.text().ok()?).await.ok()?;
-        serde_json::from_str(&text.as_string()?).ok()
+        serde_json::from_slice(&read_cached(self.cache.as_ref()?, &trust_name(folder)).await?).ok()
     }
 
     /// Remembers it, in the room of files if need be; whether that was possible.
     pub async fn keep_trust(&self, folder: &str, trust: &Trust) -> bool {
-        let (Some(cache), Ok(text)) = (&self.cache, serde_json::to_string(trust)) else { return false };
+        let (Some(cache), Ok(json)) = (&self.cache, serde_json::to_vec(trust)) else { return false };
         let url = trust_name(folder);
-        match write_cached(cache, &url, text.as_bytes()).await {
-            Kept::Full if self.make_room(&BTreeSet::new()).await => {
-                write_cached(cache, &url, text.as_bytes()).await == Kept::Yes
-            }
-            kept => kept == Kept::Yes,
+        let mut kept = write_cached(cache, &url, &json).await;
+        if kept == Kept::Full && self.make_room(&BTreeSet::new()).await {
+            kept = write_cached(cache, &url, &json).await;
         }
+        kept == Kept::Yes
     }
 
     /// Holds off other tabs while this one decides whom to trust.

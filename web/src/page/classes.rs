@@ -82,9 +82,8 @@ const FOUND: usize = 60;
 /// The classes whose name or id holds what is searched for; without a search, those known so far.
 fn found(studio: Studio, search: &str) -> Vec<ClassInfo> {
     let search = search.trim().to_lowercase();
-    let known = studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
+    let mut known = studio.gallery.with(|g| g.as_ref().map(|g| g.classes.clone()).unwrap_or_default());
     if search.is_empty() {
-        let mut known = known;
         known.truncate(SHOWN);
         return known;
     }

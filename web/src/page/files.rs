@@ -2,50 +2,43 @@
 
 use super::studio::{Place, Studio};
 use super::view::{class_name, grouped, megabytes};
-use crate::protocol::File;
+use crate::protocol::{File, Gallery};
 use leptos::prelude::*;
 
 /// Every file that is here or on its way.
 #[component]
 pub(super) fn Files(studio: Studio) -> impl IntoView {
     let total = move || studio.gallery_bytes.get() + studio.code_bytes.get();
-    let size = move |file: &File| {
-        studio.gallery.with(|gallery| {
-            let gallery = gallery.as_ref()?;
-            match file {
-                File::Learngene => Some(gallery.learngene),
-                File::Tailor(id) => gallery.classes.iter().find(|c| c.id == *id).map(|c| c.bytes),
-                File::List => None,
-            }
-        })
+    let size = move |id: &str| {
+        let class = |gallery: &Gallery| gallery.classes.iter().find(|c| c.id == id).map(|c| c.bytes);
+        studio.gallery.with(|gallery| gallery.as_ref().and_then(class)).unwrap_or(0)
     };
+    let learngene = move || studio.gallery.with(|gallery| gallery.as_ref().map_or(0, |g| g.learngene));
+    // Name, size and, of a tailor, the class; lists of classes are no files that a visitor cares for.
     let rows = move || {
-        let files = studio.files.get().into_iter().filter(|(file, _)| *file != File::List);
-        files.collect::<Vec<(File, Place)>>()
-    };
-    let row = move |(file, place): (File, Place)| {
-        let name = match &file {
-            File::Learngene => "Learngene".to_owned(),
-            File::List => "Class list".to_owned(),
-            File::Tailor(id) => format!("Tailor {}", class_name(studio, id)),
+        let row = |(file, place)| match file {
+            File::Learngene => Some(("Learngene".to_owned(), learngene(), None, place)),
+            File::Tailor(id) => {
+                Some((format!("Tailor {}", class_name(studio, &id)), size(&id), Some(id), place))
+            }
+            File::List => None,
         };
+        studio.files.get().into_iter().filter_map(row).collect::<Vec<_>>()
+    };
+    let row = move |(name, bytes, class, place): (String, u64, Option<String>, Place)| {
         let words = match place {
             Place::Arriving(got, all) => format!("{} %", 100 * got / all.max(1)),
             Place::Stored => "on this device".to_owned(),
             Place::Loaded(true) => "in use, kept on this device".to_owned(),
             Place::Loaded(false) => "in use, not kept: no room or no permission".to_owned(),
         };
-        let bytes = size(&file).unwrap_or(0);
-        let remove = match file {
-            File::Tailor(id) if !matches!(place, Place::Arriving(..)) => {
-                let label = format!("Remove {name} from this device");
-                Some(view! {
-                    <button type="button" class="plain remove" aria-label=label title="Remove from this device"
-                        on:click=move |_| studio.remove(&id)>"×"</button>
-                })
+        let remove = class.filter(|_| !matches!(place, Place::Arriving(..))).map(|id| {
+            let label = format!("Remove {name} from this device");
+            view! {
+                <button type="button" class="plain remove" aria-label=label title="Remove from this device"
+                    on:click=move |_| studio.remove(&id)>"×"</button>
             }
-            _ => None,
-        };
+        });
         view! {
             <tr>
                 <th scope="row">{name}</th>

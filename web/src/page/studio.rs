@@ -263,19 +263,25 @@ impl Studio {
             }
             Remedy::Choose => self.phase.set(Phase::Stopped),
             Remedy::Retry => self.go_on(),
-            Remedy::Trust if self.is_alive(self.active.get_untracked()) => {
-                self.phase.set(Phase::Starting);
-                self.send(self.active.get_untracked(), &Request::Trust);
-            }
-            Remedy::Trust => self.go_on(),
+            Remedy::Trust => self.open_by(&Request::Trust),
         }
     }
 
     /// Forgets what is remembered of the gallery, and opens it as on a first visit.
     pub fn forget(self) {
         let (gallery, key) = self.inner.with_value(|inner| (inner.gallery_url.clone(), inner.key.clone()));
+        self.open_by(&Request::Forget { gallery, key });
+    }
+
+    /// Has the engine open the gallery in another way than at the start. One that is gone has to start first, and then
+    /// comes to the same question.
+    fn open_by(self, request: &Request) {
+        let backend = self.active.get_untracked();
+        if !self.is_alive(backend) {
+            return self.go_on();
+        }
         self.phase.set(Phase::Starting);
-        self.send(self.active.get_untracked(), &Request::Forget { gallery, key });
+        self.send(backend, request);
     }
 
     fn is_alive(self, backend: Backend) -> bool {
