@@ -21,14 +21,5 @@ pub mod embed;
 pub mod engine;
 #[cfg(feature = "page")]
 pub mod page;
-
-/// Bytes that the resources of a page or worker took from the network, as far as the browser tells.
 #[cfg(any(feature = "engine", feature = "page"))]
-fn network_bytes(clock: Option<web_sys::Performance>) -> u64 {
-    use wasm_bindgen::JsCast as _;
-    let Some(clock) = clock else { return 0 };
-    let size = |entry: wasm_bindgen::JsValue| {
-        entry.unchecked_into::<web_sys::PerformanceResourceTiming>().transfer_size()
-    };
-    clock.get_entries_by_type("resource").iter().map(size).sum::<f64>() as u64
-}
+mod traffic;

@@ -14,7 +14,7 @@ pub fn App() -> impl IntoView {
     let (gallery, wish) = parameters();
     let key = publisher(&gallery);
     let studio = Studio::start(gallery, key, wish);
-    studio.code_bytes.update(|sum| *sum += crate::network_bytes(window().performance()));
+    studio.code_bytes.update(|sum| *sum += crate::traffic::network_bytes(window().performance()));
     window_event_listener(leptos::ev::hashchange, move |_| studio.follow_link());
     Effect::new(move || {
         let state = studio.phase.with(|phase| match phase {
