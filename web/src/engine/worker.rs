@@ -5,7 +5,7 @@ use super::error::EngineError;
 use super::host::{code_bytes, post, scope};
 use super::session::Engine;
 use super::stop::{Pull, Stop};
-use crate::protocol::{Event, Failure, Order, Remedy, Request};
+use crate::protocol::{Code, Event, Failure, Order, Remedy, Request};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ where
     std::panic::set_hook(Box::new(|info| {
         let detail = info.to_string();
         web_sys::console::error_1(&JsValue::from_str(&detail));
-        let failure = Failure::new("panic", "The engine stopped unexpectedly.", Remedy::Retry);
+        let failure = Failure::new(Code::Panic, "The engine stopped unexpectedly.", Remedy::Retry);
         post(&Event::Lost { failure: Failure { detail, ..failure } }, None);
     }));
     let (work, running) = listen();
