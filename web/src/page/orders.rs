@@ -3,13 +3,10 @@
 use super::grid::Grid;
 use super::program::Program;
 use super::search::tiles;
-use super::state::{Effect, Phase, Place, Running, Shown, State};
+use super::state::{Effect, MOST_IMAGES, Phase, Place, Running, Shown, State};
 use crate::link::Link;
 use crate::protocol::{Backend, Code, Failure, File, Gallery, Order, Remedy, Request, Wanted};
 use std::sync::Arc;
-
-/// Images in one batch, at most; more would only wait longer for the first.
-pub const MOST_IMAGES: usize = 64;
 
 impl State {
     /// Makes images of what is chosen; what is under way is stopped.

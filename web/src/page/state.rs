@@ -10,6 +10,9 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Images in one batch, at most; more would only wait longer for the first.
+pub const MOST_IMAGES: usize = 64;
+
 /// The page's state.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -89,6 +92,13 @@ pub struct Settings {
     pub guidance: f64,
     /// Whether the learngene works alone.
     pub learngene_only: bool,
+}
+
+impl Settings {
+    /// Returns how many classes fit into one order.
+    pub fn most_classes(&self) -> usize {
+        MOST_IMAGES / self.count.max(1) as usize
+    }
 }
 
 /// Where a file is.

@@ -1,6 +1,5 @@
 //! What happens to the page's state: the one way in which it changes.
 
-use super::orders::MOST_IMAGES;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
 use super::words::file_name;
 use crate::protocol::{Backend, ClassInfo, Code, Event, File, Gallery, Remedy, Request};
@@ -204,10 +203,5 @@ impl Settings {
             Field::Steps => self.steps = within(text, 1, 1000).unwrap_or(self.steps),
             Field::Guidance => self.guidance = within(text, 0.0, 100.0).unwrap_or(self.guidance),
         }
-    }
-
-    /// Returns how many classes fit into one order.
-    pub fn most_classes(&self) -> usize {
-        MOST_IMAGES / self.count.max(1) as usize
     }
 }

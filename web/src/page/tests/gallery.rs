@@ -49,7 +49,7 @@ fn a_name_that_two_classes_share_is_not_written_into_a_link() {
     page.hear(Backend::Cpu, Event::Index(gallery));
     assert_eq!(page.effects[0], Effect::WriteLink("#class=latin-capital-a&seed=7".into()));
     page.choose("latin-capital-d");
-    assert_eq!(page.effects[1], Effect::WriteLink("#class=latin-capital-d&seed=7".into()).clone());
+    assert_eq!(page.effects[1], Effect::WriteLink("#class=latin-capital-d&seed=7".into()));
 }
 
 #[test]
