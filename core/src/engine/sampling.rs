@@ -185,9 +185,8 @@ impl Learngene {
 }
 
 impl Ready {
-    fn apply(&self, x: View<'_>, mut y: ViewMut<'_>) {
-        y.fill_rows(&self.bias);
-        matmul_packed(x, &self.weight, y, Output::Add);
+    fn apply(&self, x: View<'_>, y: ViewMut<'_>) {
+        matmul_packed(x, &self.weight, y, Output::Bias(&self.bias));
     }
 }
 
