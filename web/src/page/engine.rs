@@ -5,12 +5,16 @@ use crate::protocol::{Code, Event, Failure, Remedy, Request};
 use js_sys::{Array, Float32Array, WebAssembly};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker, WorkerOptions,
-    WorkerType,
+    AbortController, Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker,
+    WorkerOptions, WorkerType,
 };
+
+/// How long a server may take to say whether it has a file.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[wasm_bindgen]
 extern "C" {
@@ -124,6 +128,9 @@ async fn ask(program: Program) -> Result<Response, JsValue> {
     let options = RequestInit::new();
     options.set_method("HEAD");
     options.set_cache(RequestCache::NoStore);
+    let stop = AbortController::new()?;
+    options.set_signal(Some(&stop.signal()));
+    leptos::prelude::set_timeout(move || stop.abort(), PATIENCE);
     let url = beside(&format!("{}_bg.wasm", program.name()))?;
     JsFuture::from(window.fetch_with_str_and_init(&url, &options)).await.map(JsCast::unchecked_into)
 }
