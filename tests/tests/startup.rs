@@ -127,7 +127,7 @@ fn a_policy_that_forbids_webassembly_is_named_and_a_strict_one_that_allows_it_wi
     assert!(words.contains("security policy") && words.contains("'wasm-unsafe-eval'"), "{words}");
     page.close().unwrap();
     let strict = "Content-Security-Policy: default-src 'none'; style-src 'self'; connect-src 'self'; \
-                  script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:";
+                  script-src 'self' 'wasm-unsafe-eval'; worker-src blob:";
     server.set_fault("/", Fault::Header(strict));
     wait_for_image(&visit(&browser, &server.url(&format!("/?backend=cpu{ONE_STEP}"))));
 }
