@@ -80,6 +80,11 @@ impl Model {
         self
     }
 
+    /// The tailor of a class that is loaded.
+    pub fn tailor(&self, class: &str) -> Option<&Tensors> {
+        self.tailors.get(class).ok()
+    }
+
     /// What the tailors of `gate` add, in one piece.
     fn own(&self, gate: &Gate) -> Result<Own, ModelError> {
         let config = &self.network.config;
