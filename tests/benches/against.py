@@ -18,12 +18,12 @@ import os
 import pathlib
 import random
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-import zlib
+
+from files import png
 
 LETTERS = pathlib.Path(__file__).parents[2] / "web/galleries/letters"
 CLASSES, IMAGES, SIDE = 62, 20, 32
@@ -123,17 +123,8 @@ def pictures(folder):
         place = folder / f"{label:05}"
         place.mkdir(parents=True)
         for number in range(IMAGES):
-            (place / f"{number}.png").write_bytes(png(draw))
+            (place / f"{number}.png").write_bytes(png([draw.randbytes(SIDE) for _ in range(SIDE)], 8))
     return folder
-
-
-def png(draw):
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    head = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
-    lines = b"".join(b"\0" + draw.randbytes(SIDE) for _ in range(SIDE))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
 if __name__ == "__main__":

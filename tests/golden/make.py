@@ -11,9 +11,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "benches"))
+import files  # noqa: E402
 
 
 def main(tailor):
@@ -25,7 +26,7 @@ def main(tailor):
             # The images of a row stand side by side, so line y of the row is line y of each of them.
             rows += [b"".join(image[y] for image in cells) for y in range(len(cells[0]))]
             print(gallery, sampler, len(cells), "images", flush=True)
-        (HERE / f"{gallery}.png").write_bytes(png(rows))
+        (HERE / f"{gallery}.png").write_bytes(files.png(rows, 16))
 
 
 def sample(tailor, plan, gallery, classes, sampler, run):
@@ -41,33 +42,10 @@ def sample(tailor, plan, gallery, classes, sampler, run):
             command.append("--learngene-only")
         command += ["--out", raw.with_suffix(".png"), "--raw", raw]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        (count, _channels, height, width), values = npy(raw.read_bytes())
+        (count, _channels, height, width), values = files.npy(raw)
     pixels = [struct.pack(">H", round((value + 1) / 2 * 65535)) for value in values]
     lines = [b"".join(pixels[i : i + width]) for i in range(0, len(pixels), width)]
     return [lines[i * height : (i + 1) * height] for i in range(count)]
-
-
-def npy(data):
-    """Shape and values of a NumPy array file of f32."""
-    length = struct.unpack_from("<H", data, 8)[0]
-    # The header is a Python dictionary of literals.
-    header = data[10 : 10 + length].decode()
-    shape = [int(axis) for axis in header.split("(")[1].split(")")[0].split(",") if axis.strip()]
-    return shape, [value for (value,) in struct.iter_unpack("<f", data[10 + length :])]
-
-
-def png(lines):
-    """A grey picture of 16 bits a pixel; every line is stored as its difference from the one above."""
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    width = len(lines[0]) // 2
-    head = struct.pack(">IIBBBBB", width, len(lines), 16, 0, 0, 0, 0)
-    above = [bytes(len(lines[0])), *lines]
-    differences = (bytes((a - b) & 255 for a, b in zip(line, up)) for line, up in zip(lines, above))
-    body = zlib.compress(b"".join(b"\2" + line for line in differences), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 if __name__ == "__main__":
