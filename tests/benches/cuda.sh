@@ -77,52 +77,56 @@ from() { # run, step, copy
     cp "$(checkpoint "$1" "$2")" "$3/checkpoints/"
 }
 
+# Twice the same: on the processor, and on the device that is tried.
+places=(processor device)
+on() { if [ "$1" = processor ]; then echo cpu; else echo "$device"; fi; }
+
 say "Gradients of one step against the processor's, both after $begin steps on the processor"
 train "$work/begin" cpu --steps $begin
-for on in cpu "$device"; do
-    from "$work/begin" $begin "$work/one-$on-step"
+for place in "${places[@]}"; do
+    from "$work/begin" $begin "$work/step-$place"
     resumed=(--resume --steps $((begin + 1)))
-    [ "$on" != cuda ] || resumed+=(--precision f32)
-    train "$work/one-$on-step" "$on" "${resumed[@]}"
+    [ "$(on "$place")" != cuda ] || resumed+=(--precision f32)
+    train "$work/step-$place" "$(on "$place")" "${resumed[@]}"
 done
 compare gradients "$(checkpoint "$work/begin" $begin)" \
-    "$(checkpoint "$work/one-$device-step" $((begin + 1)))" "$(checkpoint "$work/one-cpu-step" $((begin + 1)))"
+    "$(checkpoint "$work/step-device" $((begin + 1)))" "$(checkpoint "$work/step-processor" $((begin + 1)))"
 
 say "Losses of $steps steps against the processor's"
-for on in cpu "$device"; do
-    train "$work/whole-$on" "$on" --steps $steps --checkpoint-every $((steps / 2))
-    cp "$work/whole-$on/metrics.jsonl" "$out/losses-$on.jsonl"
+for place in "${places[@]}"; do
+    train "$work/whole-$place" "$(on "$place")" --steps $steps --checkpoint-every $((steps / 2))
+    cp "$work/whole-$place/metrics.jsonl" "$out/losses-$place.jsonl"
 done
-compare losses "$work/whole-$device/metrics.jsonl" "$work/whole-cpu/metrics.jsonl"
+compare losses "$work/whole-device/metrics.jsonl" "$work/whole-processor/metrics.jsonl"
 
 say "The second half again, from the checkpoint in the middle"
-from "$work/whole-$device" $((steps / 2)) "$work/resumed"
+from "$work/whole-device" $((steps / 2)) "$work/resumed"
 train "$work/resumed" "$device" --resume --steps $steps
-compare losses "$work/resumed/metrics.jsonl" "$work/whole-$device/metrics.jsonl" $((steps / 2))
+compare losses "$work/resumed/metrics.jsonl" "$work/whole-device/metrics.jsonl" $((steps / 2))
 
 say "Images on both"
-"$tailor" publish "$work/whole-$device" --out "$work/gallery" --raw-weights --previews 0 --device cpu >/dev/null
-for on in cpu "$device"; do
+"$tailor" publish "$work/whole-device" --out "$work/gallery" --raw-weights --previews 0 --device cpu >/dev/null
+for place in "${places[@]}"; do
     "$tailor" sample --gallery "$work/gallery" --all-classes --steps 20 --guidance 1.5 --sampler dpm++ \
-        --device "$on" --out "$out/images-$on.png" --raw "$work/images-$on.npy"
+        --device "$(on "$place")" --out "$out/images-$place.png" --raw "$work/images-$place.npy"
 done
-compare images "$work/images-$device.npy" "$work/images-cpu.npy"
+compare images "$work/images-device.npy" "$work/images-processor.npy"
 
-# Runs a command and adds the GPU memory that was in use at the worst to its line of JSON.
+# Runs a command that prints JSON, as one line, and adds the GPU memory that was in use at the worst.
 watched() {
     local line watcher
     if ! command -v nvidia-smi >/dev/null; then
-        "$@" | tr -d '\n'
+        "$@" | tr -d '\n' | tr -s ' '
         return
     fi
     nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits --loop-ms=200 >"$work/memory" &
     watcher=$!
-    line=$("$@" | tr -d '\n')
+    line=$("$@" | tr -d '\n' | tr -s ' ')
     kill $watcher
     wait $watcher 2>/dev/null || true
     echo "${line%\}}, \"device_memory_mib\": $(sort -n "$work/memory" | tail -1)}"
 }
-left() { [ $((SECONDS)) -lt $((60 * minutes)) ]; }
+left() { [ $SECONDS -lt $((60 * minutes)) ]; }
 kind() { # preset, classes
     left || { echo "kind $1, $2 classes: left out, for want of time" && return; }
     echo "kind $1, $2 classes: $(watched "$tailor" bench --preset "$1" --batch-size "$bench_batch" --classes "$2" \
