@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
 done
 tailor=${TAILOR:-target/cuda/tailor}
 python=${PYTHON:-python3}
-minutes=${MINUTES:-9}
+minutes=${MINUTES:-8}
 if [ -n "$small" ]; then
     preset=tiny classes=6 images=8 steps=20 batch=8 begin=10 every=5 bench_steps=3 bench_batch=8 banks=(10 100)
     [ ${#presets[@]} -gt 0 ] || presets=(tiny)
