@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
-use tailor_core::{Item, Model, SampleSettings, Sampler};
+use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, CardValue, Contents};
 use tailor_packs::{
@@ -13,15 +12,15 @@ use tailor_packs::{
 
 use crate::checkpoint::{self, ClassName, Header};
 use crate::cli::{self, CardFlags, PublishArgs, SamplingFlags};
+use crate::device::{self, Device};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
 use crate::grid::grid_png;
-use crate::sample::generate;
+use crate::model::Model;
 use crate::sign::Signing;
-use crate::train::bank::Learned;
 use crate::train::trainer::Trainer;
-use crate::{device, sample};
+use tailor_core::engine::adamw::Learned;
 
 /// Sampling settings that a gallery recommends unless told otherwise.
 const STEPS: u32 = 20;
@@ -241,7 +240,7 @@ impl Previews<'_> {
             guidance: f64::from(self.sampling.guidance),
             items,
         };
-        let sample::Images { shape, values } = generate(&model, settings)?;
-        Ok(Some(grid_png(&values, shape, shape[0], 1)?))
+        let images = model.generate(settings, |_| ())?;
+        Ok(Some(grid_png(&images.values, images.shape, images.shape[0], 1)?))
     }
 }

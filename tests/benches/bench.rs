@@ -19,7 +19,10 @@ const ROUNDS: usize = 3;
 const CLASSES: usize = 62;
 
 /// Our engines in the browser, and how the page of `onnx/` is asked for each.
-const ENGINES: [(&str, &str); 1] = [("our WASM engine", "")];
+const ENGINES: [(&str, &str); 2] = [
+    ("ours with relaxed SIMD, one thread", "?engine=cpu"),
+    ("ours without relaxed SIMD, one thread", "?engine=cpu-simd"),
+];
 
 fn main() {
     // `cargo test --benches` runs this too, and then it has nothing to test.

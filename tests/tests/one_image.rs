@@ -15,8 +15,8 @@ use std::time::Instant;
 use burn::tensor::{Device, DeviceKind, Tensor};
 use golden::LEVELS;
 use support::{PATIENCE, index_of, root};
-use tailor_core::noise::{Stream, standard_normal};
-use tailor_core::{Item, Model, SampleSettings, Sampler, Sampling};
+use tailor_core::diffusion::noise::{Stream, standard_normal};
+use tailor_core::{Item, Predict, SampleSettings, Sampler, Sampling, engine, graph};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::Server;
@@ -55,55 +55,49 @@ fn random(specs: &[TensorSpec], seed: u64) -> Tensors {
     tensors
 }
 
-fn sample(model: &Model, settings: &SampleSettings) -> Vec<f32> {
+fn sample<M: Predict>(model: &M, settings: &SampleSettings) -> M::Images {
     let mut sampling = Sampling::new(model, settings.clone()).unwrap();
     while sampling.step() {}
-    sampling.images().into_data().try_into_vec().unwrap()
+    sampling.images()
 }
 
-/// The same batch on both devices: `class` with two seeds, and the learngene alone.
-fn compare(what: &str, class: &str, assemble: impl Fn(&Device) -> Model) {
-    let Some(vulkan) = vulkan() else { return };
-    let item =
-        |gate: &[&str], seed| Item { gate: gate.iter().map(|c| ((*c).to_owned(), 1.0)).collect(), seed };
-    let items = vec![item(&[class], 7), item(&[class], 8), item(&[], 7)];
-    let settings = SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, items };
-    let (processor, vulkan) = (assemble(&Device::flex()), assemble(&vulkan));
-    let expected = sample(&processor, &settings);
-    let clock = Instant::now();
-    let found = sample(&vulkan, &settings);
-    let seconds = clock.elapsed().as_secs_f64();
-    let levels = expected.iter().zip(&found).map(|(a, b)| (a - b).abs() * 127.5).fold(0.0, f32::max);
-    println!("{what}: {levels:.5} of 255 levels apart at most; 20 steps in {seconds:.1} s on Vulkan");
-    let inner = expected.iter().filter(|v| v.abs() < 1.0).count();
-    assert!(inner > expected.len() / 20, "images of clipped values test nothing");
-    assert!(levels <= LEVELS, "{what}: {levels}");
-
-    // The learngene alone asks for no tailor at all: another way through the gate.
-    let alone = SampleSettings { items: settings.items[2..].to_vec(), steps: 2, ..settings };
-    let pair = sample(&processor, &alone).into_iter().zip(sample(&vulkan, &alone));
-    let levels = pair.map(|(a, b)| (a - b).abs() * 127.5).fold(0.0, f32::max);
-    assert!(levels <= LEVELS, "{what}, the learngene alone: {levels}");
+fn on_graph(model: &graph::Model, settings: &SampleSettings) -> Vec<f32> {
+    graph::sampling::read(&sample(model, settings)).unwrap().values
 }
 
 #[test]
 fn a_random_model_makes_the_same_image_on_the_processor_and_on_vulkan() {
+    let Some(vulkan) = vulkan() else { return };
     let config = ModelConfig::preset("tiny").unwrap();
-    compare("tiny", "A", |device| {
-        let mut model = Model::new(&config, &random(&config.learngene_tensors(), 1), device).unwrap();
-        model.insert("A", random(&config.tailor_tensors(), 2)).unwrap();
-        model
-    });
+    let (learngene, tailor) = (random(&config.learngene_tensors(), 1), random(&config.tailor_tensors(), 2));
+    let mut processor = engine::Model::new(&config, &learngene).unwrap();
+    let mut vulkan = graph::Model::new(&config, &learngene, &vulkan).unwrap();
+    processor.insert("A", tailor.clone()).unwrap();
+    vulkan.insert("A", tailor).unwrap();
+    let item =
+        |gate: &[&str], seed| Item { gate: gate.iter().map(|c| ((*c).to_owned(), 1.0)).collect(), seed };
+    let items = vec![item(&["A"], 7), item(&["A"], 8), item(&[], 7)];
+    let settings = SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, items };
+    let expected = sample(&processor, &settings).values;
+    let levels = golden::distance(&on_graph(&vulkan, &settings), &expected);
+    println!("tiny: {levels:.5} of 255 levels apart at most");
+    let inner = expected.iter().filter(|v| v.abs() < 1.0).count();
+    assert!(inner > expected.len() / 20, "images of clipped values test nothing");
+    assert!(levels <= LEVELS, "{levels}");
+
+    // The learngene alone asks for no tailor at all: another way through the gate.
+    let alone = SampleSettings { items: settings.items[2..].to_vec(), steps: 2, ..settings };
+    let levels = golden::distance(&on_graph(&vulkan, &alone), &sample(&processor, &alone).values);
+    assert!(levels <= LEVELS, "the learngene alone: {levels}");
 }
 
-/// The golden images of these samplers, the first seed of each run, on Vulkan.
-fn golden_on_vulkan(gallery: &str, samplers: &[&str]) {
-    let Some(vulkan) = vulkan() else { return };
+/// The golden images of these samplers, the first seed of each run, by Burn's graph on `device`.
+fn golden_on_the_graph(what: &str, device: &Device, gallery: &str, samplers: &[&str]) {
     let folder = root().join("web/galleries").join(gallery);
     let index = index_of(&folder);
     let file = |path: &str| std::fs::read(folder.join(path)).unwrap();
     let learngene = index.read_learngene(&file(&index.learngene.path)).unwrap();
-    let mut model = Model::new(&index.config, &learngene.tensors, &vulkan).unwrap();
+    let mut model = graph::Model::new(&index.config, &learngene.tensors, device).unwrap();
     let runs = golden::runs(gallery);
     for id in runs.iter().flat_map(|run| &run.classes) {
         let class = index.class(id).unwrap();
@@ -117,28 +111,34 @@ fn golden_on_vulkan(gallery: &str, samplers: &[&str]) {
         let items = gates.map(|gate| Item { gate, seed }).collect();
         let sampler = run.sampler.parse().unwrap();
         let settings = SampleSettings { sampler, steps: run.steps, guidance: run.guidance, items };
-        let levels = golden::distance(&sample(&model, &settings), run.row(0));
-        assert!(levels <= LEVELS, "{gallery}, {}: {levels} of 255 levels apart", run.name());
+        let levels = golden::distance(&on_graph(&model, &settings), run.row(0));
+        assert!(levels <= LEVELS, "{what}, {gallery}, {}: {levels} of 255 levels apart", run.name());
         worst = worst.max(levels);
     }
     let seconds = clock.elapsed().as_secs_f64();
-    println!("{gallery} on Vulkan: at most {worst:.4} of 255 levels from the golden images; {seconds:.1} s");
+    println!("{gallery}, {what}: at most {worst:.4} of 255 levels from the golden images; {seconds:.1} s");
 }
 
 #[test]
-fn the_letters_come_out_on_vulkan_as_they_always_did() {
-    golden_on_vulkan("letters", &["dpm++"]);
+fn the_galleries_come_out_of_the_graph_as_they_always_did() {
+    for gallery in ["letters", "fashion"] {
+        golden_on_the_graph("the graph on the processor", &Device::flex(), gallery, &["dpm++"]);
+    }
 }
 
 #[test]
-fn the_clothes_come_out_on_vulkan_as_they_always_did() {
-    golden_on_vulkan("fashion", &["dpm++"]);
+fn the_galleries_come_out_on_vulkan_as_they_always_did() {
+    let Some(vulkan) = vulkan() else { return };
+    for gallery in ["letters", "fashion"] {
+        golden_on_the_graph("Vulkan", &vulkan, gallery, &["dpm++"]);
+    }
 }
 
 #[test]
 #[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
 fn every_sampler_makes_on_vulkan_what_it_always_made() {
-    golden_on_vulkan("letters", &["ddpm", "ddim", "euler", "heun"]);
+    let Some(vulkan) = vulkan() else { return };
+    golden_on_the_graph("Vulkan", &vulkan, "letters", &["ddpm", "ddim", "euler", "heun"]);
 }
 
 /// An engine in the browser with one gallery, driven through the embedding API.
@@ -205,9 +205,17 @@ fn golden_in_the_browser(what: &str, engine: &Engine, gallery: &str, wanted: imp
 
 #[test]
 fn the_galleries_come_out_in_wasm_as_they_always_did() {
-    for gallery in ["letters", "fashion"] {
-        let engine = Engine::open(Gpu::NoAdapter, "cpu", gallery);
-        golden_in_the_browser("WASM", &engine, gallery, |_| true);
+    for (what, backend, program) in [
+        ("WASM with relaxed SIMD", "cpu", "engine-cpu-relaxed_bg.wasm"),
+        ("WASM without", "cpu-simd", "engine-cpu_bg.wasm"),
+    ] {
+        for gallery in ["letters", "fashion"] {
+            let engine = Engine::open(Gpu::NoAdapter, backend, gallery);
+            // Where one program is missing, the page goes on with the other.
+            let loaded = engine.page.network().iter().any(|file| file.url.ends_with(program));
+            assert!(loaded, "{what}: {program} was not loaded");
+            golden_in_the_browser(what, &engine, gallery, |_| true);
+        }
     }
 }
 

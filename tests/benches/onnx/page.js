@@ -22,13 +22,15 @@ globalThis.check = () => ask({ check: true });
 /** Milliseconds per step over `steps` steps of onnxruntime-web. */
 globalThis.theirs = (steps) => ask({ steps });
 
+// `cpu` with relaxed SIMD where this browser has it, `cpu-simd` without.
+const engine = new URLSearchParams(location.search).get("engine");
 let tailor;
 
 /** Milliseconds per step over `steps` steps of our engine: the whole call, from the order to the pixels. */
 globalThis.ours = async (steps) => {
   if (!tailor) {
     await init();
-    tailor = await Tailor.open(new URL("/galleries/letters/", location.href).href, "cpu");
+    tailor = await Tailor.open(new URL("/galleries/letters/", location.href).href, engine);
   }
   const started = performance.now();
   await tailor.sample(["latin-capital-a"], 7n, steps, 2.0);
