@@ -19,9 +19,11 @@ const ROUNDS: usize = 3;
 const CLASSES: usize = 62;
 
 /// Our engines in the browser, and how the page of `onnx/` is asked for each.
-const ENGINES: [(&str, &str); 2] = [
-    ("ours with relaxed SIMD, one thread", "?engine=cpu"),
-    ("ours without relaxed SIMD, one thread", "?engine=cpu-simd"),
+const ENGINES: [(&str, &str); 4] = [
+    ("ours with relaxed SIMD, one thread", "?engine=cpu&workers=1"),
+    ("ours without relaxed SIMD, one thread", "?engine=cpu-simd&workers=1"),
+    ("ours with relaxed SIMD, two workers", "?engine=cpu&workers=2"),
+    ("ours without relaxed SIMD, two workers", "?engine=cpu-simd&workers=2"),
 ];
 
 fn main() {

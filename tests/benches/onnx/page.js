@@ -1,6 +1,6 @@
 // What bench.rs calls: milliseconds of one step with guidance of one letter, by either program.
 //
-// Both compute in a worker on one thread, both start each step's network from an image in JavaScript's or
+// Both compute in workers, theirs on one thread and ours on as many as is asked for; both start each step's network from an image in JavaScript's or
 // WebAssembly's own memory, and neither draws anything.
 
 import init, { Tailor } from "/page.js";
@@ -23,7 +23,9 @@ globalThis.check = () => ask({ check: true });
 globalThis.theirs = (steps) => ask({ steps });
 
 // `cpu` with relaxed SIMD where this browser has it, `cpu-simd` without.
-const engine = new URLSearchParams(location.search).get("engine");
+const asked = new URLSearchParams(location.search);
+const engine = asked.get("engine");
+const workers = Number(asked.get("workers"));
 let tailor;
 
 /** Milliseconds per step over `steps` steps of our engine: the whole call, from the order to the pixels. */
@@ -33,7 +35,7 @@ globalThis.ours = async (steps) => {
     tailor = await Tailor.open(new URL("/galleries/letters/", location.href).href, engine);
   }
   const started = performance.now();
-  await tailor.sample(["latin-capital-a"], 7n, steps, 2.0);
+  await tailor.sample(["latin-capital-a"], 7n, steps, 2.0, workers);
   return (performance.now() - started) / steps;
 };
 
