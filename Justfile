@@ -73,6 +73,32 @@ bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench {{ workspace }} --bench bench --profile dev
 
+# Build the program for NVIDIA GPUs as target/cuda/tailor, in about twenty minutes; `tests/benches/cuda.sh` tries it out
+cuda:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$PWD/target/cuda
+    # Kernels are compiled by NVRTC, which the driver's toolkit has. The other way is LLVM, which two build scripts would
+    # fetch from GitHub, which not every machine reaches: they leave it out when told that they build documentation.
+    # What would call it then lacks its functions, and each gets a stand-in that says its name and stops.
+    export DOCS_RS=1 CARGO_TARGET_DIR=$folder RUSTFLAGS="-C link-arg=-Wl,--unresolved-symbols=ignore-all"
+    build() { cargo rustc -p tailor-trainer --bin tailor --no-default-features --features cuda -- "$@"; }
+    # Some crates take minutes, in which cargo says nothing.
+    while sleep 15; do
+        ps -eww -o args | sed -nE "s|.*rustc --crate-name ([^ ]+) .*$folder.*|\1|p" | sort -u | xargs echo "    Compiling"
+    done &
+    trap 'kill %1' EXIT
+    build
+    nm -u "$folder/debug/tailor" | awk '$2 ~ /^(LLVM|cubecl_)/ { print $2 }' | sort -u |
+        awk 'BEGIN { print "#include <stdio.h>\n#include <stdlib.h>" }
+            { print "void " $1 "(void) { fputs(\"" $1 ": this program was built without LLVM\\n\", stderr); abort(); }" }' \
+            >"$folder/stand-ins.c"
+    echo "    Standing in for $(grep -c abort "$folder/stand-ins.c") functions of LLVM"
+    cc -c -o "$folder/stand-ins.o" "$folder/stand-ins.c"
+    build -C link-arg="$folder/stand-ins.o"
+    strip -o "$folder/tailor" "$folder/debug/tailor"
+    du -h "$folder/tailor"
+
 # Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants here and in the browser
 torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed

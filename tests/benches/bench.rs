@@ -1,8 +1,9 @@
 //! `just bench`: how fast the letters model trains and samples on this machine, as Markdown rows.
 //!
-//! Training is compared with PyTorch side by side, in turns, so that a machine whose speed drifts favours
-//! neither. PyTorch is looked for as `$PYTHON` (with the packages of `tests/reference/requirements.txt`);
-//! where it is missing its rows are left out and the output says so.
+//! Training and sampling are compared with PyTorch, and the browser's engines with onnxruntime-web, side by side and in
+//! turns, so that a machine whose speed drifts favours neither. PyTorch is looked for as `$PYTHON` (with the packages of
+//! `tests/reference/requirements.txt`), onnxruntime-web in `tests/benches/onnx/node_modules`; where one is missing its
+//! rows are left out and the output says how to get it.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up ends the benchmark")]
 
@@ -10,15 +11,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use serde_json::Value;
-use tailor_core::{Item, Model, SampleSettings, Sampling};
-use tailor_packs::Index;
-use tailor_tests::chromium::{Browser, Gpu};
+use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::Server;
 
 const ROUNDS: usize = 3;
 const CLASSES: usize = 62;
+
+/// Our engines in the browser, and how the page of `onnx/` is asked for each.
+const ENGINES: [(&str, &str); 4] = [
+    ("ours with relaxed SIMD, one thread", "?engine=cpu&workers=1"),
+    ("ours without relaxed SIMD, one thread", "?engine=cpu-simd&workers=1"),
+    ("ours with relaxed SIMD, two workers", "?engine=cpu&workers=2"),
+    ("ours without relaxed SIMD, two workers", "?engine=cpu-simd&workers=2"),
+];
 
 fn main() {
     // `cargo test --benches` runs this too, and then it has nothing to test.
@@ -29,8 +35,17 @@ fn main() {
     training();
     classes();
     native_sampling();
+    onnx();
     browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
     browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
+}
+
+fn python() -> String {
+    std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().unwrap().get()
 }
 
 fn root() -> PathBuf {
@@ -58,8 +73,8 @@ fn training() {
     let components = format!("learngene_components = {}", 48 + CLASSES * 3);
     std::fs::write(&masked, letters.replace("learngene_components = 48", &components)).unwrap();
     let masked = ["--config", masked.to_str().unwrap(), "--label-dropout", "1"];
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let threads = std::thread::available_parallelism().unwrap().to_string();
+    let python = python();
+    let threads = threads().to_string();
     let script = root().join("tests/reference/bench_train.py");
     let mut rows = [const { (Vec::new(), 0) }; 4];
     let mut add = |row: usize, (rate, peak): (Option<f64>, u64)| {
@@ -212,32 +227,110 @@ fn random_classes(folder: &Path, classes: usize, images: usize) {
     }
 }
 
-/// Milliseconds per step of one image from the letters gallery, on the processor.
+/// Milliseconds per step of one letter with guidance, in turns with the same net in PyTorch, on every core and on one.
 fn native_sampling() {
-    let gallery = root().join("web/galleries/letters");
-    let index = Index::parse(&std::fs::read(gallery.join("index.json")).unwrap()).unwrap();
-    let learngene =
-        index.read_learngene(&std::fs::read(gallery.join(&index.learngene.path)).unwrap()).unwrap();
-    let mut model = Model::new(&index.config, &learngene.tensors, &Device::flex()).unwrap();
-    let class = &index.classes[0];
-    let pack = std::fs::read(gallery.join(&class.file.path)).unwrap();
-    model.insert(&class.id, index.read_tailor(&class.id, &pack).unwrap().tensors).unwrap();
-    let once = |seed| {
-        let settings = SampleSettings {
-            sampler: index.sampling.sampler.parse().unwrap(),
-            steps: index.sampling.steps as usize,
-            guidance: f64::from(index.sampling.guidance),
-            items: vec![Item { gate: vec![(class.id.clone(), 1.0)], seed }],
-        };
+    for cores in [threads(), 1] {
+        let (mut ours, mut torch, mut peak) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let (ms, memory) = sample(cores);
+            ours.push(ms);
+            peak = peak.max(memory);
+            let mut bench = on(cores, &python());
+            bench.arg(root().join("tests/reference/bench_sample.py"));
+            bench.args(["--steps", "200", "--threads", &cores.to_string()]);
+            let line = serde_json::from_str::<Value>(run(bench).0.trim()).ok();
+            torch.extend(line.and_then(|line| line["ms_per_step"].as_f64()));
+        }
+        let where_ = if cores == 1 { "one core" } else { "every core" };
+        let ours = row(&format!("a sampling step, one letter, native, {where_}"), "ms", ours, Some(peak));
+        if torch.is_empty() {
+            println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python());
+            continue;
+        }
+        let torch = row(&format!("the same in PyTorch, {where_}"), "ms", torch, None);
+        println!("| ratio to PyTorch, {where_} | {:.2} | | |", torch / ours);
+    }
+}
+
+/// Milliseconds per step of `tailor sample`, and its peak memory in KiB. A long and a short run, so that starting and
+/// reading files do not count.
+fn sample(cores: usize) -> (f64, u64) {
+    let out = tempfile::tempdir().unwrap();
+    let timed = |steps: u32| {
+        let mut sample = on(cores, tailor().to_str().unwrap());
+        sample.args(["sample", "--class", "A", "--sampler", "dpm++", "--guidance", "2", "--device", "cpu"]);
+        sample.args(["--steps", &steps.to_string(), "--gallery"]).arg(root().join("web/galleries/letters"));
+        sample.arg("--out").arg(out.path().join("a.png"));
         let started = Instant::now();
-        let mut sampling = Sampling::new(&model, settings).unwrap();
-        while sampling.step() {}
-        sampling.images().into_data();
-        started.elapsed().as_secs_f64() * 1000.0 / f64::from(index.sampling.steps)
+        let (_, peak) = run(sample);
+        (started.elapsed().as_secs_f64() * 1000.0, peak)
     };
-    once(0);
-    let figures = (1..=ROUNDS as u64).map(once).collect();
-    row("a sampling step, one letter, native CPU", "ms", figures, Some(high_water(std::process::id())));
+    let ((short, _), (long, peak)) = (timed(20), timed(220));
+    ((long - short) / 200.0, peak)
+}
+
+/// A command that gets so many of the processor's cores, by `taskset` where they are not all.
+fn on(cores: usize, program: &str) -> Command {
+    if cores == threads() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &format!("0-{}", cores - 1), program]);
+    command
+}
+
+/// A step with guidance of one letter in one browser: onnxruntime-web and our engines in turns.
+fn onnx() {
+    let folder = root().join("tests/benches/onnx");
+    let runtime = folder.join("node_modules/onnxruntime-web/dist");
+    if !runtime.exists() {
+        println!("\nonnxruntime-web is not there; to compare with it: npm ci --prefix tests/benches/onnx\n");
+        return;
+    }
+    let model = root().join("target/onnx");
+    let script = root().join("tests/reference/make_onnx.py");
+    let made = Command::new(python()).arg(script).arg(&model).output();
+    let made = made.as_ref().map(|output| (output.status.success(), String::from_utf8_lossy(&output.stderr)));
+    if !matches!(made, Ok((true, _))) {
+        let why = made.map(|(_, words)| words.lines().last().unwrap_or_default().to_owned());
+        println!("\nThe letters were not written as ONNX ({}).", why.unwrap_or_else(|e| e.to_string()));
+        println!("Set PYTHON to one with the packages of tests/reference/requirements.txt.\n");
+        return;
+    }
+    let server = Server::start(&[
+        ("/onnx/", folder),
+        ("/ort/", runtime),
+        ("/model/", model),
+        ("/galleries/", root().join("web/galleries")),
+        ("/", root().join("web/dist")),
+    ])
+    .unwrap();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let open = |query: &str| {
+        let page = browser.page().unwrap();
+        page.navigate(&server.url(&format!("/onnx/{query}"))).unwrap();
+        page.wait_for("globalThis.ready", Duration::from_secs(60)).unwrap();
+        page
+    };
+    let theirs = open("");
+    let difference = theirs.eval("check()").unwrap().as_f64().unwrap();
+    assert!(difference < 1e-3, "onnxruntime-web's output differs from PyTorch's by {difference}");
+    let ours = ENGINES.map(|(name, query)| (name, open(query)));
+    let time = |page: &Page, who: &str| page.eval(&format!("{who}(40)")).unwrap().as_f64().unwrap();
+    let mut rounds = vec![Vec::new(); 1 + ours.len()];
+    // The first round compiles and warms up.
+    for round in 0..=5 {
+        let theirs = std::iter::once(time(&theirs, "theirs"));
+        let figures = theirs.chain(ours.iter().map(|(_, page)| time(page, "ours")));
+        figures.zip(&mut rounds).filter(|_| round > 0).for_each(|(ms, row)| row.push(ms));
+    }
+    let mut rounds = rounds.into_iter();
+    let name = "a step with guidance in Chromium";
+    let theirs = row(&format!("{name}, onnxruntime-web, one thread"), "ms", rounds.next().unwrap(), None);
+    for ((engine, _), figures) in ours.iter().zip(rounds) {
+        let ms = row(&format!("{name}, {engine}"), "ms", figures, None);
+        println!("| ratio of onnxruntime-web to it | {:.2} | | |", theirs / ms);
+    }
 }
 
 /// The same in a browser, as the page itself measures it.

@@ -42,27 +42,6 @@ fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack
 }
 
 #[test]
-fn the_letters_come_out_in_wasm_as_they_do_natively() {
-    let server = site(None);
-    let url = server.url(&format!("/?backend=cpu#class=A&seed=7&steps={STEPS}"));
-    let (_browser, page) = open(Gpu::NoAdapter, &url);
-    wait_for_image(&page);
-    assert_same_image(&shown(&page), &made_here(&letters(), "latin-capital-a", 7), "letters, WASM");
-}
-
-#[test]
-#[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
-fn the_letters_come_out_on_webgpu_as_they_do_natively() {
-    let server = site(None);
-    let url = server.url(&format!("/?backend=gpu#class=A&seed=7&steps={STEPS}"));
-    let (_browser, page) = open(Gpu::Software, &url);
-    wait_for_image(&page);
-    let backend = page.eval("document.querySelector('#backend').dataset.backend").unwrap();
-    assert_eq!(backend, "gpu");
-    assert_same_image(&shown(&page), &made_here(&letters(), "latin-capital-a", 7), "letters, WebGPU");
-}
-
-#[test]
 fn webgpu_makes_the_image_that_the_processor_makes_and_its_engine_keeps_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     tiny_gallery(folder.path());

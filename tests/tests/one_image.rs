@@ -1,17 +1,25 @@
-//! One seed, class and settings are one image, on the processor and on Vulkan.
+//! One seed, class and settings are one image: on the processor, on Vulkan, in WebAssembly and on WebGPU.
+//!
+//! What a gallery's images are is said by the golden images in `tests/golden`, which the program for the command line
+//! is held to as well (`native-trainer/tests/golden.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
-use std::path::Path;
+mod support;
+
+#[path = "../golden/golden.rs"]
+mod golden;
+
 use std::time::Instant;
 
 use burn::tensor::{Device, DeviceKind, Tensor};
+use golden::LEVELS;
+use support::{PATIENCE, index_of, root};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, Model, SampleSettings, Sampler, Sampling};
-use tailor_packs::{Index, ModelConfig, TensorSpec, Tensors};
-
-/// Of 255: what the eye cannot tell apart.
-const LEVELS: f32 = 2.0;
+use tailor_core::{Item, Predict, SampleSettings, Sampler, Sampling, engine, graph};
+use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+use tailor_tests::chromium::{Browser, Gpu, Page};
+use tailor_tests::server::Server;
 
 /// A Vulkan device that works, real or emulated. Where there is none the test is skipped, though not
 /// in continuous integration, which must have one.
@@ -47,62 +55,177 @@ fn random(specs: &[TensorSpec], seed: u64) -> Tensors {
     tensors
 }
 
-fn sample(model: &Model, settings: &SampleSettings) -> Vec<f32> {
+fn sample<M: Predict>(model: &M, settings: &SampleSettings) -> M::Images {
     let mut sampling = Sampling::new(model, settings.clone()).unwrap();
     while sampling.step() {}
-    sampling.images().into_data().try_into_vec().unwrap()
+    sampling.images()
 }
 
-/// The same batch on both devices: `class` with two seeds, and the learngene alone.
-fn compare(what: &str, class: &str, assemble: impl Fn(&Device) -> Model) {
-    let Some(vulkan) = vulkan() else { return };
-    let item =
-        |gate: &[&str], seed| Item { gate: gate.iter().map(|c| ((*c).to_owned(), 1.0)).collect(), seed };
-    let items = vec![item(&[class], 7), item(&[class], 8), item(&[], 7)];
-    let settings = SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, items };
-    let (processor, vulkan) = (assemble(&Device::flex()), assemble(&vulkan));
-    let expected = sample(&processor, &settings);
-    let clock = Instant::now();
-    let found = sample(&vulkan, &settings);
-    let seconds = clock.elapsed().as_secs_f64();
-    let levels = expected.iter().zip(&found).map(|(a, b)| (a - b).abs() * 127.5).fold(0.0, f32::max);
-    println!("{what}: {levels:.5} of 255 levels apart at most; 20 steps in {seconds:.1} s on Vulkan");
-    let inner = expected.iter().filter(|v| v.abs() < 1.0).count();
-    assert!(inner > expected.len() / 20, "images of clipped values test nothing");
-    assert!(levels <= LEVELS, "{what}: {levels}");
-
-    // The learngene alone asks for no tailor at all: another way through the gate.
-    let alone = SampleSettings { items: settings.items[2..].to_vec(), steps: 2, ..settings };
-    let pair = sample(&processor, &alone).into_iter().zip(sample(&vulkan, &alone));
-    let levels = pair.map(|(a, b)| (a - b).abs() * 127.5).fold(0.0, f32::max);
-    assert!(levels <= LEVELS, "{what}, the learngene alone: {levels}");
+fn on_graph(model: &graph::Model, settings: &SampleSettings) -> Vec<f32> {
+    graph::sampling::read(&sample(model, settings)).unwrap().values
 }
 
 #[test]
 fn a_random_model_makes_the_same_image_on_the_processor_and_on_vulkan() {
+    let Some(vulkan) = vulkan() else { return };
     let config = ModelConfig::preset("tiny").unwrap();
-    compare("tiny", "A", |device| {
-        let mut model = Model::new(&config, &random(&config.learngene_tensors(), 1), device).unwrap();
-        model.insert("A", random(&config.tailor_tensors(), 2)).unwrap();
-        model
-    });
+    let (learngene, tailor) = (random(&config.learngene_tensors(), 1), random(&config.tailor_tensors(), 2));
+    let mut processor = engine::Model::new(&config, &learngene).unwrap();
+    let mut vulkan = graph::Model::new(&config, &learngene, &vulkan).unwrap();
+    processor.insert("A", tailor.clone()).unwrap();
+    vulkan.insert("A", tailor).unwrap();
+    let item =
+        |gate: &[&str], seed| Item { gate: gate.iter().map(|c| ((*c).to_owned(), 1.0)).collect(), seed };
+    let items = vec![item(&["A"], 7), item(&["A"], 8), item(&[], 7)];
+    let settings = SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, items };
+    let expected = sample(&processor, &settings).values;
+    let levels = golden::distance(&on_graph(&vulkan, &settings), &expected);
+    println!("tiny: {levels:.5} of 255 levels apart at most");
+    let inner = expected.iter().filter(|v| v.abs() < 1.0).count();
+    assert!(inner > expected.len() / 20, "images of clipped values test nothing");
+    assert!(levels <= LEVELS, "{levels}");
+
+    // The learngene alone asks for no tailor at all: another way through the gate.
+    let alone = SampleSettings { items: settings.items[2..].to_vec(), steps: 2, ..settings };
+    let levels = golden::distance(&on_graph(&vulkan, &alone), &sample(&processor, &alone).values);
+    assert!(levels <= LEVELS, "the learngene alone: {levels}");
+}
+
+/// The golden images of these samplers, the first seed of each run, by Burn's graph on `device`.
+fn golden_on_the_graph(what: &str, device: &Device, gallery: &str, samplers: &[&str]) {
+    let folder = root().join("web/galleries").join(gallery);
+    let index = index_of(&folder);
+    let file = |path: &str| std::fs::read(folder.join(path)).unwrap();
+    let learngene = index.read_learngene(&file(&index.learngene.path)).unwrap();
+    let mut model = graph::Model::new(&index.config, &learngene.tensors, device).unwrap();
+    let runs = golden::runs(gallery);
+    for id in runs.iter().flat_map(|run| &run.classes) {
+        let class = index.class(id).unwrap();
+        model.insert(id, index.read_tailor(id, &file(&class.file.path)).unwrap().tensors).unwrap();
+    }
+    let (mut worst, clock) = (0.0f32, Instant::now());
+    for run in runs.iter().filter(|run| samplers.contains(&run.sampler.as_str())) {
+        let seed = run.seeds[0];
+        let alone = run.classes.is_empty().then(Vec::new);
+        let gates = run.classes.iter().map(|class| vec![(class.clone(), 1.0)]).chain(alone);
+        let items = gates.map(|gate| Item { gate, seed }).collect();
+        let sampler = run.sampler.parse().unwrap();
+        let settings = SampleSettings { sampler, steps: run.steps, guidance: run.guidance, items };
+        let levels = golden::distance(&on_graph(&model, &settings), run.row(0));
+        assert!(levels <= LEVELS, "{what}, {gallery}, {}: {levels} of 255 levels apart", run.name());
+        worst = worst.max(levels);
+    }
+    let seconds = clock.elapsed().as_secs_f64();
+    println!("{gallery}, {what}: at most {worst:.4} of 255 levels from the golden images; {seconds:.1} s");
 }
 
 #[test]
-fn the_shipped_letters_come_out_the_same_on_the_processor_and_on_vulkan() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries/letters");
-    let Ok(index) = std::fs::read(folder.join("index.json")) else {
-        println!("skipped: {} is not there yet", folder.display());
-        return;
-    };
-    let index = Index::parse(&index).unwrap();
-    let class = index.classes.iter().find(|class| class.name == "A").expect("the letter A");
-    let file = |path: &str| std::fs::read(folder.join(path)).unwrap();
-    let learngene = index.read_learngene(&file(&index.learngene.path)).unwrap();
-    let tailor = index.read_tailor(&class.id, &file(&class.file.path)).unwrap();
-    compare("letters", &class.id, |device| {
-        let mut model = Model::new(&index.config, &learngene.tensors, device).unwrap();
-        model.insert(&class.id, tailor.tensors.clone()).unwrap();
-        model
-    });
+fn the_galleries_come_out_of_the_graph_as_they_always_did() {
+    for gallery in ["letters", "fashion"] {
+        golden_on_the_graph("the graph on the processor", &Device::flex(), gallery, &["dpm++"]);
+    }
+}
+
+#[test]
+fn the_galleries_come_out_on_vulkan_as_they_always_did() {
+    let Some(vulkan) = vulkan() else { return };
+    for gallery in ["letters", "fashion"] {
+        golden_on_the_graph("Vulkan", &vulkan, gallery, &["dpm++"]);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
+fn every_sampler_makes_on_vulkan_what_it_always_made() {
+    let Some(vulkan) = vulkan() else { return };
+    golden_on_the_graph("Vulkan", &vulkan, "letters", &["ddpm", "ddim", "euler", "heun"]);
+}
+
+/// An engine in the browser with one gallery, driven through the embedding API.
+struct Engine {
+    _browser: Browser,
+    _server: Server,
+    page: Page,
+}
+
+impl Engine {
+    fn open(gpu: Gpu, backend: &str, gallery: &str) -> Self {
+        let dist = root().join("web/dist");
+        assert!(dist.join("page_bg.wasm").exists(), "the site is not built; run: just site");
+        let server = Server::start(&[("/galleries/", root().join("web/galleries")), ("/", dist)]).unwrap();
+        let browser = Browser::launch(gpu).unwrap();
+        let page = browser.page().unwrap();
+        // Any document of the site that is not the studio, which would start an engine of its own.
+        page.navigate(&server.url(&format!("/galleries/{gallery}/index.json"))).unwrap();
+        let open = format!(
+            "(async () => {{
+                const site = await import('/page.js');
+                await site.default();
+                const folder = new URL('/galleries/{gallery}/', location.href).href;
+                const tailor = await site.Tailor.open(folder, '{backend}');
+                globalThis.sample = async (classes, seed, steps, guidance) => {{
+                    globalThis.found = undefined;
+                    const images = await tailor.sample(classes, BigInt(seed), steps, guidance);
+                    globalThis.found = Array.from(images.values);
+                }};
+            }})()"
+        );
+        page.eval(&open).unwrap();
+        Self { _browser: browser, _server: server, page }
+    }
+
+    /// One image of each class (or of the learngene) in one batch.
+    fn sample(&self, run: &golden::Run, seed: u64) -> Vec<f32> {
+        let classes = serde_json::json!(run.classes);
+        // Not awaited: on a GPU in software this takes longer than the browser may take to answer.
+        let order = format!("void sample({classes}, {seed}, {}, {})", run.steps, run.guidance);
+        self.page.eval(&order).unwrap();
+        self.page.wait_for("globalThis.found", PATIENCE).unwrap();
+        let found = self.page.eval("found").unwrap();
+        found.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+    }
+}
+
+/// The golden images of the gallery's own sampler, the only one that the page has, in the browser.
+fn golden_in_the_browser(what: &str, engine: &Engine, gallery: &str, wanted: impl Fn(&golden::Run) -> bool) {
+    let own = index_of(&root().join("web/galleries").join(gallery)).sampling.sampler;
+    let mut worst = 0.0f32;
+    let runs = golden::runs(gallery);
+    let runs: Vec<_> = runs.iter().filter(|run| run.sampler == own && wanted(run)).collect();
+    assert!(!runs.is_empty(), "no golden image of {own}");
+    for run in runs {
+        for (row, seed) in run.seeds.iter().enumerate() {
+            let levels = golden::distance(&engine.sample(run, *seed), run.row(row));
+            assert!(levels <= LEVELS, "{what}, {gallery}, {}: {levels} of 255 levels apart", run.name());
+            worst = worst.max(levels);
+        }
+    }
+    println!("{gallery}, {what}: at most {worst:.4} of 255 levels from the golden images");
+}
+
+#[test]
+fn the_galleries_come_out_in_wasm_as_they_always_did() {
+    for (what, backend, program) in [
+        ("WASM with relaxed SIMD", "cpu", "engine-cpu-relaxed_bg.wasm"),
+        ("WASM without", "cpu-simd", "engine-cpu_bg.wasm"),
+    ] {
+        for gallery in ["letters", "fashion"] {
+            let engine = Engine::open(Gpu::NoAdapter, backend, gallery);
+            // Where one program is missing, the page goes on with the other.
+            let loaded = engine.page.network().iter().any(|file| file.url.ends_with(program));
+            assert!(loaded, "{what}: {program} was not loaded");
+            golden_in_the_browser(what, &engine, gallery, |_| true);
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
+fn the_galleries_come_out_on_webgpu_as_they_always_did() {
+    for gallery in ["letters", "fashion"] {
+        let engine = Engine::open(Gpu::Software, "gpu", gallery);
+        golden_in_the_browser("WebGPU", &engine, gallery, |run| {
+            run.seeds.len() == 1 || run.classes.is_empty()
+        });
+    }
 }

@@ -64,6 +64,9 @@ impl Tailor {
     /// Makes one image of each class in one batch; no classes is the learngene alone. What is left out is the
     /// gallery's default.
     ///
+    /// On the processor at most this many `workers` take part, each with a core of its own; left out, as many as
+    /// there are cores for.
+    ///
     /// # Errors
     /// A JavaScript `Error` with the failure's sentence.
     pub async fn sample(
@@ -72,6 +75,7 @@ impl Tailor {
         seed: u64,
         steps: Option<u32>,
         guidance: Option<f64>,
+        workers: Option<u32>,
     ) -> Result<Images, JsError> {
         let id = self.next_id.replace(self.next_id.get() + 1);
         let alone = classes.is_empty().then_some(None);
@@ -86,7 +90,7 @@ impl Tailor {
             steps,
             guidance,
             previews: false,
-            workers: 0,
+            workers: workers.unwrap_or(0),
         }));
         let values = done.await?.map_err(|failure| JsError::new(&failure.sentence))?;
         let (channels, side) = (self.gallery.channels, self.gallery.side);

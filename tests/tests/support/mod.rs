@@ -10,10 +10,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use burn::tensor::Device;
 use minisign::KeyPair;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, Model, SampleSettings, Sampling};
+use tailor_core::engine::Model;
+use tailor_core::{Item, Predict, SampleSettings, Sampling};
 use tailor_packs::index::{learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, Contents};
 use tailor_packs::{
@@ -79,7 +79,7 @@ pub fn made_here(gallery: &Path, class: &str, seed: u64) -> Vec<f32> {
 pub fn made_with(gallery: &Path, index: &Index, class: &str, seed: u64) -> Vec<f32> {
     let read = |entry: &FileEntry| std::fs::read(gallery.join(&entry.path)).unwrap();
     let learngene = index.read_learngene(&read(&index.learngene)).unwrap();
-    let mut model = Model::new(&index.config, &learngene.tensors, &Device::flex()).unwrap();
+    let mut model = Model::new(&index.config, &learngene.tensors).unwrap();
     let pack = read(&index.class(class).unwrap().file);
     model.insert(class, index.read_tailor(class, &pack).unwrap().tensors).unwrap();
     let settings = SampleSettings {
@@ -90,7 +90,7 @@ pub fn made_with(gallery: &Path, index: &Index, class: &str, seed: u64) -> Vec<f
     };
     let mut sampling = Sampling::new(&model, settings).unwrap();
     while sampling.step() {}
-    sampling.images().into_data().convert::<f32>().as_slice::<f32>().unwrap().to_vec()
+    sampling.images().values
 }
 
 pub fn assert_same_image(found: &[f32], expected: &[f32], where_: &str) {
