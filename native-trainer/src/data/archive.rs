@@ -4,6 +4,7 @@
 //! for the images, one entry at a time. Nothing that it claims about itself makes us allocate: names
 //! and headers are limited here, the bytes of an entry where they are read.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -14,10 +15,13 @@ use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
-use zip::ZipArchive;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::DataError;
-use super::tree::{Listing, Node, is_hidden, is_image};
+use super::picture::Ending;
+use super::tree::{Listing, Node, Tree, is_dotted, is_hidden};
+use crate::output::one_line;
 
 /// Bytes of one name.
 const MAX_NAME: usize = 4096;
@@ -49,11 +53,14 @@ enum Form {
 enum Kind {
     Folder,
     File,
+    /// A link that would be followed.
     Link,
+    /// Another name of an earlier entry.
+    HardLink(Vec<u8>),
     Other,
 }
 
-/// Takes the content of an entry, or why it cannot be read, under the number it was asked for.
+/// Takes the content of an entry, or why it cannot be read, with the entry's number.
 pub(super) type Take<'a> = dyn FnMut(usize, Result<&mut dyn Read, String>) -> Result<(), DataError> + 'a;
 
 /// Takes an entry of a tar file with its number.
@@ -75,8 +82,8 @@ impl Archive {
     }
 
     /// Everything in the archive that is not hidden; a file's number is its entry's.
-    pub(super) fn list(&self) -> Result<Listing, DataError> {
-        let mut names = Names { archive: self, listing: Listing::new(), bytes: 0 };
+    pub(super) fn list(&self) -> Result<Tree, DataError> {
+        let mut names = Names { archive: self, tree: Tree::default(), bytes: 0 };
         if let Form::Zip = self.form {
             let archive = self.zip()?;
             for at in 0..archive.len() {
@@ -84,41 +91,47 @@ impl Archive {
                 let name = entry.name().unwrap_or_else(|_| String::from_utf8_lossy(entry.name_raw()));
                 // Some programs on Windows write their own separator.
                 let name = name.replace('\\', "/");
-                names.add(&name, at, if entry.is_symlink() { Kind::Link } else { Kind::File })?;
+                names.add(name.as_bytes(), at, if entry.is_symlink() { Kind::Link } else { Kind::File })?;
             }
         } else {
             self.tar(&mut |at, entry| {
                 let kind = match entry.header().entry_type() {
                     EntryType::Regular | EntryType::Continuous => Kind::File,
                     EntryType::Directory => Kind::Folder,
-                    EntryType::Link | EntryType::Symlink => Kind::Link,
+                    EntryType::Symlink => Kind::Link,
+                    EntryType::Link => Kind::HardLink(
+                        entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default(),
+                    ),
                     _ => Kind::Other,
                 };
-                names.add(&String::from_utf8_lossy(&entry.path_bytes()), at, kind)
+                names.add(&entry.path_bytes(), at, kind)
             })?;
         }
-        Ok(names.listing)
+        Ok(names.tree)
     }
 
-    /// Hands over the content of every entry in `wanted`, which maps an entry's number to the one that
-    /// `take` gets. The entries come in the order of the archive.
-    pub(super) fn visit(&self, wanted: &HashMap<usize, usize>, take: &mut Take) -> Result<(), DataError> {
+    /// Hands over the content of every entry whose number is a key of `wanted`, in the order of the archive.
+    pub(super) fn visit<T>(&self, wanted: &HashMap<usize, T>, take: &mut Take) -> Result<(), DataError> {
         let mut found = 0;
         if let Form::Zip = self.form {
             let mut archive = self.zip()?;
-            for at in 0..archive.len() {
-                let Some(&number) = wanted.get(&at) else { continue };
+            for at in (0..archive.len()).filter(|at| wanted.contains_key(at)) {
                 found += 1;
                 match archive.by_index(at) {
-                    Ok(mut entry) => take(number, Ok(&mut entry))?,
-                    Err(error) => take(number, Err(error.to_string()))?,
+                    Ok(mut entry) => match unread(entry.compression()) {
+                        Some(reason) => take(at, Err(reason))?,
+                        None => take(at, Ok(&mut entry))?,
+                    },
+                    Err(error) => take(at, Err(words(&error)))?,
                 }
             }
         } else {
             self.tar(&mut |at, entry| {
-                let Some(&number) = wanted.get(&at) else { return Ok(()) };
+                if !wanted.contains_key(&at) {
+                    return Ok(());
+                }
                 found += 1;
-                take(number, Ok(entry))
+                take(at, Ok(entry))
             })?;
         }
         if found < wanted.len() {
@@ -163,19 +176,46 @@ impl Archive {
     }
 
     fn refuse(&self, reason: impl Display) -> DataError {
-        DataError::Archive { path: self.path.clone(), reason: reason.to_string() }
+        DataError::Archive { path: self.path.clone(), reason: one_line(&reason.to_string()).into_owned() }
     }
+}
+
+/// Why an entry of a zip file cannot be read.
+fn words(error: &ZipError) -> String {
+    match error {
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => {
+            "it is encrypted: unpack the archive with its password".to_owned()
+        }
+        error => one_line(&error.to_string()).into_owned(),
+    }
+}
+
+/// Why an entry that is compressed by `method` is not read, if it is not.
+fn unread(method: CompressionMethod) -> Option<String> {
+    const NAMES: [(CompressionMethod, &str); 6] = [
+        (CompressionMethod::DEFLATE64, "Deflate64"),
+        (CompressionMethod::BZIP2, "bzip2"),
+        (CompressionMethod::LZMA, "LZMA"),
+        (CompressionMethod::ZSTD, "Zstandard"),
+        (CompressionMethod::XZ, "XZ"),
+        (CompressionMethod::PPMD, "PPMd"),
+    ];
+    if matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+        return None;
+    }
+    let name = NAMES.iter().find(|(known, _)| *known == method).map_or("another method", |(_, name)| name);
+    Some(format!("it is compressed by {name}, and only deflate is read"))
 }
 
 /// The names of an archive as they are found.
 struct Names<'a> {
     archive: &'a Archive,
-    listing: Listing,
+    tree: Tree,
     bytes: usize,
 }
 
 impl Names<'_> {
-    fn add(&mut self, name: &str, at: usize, kind: Kind) -> Result<(), DataError> {
+    fn add(&mut self, name: &[u8], at: usize, kind: Kind) -> Result<(), DataError> {
         if name.len() > MAX_NAME {
             return Err(self
                 .archive
@@ -184,22 +224,40 @@ impl Names<'_> {
         let Some(path) = inside(name) else {
             let reason = "its name leads out of the archive".to_owned();
             // Below `.`, so that it is shown below the archive, whatever it is.
-            return self.insert(PathBuf::from(format!("./{name}")), Node::Left(reason));
+            let shown = format!("./{}", String::from_utf8_lossy(name));
+            return self.insert(PathBuf::from(shown), Node::Left(reason));
         };
-        if path.as_os_str().is_empty() || path.iter().any(|part| is_hidden(&part.to_string_lossy())) {
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        if let Some(depth) = path.iter().position(|part| is_hidden(&part.to_string_lossy())) {
+            let folder: PathBuf = path.iter().take(depth + 1).collect();
+            let is_folder = path.parent() == Some(&folder);
+            if is_folder
+                && Ending::of(&path) == Ending::Readable
+                && is_dotted(&folder.file_name().unwrap_or_default().to_string_lossy())
+                && !self.tree.dotted.contains(&folder)
+            {
+                self.count(&folder)?;
+                self.tree.dotted.insert(folder);
+            }
             return Ok(());
         }
         let node = match kind {
             Kind::Folder => Node::Folder,
-            Kind::File if name.ends_with('/') => Node::Folder,
+            Kind::File if name.ends_with(b"/") => Node::Folder,
             Kind::File => Node::File(at),
             Kind::Link => Node::Left("it is a link, and links in archives are not followed".to_owned()),
-            Kind::Other if is_image(&path) => Node::Left("it is no plain file".to_owned()),
+            Kind::HardLink(target) => match inside(&target).and_then(|path| self.tree.listing.get(&path)) {
+                Some(Node::File(first)) => Node::File(*first),
+                _ => Node::Left("it is a link to what is not in the archive".to_owned()),
+            },
+            Kind::Other if Ending::of(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
             Kind::Other => return Ok(()),
         };
         // Archives need not list the folders that their files lie in.
         for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-            if let Some(Node::Folder) = self.listing.get(folder) {
+            if let Some(Node::Folder) = self.tree.listing.get(folder) {
                 break;
             }
             self.insert(folder.to_owned(), Node::Folder)?;
@@ -208,27 +266,46 @@ impl Names<'_> {
     }
 
     fn insert(&mut self, path: PathBuf, node: Node) -> Result<(), DataError> {
+        self.count(&path)?;
+        // As when unpacking, the last of several entries with one name counts.
+        self.tree.listing.insert(path, node);
+        Ok(())
+    }
+
+    fn count(&mut self, path: &Path) -> Result<(), DataError> {
         self.bytes += path.as_os_str().len() + NAME_COST;
         if self.bytes > MAX_NAMES {
             return Err(self.archive.refuse("it holds more names than a data set can have"));
         }
-        // As when unpacking, the last of several entries with one name counts.
-        self.listing.insert(path, node);
         Ok(())
     }
 }
 
 /// The path below the archive's root that `name` means, if it stays there.
-fn inside(name: &str) -> Option<PathBuf> {
+fn inside(name: &[u8]) -> Option<PathBuf> {
     let mut path = PathBuf::new();
-    for part in name.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        let mut components = Path::new(part).components();
+    for part in name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
+        let part = as_path(part);
+        let mut components = part.components();
         match (components.next(), components.next()) {
             (Some(Component::Normal(part)), None) => path.push(part),
             _ => return None,
         }
     }
-    (!name.starts_with('/')).then_some(path)
+    (!name.starts_with(b"/")).then_some(path)
+}
+
+/// The name that a file system would have.
+#[cfg(unix)]
+fn as_path(name: &[u8]) -> Cow<'_, Path> {
+    use std::os::unix::ffi::OsStrExt;
+    Cow::Borrowed(Path::new(std::ffi::OsStr::from_bytes(name)))
+}
+
+/// The name that a file system would have.
+#[cfg(not(unix))]
+fn as_path(name: &[u8]) -> Cow<'_, Path> {
+    Cow::Owned(PathBuf::from(String::from_utf8_lossy(name).into_owned()))
 }
 
 /// What is known about a stream that is being read.
@@ -269,10 +346,11 @@ pub(super) mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::*;
-    use crate::data::tree::MAX_FILE;
+    use crate::data::picture::MAX_FILE;
     use crate::data::{Class, Dataset, Options};
 
-    const OPTIONS: Options = Options { channels: 3, size: 4, strict: false, cache: None, class: None };
+    const OPTIONS: Options =
+        Options { channels: 3, size: 4, strict: false, cache: None, class: None, whole_names: false };
 
     type Files = Vec<(&'static str, Vec<u8>)>;
 
@@ -420,6 +498,87 @@ pub(super) mod tests {
         );
         assert_eq!(names(&[one("only/class/0.png")]), ["class"]);
         assert_eq!(names(&[one("a/0.png")]), ["a"]);
+    }
+
+    #[test]
+    fn hard_links_in_an_archive_are_images_too() {
+        let mut bytes = tar_entries(&[("./a/0.png", picture(7, 4)), ("./a/1.png", picture(8, 4))]);
+        for (name, target) in [("./a/2.png", "./a/0.png"), ("./b/3.png", "a/0.png"), ("./b/4.png", "b/3.png")]
+        {
+            let mut header = header(name, 0, EntryType::Link);
+            header.set_link_name(target).unwrap();
+            header.set_cksum();
+            bytes.extend(header.as_bytes());
+        }
+        let data = open_bytes("x.tar", &ended(bytes)).unwrap();
+        let brightness: Vec<u8> = (0..data.len()).map(|i| data.image(i)[0]).collect();
+        assert_eq!(
+            (brightness, data.labels, data.skipped.len()),
+            (vec![7, 8, 7, 7, 7], vec![0, 0, 0, 1, 1], 0)
+        );
+    }
+
+    #[test]
+    fn when_nothing_can_be_read_the_first_file_is_named_with_its_reason() {
+        let one = |name: &'static str| (name, picture(0, 4));
+        for (_, data) in open_all(&[one("/data/cat/0.png"), one("/data/cat/1.png")]) {
+            let error = data.unwrap_err().to_string();
+            assert!(error.contains("cat/0.png: its name leads out of the archive (and one more)"), "{error}");
+        }
+        let mut encrypted = zip(&[one("cat/0.png")]);
+        let mut bzip2 = encrypted.clone();
+        // The flags stand 6 bytes after the mark of a local header, 8 after that of the directory, and the
+        // method 2 bytes later.
+        for (mark, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+            let at = encrypted.windows(4).position(|bytes| bytes == mark).unwrap() + flags;
+            encrypted[at] |= 1;
+            bzip2[at + 2] = 12;
+        }
+        for (bytes, reason) in [(encrypted, "it is encrypted"), (bzip2, "it is compressed by bzip2")] {
+            let error = open_bytes("x.zip", &bytes).unwrap_err().to_string();
+            assert!(error.contains(&format!("cat/0.png: {reason}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn folders_of_the_system_are_no_classes_and_dotted_ones_are_noted() {
+        let one = |name: &'static str| (name, picture(0, 4));
+        let files = [
+            one("cat/0.png"),
+            one("dog/0.png"),
+            one("cat/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg"),
+            one("$RECYCLE.BIN/x/0.png"),
+            one("System Volume Information/0.png"),
+            one("lost+found/0.png"),
+            one("#recycle/0.png"),
+            one("__MACOSX/cat/0.png"),
+            one(".thumbnails/0.png"),
+            one(".net/0.png"),
+        ];
+        let expected = of_folder(&files).unwrap();
+        assert_eq!(expected.0.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["cat", "dog"]);
+        for (name, data) in open_all(&files) {
+            let data = data.unwrap();
+            assert_eq!((data.notes.len(), data.notes[0].contains(".net is no class")), (1, true), "{name}");
+            assert_eq!(contents(&data, &format!("{name}/")), expected, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf8_stay_apart() {
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in [&b"a/\xe9.png"[..], b"a/\xe8.png"] {
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name);
+            let bytes = picture(name[2], 4);
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            tar.append(&header, &bytes[..]).unwrap();
+        }
+        let data = open_bytes("x.tar", &tar.into_inner().unwrap()).unwrap();
+        assert_eq!((data.len(), data.image(0)[0], data.image(1)[0]), (2, 0xe8, 0xe9));
     }
 
     #[test]
