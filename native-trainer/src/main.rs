@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use tailor_trainer::cli::{Cli, Command};
 use tailor_trainer::status::Status;
 use tailor_trainer::{
-    bench, curate, evaluate, fetch, inspect, manual, publish, report, sample, say, serve, sign, train,
-    train_tailor, verify,
+    bench, curate, fetch, inspect, manual, publish, report, sample, say, serve, sign, train, train_tailor,
+    verify,
 };
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
@@ -31,7 +31,14 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args).map(Status::from),
         Command::Fetch(args) => fetch::run(&args).map(Status::from),
         Command::Serve(args) => serve::run(&args).map(Status::from),
-        Command::Evaluate(args) => evaluate::run(&args).map(Status::from),
+        #[cfg(feature = "graph")]
+        Command::Evaluate(args) => tailor_trainer::evaluate::run(&args).map(Status::from),
+        #[cfg(not(feature = "graph"))]
+        Command::Evaluate(_) => Err(tailor_trainer::Error::Refused {
+            what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
+            help: "build one that has it with: cargo install --path native-trainer --features graph"
+                .to_owned(),
+        }),
     };
     let status = ended.unwrap_or_else(|error| {
         say!("error: {error}");

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
-use tailor_core::{Item, Model, SampleSettings, Sampler};
+use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, CardValue, Contents};
 use tailor_packs::{
@@ -14,15 +13,16 @@ use tailor_packs::{
 use crate::checkpoint::{self, ClassName, Header};
 use crate::cli::{CardFlags, PublishArgs, SamplingFlags};
 use crate::data::names;
+use crate::device::{self, Device};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
 use crate::grid::{GridError, grid_png};
-use crate::sample::generate;
+use crate::model::Model;
 use crate::sign::Signing;
-use crate::train::bank::Learned;
 use crate::train::trainer::Trainer;
-use crate::{data, device, output, sample, say, shell};
+use crate::{data, output, say, shell};
+use tailor_core::engine::adamw::Learned;
 
 /// Sampling settings that a gallery recommends unless told otherwise.
 const STEPS: u32 = 20;
@@ -246,7 +246,8 @@ impl Previews<'_> {
             guidance: f64::from(self.sampling.guidance),
             items,
         };
-        let sample::Images { shape, values } = generate(&model, settings)?;
+        let images = model.generate(settings, |_| ())?;
+        let (shape, values) = (images.shape, images.values);
         let image: usize = shape[1..].iter().product();
         for count in std::iter::successors(Some(shape[0]), |count| (*count > 1).then_some(count / 2)) {
             let shape = [count, shape[1], shape[2], shape[3]];

@@ -1,66 +1,23 @@
 //! `tailor sample`: images from a gallery, on this machine.
 
 use image::ImageFormat;
-use tailor_core::{Item, Model, SampleSettings, Sampler, Sampling};
+use tailor_core::diffusion::images::Images;
+use tailor_core::{Item, SampleSettings, Sampler};
 
 use crate::cli::{SampleArgs, SamplingFlags};
-use crate::device;
+use crate::device::{self, Device};
 use crate::error::Error;
 use crate::gallery::Gallery;
 use crate::grid::{Layout, format_of, grid, numbered, save_npy};
+use crate::model::Model;
 use crate::output::{self, shown};
 use crate::say;
-
-/// Images in memory.
-#[derive(Clone, Debug)]
-pub struct Images {
-    /// `[B, C, H, W]`
-    pub shape: [usize; 4],
-    /// Values in `[-1, 1]`, row-major.
-    pub values: Vec<f32>,
-}
-
-/// Samples a whole batch.
-///
-/// # Errors
-/// [`Error::Refused`] for a class that is not loaded, a setting out of range or a failing device.
-pub fn generate(model: &Model, settings: SampleSettings) -> Result<Images, Error> {
-    generate_with(model, settings, |_| ())
-}
-
-/// As [`generate`]; `progress` is told the steps done.
-///
-/// # Errors
-/// As [`generate`].
-pub fn generate_with(
-    model: &Model,
-    settings: SampleSettings,
-    mut progress: impl FnMut(usize),
-) -> Result<Images, Error> {
-    let mut sampling = Sampling::new(model, settings)?;
-    while sampling.step() {
-        progress(sampling.steps_done());
-    }
-    let images = sampling.images();
-    let shape = images.dims();
-    let failed = |reason: String| Error::Refused {
-        what: format!("the device failed while sampling: {reason}"),
-        help: "try --device cpu".to_owned(),
-    };
-    let data = images.try_into_data().map_err(|e| failed(e.to_string()))?.convert::<f32>();
-    let values = data.try_to_vec::<f32>().map_err(|e| failed(format!("{e:?}")))?;
-    Ok(Images { shape, values })
-}
 
 /// A gallery's model with the tailors of `classes` put on.
 ///
 /// # Errors
 /// Whatever is wrong with one of the files.
-pub fn assemble(
-    gallery: &Gallery,
-    classes: &[String],
-    device: &burn::tensor::Device,
-) -> Result<Model, Error> {
+pub fn assemble(gallery: &Gallery, classes: &[String], device: &Device) -> Result<Model, Error> {
     let mut model = Model::new(&gallery.index.config, &gallery.learngene()?.tensors, device)?;
     for id in classes {
         let class = gallery.class(id)?;
@@ -121,7 +78,7 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     for row in 0..u64::from(args.count) {
         let seed = args.seed.wrapping_add(row);
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed }).collect();
-        let images = generate(&model, settings(&gallery, &args.sampling, items)?)?;
+        let images = model.generate(settings(&gallery, &args.sampling, items)?, |_| ())?;
         let [b, c, h, w] = images.shape;
         all.shape = [all.shape[0] + b, c, h, w];
         all.values.extend(images.values);
@@ -142,12 +99,18 @@ impl<'a> Output<'a> {
     /// Refuses what could not be written.
     fn prepare(args: &'a SampleArgs, layout: Layout) -> Result<Self, Error> {
         let format = format_of(&args.out)?;
+        Self::check_names(args, layout)?;
         for number in 0..layout.pictures {
             output::prepare(&numbered(&args.out, number))?;
         }
         if let Some(raw) = &args.raw {
             output::prepare(raw)?;
         }
+        Ok(Self { args, layout, format })
+    }
+
+    /// Refuses names under which one file would take another's place.
+    fn check_names(args: &SampleArgs, layout: Layout) -> Result<(), Error> {
         let streams = [Some(&args.out), args.raw.as_ref()];
         let streams = streams.into_iter().flatten().filter(|path| output::is_standard_output(path)).count();
         if streams > 1 || (output::is_standard_output(&args.out) && layout.pictures > 1) {
@@ -162,7 +125,7 @@ impl<'a> Output<'a> {
                 help: "name two files".to_owned(),
             });
         }
-        Ok(Self { args, layout, format })
+        Ok(())
     }
 
     /// Writes the array first, of which the pictures are only a view.

@@ -12,7 +12,6 @@ use tailor_packs::FactoredSet;
 
 pub use recipe::{Recipe, Training, TrainingFlags};
 
-pub use crate::output::{json, print};
 use crate::status::Status;
 
 /// Train, publish and sample diffusion models that come apart: one shared learngene, one small

@@ -9,20 +9,19 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tailor_core::{Item, Model};
+use tailor_core::Item;
 
 use classifier::{Classifier, FEATURES, Reading};
 use frechet::Gaussian;
 use rand::seq::SliceRandom;
-use tailor_core::noise::{Stream, generator};
+use tailor_core::diffusion::noise::{Stream, generator};
 
-use crate::cli::{self, EvaluateArgs};
+use crate::cli::EvaluateArgs;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::files::write_atomic;
 use crate::gallery::Gallery;
-use crate::parallel::Workers;
-use crate::{device, sample};
+use crate::model::Model;
+use crate::{device, output, sample, say};
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
 const CONFUSABLE: f64 = 0.05;
@@ -94,6 +93,9 @@ pub struct ClassReport {
 /// # Errors
 /// Anything wrong with gallery, data, device or disk.
 pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
+    if let Some(path) = &args.out {
+        output::prepare(path)?;
+    }
     let gallery = Gallery::open(&args.gallery)?;
     let data = Dataset::open(&args.data, &Options::for_model(&gallery.index.config, false))?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
@@ -104,10 +106,11 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
 
     let bar = bar("reading real images");
-    let reader = Classifier::train(&data, &kept, args.epochs, args.seed, &device, |step, steps| {
-        bar.set_length(steps as u64);
-        bar.set_position(step as u64);
-    });
+    let reader =
+        Classifier::train(&data, &kept, args.epochs, args.seed, &device.for_graph(), |step, steps| {
+            bar.set_length(steps as u64);
+            bar.set_position(step as u64);
+        });
     bar.finish_and_clear();
     let answers = reader.read(&data.batch(&held_out)).answers;
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
@@ -128,10 +131,14 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         .collect();
     let alone = readings_of(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
     let report = report(&data, &real, &made, &alone.answers, &sampled, frechet);
-    if let Some(path) = &args.out {
-        write_atomic(path, cli::json(&report).as_bytes())?;
+    // First what cannot fail any more: the figures took long to find.
+    if !args.out.as_deref().is_some_and(output::is_standard_output) {
+        output::print(&if args.json { output::json(&report) } else { in_words(&report) })?;
     }
-    cli::print(&if args.json { cli::json(&report) } else { in_words(&report) })
+    if let Some(path) = &args.out {
+        output::write(path, output::json(&report).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The classes to sample, by their numbers in the data: those asked for, or all that the gallery has.
@@ -183,7 +190,7 @@ fn frechet(
 /// A bar on a terminal, else a line that says what begins.
 fn bar(what: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
-        eprintln!("{what}");
+        say!("{what}");
     }
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {eta} left");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
@@ -201,19 +208,16 @@ fn readings_of(
     let bar = bar(what);
     bar.set_length(items.len() as u64);
     let batches: Vec<Vec<Item>> = items.chunks(50).map(<[Item]>::to_vec).collect();
-    let readings = Workers::new(model.device()).map(batches, |items| {
-        let n = items.len() as u64;
-        let images = sample::generate(model, sample::settings(gallery, &args.sampling, items)?)?;
-        bar.inc(n);
-        Ok::<_, Error>(reader.read(&images.values))
-    });
-    bar.finish_and_clear();
     let mut all = Reading::default();
-    for reading in readings {
-        let Reading { answers, features } = reading?;
+    for items in batches {
+        let n = items.len() as u64;
+        let images = model.generate(sample::settings(gallery, &args.sampling, items)?, |_| ())?;
+        let Reading { answers, features } = reader.read(&images.values);
         all.answers.extend(answers);
         all.features.extend(features);
+        bar.inc(n);
     }
+    bar.finish_and_clear();
     Ok(all)
 }
 
@@ -284,7 +288,7 @@ fn report(
         learngene_most: most,
         learngene_classes: answers.len(),
         largest_entropy: (k as f64).ln(),
-        learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>(),
+        learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>() + 0.0,
     }
 }
 

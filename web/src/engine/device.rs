@@ -1,6 +1,6 @@
 //! What Burn computes on. No other file knows a backend.
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::protocol::Backend;
 use burn::tensor::Device;
 
@@ -32,7 +32,7 @@ pub async fn gpu() -> Result<Ready, EngineError> {
     let (device, setup) = Device::wgpu_options().init_with_setup_async().await.map_err(refused)?;
     setup.device.set_device_lost_callback(|_, reason| {
         let lost = EngineError::Device { reason: format!("the browser took it away ({reason})") };
-        super::worker::post(&crate::protocol::Event::Lost { failure: lost.failure() }, None);
+        super::host::post(&crate::protocol::Event::Lost { failure: lost.failure() }, None);
     });
     Ok(Ready { device, backend: Backend::Gpu })
 }

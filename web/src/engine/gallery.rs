@@ -2,10 +2,10 @@
 
 use super::download::Folder;
 use super::error::EngineError;
+use super::host::post;
 use super::index::{Opened, info};
 use super::stop::Stop;
 use super::store::{Kept, Store};
-use super::worker::post;
 use crate::protocol::{Event, File};
 use burn::tensor::Device;
 use futures_util::StreamExt as _;

@@ -10,6 +10,7 @@
 //! opfs      the browser's own file system
 //! stop      how an order is stopped
 //! locks     one worker at a time, over all tabs
+//! host      what the browser gives a worker: its global object, its clock, the way to the page
 //! device    what Burn computes on; the one file that knows a backend
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod device;
 pub mod download;
 pub mod error;
 pub mod gallery;
+mod host;
 pub mod index;
 pub mod locks;
 pub mod opfs;

@@ -3,10 +3,10 @@
 use super::download::Folder;
 use super::error::EngineError;
 use super::gallery::{Open, refused};
+use super::host::{now, post};
 use super::index::{Found, Opened, Published};
 use super::stop::Stop;
 use super::store::Store;
-use super::worker::{now, post};
 use crate::protocol::{Event, File, Names, Order};
 use burn::tensor::{Device, Tensor};
 use gloo_timers::future::TimeoutFuture;

@@ -6,7 +6,14 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
+/// Runs `work` compiled for the widest instructions that this machine has.
+#[inline(always)]
+pub(super) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(not(target_arch = "wasm32"))]
+    return pulp::Arch::new().dispatch(work);
+    #[cfg(target_arch = "wasm32")]
+    work()
+}
 
 /// Values summed side by side, so that the compiler may use whole registers.
 const LANES: usize = 16;
@@ -33,6 +40,11 @@ impl<'a> View<'a> {
         Self { data: &self.data[range.start * self.column_stride..], columns: range.len(), ..self }
     }
 
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// The first `n` rows.
     pub fn first_rows(self, n: usize) -> Self {
         assert!(n <= self.rows);
@@ -42,7 +54,7 @@ impl<'a> View<'a> {
     /// Adds the sum of the rows to `out`.
     pub fn add_rows_to(self, out: &mut [f32]) {
         assert!(self.column_stride == 1 && out.len() == self.columns);
-        Arch::new().dispatch(|| {
+        dispatch(|| {
             for row in 0..self.rows {
                 let row = &self.data[row * self.row_stride..][..self.columns];
                 out.iter_mut().zip(row).for_each(|(out, value)| *out += value);
@@ -87,6 +99,11 @@ impl<'a> ViewMut<'a> {
     pub fn first_rows(self, n: usize) -> Self {
         assert!(n <= self.rows);
         Self { rows: n, ..self }
+    }
+
+    /// The same rectangle for a shorter while.
+    pub fn reborrow(&mut self) -> ViewMut<'_> {
+        ViewMut { data: self.data, rows: self.rows, columns: self.columns, stride: self.stride }
     }
 
     /// The row of this number.
@@ -155,6 +172,38 @@ pub fn matmul(a: View<'_>, b: View<'_>, out: ViewMut<'_>, output: Output) {
     }
 }
 
+/// A right operand that many products share, as they like it best.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Packed {
+    /// Packs `b`.
+    pub fn new(b: View<'_>) -> Self {
+        let at = |row: usize, column: usize| b.data[row * b.row_stride + column * b.column_stride];
+        let values = (0..b.rows).flat_map(|row| (0..b.columns).map(move |column| at(row, column))).collect();
+        Self { values, rows: b.rows, columns: b.columns }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+}
+
+/// [`matmul`] with a packed right operand.
+pub fn matmul_packed(a: View<'_>, b: &Packed, out: ViewMut<'_>, output: Output) {
+    matmul(a, View::new(&b.values, b.columns), out, output);
+}
+
 /// `eˣ` to about 2 units in the last place; arguments are held within what an `f32` can express.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
@@ -196,17 +245,17 @@ fn dot_with(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// Sum of the squares of `values`, in parts short enough for `f32`.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
-    Arch::new().dispatch(|| values.chunks(4096).map(|part| f64::from(dot(part, part))).sum())
+    dispatch(|| values.chunks(4096).map(|part| f64::from(dot(part, part))).sum())
 }
 
 /// `a += b`
 pub fn add(a: &mut [f32], b: &[f32]) {
-    Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
+    dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
 }
 
 /// SiLU `x·sigmoid(x)`; its slope is written to `slope`.
 pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for ((&x, out), slope) in x.iter().zip(out).zip(slope) {
             let sigmoid = 1.0 / (1.0 + exp(-x));
             *out = x * sigmoid;
@@ -218,7 +267,7 @@ pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
 /// GELU `x·Φ(x)` with the error function itself (Abramowitz & Stegun 7.1.26, error below 2e-7), and
 /// its slope `Φ(x) + x·φ(x)` in place of `x`.
 pub fn gelu(x: &mut [f32], out: &mut [f32]) {
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for (x, out) in x.iter_mut().zip(out) {
             let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
             let bell = exp(-z * z);
@@ -234,12 +283,12 @@ pub fn gelu(x: &mut [f32], out: &mut [f32]) {
 
 /// `a *= b`
 pub fn multiply(a: &mut [f32], b: &[f32]) {
-    Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a *= b));
+    dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a *= b));
 }
 
 /// Softmax of each row of `columns` values times `scale`, in place.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for row in rows.chunks_exact_mut(columns) {
             let mut most = [f32::NEG_INFINITY; LANES];
             for chunk in row.chunks(LANES) {
@@ -255,7 +304,7 @@ pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
 
 /// The gradient of [`softmax`] by its input, in place of `gradient`, the one by its output.
 pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, scale: f32) {
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for (p, g) in output.chunks_exact(columns).zip(gradient.chunks_exact_mut(columns)) {
             let mean = dot(p, g);
             p.iter().zip(g).for_each(|(p, g)| *g = *p * (*g - mean) * scale);
@@ -274,7 +323,7 @@ pub fn norm_modulate(
     out: &mut [f32],
 ) {
     let d = shift.len();
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         let rows = x.chunks_exact(d).zip(normal.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
         for (((x, normal), out), inverse) in rows.zip(inverse) {
             let mean = sum(x) / d as f32;
@@ -299,7 +348,7 @@ pub fn norm_modulate_backward(
     (dshift, dscale): (&mut [f32], &mut [f32]),
 ) {
     let d = scale.len();
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         let rows = gradient.chunks_exact_mut(d).zip(normal.chunks_exact(d)).zip(dx.chunks_exact_mut(d));
         for (((g, normal), dx), inverse) in rows.zip(inverse) {
             let affine = dshift.iter_mut().zip(dscale.iter_mut()).zip(scale);
@@ -320,7 +369,7 @@ pub fn norm_modulate_backward(
 /// `x += gate·y`, the gate by column.
 pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
     let d = gate.len();
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for (x, y) in x.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
             x.iter_mut().zip(gate.iter().zip(y)).for_each(|(x, (gate, y))| *x += gate * y);
         }
@@ -330,7 +379,7 @@ pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
 /// The gradients of [`gated_add`] by `gate`, added to `dgate`, and by `y`, written over `y`.
 pub fn gated_add_backward(dx: &[f32], gate: &[f32], y: &mut [f32], dgate: &mut [f32]) {
     let d = gate.len();
-    Arch::new().dispatch(|| {
+    dispatch(|| {
         for (dx, y) in dx.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
             for ((dx, y), (gate, dgate)) in dx.iter().zip(y).zip(gate.iter().zip(dgate.iter_mut())) {
                 *dgate += dx * *y;
@@ -342,7 +391,7 @@ pub fn gated_add_backward(dx: &[f32], gate: &[f32], y: &mut [f32], dgate: &mut [
 
 #[cfg(test)]
 mod tests {
-    use tailor_core::noise::{Stream, standard_normal};
+    use crate::diffusion::noise::{Stream, standard_normal};
 
     use super::*;
 

@@ -1,11 +1,16 @@
 //! An engine's worker as the page sees it.
 
-use crate::protocol::{Backend, Event, Failure, Remedy, Request};
-use js_sys::{Array, Float32Array};
+use super::program::{Absence, Program, Simd};
+use crate::protocol::{Code, Event, Failure, Remedy, Request};
+use js_sys::{Array, Float32Array, WebAssembly};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions, WorkerType};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker, WorkerOptions,
+    WorkerType,
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -24,20 +29,24 @@ pub struct Engine {
     _error: Closure<dyn FnMut(web_sys::Event)>,
 }
 
+/// What comes from a worker.
+pub enum Word {
+    /// The engine says something, with the images that belong to it.
+    Event(Event, Option<Vec<f32>>),
+    /// There is no engine in it: its program did not load, in the browser's words.
+    NotLoaded(String),
+}
+
 impl Engine {
-    /// Starts the engine of this kind; `hear` gets every event, with the images that belong to it.
+    /// Starts this program; `hear` gets every word.
     ///
     /// The engine's files lie beside the page's own script. A worker of another origin is not allowed,
     /// an import is; so the worker is a one-line module of ours that imports the engine.
     ///
     /// # Errors
     /// The browser's exception when it refuses workers.
-    pub fn spawn(
-        kind: Backend,
-        mut hear: impl FnMut(Event, Option<Vec<f32>>) + Clone + 'static,
-    ) -> Result<Self, JsValue> {
-        let script = Url::new_with_base(&format!("engine-{}.js", kind.name()), &META.with(ImportMeta::url))?;
-        let script = JsValue::from_str(&script.href());
+    pub fn spawn(program: Program, mut hear: impl FnMut(Word) + Clone + 'static) -> Result<Self, JsValue> {
+        let script = JsValue::from_str(&beside(&format!("{}.js", program.name()))?);
         // JSON's quoting is JavaScript's.
         let quoted = String::from(js_sys::JSON::stringify(&script)?);
         let source = format!("import init from {quoted};\nawait init();\n");
@@ -53,15 +62,13 @@ impl Engine {
         let spoke = Rc::new(Cell::new(false));
         let has_spoken = spoke.clone();
         let error = Closure::<dyn FnMut(_)>::new(move |error: web_sys::Event| {
-            let words = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
-            let sentence = match has_spoken.get() {
-                false => "The engine did not load. Check the connection, then try again.",
-                true => {
-                    "The engine broke down. This may be more than fits into the browser's memory: try fewer images."
-                }
-            };
-            let failure = Failure { detail: words, ..Failure::new("engine", sentence, Remedy::Retry) };
-            lost(Event::Lost { failure }, None);
+            let detail = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
+            if !has_spoken.get() {
+                return lost(Word::NotLoaded(detail));
+            }
+            let sentence = "The engine broke down. This may be more than fits into the browser's memory: try fewer images.";
+            let failure = Failure { detail, ..Failure::new(Code::Engine, sentence, Remedy::Retry) };
+            lost(Word::Event(Event::Lost { failure }, None));
         });
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
             spoke.set(true);
@@ -70,11 +77,11 @@ impl Engine {
             // An engine of another version than the page speaks words that the page does not know.
             let event = serde_json::from_str(&text).unwrap_or_else(|error| {
                 let sentence = "Page and engine are of different versions.";
-                let failure = Failure::new("message", sentence, Remedy::Reload);
+                let failure = Failure::new(Code::Message, sentence, Remedy::Reload);
                 Event::Lost { failure: Failure { detail: error.to_string(), ..failure } }
             });
             let values = parts.get(1).dyn_into::<Float32Array>().ok();
-            hear(event, values.map(|values| values.to_vec()));
+            hear(Word::Event(event, values.map(|values| values.to_vec())));
         });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
@@ -95,4 +102,33 @@ impl Drop for Engine {
         self.worker.set_onerror(None);
         self.worker.terminate();
     }
+}
+
+/// Finds out what this browser can do of WebAssembly's vector instructions.
+pub fn simd() -> Simd {
+    let validate = |module: &[u8]| WebAssembly::validate(&js_sys::Uint8Array::from(module)).unwrap_or(false);
+    Simd::probe(validate)
+}
+
+/// Asks the server for the file of a program that did not load.
+pub async fn examine(program: Program) -> Absence {
+    match ask(program).await.map(|answer| answer.status()) {
+        Ok(404 | 410) => Absence::Missing,
+        Ok(_) => Absence::Unknown,
+        Err(_) => Absence::Unreachable,
+    }
+}
+
+async fn ask(program: Program) -> Result<Response, JsValue> {
+    let window = web_sys::window().ok_or(JsValue::NULL)?;
+    let options = RequestInit::new();
+    options.set_method("HEAD");
+    options.set_cache(RequestCache::NoStore);
+    let url = beside(&format!("{}_bg.wasm", program.name()))?;
+    JsFuture::from(window.fetch_with_str_and_init(&url, &options)).await.map(JsCast::unchecked_into)
+}
+
+/// Returns the address of a file that lies beside the page's own script.
+fn beside(name: &str) -> Result<String, JsValue> {
+    Ok(Url::new_with_base(name, &META.with(ImportMeta::url))?.href())
 }
