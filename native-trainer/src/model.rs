@@ -31,7 +31,7 @@ impl Model {
                 Ok(model) => Ok(Self::Processor(model.with_threads(cores()))),
                 #[cfg(feature = "graph")]
                 Err(ModelError::Unsupported(reason)) => {
-                    eprintln!("note: {reason}: sampling with it");
+                    crate::say!("note: {reason}: sampling with it");
                     let device = burn::tensor::Device::flex();
                     Ok(Self::Graph(tailor_core::graph::Model::new(config, learngene, &device)?))
                 }

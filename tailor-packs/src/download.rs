@@ -92,7 +92,8 @@ pub struct Answer<'a> {
     pub etag: Option<&'a str>,
     /// `Retry-After`.
     pub retry_after: Option<&'a str>,
-    /// The origin that answered, if redirects led to another one than was asked.
+    /// The address or origin that answered, if redirects led to another origin than was asked. Files that the
+    /// index names by their digest may come from anywhere; the index itself may not.
     pub elsewhere: Option<&'a str>,
     /// The time now in unix seconds, for a `Retry-After` that is a date.
     pub now: u64,
@@ -163,8 +164,8 @@ pub enum Problem {
          before it, or the address is wrong"
     )]
     WebPage,
-    /// Redirected to another origin.
-    #[error("the server sent us on to {0}, which is not where the gallery is; ask its publisher")]
+    /// Redirected to another origin, for a file that nothing vouches for beforehand.
+    #[error("the server sent us on to {0}; if that is where the gallery is now, use that address")]
     Elsewhere(String),
     /// `Content-Encoding`, and not the bytes of the file.
     #[error("the server sends it compressed ({0}) and so not as it is; ask the gallery's publisher")]
@@ -249,9 +250,6 @@ enum Head {
 }
 
 fn head(answer: &Answer<'_>) -> std::result::Result<Head, Problem> {
-    if let Some(origin) = answer.elsewhere {
-        return Err(Problem::Elsewhere(shorten(origin)));
-    }
     let status = answer.status;
     match status {
         200 | 206 => {
@@ -573,6 +571,10 @@ impl Download {
     }
 }
 
+/// Content encodings under which nothing of a file can be read as it is. Not gzip, which is easily undone, and
+/// which some servers only claim.
+const COMPRESSED: [&str; 4] = ["br", "compress", "deflate", "zstd"];
+
 /// The download of a small file that nothing vouches for beforehand: `index.json` and its signature.
 ///
 /// The steps are those of [`Download`]; each request is for the whole file and past all caches.
@@ -583,13 +585,22 @@ pub struct SmallDownload {
     announced: Option<u64>,
     bytes: Vec<u8>,
     patience: Patience,
+    /// Whether the fetcher hands on the bytes as the server sends them.
+    raw: bool,
 }
 
 impl SmallDownload {
     /// A download of `file`, which may have `limit` bytes.
     pub fn new(file: &str, limit: u64) -> Self {
         let (file, bytes, patience) = (file.to_owned(), Vec::new(), Patience::default());
-        Self { file, limit, announced: None, bytes, patience }
+        Self { file, limit, announced: None, bytes, patience, raw: false }
+    }
+
+    /// For a fetcher that hands on the bytes as the server sends them: an answer that is compressed is then
+    /// [`Problem::Encoded`]. A browser undoes compression by itself.
+    pub fn raw(mut self) -> Self {
+        self.raw = true;
+        self
     }
 
     /// Takes the answer's head.
@@ -598,6 +609,15 @@ impl SmallDownload {
     /// A [`Problem`] that another attempt would not solve, or that did not go away. An unsigned gallery's
     /// signature is [`Problem::Missing`].
     pub fn answer(&mut self, answer: &Answer<'_>) -> Result<Step> {
+        if let Some(origin) = answer.elsewhere {
+            return Err(self.error(Problem::Elsewhere(shorten(origin))));
+        }
+        let compressed = answer
+            .content_encoding
+            .filter(|name| COMPRESSED.iter().any(|known| name.trim().eq_ignore_ascii_case(known)));
+        if let Some(name) = compressed.filter(|_| self.raw) {
+            return Err(self.error(Problem::Encoded(shorten(name))));
+        }
         let step = head(answer).and_then(|head| match head {
             Head::Whole => {
                 let encoded = answer.content_encoding.is_some();

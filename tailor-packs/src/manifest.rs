@@ -168,6 +168,14 @@ impl<'de> Deserialize<'de> for Alignment {
 }
 
 impl Class {
+    /// Whether a gallery can have this class.
+    ///
+    /// # Errors
+    /// [`PackError::ManifestInvalid`] says what is wrong with its id, name or WordNet id.
+    pub fn check(&self) -> Result<()> {
+        self.validate().map_err(invalid)
+    }
+
     /// What is wrong with the class, if anything.
     pub(crate) fn validate(&self) -> std::result::Result<(), String> {
         check_id("class id", &self.id)?;
@@ -190,6 +198,11 @@ pub fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() as u64 <= limits::ID && id.bytes().all(allowed)
 }
 
+/// Whether `name` can be the name of a class or the title of a gallery: 1 to 200 bytes that can be printed.
+pub fn is_name(name: &str) -> bool {
+    check_name("name", name).is_ok()
+}
+
 pub(crate) fn check_id(what: &str, id: &str) -> std::result::Result<(), String> {
     if is_id(id) {
         return Ok(());
@@ -198,11 +211,33 @@ pub(crate) fn check_id(what: &str, id: &str) -> std::result::Result<(), String> 
 }
 
 pub(crate) fn check_name(what: &str, name: &str) -> std::result::Result<(), String> {
-    let printable = !name.trim().is_empty() && !name.chars().any(|c| c.is_control() || is_invisible(c));
+    let printable =
+        !name.trim().is_empty() && !without_flags(name).any(|c| c.is_control() || is_invisible(c));
     if printable && name.len() as u64 <= limits::NAME {
         return Ok(());
     }
     Err(format!("{what} {:?} is not 1 to {} printable bytes", shorten(name), limits::NAME))
+}
+
+/// The characters of `name` without the tags that make a black flag that of a region, such as England's: they
+/// show nothing themselves, but they are what tells one flag from another.
+fn without_flags(name: &str) -> impl Iterator<Item = char> {
+    let mut rest = name.chars();
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        if c == '\u{1f3f4}' {
+            let mut after = rest.clone();
+            let tags = after
+                .by_ref()
+                .take_while(|c| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}'));
+            // The take ends with the tag that ends the sequence, or there is none.
+            let count = tags.count();
+            if (3..=6).contains(&count) && rest.clone().nth(count) == Some('\u{e007f}') {
+                rest = after;
+            }
+        }
+        Some(c)
+    })
 }
 
 /// Characters that show nothing, or turn the direction of what is beside them, so that two names would look

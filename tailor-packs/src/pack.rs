@@ -43,6 +43,8 @@ pub struct Card {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum CardValue {
+    /// A whole number, as it was counted: a seed has more digits than a [`CardValue::Number`] keeps.
+    Integer(u64),
     /// A finite number.
     Number(f64),
     /// A text.
@@ -52,6 +54,12 @@ pub enum CardValue {
 impl From<f64> for CardValue {
     fn from(number: f64) -> Self {
         Self::Number(number)
+    }
+}
+
+impl From<u64> for CardValue {
+    fn from(number: u64) -> Self {
+        Self::Integer(number)
     }
 }
 
