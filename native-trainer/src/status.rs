@@ -97,14 +97,15 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// Calls `each` from a thread of its own at every signal that asks the program to end. A signal that the
-/// program was started to ignore, as `nohup` does with the end of the terminal, stays ignored.
+/// Calls `each` from a thread of its own at every signal that asks the program to end. The end of the terminal
+/// stays ignored where the program was started to ignore it, as `nohup` does. Shells let programs in the
+/// background ignore Ctrl-C, too; whoever sends it to one all the same means it.
 ///
 /// # Errors
 /// What the system says when it takes no handler.
 #[cfg(unix)]
 pub fn on_signal(mut each: impl FnMut(Signal) + Send + 'static) -> std::io::Result<()> {
-    let wanted = Signal::ALL.into_iter().filter(|signal| !is_ignored(*signal));
+    let wanted = Signal::ALL.into_iter().filter(|signal| *signal != Signal::Hangup || !is_ignored(*signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted.map(|signal| i32::from(signal.number())))?;
     std::thread::spawn(move || {
         for number in signals.forever() {

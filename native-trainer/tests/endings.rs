@@ -116,7 +116,7 @@ fn a_script_that_stops_at_errors_does_not_publish_a_run_that_was_cut() {
 }
 
 #[test]
-fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+fn the_end_of_a_terminal_that_was_ignored_from_the_start_stays_ignored() {
     let place = Place::new();
     // As nohup starts a program.
     let script = format!(
@@ -161,7 +161,7 @@ fn no_command_panics_when_nobody_reads_what_it_says() {
         format!("tailor verify {} --json", gallery.display()),
         "tailor verify absent".to_owned(),
         "tailor keygen --no-password mine".to_owned(),
-        format!("timeout 1 {TAILOR} serve {} --site . --port 0", gallery.display()),
+        format!("timeout 1 tailor serve {} --site . --port 0", gallery.display()),
     ] {
         for ends in
             [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full", ">&- 2>&-", "> >(exit)", "2> >(exit)"]

@@ -20,7 +20,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::DataError;
 use super::picture::Ending;
-use super::tree::{Listing, Node, Tree, is_dotted, is_hidden};
+use super::tree::{Node, Tree, is_dotted, is_hidden};
 use crate::output::one_line;
 
 /// Bytes of one name.

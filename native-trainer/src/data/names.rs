@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use tailor_packs::{Class, Digest};
+use tailor_packs::{Class, Digest, PackError};
 
 use crate::error::Error;
 use crate::output::one_line;
@@ -85,8 +85,12 @@ pub fn class(name: &str) -> Result<Class, Error> {
 /// [`Error::Refused`] with what is wrong with the name.
 pub fn check(id: &str, name: &str) -> Result<Class, Error> {
     let class = Class { id: id.to_owned(), name: name.to_owned(), wordnet: None };
-    class.check().map_err(|error| refused(name, &error.to_string()))?;
-    Ok(class)
+    match class.check() {
+        Ok(()) => Ok(class),
+        // The rest of the error speaks of a pack, and there is none yet.
+        Err(PackError::ManifestInvalid { reason }) => Err(refused(name, &reason)),
+        Err(error) => Err(refused(name, &error.to_string())),
+    }
 }
 
 fn refused(name: &str, reason: &str) -> Error {
