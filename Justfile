@@ -68,10 +68,10 @@ lint: wasm-target fmt-check deny
     for part in page cpu relaxed gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
-# Time training and sampling on this machine
-bench: (need "wasm-opt" "brotli" "chromium") site
+# Time training and sampling on this machine, or one part: training, classes, sampling, onnx, browser
+bench *parts: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
-    cargo bench {{ workspace }} --bench bench --profile dev
+    cargo bench {{ workspace }} --bench bench --profile dev -- {{ parts }}
 
 # Build the program for NVIDIA GPUs as target/cuda/tailor, in about twenty minutes; `tests/benches/cuda.sh` tries it out
 cuda:

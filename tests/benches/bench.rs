@@ -31,13 +31,27 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let asked: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with('-')).collect();
+    let parts: [(&str, fn()); 5] = [
+        ("training", training),
+        ("classes", classes),
+        ("sampling", native_sampling),
+        ("onnx", onnx),
+        ("browser", || {
+            browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
+            browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
+        }),
+    ];
+    if let Some(unknown) = asked.iter().find(|part| !parts.iter().any(|(name, _)| name == part)) {
+        eprintln!("there is no part {unknown}; choose from {}", parts.map(|(name, _)| name).join(", "));
+        std::process::exit(2);
+    }
     println!("| what | median | spread | peak memory |\n|---|---|---|---|");
-    training();
-    classes();
-    native_sampling();
-    onnx();
-    browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
-    browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
+    for (name, run) in parts {
+        if asked.is_empty() || asked.iter().any(|part| part == name) {
+            run();
+        }
+    }
 }
 
 fn python() -> String {

@@ -24,11 +24,6 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The largest distance of a pixel in `found` from its golden value, in levels of 255.
-    pub(crate) fn distance(&self, found: &[f32]) -> f32 {
-        distance(found, &self.values)
-    }
-
     /// The golden images of the seed of this number, `[K, H, W]`.
     pub(crate) fn row(&self, number: usize) -> &[f32] {
         let length = self.values.len() / self.seeds.len();
@@ -42,7 +37,7 @@ impl Run {
     }
 }
 
-/// The largest distance of two images' pixels in levels of 255.
+/// The largest distance of a pixel in `found` from the one that is expected, in levels of 255.
 pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "as many pixels as the golden images have");
     assert!(found.iter().all(|v| v.is_finite()), "pixels that are not numbers");

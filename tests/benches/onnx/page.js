@@ -1,7 +1,7 @@
 // What bench.rs calls: milliseconds of one step with guidance of one letter, by either program.
 //
-// Both compute in workers, theirs on one thread and ours on as many as is asked for; both start each step's network from an image in JavaScript's or
-// WebAssembly's own memory, and neither draws anything.
+// Both compute in workers, theirs on one thread and ours on as many as is asked for. Both begin each step's network
+// from an image in JavaScript's or WebAssembly's own memory, and neither draws anything.
 
 import init, { Tailor } from "/page.js";
 
