@@ -37,9 +37,9 @@
 //! Each chunk is verified the moment it is whole, and only verified chunks are handed out. A bad one is
 //! asked for again; what was good is never asked for twice.
 
-use crate::Digest;
+use crate::digest::Digest;
 use crate::error::shorten;
-use crate::index::FileEntry;
+use crate::file::FileEntry;
 use crate::limits::CHUNK;
 use std::ops::Range;
 use std::time::Duration;

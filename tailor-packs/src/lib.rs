@@ -63,27 +63,24 @@
 //! The example `list_gallery` lists a gallery after verifying all of it.
 #![forbid(unsafe_code)]
 
-pub mod archive;
-pub mod config;
 pub mod digest;
 pub mod download;
 pub mod error;
-pub mod index;
+mod file;
+mod format;
 pub mod limits;
 mod lists;
-pub mod manifest;
-pub mod pack;
-mod parallel;
-pub mod shards;
-pub mod signature;
-pub mod tensors;
 pub mod trust;
+
+pub use format::{archive, config, manifest, pack, tensors};
+pub use trust::{index, shards, signature};
 
 pub use config::{ConfigError, FactoredSet, Matrix, ModelConfig, Objective, TensorSpec};
 pub use digest::Digest;
 pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
-pub use index::{ClassEntry, FileEntry, Index, Parameters, Sampling};
+pub use file::FileEntry;
+pub use index::{ClassEntry, Index, Parameters, Sampling};
 pub use manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
 pub use pack::{
     Card, CardValue, Contents, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,

@@ -1,7 +1,5 @@
 //! The largest of everything. A reader checks each against the bytes it holds before it allocates.
 
-use crate::error::{PackError, Result};
-
 /// A whole learngene file or tailor pack, in bytes.
 pub const FILE: u64 = 512 << 20;
 /// `manifest.postcard`, in bytes.
@@ -34,11 +32,3 @@ pub const ID: u64 = 64;
 pub const NAME: u64 = 200;
 /// The name of a file in a gallery, in bytes.
 pub const PATH: u64 = 160;
-
-/// Refuses `found` above `allowed`.
-///
-/// # Errors
-/// [`PackError::LimitExceeded`].
-pub fn check(which: &'static str, found: u64, allowed: u64) -> Result<()> {
-    if found <= allowed { Ok(()) } else { Err(PackError::LimitExceeded { which, found, allowed }) }
-}

@@ -1,9 +1,9 @@
 //! `manifest.postcard`: what a pack is, and the digest of everything else in it.
 
-use crate::archive;
-use crate::config::ModelConfig;
+use super::archive;
+use super::config::ModelConfig;
 use crate::digest::Digest;
-use crate::error::{PackError, Result, shorten};
+use crate::error::{PackError, Result, check_limit, shorten};
 use crate::limits;
 use crate::lists::few;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -113,7 +113,7 @@ impl Manifest {
         // The field's length takes one byte more.
         let align = vec![0u8; (bare.len() + 1).next_multiple_of(8) - (bare.len() + 1)];
         let bytes = postcard::to_allocvec(&(self, align)).map_err(invalid)?;
-        limits::check("manifest.postcard", bytes.len() as u64, limits::MANIFEST)?;
+        check_limit("manifest.postcard", bytes.len() as u64, limits::MANIFEST)?;
         Ok(bytes)
     }
 
@@ -123,7 +123,7 @@ impl Manifest {
     /// [`PackError::VersionTooNew`], [`PackError::ManifestInvalid`], [`PackError::LimitExceeded`] or
     /// [`PackError::Config`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        limits::check("manifest.postcard", bytes.len() as u64, limits::MANIFEST)?;
+        check_limit("manifest.postcard", bytes.len() as u64, limits::MANIFEST)?;
         let (found, _) = postcard::take_from_bytes::<u16>(bytes).map_err(invalid)?;
         if found > FORMAT_VERSION {
             return Err(PackError::VersionTooNew { what: "pack", found, supported: FORMAT_VERSION });

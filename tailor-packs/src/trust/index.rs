@@ -3,25 +3,21 @@
 //! Format 2 adds to format 1 the keys that sign the gallery, shards for large galleries, and files of one
 //! chunk without its digest, which is the file's own. Both are read; format 2 is written.
 
-use crate::config::ModelConfig;
-use crate::digest::Digest;
-use crate::error::{PackError, Result, shorten};
+use super::signature::PublicKey;
+use crate::error::{PackError, Result, check_limit, index_invalid as invalid, shorten};
+use crate::format::config::ModelConfig;
+use crate::format::manifest::{Class, check_id, check_name};
+use crate::format::pack::{self, Learngene, Tailor};
+use crate::format::tensors::count;
 use crate::limits;
 use crate::lists::{each, few};
-use crate::manifest::{Class, check_id, check_name};
-use crate::pack::{self, Learngene, Tailor};
-use crate::signature::PublicKey;
-use crate::tensors::count;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 
+pub use crate::file::{FileEntry, INDEX_FILE, SIGNATURE_FILE, learngene_file_name, tailor_file_name};
+
 /// The newest format version of `index.json`, the one that is written.
 pub const INDEX_VERSION: u16 = 2;
-/// The index's name in a gallery.
-pub const INDEX_FILE: &str = "index.json";
-/// The name of the index's signature, beside it.
-pub const SIGNATURE_FILE: &str = "index.json.minisig";
-
 /// A gallery: one learngene and the tailors that fit it.
 ///
 /// `C` are its classes; [`Index::parse`] looks at an index first without keeping those.
@@ -55,7 +51,7 @@ pub struct Index<C = Vec<ClassEntry>> {
     pub learngene: FileEntry,
     /// The classes, each id once; of a large gallery, those to show first.
     pub classes: C,
-    /// Where the other classes of a large gallery are, see [`crate::shards`].
+    /// Where the other classes of a large gallery are, see [`super::shards`].
     #[serde(default, deserialize_with = "few_shards", skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<FileEntry>,
     /// Id and name of every class of a large gallery, to search in.
@@ -100,155 +96,8 @@ pub struct ClassEntry {
     pub file: FileEntry,
 }
 
-/// A file of the gallery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
-pub struct FileEntry {
-    /// Its name beside the index: `[A-Za-z0-9._-]`, no folders.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// SHA-256 of the whole file.
-    pub sha256: Digest,
-    /// SHA-256 of each chunk of [`limits::CHUNK`] bytes.
-    pub chunks: Vec<Digest>,
-}
-
-/// A [`FileEntry`] as JSON has it: the digest of a file's only chunk is not said again.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    path: String,
-    size: u64,
-    sha256: Digest,
-    #[serde(default, deserialize_with = "few_chunks", skip_serializing_if = "Vec::is_empty")]
-    chunks: Vec<Digest>,
-}
-
 fn few_shards<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<FileEntry>, D::Error> {
     few(deserializer, limits::SHARDS as usize)
-}
-
-fn few_chunks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Digest>, D::Error> {
-    few(deserializer, limits::FILE as usize / limits::CHUNK)
-}
-
-impl From<Written> for FileEntry {
-    fn from(Written { path, size, sha256, mut chunks }: Written) -> Self {
-        if chunks.is_empty() && size <= limits::CHUNK as u64 {
-            chunks = vec![sha256];
-        }
-        Self { path, size, sha256, chunks }
-    }
-}
-
-impl From<FileEntry> for Written {
-    fn from(FileEntry { path, size, sha256, mut chunks }: FileEntry) -> Self {
-        if chunks == [sha256] {
-            chunks.clear();
-        }
-        Self { path, size, sha256, chunks }
-    }
-}
-
-impl FileEntry {
-    /// The entry for these bytes.
-    pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
-        let chunks = bytes.chunks(limits::CHUNK).map(Digest::of).collect();
-        Self { path: path.into(), size: bytes.len() as u64, sha256: Digest::of(bytes), chunks }
-    }
-
-    /// Refuses any bytes but those that the entry was made of. Each is hashed once.
-    ///
-    /// # Errors
-    /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the
-    /// path, and the first bad chunk if there are several.
-    pub fn verify(&self, bytes: &[u8]) -> Result<()> {
-        self.verify_length(bytes)?;
-        self.verify_digest(bytes)
-    }
-
-    pub(crate) fn verify_length(&self, bytes: &[u8]) -> Result<()> {
-        let (what, found) = (self.path.clone(), bytes.len() as u64);
-        if found < self.size {
-            return Err(PackError::Truncated { what, needed: self.size, found });
-        }
-        if found > self.size {
-            return Err(PackError::TrailingBytes { what, extra: found - self.size });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn verify_digest(&self, bytes: &[u8]) -> Result<()> {
-        let found = Digest::of(bytes);
-        if found != self.sha256 && self.chunks.len() > 1 {
-            for (number, chunk) in bytes.chunks(limits::CHUNK).enumerate() {
-                self.verify_chunk(number, chunk)?;
-            }
-        }
-        same(self.path.clone(), self.sha256, found)
-    }
-
-    /// What the chunks make of the file: SHA-256 of its size, as 8 bytes, little-endian, and their digests. Where
-    /// [`FileEntry::sha256`] is only what somebody says, two files whose chunks are right have the same content if
-    /// this is the same.
-    pub fn content(&self) -> Digest {
-        let size = self.size.to_le_bytes();
-        let chunks = self.chunks.iter().flat_map(|chunk| chunk.0);
-        Digest::of(&size.into_iter().chain(chunks).collect::<Vec<u8>>())
-    }
-
-    /// Where chunk `number` lies in the file.
-    pub fn chunk_range(&self, number: usize) -> std::ops::Range<u64> {
-        let start = (number as u64).saturating_mul(limits::CHUNK as u64).min(self.size);
-        start..start.saturating_add(limits::CHUNK as u64).min(self.size)
-    }
-
-    /// Refuses any bytes but those of chunk `number`, so that a download can stop at the first bad one.
-    ///
-    /// # Errors
-    /// [`PackError::DigestMismatch`] with path and chunk; [`PackError::TrailingBytes`] past the last chunk.
-    pub fn verify_chunk(&self, number: usize, bytes: &[u8]) -> Result<()> {
-        let Some(expected) = self.chunks.get(number) else {
-            return Err(PackError::TrailingBytes { what: self.path.clone(), extra: bytes.len() as u64 });
-        };
-        same(format!("{}, chunk {number}", self.path), *expected, Digest::of(bytes))
-    }
-
-    pub(crate) fn validate(&self) -> std::result::Result<(), String> {
-        let path = shorten(&self.path);
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let ok = self.path.bytes().all(plain) && !self.path.starts_with('.') && !self.path.is_empty();
-        if !ok || self.path.len() as u64 > limits::PATH || [INDEX_FILE, SIGNATURE_FILE].contains(&&*self.path)
-        {
-            return Err(format!("{path:?} is no plain file name"));
-        }
-        if self.size == 0 || self.size > limits::FILE {
-            return Err(format!("{path} has {} bytes; 1 to {} are allowed", self.size, limits::FILE));
-        }
-        let chunks = self.size.div_ceil(limits::CHUNK as u64);
-        if self.chunks.len() as u64 != chunks {
-            return Err(format!("{path} has {} chunk digests instead of {chunks}", self.chunks.len()));
-        }
-        if chunks == 1 && self.chunks != [self.sha256] {
-            return Err(format!("{path} is one chunk, whose digest is not the file's"));
-        }
-        Ok(())
-    }
-}
-
-fn same(entry: String, expected: Digest, found: Digest) -> Result<()> {
-    if expected == found { Ok(()) } else { Err(PackError::DigestMismatch { entry, expected, found }) }
-}
-
-/// The name of a learngene file, which changes with its content: `letters-0123456789abcdef.learngene`.
-pub fn learngene_file_name(model: &str, digest: &Digest) -> String {
-    format!("{model}-{}.learngene", digest.short())
-}
-
-/// The name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
-pub fn tailor_file_name(class: &str, digest: &Digest) -> String {
-    format!("{class}-{}.tailor", digest.short())
 }
 
 impl ClassEntry {
@@ -299,7 +148,7 @@ impl Index {
         let mut json =
             serde_json::to_vec_pretty(&Self { format: INDEX_VERSION, ..self.clone() }).map_err(invalid)?;
         json.push(b'\n');
-        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
+        check_limit(INDEX_FILE, json.len() as u64, limits::INDEX)?;
         Ok(json)
     }
 
@@ -311,7 +160,7 @@ impl Index {
     /// Verifies and reads the gallery's learngene file.
     ///
     /// # Errors
-    /// As [`FileEntry::verify`] and [`pack::read_learngene`]; [`PackError::IndexInvalid`] when its config
+    /// As [`FileEntry::verify`] and [`crate::pack::read_learngene`]; [`PackError::IndexInvalid`] when its config
     /// is not the index's.
     pub fn read_learngene(&self, bytes: &[u8]) -> Result<Learngene> {
         pack::read_learngene_of(bytes, &self.learngene, &self.config)
@@ -329,7 +178,7 @@ impl Index {
     /// Verifies and reads the tailor pack of `class`, which comes from the index or from one of its shards.
     ///
     /// # Errors
-    /// As [`FileEntry::verify`] and [`pack::read_tailor`]; [`PackError::IndexInvalid`] when it is the pack
+    /// As [`FileEntry::verify`] and [`crate::pack::read_tailor`]; [`PackError::IndexInvalid`] when it is the pack
     /// of another class.
     pub fn read_pack(&self, class: &ClassEntry, bytes: &[u8]) -> Result<Tailor> {
         let tailor = pack::read_tailor_of(bytes, &class.file, (&self.learngene.sha256, &self.config))?;
@@ -387,7 +236,7 @@ impl<C> Index<C> {
         let fits = |what, size, values| fits(what, size, values).map_err(invalid);
         fits("the learngene", self.learngene.size, self.parameters.learngene)?;
         fits("a pack", classes.largest, self.parameters.per_tailor)?;
-        crate::shards::validate(self).map_err(invalid)?;
+        check_shards(self).map_err(invalid)?;
         let others = || std::iter::once(&self.learngene).chain(&self.names);
         others().chain(&self.shards).try_for_each(FileEntry::validate).map_err(invalid)?;
         // Two shards may be one file, when nothing falls to either.
@@ -408,7 +257,7 @@ impl Index<Seen> {
         struct Version {
             format: u16,
         }
-        limits::check(INDEX_FILE, json.len() as u64, limits::INDEX)?;
+        check_limit(INDEX_FILE, json.len() as u64, limits::INDEX)?;
         check_texts(json).map_err(invalid)?;
         let Version { format: found } = serde_json::from_slice(json).map_err(invalid)?;
         if found > INDEX_VERSION {
@@ -489,6 +338,21 @@ pub(crate) fn check_texts(json: &[u8]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-pub(crate) fn invalid(reason: impl ToString) -> PackError {
-    PackError::IndexInvalid { reason: reason.to_string() }
+/// What is wrong with the files of a large gallery in `index`, if anything.
+fn check_shards<C>(index: &Index<C>) -> std::result::Result<(), String> {
+    if index.shards.is_empty() != index.names.is_none() {
+        return Err("it has shards without names, or names without shards".into());
+    }
+    if index.shards.len() as u64 > limits::SHARDS {
+        return Err(format!("it has {} shards; {} are allowed", index.shards.len(), limits::SHARDS));
+    }
+    if let Some(large) = index.shards.iter().find(|file| file.size > limits::SHARD) {
+        return Err(format!("a shard has {} bytes; {} are allowed", large.size, limits::SHARD));
+    }
+    match &index.names {
+        Some(names) if names.size > limits::NAMES => {
+            Err(format!("the names have {} bytes; {} are allowed", names.size, limits::NAMES))
+        }
+        _ => Ok(()),
+    }
 }

@@ -10,7 +10,7 @@
 //! header follows from the entries' names, lengths and checksums, so the reader rebuilds each one and
 //! compares: whatever the writer would not have written is refused.
 
-use crate::error::{PackError, Result, shorten};
+use crate::error::{PackError, Result, check_limit, shorten};
 use crate::limits;
 
 /// The manifest's entry.
@@ -100,7 +100,7 @@ fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
 pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     // Twice 64 bytes cover an entry's two headers, 64 the end record.
     let total: u64 = entries.iter().map(|(name, bytes)| (2 * name.len() + bytes.len() + 128) as u64).sum();
-    limits::check("the file's length in bytes", total, limits::FILE)?;
+    check_limit("the file's length in bytes", total, limits::FILE)?;
     let mut out = Vec::with_capacity(total as usize + 64);
     let mut headers = Vec::new();
     for (name, bytes) in entries {
@@ -145,7 +145,7 @@ impl<'a> Archive<'a> {
 /// [`PackError::HeaderMismatch`], [`PackError::EntryUnexpected`], [`PackError::ChecksumMismatch`] and
 /// [`PackError::LimitExceeded`].
 pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
-    limits::check("the file's length in bytes", bytes.len() as u64, limits::FILE)?;
+    check_limit("the file's length in bytes", bytes.len() as u64, limits::FILE)?;
     if !bytes.starts_with(&LOCAL) && !LOCAL.starts_with(bytes) {
         return Err(PackError::NotAPack);
     }
@@ -172,7 +172,7 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
         if header.local() != bytes[at..data_at] {
             return Err(PackError::HeaderMismatch { header: "local header", offset: at as u64 });
         }
-        limits::check(name, header.len.into(), allowed)?;
+        check_limit(name, header.len.into(), allowed)?;
         let data = take(bytes, data_at, header.len as usize)?;
         let crc = crc32fast::hash(data);
         if crc != header.crc {

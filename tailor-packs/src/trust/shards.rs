@@ -9,12 +9,13 @@
 //! A class whose id a visitor knows costs one shard: [`shard_of`] tells which. All of these are vouched for
 //! by the index's digests, so one signature covers a gallery of any size.
 
+use super::index::{ClassEntry, Index, check_texts, fits};
 use crate::digest::Digest;
-use crate::error::{PackError, Result};
-use crate::index::{ClassEntry, FileEntry, Index, check_texts, fits, invalid};
+use crate::error::{PackError, Result, check_limit, index_invalid as invalid};
+use crate::file::FileEntry;
+use crate::format::manifest::{check_id, check_name};
 use crate::limits;
 use crate::lists::each;
-use crate::manifest::{check_id, check_name};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 
@@ -66,7 +67,7 @@ impl Index {
         let mut names: Vec<_> = self.classes.iter().map(|c| (&c.id, &c.name)).collect();
         names.sort();
         let mut files = vec![NewFile::json("names", serde_json::to_vec(&names).map_err(invalid)?)];
-        limits::check("the file of names", files[0].entry.size, limits::NAMES)?;
+        check_limit("the file of names", files[0].entry.size, limits::NAMES)?;
 
         let rest = self.classes.split_off(first);
         let count = rest.len().div_ceil(PER_SHARD).next_power_of_two().min(limits::SHARDS as usize);
@@ -75,7 +76,7 @@ impl Index {
         for mut shard in shards {
             shard.sort_by(|a, b| a.id.cmp(&b.id));
             let file = NewFile::json("classes", serde_json::to_vec(&shard).map_err(invalid)?);
-            limits::check("a shard", file.entry.size, limits::SHARD)?;
+            check_limit("a shard", file.entry.size, limits::SHARD)?;
             self.shards.push(file.entry.clone());
             // Empty shards are the same file.
             if !files.contains(&file) {
@@ -160,23 +161,4 @@ fn read<T: DeserializeOwned>(
     };
     let looked = each(&mut json, look).and_then(|()| json.end());
     looked.and_then(|()| serde_json::from_slice(bytes)).map_err(|error| refused(error.to_string()))
-}
-
-/// What is wrong with the files of a large gallery in `index`, if anything.
-pub(crate) fn validate<C>(index: &Index<C>) -> std::result::Result<(), String> {
-    if index.shards.is_empty() != index.names.is_none() {
-        return Err("it has shards without names, or names without shards".into());
-    }
-    if index.shards.len() as u64 > limits::SHARDS {
-        return Err(format!("it has {} shards; {} are allowed", index.shards.len(), limits::SHARDS));
-    }
-    if let Some(large) = index.shards.iter().find(|file| file.size > limits::SHARD) {
-        return Err(format!("a shard has {} bytes; {} are allowed", large.size, limits::SHARD));
-    }
-    match &index.names {
-        Some(names) if names.size > limits::NAMES => {
-            Err(format!("the names have {} bytes; {} are allowed", names.size, limits::NAMES))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,139 +1,16 @@
 //! Learngene files and tailor packs as values, and their bytes.
 
-use crate::archive::{self, Archive};
-use crate::config::{ModelConfig, TensorSpec};
+use super::archive::{self, Archive};
+use super::config::{ModelConfig, TensorSpec};
+use super::manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
+use super::parallel;
+use super::tensors::{Scan, Tensors};
 use crate::digest::Digest;
-use crate::error::{PackError, Result};
-use crate::index::FileEntry;
+use crate::error::{PackError, Result, check_limit, index_invalid};
+use crate::file::FileEntry;
 use crate::limits;
-use crate::manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
-use crate::parallel;
-use crate::tensors::{Scan, Tensors};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
 
-/// `card.json`: what people and other programs want to know about a pack.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Card {
-    /// Title, for example `Letters: A`.
-    pub title: String,
-    /// What it was trained on.
-    pub data: String,
-    /// Licence of the weights, as an SPDX expression where there is one.
-    pub licence: String,
-    /// Who made it.
-    #[serde(default)]
-    pub authors: Vec<String>,
-    /// Program and version that trained and published it.
-    #[serde(default)]
-    pub tool: String,
-    /// Measurements by name.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, CardValue>,
-    /// Training settings by name.
-    #[serde(default)]
-    pub training: BTreeMap<String, CardValue>,
-    /// Anything else.
-    #[serde(flatten)]
-    pub extra: BTreeMap<String, serde_json::Value>,
-}
-
-/// A number or a text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum CardValue {
-    /// A finite number.
-    Number(f64),
-    /// A text.
-    Text(String),
-}
-
-impl From<f64> for CardValue {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<&str> for CardValue {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl Card {
-    fn to_json(&self) -> Result<Vec<u8>> {
-        let json = serde_json::to_vec_pretty(self).map_err(invalid(archive::CARD))?;
-        // Reading it back refuses what JSON cannot carry: NaN, infinity, an extra key that is a field's name.
-        Self::from_json(&json)?;
-        Ok(json)
-    }
-
-    fn from_json(json: &[u8]) -> Result<Self> {
-        limits::check(archive::CARD, json.len() as u64, limits::CARD)?;
-        // A value in memory takes many times its bytes in JSON, so they are counted before any is made.
-        let Values(values) = serde_json::from_slice(json).map_err(invalid(archive::CARD))?;
-        limits::check("the number of values in card.json", values, limits::CARD_VALUES)?;
-        serde_json::from_slice(json).map_err(invalid(archive::CARD))
-    }
-}
-
-/// How many keys and values a JSON document has, counted without keeping any.
-struct Values(u64);
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Counter;
-        impl<'de> Visitor<'de> for Counter {
-            type Value = Values;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_str<E>(self, _: &str) -> std::result::Result<Values, E> {
-                Ok(Values(1))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Values, A::Error> {
-                let mut count = 1;
-                while let Some(Values(more)) = seq.next_element()? {
-                    count += more;
-                }
-                Ok(Values(count))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Values, A::Error> {
-                let mut count = 1;
-                while let Some((IgnoredAny, Values(more))) = map.next_entry()? {
-                    count += 1 + more;
-                }
-                Ok(Values(count))
-            }
-        }
-        deserializer.deserialize_any(Counter)
-    }
-}
+pub use super::card::{Card, CardValue};
 
 /// What the writers need, beside a tailor's class and learngene.
 #[derive(Clone, Copy, Debug)]
@@ -388,7 +265,7 @@ impl Wanted<'_> {
             (Self::Any, _) | (Self::Learngene(None), Kind::Learngene) => Ok(()),
             (Self::Tailor(None), Kind::Tailor { .. }) => Ok(()),
             (Self::Learngene(Some(config)), Kind::Learngene) if **config != manifest.config => {
-                Err(crate::index::invalid("its model config is not that of its learngene"))
+                Err(index_invalid("its model config is not that of its learngene"))
             }
             (Self::Learngene(Some(_)), Kind::Learngene) => Ok(()),
             (Self::Tailor(Some((found, config))), Kind::Tailor { learngene, .. }) => {
@@ -440,11 +317,11 @@ fn describe(name: &str, bytes: &[u8]) -> Entry {
 }
 
 fn check_preview(bytes: &[u8]) -> Result<()> {
-    limits::check(archive::PREVIEW, bytes.len() as u64, limits::PREVIEW)?;
+    check_limit(archive::PREVIEW, bytes.len() as u64, limits::PREVIEW)?;
     let png = bytes.starts_with(b"\x89PNG\r\n\x1a\n");
-    if png { Ok(()) } else { Err(invalid(archive::PREVIEW)("it is no PNG")) }
-}
-
-fn invalid<E: ToString>(entry: &'static str) -> impl FnOnce(E) -> PackError {
-    move |reason| PackError::EntryInvalid { entry, reason: reason.to_string() }
+    if png {
+        Ok(())
+    } else {
+        Err(PackError::EntryInvalid { entry: archive::PREVIEW, reason: "it is no PNG".into() })
+    }
 }

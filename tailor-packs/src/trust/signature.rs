@@ -11,7 +11,9 @@
 //! spelling only, so that no byte of it can be altered, and a signature is checked strictly: `S` below the
 //! group's order, neither key nor `R` of small order, no legacy signature over the bytes themselves.
 
-use crate::error::{PackError, Result, shorten};
+use crate::digest::Digest;
+use crate::error::{PackError, Result, check_limit, shorten};
+use crate::file::SIGNATURE_FILE;
 use crate::limits;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use blake2::{Blake2b512, Digest as _};
@@ -45,7 +47,7 @@ impl PublicKey {
     /// What a visitor compares before trusting a key for the first time: six groups of four hex digits, the
     /// first 96 bits of the SHA-256 of id and key.
     pub fn fingerprint(&self) -> String {
-        let digest = crate::Digest::of(&[&self.id[..], &self.key].concat()).to_string();
+        let digest = Digest::of(&[&self.id[..], &self.key].concat()).to_string();
         let groups: Vec<_> = (0..6).map(|i| &digest[4 * i..4 * i + 4]).collect();
         groups.join(" ")
     }
@@ -135,7 +137,7 @@ struct Minisig {
 impl Minisig {
     /// Reads a file in its one spelling.
     fn parse(bytes: &[u8]) -> Result<Self> {
-        limits::check(crate::index::SIGNATURE_FILE, bytes.len() as u64, limits::SIGNATURE)?;
+        check_limit(SIGNATURE_FILE, bytes.len() as u64, limits::SIGNATURE)?;
         let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is no text"))?;
         let lines: Vec<_> = text.split('\n').collect();
         let [untrusted, first, trusted, last, ""] = lines[..] else {

@@ -23,11 +23,15 @@
 //! of the same version, or the publisher's index of another gallery (mix and match); and the unsigned
 //! one that takes a signed one's place.
 
+pub mod index;
+pub mod shards;
+pub mod signature;
+
 use crate::digest::Digest;
-use crate::error::{PackError, Result};
-use crate::index::{Index, invalid};
-use crate::signature::{PublicKey, claimed_key_id};
+use crate::error::{PackError, Result, index_invalid as invalid};
+use index::Index;
 use serde::{Deserialize, Serialize};
+use signature::{PublicKey, claimed_key_id};
 
 /// What a reader remembers of a gallery, from one visit to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@
 //! Every byte before the values follows from the config, so the reader builds that header and compares
 //! instead of trusting what it finds. Only a header that differs is parsed, to say what is wrong.
 
-use crate::archive::TENSORS;
-use crate::config::TensorSpec;
-use crate::error::{PackError, Result, shorten};
+use super::archive::TENSORS;
+use super::config::TensorSpec;
+use super::parallel;
+use crate::error::{PackError, Result, check_limit, shorten};
 use crate::limits;
 use crate::lists::few;
-use crate::parallel;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::Dtype;
@@ -240,7 +240,7 @@ pub(crate) fn count(specs: &[TensorSpec]) -> Result<u64> {
     let len = |spec: &TensorSpec| spec.shape.iter().fold(1u64, |n, &axis| n.saturating_mul(axis as u64));
     let values = specs.iter().fold(0u64, |sum, spec| sum.saturating_add(len(spec)));
     // A value takes at least two bytes.
-    limits::check("the number of values that the config implies", values, limits::FILE / 2)?;
+    check_limit("the number of values that the config implies", values, limits::FILE / 2)?;
     Ok(values)
 }
 
@@ -293,7 +293,7 @@ fn diagnose(body: &[u8], specs: &[TensorSpec]) -> PackError {
     let truncated = |needed| PackError::Truncated { what: TENSORS.into(), needed, found: body.len() as u64 };
     let Some((length, rest)) = body.split_first_chunk::<8>() else { return truncated(8) };
     let length = u64::from_le_bytes(*length);
-    if let Err(error) = limits::check("the header of tensors.safetensors", length, limits::TENSOR_HEADER) {
+    if let Err(error) = check_limit("the header of tensors.safetensors", length, limits::TENSOR_HEADER) {
         return error;
     }
     let Some(json) = rest.get(..length as usize) else { return truncated(length + 8) };

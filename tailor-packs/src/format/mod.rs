@@ -1,0 +1,9 @@
+//! The bytes of one file: a learngene or a tailor pack.
+
+pub mod archive;
+mod card;
+pub mod config;
+pub mod manifest;
+pub mod pack;
+mod parallel;
+pub mod tensors;
