@@ -75,7 +75,17 @@ pub enum PackError {
     #[error("the archive holds no {entry}; it was altered or repacked, get the original")]
     EntryMissing {
         /// The entry's name.
-        entry: &'static str,
+        entry: String,
+    },
+    /// A pack that cannot be understood without something that this crate does not know.
+    #[error(
+        "the pack needs {what} {name:?}, which this tailor does not know; update tailor to one that does"
+    )]
+    RequiredUnknown {
+        /// `extension` or `entry`.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// An entry's content cannot be read, though it is what its author wrote.
     #[error("{entry} is invalid: {reason}; publish it again")]
@@ -99,7 +109,7 @@ pub enum PackError {
     #[error("{entry} has checksum {found:08x} instead of {expected:08x}; download or copy the file again")]
     ChecksumMismatch {
         /// The entry's name.
-        entry: &'static str,
+        entry: String,
         /// The header's CRC-32.
         expected: u32,
         /// The CRC-32 of the bytes.

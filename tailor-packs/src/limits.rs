@@ -12,6 +12,14 @@ pub const CARD: u64 = 256 << 10;
 pub const CARD_VALUES: u64 = 2048;
 /// `preview.png`, in bytes.
 pub const PREVIEW: u64 = 1 << 20;
+/// Extensions of a manifest.
+pub const EXTENSIONS: u64 = 32;
+/// The value of an extension, in bytes. What is longer belongs in an entry.
+pub const EXTENSION: u64 = 4 << 10;
+/// Entries of a pack beside the fixed ones.
+pub const FURTHER_ENTRIES: u64 = 16;
+/// All of these together, in bytes.
+pub const FURTHER: u64 = 16 << 20;
 /// `index.json`, in bytes: some 2000 classes, and any number in shards.
 pub const INDEX: u64 = 1 << 20;
 /// `index.json.minisig`, in bytes.

@@ -1,7 +1,7 @@
 //! A ZIP archive with nothing clever in it.
 //!
 //! ```text
-//! local header │ name │ bytes      once per entry, in the fixed order of ENTRIES
+//! local header │ name │ bytes      once per entry, in the fixed order of ENTRIES, then further ones by name
 //! central header │ name            once per entry
 //! end record                       22 bytes
 //! ```
@@ -19,9 +19,9 @@ pub const MANIFEST: &str = "manifest.postcard";
 pub const TENSORS: &str = "tensors.safetensors";
 /// The card's entry.
 pub const CARD: &str = "card.json";
-/// The preview's entry, the only optional one.
+/// The preview's entry, which is optional.
 pub const PREVIEW: &str = "preview.png";
-/// Every entry with its largest length, in file order.
+/// The entries of every format with their largest lengths, in file order.
 pub const ENTRIES: [(&str, u64); 4] =
     [(MANIFEST, limits::MANIFEST), (TENSORS, limits::FILE), (CARD, limits::CARD), (PREVIEW, limits::PREVIEW)];
 
@@ -93,7 +93,8 @@ fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
 
 /// The archive of these entries, byte for byte the same for the same entries.
 ///
-/// Names and order are the caller's; [`read`] accepts only [`ENTRIES`].
+/// Names and order are the caller's; [`read`] accepts only [`ENTRIES`], and after them names that
+/// [`is_further`], ascending.
 ///
 /// # Errors
 /// [`PackError::LimitExceeded`] for an archive larger than [`limits::FILE`].
@@ -116,7 +117,7 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>> {
 
 /// The entries of an archive, as slices of its bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Archive<'a>(Vec<(&'static str, &'a [u8])>);
+pub struct Archive<'a>(Vec<(&'a str, &'a [u8])>);
 
 impl<'a> Archive<'a> {
     /// The bytes of entry `name`, if the archive has it.
@@ -128,12 +129,12 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// [`PackError::EntryMissing`].
-    pub fn require(&self, entry: &'static str) -> Result<&'a [u8]> {
-        self.get(entry).ok_or(PackError::EntryMissing { entry })
+    pub fn require(&self, entry: &str) -> Result<&'a [u8]> {
+        self.get(entry).ok_or_else(|| PackError::EntryMissing { entry: entry.to_owned() })
     }
 
     /// Name and bytes of every entry, in file order.
-    pub fn entries(&self) -> &[(&'static str, &'a [u8])] {
+    pub fn entries(&self) -> &[(&'a str, &'a [u8])] {
         &self.0
     }
 }
@@ -150,7 +151,7 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
         return Err(PackError::NotAPack);
     }
 
-    let (mut entries, mut headers, mut at, mut next) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut entries, mut headers, mut at, mut order) = (Vec::new(), Vec::new(), 0, Order::default());
     // A rest shorter than a signature is a truncated header, not the directory's beginning.
     while bytes[at..].starts_with(&LOCAL) || LOCAL.starts_with(&bytes[at..]) {
         let fixed = take(bytes, at, LOCAL_LEN)?;
@@ -160,23 +161,24 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
         if entries.is_empty() && found != MANIFEST.as_bytes() {
             return Err(PackError::NotAPack);
         }
-        let known = ENTRIES.iter().skip(next).position(|(name, _)| name.as_bytes() == found);
-        let known = known.ok_or_else(|| PackError::EntryUnexpected {
+        let (name, allowed) = order.next(found).ok_or_else(|| PackError::EntryUnexpected {
             found: shorten(&String::from_utf8_lossy(&found[..found.len().min(256)])),
         })?;
-        let (name, allowed) = ENTRIES[next + known];
-        next += known + 1;
 
         let header = Header { name, crc: field(14), len: field(18), offset: at as u32 };
         let data_at = at + LOCAL_LEN + name_len;
         if header.local() != bytes[at..data_at] {
             return Err(PackError::HeaderMismatch { header: "local header", offset: at as u64 });
         }
-        check_limit(name, header.len.into(), allowed)?;
+        order.count(header.len.into(), allowed)?;
         let data = take(bytes, data_at, header.len as usize)?;
         let crc = crc32fast::hash(data);
         if crc != header.crc {
-            return Err(PackError::ChecksumMismatch { entry: name, expected: header.crc, found: crc });
+            return Err(PackError::ChecksumMismatch {
+                entry: name.to_owned(),
+                expected: header.crc,
+                found: crc,
+            });
         }
         at = data_at + data.len();
         entries.push((name, data));
@@ -193,6 +195,52 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
     } else {
         Err(PackError::HeaderMismatch { header: "central directory", offset: at as u64 })
     }
+}
+
+/// Which entry may come next.
+#[derive(Default)]
+struct Order<'a> {
+    /// How many of [`ENTRIES`] are past.
+    fixed: usize,
+    /// The last further entry, how many there were, and their bytes.
+    further: Option<&'a str>,
+    count: u64,
+    bytes: u64,
+}
+
+impl<'a> Order<'a> {
+    /// The name of an entry that is in its place, and the largest length of a fixed one.
+    fn next(&mut self, found: &'a [u8]) -> Option<(&'a str, Option<(&'static str, u64)>)> {
+        let fixed = ENTRIES.iter().skip(self.fixed).position(|(name, _)| name.as_bytes() == found);
+        if let Some(skipped) = fixed {
+            let (name, allowed) = ENTRIES[self.fixed + skipped];
+            self.fixed += skipped + 1;
+            return Some((name, Some((name, allowed))));
+        }
+        let name = std::str::from_utf8(found).ok().filter(|name| is_further(name))?;
+        self.fixed = ENTRIES.len();
+        let before = self.further.replace(name);
+        before.is_none_or(|before| before < name).then_some((name, None))
+    }
+
+    /// Refuses an entry that is too long, or one further entry too many.
+    fn count(&mut self, len: u64, allowed: Option<(&'static str, u64)>) -> Result<()> {
+        if let Some((name, allowed)) = allowed {
+            return check_limit(name, len, allowed);
+        }
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(len);
+        check_limit("the number of further entries", self.count, limits::FURTHER_ENTRIES)?;
+        check_limit("the length of all further entries in bytes", self.bytes, limits::FURTHER)
+    }
+}
+
+/// Whether `name` can be that of an entry beside [`ENTRIES`]: 1 to 64 characters out of `a-z0-9._-`, not beginning
+/// with a dot, and none of theirs.
+pub fn is_further(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    let plain = !name.starts_with('.') && !name.is_empty() && name.bytes().all(allowed);
+    plain && name.len() as u64 <= limits::ID && ENTRIES.iter().all(|(fixed, _)| *fixed != name)
 }
 
 fn take(bytes: &[u8], at: usize, len: usize) -> Result<&[u8]> {

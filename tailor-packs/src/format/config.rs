@@ -1,7 +1,6 @@
-//! What a model is: its sizes, which matrices are factored, and from these every tensor it has.
+//! What a model is: its sizes, which matrices are factored, and what else an engine must not guess.
 //!
-//! The tensor list is the one truth that the writer, the reader, the trainer and the parameter
-//! counts share: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
+//! From these follows every tensor it has: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
 
 use crate::limits;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -150,7 +149,53 @@ pub enum Objective {
     Flow,
 }
 
-/// The sizes of a model that comes apart.
+/// The activation of the feed-forward layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gelu {
+    /// `x·Φ(x)`, with the error function (Hendrycks and Gimpel 2016).
+    #[default]
+    Exact,
+    /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, its approximation, with which DiT's published weights were
+    /// trained.
+    Tanh,
+}
+
+/// What a model can have that was not there from the beginning. An engine lists those that it knows, and refuses a
+/// model that needs another by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// [`ModelConfig::learned_variance`].
+    LearnedVariance,
+    /// [`ModelConfig::separate_attention`].
+    SeparateAttention,
+    /// [`Gelu::Tanh`].
+    TanhGelu,
+}
+
+impl Feature {
+    /// Every feature, by name.
+    pub const ALL: [Self; 3] = [Self::LearnedVariance, Self::SeparateAttention, Self::TanhGelu];
+
+    /// Its name in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LearnedVariance => "learned-variance",
+            Self::SeparateAttention => "separate-attention",
+            Self::TanhGelu => "tanh-gelu",
+        }
+    }
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The sizes of a model that comes apart, and what else an engine must know to run it.
+///
+/// In JSON the fields that are as they always were are left out, so that older programs read them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -174,31 +219,34 @@ pub struct ModelConfig {
     pub factored: FactoredSet,
     /// What the network predicts.
     pub objective: Objective,
+    /// The activation of the feed-forward layers.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub gelu: Gelu,
+    /// Whether the last layer gives `2·C` channels for each pixel, first the prediction, then what DiT and improved
+    /// DDPM (Nichol and Dhariwal 2021) interpolate the variance with.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub learned_variance: bool,
+    /// Whether attention has separate `q`, `k`, `v` matrices though none of them is factored. Where one is, they are
+    /// separate without this.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub separate_attention: bool,
 }
 
-/// One tensor that a config implies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSpec {
-    /// Name in the safetensors body, for example `blocks.0.qkv.u`.
-    pub name: String,
-    /// Row-major shape, one to three axes.
-    pub shape: Vec<usize>,
+/// A field that is left out when it is as it always was: to say so is a second spelling, and refused.
+fn told<'de, T: Deserialize<'de> + Default + PartialEq, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = T::deserialize(deserializer)?;
+    if is_default(&value) {
+        return Err(serde::de::Error::custom(
+            "a field of the model config says what holds without it; leave it out",
+        ));
+    }
+    Ok(value)
 }
 
-impl TensorSpec {
-    fn new(name: impl Into<String>, shape: &[usize]) -> Self {
-        Self { name: name.into(), shape: shape.to_vec() }
-    }
-
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether the tensor has no values; never true for a valid config.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A config that cannot be a model.
@@ -220,6 +268,20 @@ pub enum ConfigError {
     /// A name that is no matrix.
     #[error("factored set: {0:?} is no matrix; choose from qkv, q, k, v, o, in, out, adaln")]
     UnknownMatrix(String),
+    /// Separate attention beside factored matrices, which say it already or contradict it.
+    #[error(
+        "model config: separate_attention is for a model of whose attention nothing is factored; leave it out, \
+         or factor no qkv, q, k or v"
+    )]
+    SeparateAttention,
+    /// An engine that does not know what the model has.
+    #[error("{engine} does not know {feature}, which this model needs; use an engine that does")]
+    NotSupported {
+        /// Which engine, in words.
+        engine: &'static str,
+        /// What it does not know.
+        feature: Feature,
+    },
     /// A name that is no preset.
     #[error("there is no preset {found:?}; choose from {}", ModelConfig::PRESETS.join(", "))]
     UnknownPreset {
@@ -263,13 +325,16 @@ impl ModelConfig {
             tailor_components: n,
             factored: FactoredSet::all_fused(),
             objective,
+            gelu: Gelu::Exact,
+            learned_variance: false,
+            separate_attention: false,
         })
     }
 
     /// Refuses sizes that no model has or that no reader should allocate for.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] with the first field that is wrong.
+    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, found: u32, ok: bool, allowed| {
             if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
@@ -288,7 +353,44 @@ impl ModelConfig {
         check("heads", self.heads, heads_ok, "a divisor of width")?;
         let (g, n) = (self.learngene_components, self.tailor_components);
         check("learngene_components", g, (1..=4096).contains(&g), "1 to 4096")?;
-        check("tailor_components", n, (1..=1024).contains(&n), "1 to 1024")
+        check("tailor_components", n, (1..=1024).contains(&n), "1 to 1024")?;
+        let attention = [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V];
+        if self.separate_attention && attention.iter().any(|m| self.factored.contains(*m)) {
+            return Err(ConfigError::SeparateAttention);
+        }
+        Ok(())
+    }
+
+    /// What this model has that was not there from the beginning, by name. Most have nothing of it.
+    pub fn needs(&self) -> Vec<Feature> {
+        Feature::ALL.into_iter().filter(|feature| self.has(*feature)).collect()
+    }
+
+    /// Refuses a model that needs something else than what `engine`, in words, knows.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotSupported`] with the first feature that it does not know.
+    pub fn supported_by(&self, engine: &'static str, known: &[Feature]) -> Result<(), ConfigError> {
+        match self.needs().into_iter().find(|feature| !known.contains(feature)) {
+            Some(feature) => Err(ConfigError::NotSupported { engine, feature }),
+            None => Ok(()),
+        }
+    }
+
+    fn has(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::LearnedVariance => self.learned_variance,
+            Feature::SeparateAttention => self.separate_attention,
+            Feature::TanhGelu => self.gelu == Gelu::Tanh,
+        }
+    }
+
+    pub(super) fn add(&mut self, feature: Feature) {
+        match feature {
+            Feature::LearnedVariance => self.learned_variance = true,
+            Feature::SeparateAttention => self.separate_attention = true,
+            Feature::TanhGelu => self.gelu = Gelu::Tanh,
+        }
     }
 
     /// Tokens `T` of one image.
@@ -310,82 +412,9 @@ impl ModelConfig {
         (self.patch_size * self.patch_size * self.channels) as usize
     }
 
-    /// The matrices of one block, factored or not, in canonical order.
-    pub fn block_matrices(&self) -> Vec<Matrix> {
-        let separate = self.factored.separate_attention();
-        Matrix::ALL
-            .into_iter()
-            .filter(|m| match m {
-                Matrix::Qkv => !separate,
-                Matrix::Q | Matrix::K | Matrix::V => separate,
-                _ => true,
-            })
-            .collect()
-    }
-
-    /// Every tensor of the learngene, in file order.
-    ///
-    /// A factored matrix is `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` with `y = ((x·u)∘σ)·v + bias`;
-    /// a dense one is `weight [m1, m2]` with `y = x·weight + bias`.
-    pub fn learngene_tensors(&self) -> Vec<TensorSpec> {
-        let d = self.width as usize;
-        let g = self.learngene_components as usize;
-        let p = self.patch_values();
-        let mut list = vec![
-            TensorSpec::new("patch.weight", &[p, d]),
-            TensorSpec::new("patch.bias", &[d]),
-            TensorSpec::new("time.0.weight", &[TIME_FEATURES, d]),
-            TensorSpec::new("time.0.bias", &[d]),
-            TensorSpec::new("time.1.weight", &[d, d]),
-            TensorSpec::new("time.1.bias", &[d]),
-            TensorSpec::new("label.null", &[d]),
-        ];
-        for l in 0..self.depth {
-            for m in self.block_matrices() {
-                let (m1, m2) = m.widths(d);
-                let name = format!("blocks.{l}.{m}");
-                if self.factored.contains(m) {
-                    list.push(TensorSpec::new(format!("{name}.u"), &[m1, g]));
-                    list.push(TensorSpec::new(format!("{name}.sigma"), &[g]));
-                    list.push(TensorSpec::new(format!("{name}.v"), &[g, m2]));
-                } else {
-                    list.push(TensorSpec::new(format!("{name}.weight"), &[m1, m2]));
-                }
-                list.push(TensorSpec::new(format!("{name}.bias"), &[m2]));
-            }
-        }
-        list.push(TensorSpec::new("final.adaln.weight", &[d, 2 * d]));
-        list.push(TensorSpec::new("final.adaln.bias", &[2 * d]));
-        list.push(TensorSpec::new("final.linear.weight", &[d, p]));
-        list.push(TensorSpec::new("final.linear.bias", &[p]));
-        list
-    }
-
-    /// Every tensor of one tailor, in file order: its label row, then its components.
-    pub fn tailor_tensors(&self) -> Vec<TensorSpec> {
-        let d = self.width as usize;
-        let n = self.tailor_components as usize;
-        let mut list = vec![TensorSpec::new("label", &[d])];
-        for l in 0..self.depth {
-            for &m in self.factored.matrices() {
-                let (m1, m2) = m.widths(d);
-                let name = format!("blocks.{l}.{m}");
-                list.push(TensorSpec::new(format!("{name}.u"), &[m1, n]));
-                list.push(TensorSpec::new(format!("{name}.sigma"), &[n]));
-                list.push(TensorSpec::new(format!("{name}.v"), &[n, m2]));
-            }
-        }
-        list
-    }
-
-    /// Number of values of the learngene.
-    pub fn learngene_parameters(&self) -> u64 {
-        self.learngene_tensors().iter().map(|t| t.len() as u64).sum()
-    }
-
-    /// Number of values of one tailor.
-    pub fn tailor_parameters(&self) -> u64 {
-        self.tailor_tensors().iter().map(|t| t.len() as u64).sum()
+    /// Values that the last layer gives for one patch: `p·p·C`, or `p·p·2C` with learned variance.
+    pub fn patch_outputs(&self) -> usize {
+        self.patch_values() * if self.learned_variance { 2 } else { 1 }
     }
 }
 
@@ -393,33 +422,46 @@ impl ModelConfig {
 mod tests {
     use super::*;
 
-    fn within(found: f64, published: f64, tolerance: f64) {
-        assert!((found / published - 1.0).abs() <= tolerance, "{found} against {published}");
-    }
-
-    #[test]
-    fn table_1_counts_one_class_with_every_matrix_factored() {
-        for (preset, published) in [("dit-b-2", 70.2e6), ("dit-l-2", 245.9e6)] {
-            let config = ModelConfig::preset(preset).unwrap();
-            let total = config.learngene_parameters() + config.tailor_parameters();
-            within(total as f64, published, 0.001);
-        }
-    }
-
-    #[test]
-    fn table_2_counts_tailors_of_separate_attention_without_adaln() {
-        for (preset, published) in [("dit-b-2", 12.8e6), ("dit-l-2", 45.4e6)] {
-            let mut config = ModelConfig::preset(preset).unwrap();
-            config.factored = "q,k,v,o,in,out".parse().unwrap();
-            within(config.tailor_parameters() as f64 * 461.0 / 18.0, published, 0.005);
-        }
-    }
-
     #[test]
     fn every_preset_is_valid() {
         for name in ModelConfig::PRESETS {
             ModelConfig::preset(name).unwrap().validate().unwrap();
         }
+    }
+
+    #[test]
+    fn what_a_model_needs_is_named_and_refused_by_an_engine_that_does_not_know_it() {
+        let plain = ModelConfig::preset("tiny").unwrap();
+        assert!(plain.needs().is_empty());
+        plain.supported_by("an engine", &[]).unwrap();
+        let mut all = ModelConfig { factored: "o".parse().unwrap(), ..plain.clone() };
+        for (count, feature) in Feature::ALL.into_iter().enumerate() {
+            all.add(feature);
+            assert_eq!(all.needs(), Feature::ALL[..=count]);
+            all.supported_by("an engine", &Feature::ALL).unwrap();
+            let refused = all.supported_by("an engine", &Feature::ALL[..count]).unwrap_err();
+            assert!(refused.to_string().contains(feature.name()), "{refused}");
+        }
+        all.validate().unwrap();
+        // By name in a manifest, so in this order.
+        assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
+        let factored = ModelConfig { separate_attention: true, ..plain };
+        assert_eq!(factored.validate(), Err(ConfigError::SeparateAttention));
+    }
+
+    #[test]
+    fn json_tells_only_what_is_not_as_it_always_was() {
+        let plain = ModelConfig::preset("tiny").unwrap();
+        let json = serde_json::to_string(&plain).unwrap();
+        assert!(json.ends_with(r#""objective":"flow"}"#), "{json}");
+        let tanh = ModelConfig { gelu: Gelu::Tanh, ..plain };
+        let told = serde_json::to_string(&tanh).unwrap();
+        assert!(told.ends_with(r#""objective":"flow","gelu":"tanh"}"#), "{told}");
+        assert_eq!(serde_json::from_str::<ModelConfig>(&told).unwrap(), tanh);
+        let again = told.replace("tanh", "exact");
+        assert!(
+            serde_json::from_str::<ModelConfig>(&again).unwrap_err().to_string().contains("leave it out")
+        );
     }
 
     #[test]

@@ -6,4 +6,9 @@ pub mod config;
 pub mod manifest;
 pub mod pack;
 mod parallel;
+mod specs;
 pub mod tensors;
+mod types;
+
+pub use specs::TensorSpec;
+pub use types::{DataType, Storage};

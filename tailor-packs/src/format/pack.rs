@@ -1,10 +1,12 @@
 //! Learngene files and tailor packs as values, and their bytes.
 
 use super::archive::{self, Archive};
-use super::config::{ModelConfig, TensorSpec};
-use super::manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
+use super::config::ModelConfig;
+use super::manifest::{Class, Entry, Extension, FORMAT_VERSION, Kind, Manifest, Weights};
 use super::parallel;
+use super::specs::TensorSpec;
 use super::tensors::{Scan, Tensors};
+use super::types::{DataType, Storage};
 use crate::digest::Digest;
 use crate::error::{PackError, Result, check_limit, index_invalid};
 use crate::file::FileEntry;
@@ -29,6 +31,39 @@ pub struct Contents<'a> {
     pub card: &'a Card,
     /// A PNG with samples at fixed seeds.
     pub preview: Option<&'a [u8]>,
+    /// In which number formats to store the tensors.
+    pub storage: Storage<'a>,
+    /// What readers may pass over, by ascending name.
+    pub extensions: &'a [Extension],
+    /// Entries that readers may pass over, by ascending name.
+    pub further: &'a [Further<'a>],
+}
+
+impl<'a> Contents<'a> {
+    /// Averaged weights without a preview, stored as usual, after 0 steps: whatever is otherwise is a field to set.
+    pub fn new(model: &'a str, config: &'a ModelConfig, tensors: &'a Tensors, card: &'a Card) -> Self {
+        Self {
+            model,
+            config,
+            weights: Weights::Ema,
+            steps: 0,
+            tensors,
+            card,
+            preview: None,
+            storage: Storage::Usual,
+            extensions: &[],
+            further: &[],
+        }
+    }
+}
+
+/// An entry of a pack beside those that every reader knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Further<'a> {
+    /// Its name, see [`archive::is_further`].
+    pub name: &'a str,
+    /// What it holds.
+    pub bytes: &'a [u8],
 }
 
 /// A learngene file, read.
@@ -120,14 +155,17 @@ pub fn write_tailor(contents: &Contents<'_>, learngene: Digest, class: &Class) -
 }
 
 fn write(contents: &Contents<'_>, kind: Kind, specs: &[TensorSpec]) -> Result<Vec<u8>> {
-    let tensors = contents.tensors.to_safetensors(specs)?;
+    let types = contents.storage.types(specs)?;
+    let tensors = contents.tensors.to_safetensors_as(specs, contents.storage)?;
     let card = contents.card.to_json()?;
     let mut entries = vec![(archive::TENSORS, tensors.as_slice()), (archive::CARD, card.as_slice())];
     if let Some(preview) = contents.preview {
         check_preview(preview)?;
         entries.push((archive::PREVIEW, preview));
     }
-    let manifest = Manifest {
+    let further = contents.further.iter().map(|further| describe(further.name, further.bytes));
+    let usual = specs.iter().map(DataType::usual).eq(types.iter().copied());
+    let mut manifest = Manifest {
         format: FORMAT_VERSION,
         kind,
         model: contents.model.to_owned(),
@@ -135,10 +173,26 @@ fn write(contents: &Contents<'_>, kind: Kind, specs: &[TensorSpec]) -> Result<Ve
         weights: contents.weights,
         steps: contents.steps,
         entries: entries.iter().map(|(name, bytes)| describe(name, bytes)).collect(),
+        types: if usual { Vec::new() } else { types },
+        further: further.collect(),
+        extensions: contents.extensions.to_vec(),
     };
+    manifest.format = manifest.needed_format();
     let manifest = manifest.to_bytes()?;
     entries.insert(0, (archive::MANIFEST, &manifest));
+    entries.extend(contents.further.iter().map(|further| (further.name, further.bytes)));
     archive::write(&entries)
+}
+
+/// The entries of a pack that this crate does not know, each as its manifest names it.
+///
+/// # Errors
+/// Those of [`read_any`] about archive, manifest and digests; cards and tensors are not looked at.
+pub fn further(bytes: &[u8]) -> Result<Vec<Further<'_>>> {
+    let (manifest, archive) = open(bytes, true)?;
+    let known = manifest.entries.len() + 1;
+    let rest = archive.entries().iter().skip(known);
+    Ok(rest.map(|(name, bytes)| Further { name, bytes }).collect())
 }
 
 /// Reads a `.learngene` file.
@@ -238,7 +292,8 @@ impl<'a> Scanned<'a> {
             Kind::Learngene => manifest.config.learngene_tensors(),
             Kind::Tailor { .. } => manifest.config.tailor_tensors(),
         };
-        let tensors = Scan::of(archive.require(archive::TENSORS)?, specs)?;
+        let types = manifest.storage().types(&specs)?;
+        let tensors = Scan::of(archive.require(archive::TENSORS)?, specs, &types)?;
         Ok(Self { manifest, card, preview, tensors })
     }
 
@@ -288,25 +343,21 @@ impl Wanted<'_> {
 fn open(bytes: &[u8], digests: bool) -> Result<(Manifest, Archive<'_>)> {
     let archive = archive::read(bytes)?;
     let manifest = Manifest::from_bytes(archive.require(archive::MANIFEST)?)?;
-    for expected in &manifest.entries {
-        let entry = archive::ENTRIES.iter().map(|(name, _)| *name).find(|name| *name == expected.name);
-        let entry = entry.ok_or_else(|| PackError::EntryUnexpected { found: expected.name.clone() })?;
-        let bytes = archive.require(entry)?;
-        let found = if digests { Digest::of(bytes) } else { expected.sha256 };
-        if found != expected.sha256 {
-            return Err(PackError::DigestMismatch {
-                entry: entry.to_owned(),
-                expected: expected.sha256,
-                found,
-            });
+    let named = || manifest.entries.iter().chain(&manifest.further);
+    for Entry { name, len, sha256 } in named() {
+        let bytes = archive.require(name)?;
+        let found = if digests { Digest::of(bytes) } else { *sha256 };
+        if found != *sha256 {
+            return Err(PackError::DigestMismatch { entry: name.clone(), expected: *sha256, found });
         }
-        if bytes.len() as u64 != expected.len {
-            let reason = format!("it gives {} bytes for {entry}, which has {}", expected.len, bytes.len());
+        if bytes.len() as u64 != *len {
+            let reason = format!("it gives {len} bytes for {name}, which has {}", bytes.len());
             return Err(PackError::ManifestInvalid { reason });
         }
     }
-    // The manifest names tensors and card; only a preview can be in the archive without being named.
-    match archive.entries().get(manifest.entries.len() + 1) {
+    // The manifest stands first and is not in its own list.
+    let smuggled = |(name, _): &&(&str, _)| named().all(|entry| entry.name != *name);
+    match archive.entries().iter().skip(1).find(smuggled) {
         Some((name, _)) => Err(PackError::EntryUnexpected { found: (*name).to_owned() }),
         None => Ok((manifest, archive)),
     }

@@ -1,7 +1,9 @@
 //! `index.json`: the gallery's files with their digests, and its classes.
 //!
 //! Format 2 adds to format 1 the keys that sign the gallery, shards for large galleries, and files of one
-//! chunk without its digest, which is the file's own. Both are read; format 2 is written.
+//! chunk without its digest, which is the file's own. Format 3 adds the fields of [`ModelConfig`] that tell of its
+//! [`Feature`](crate::config::Feature)s. All are read. Format 2 is written, and format 3 where the model needs it, so
+//! that older programs read whatever they can.
 
 use super::signature::PublicKey;
 use crate::error::{PackError, Result, check_limit, index_invalid as invalid, shorten};
@@ -16,15 +18,17 @@ use std::collections::BTreeSet;
 
 pub use crate::file::{FileEntry, INDEX_FILE, SIGNATURE_FILE, learngene_file_name, tailor_file_name};
 
-/// The newest format version of `index.json`, the one that is written.
+/// The format version of an `index.json` that needs no newer one.
 pub const INDEX_VERSION: u16 = 2;
+/// The newest format version. All from 1 to this one are read.
+pub const NEWEST_INDEX: u16 = 3;
 /// A gallery: one learngene and the tailors that fit it.
 ///
 /// `C` are its classes; [`Index::parse`] looks at an index first without keeping those.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index<C = Vec<ClassEntry>> {
-    /// Format version, as it was read; the newest one is written.
+    /// Format version, as it was read; written is the one that [`Index::to_json`] needs.
     pub format: u16,
     /// Stable id of the gallery, `[a-z0-9_-]{1,64}`.
     pub id: String,
@@ -128,6 +132,36 @@ impl Parameters {
 }
 
 impl Index {
+    /// The index of a gallery without classes: unsigned, in its first version, and never to expire. What is otherwise is
+    /// a field to set.
+    ///
+    /// # Errors
+    /// As [`Parameters::of`].
+    pub fn new(
+        id: &str,
+        title: &str,
+        config: &ModelConfig,
+        sampling: Sampling,
+        learngene: FileEntry,
+    ) -> Result<Self> {
+        Ok(Self {
+            format: written_format(config),
+            id: id.to_owned(),
+            title: title.to_owned(),
+            version: 1,
+            expires: None,
+            key: None,
+            next_key: None,
+            parameters: Parameters::of(config)?,
+            config: config.clone(),
+            sampling,
+            learngene,
+            classes: Vec::new(),
+            shards: Vec::new(),
+            names: None,
+        })
+    }
+
     /// Reads `index.json`.
     ///
     /// # Errors
@@ -137,16 +171,17 @@ impl Index {
         Index::look(json)?.read(json)
     }
 
-    /// The bytes of `index.json`, in the newest format.
+    /// The bytes of `index.json`, in format [`INDEX_VERSION`], or [`NEWEST_INDEX`] if the model needs it.
     ///
     /// # Errors
     /// As [`Index::parse`]: what could not be read is not written.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut seen = Seen::default();
         self.classes.iter().try_for_each(|class| seen.add(class)).map_err(invalid)?;
-        self.validate(&seen)?;
-        let mut json =
-            serde_json::to_vec_pretty(&Self { format: INDEX_VERSION, ..self.clone() }).map_err(invalid)?;
+        let format = if self.format == 0 { 0 } else { written_format(&self.config) };
+        let written = Self { format, ..self.clone() };
+        written.validate(&seen)?;
+        let mut json = serde_json::to_vec_pretty(&written).map_err(invalid)?;
         json.push(b'\n');
         check_limit(INDEX_FILE, json.len() as u64, limits::INDEX)?;
         Ok(json)
@@ -195,6 +230,11 @@ impl Index {
     }
 }
 
+/// The format in which an index of this config is written.
+fn written_format(config: &ModelConfig) -> u16 {
+    if config.needs().is_empty() { INDEX_VERSION } else { NEWEST_INDEX }
+}
+
 impl<C> Index<C> {
     /// Refuses an index past its expiry, or older than the newest version already `seen`; `now` is in
     /// unix seconds.
@@ -219,6 +259,9 @@ impl<C> Index<C> {
         let news = self.key.is_some() || self.next_key.is_some() || self.names.is_some();
         if self.format < 2 && (news || !self.shards.is_empty()) {
             return Err(invalid("format 1 has no keys, shards or names"));
+        }
+        if let Some(feature) = self.config.needs().first().filter(|_| self.format < 3) {
+            return Err(invalid(format!("format {} has no {feature}", self.format)));
         }
         if self.next_key.is_some() && self.next_key == self.key {
             return Err(invalid("its next key is its present key"));
@@ -260,8 +303,8 @@ impl Index<Seen> {
         check_limit(INDEX_FILE, json.len() as u64, limits::INDEX)?;
         check_texts(json).map_err(invalid)?;
         let Version { format: found } = serde_json::from_slice(json).map_err(invalid)?;
-        if found > INDEX_VERSION {
-            return Err(PackError::VersionTooNew { what: INDEX_FILE, found, supported: INDEX_VERSION });
+        if found > NEWEST_INDEX {
+            return Err(PackError::VersionTooNew { what: INDEX_FILE, found, supported: NEWEST_INDEX });
         }
         let index: Self = serde_json::from_slice(json).map_err(invalid)?;
         index.validate(&index.classes)?;
@@ -279,8 +322,8 @@ impl Index<Seen> {
 pub(crate) fn fits(what: &str, size: u64, values: u64) -> std::result::Result<(), String> {
     // The names of its entries, twice, and what is between them.
     const AROUND: u64 = 4 << 10;
-    let most =
-        4 * values + limits::MANIFEST + limits::TENSOR_HEADER + limits::CARD + limits::PREVIEW + AROUND;
+    let beside = limits::MANIFEST + limits::TENSOR_HEADER + limits::CARD + limits::PREVIEW + limits::FURTHER;
+    let most = 4 * values + beside + AROUND;
     if size <= most {
         Ok(())
     } else {
