@@ -2,7 +2,7 @@
 
 use tailor_packs::{ModelConfig, TensorSpec};
 
-use crate::noise::{Stream, standard_normal};
+use crate::diffusion::noise::{Stream, standard_normal};
 
 /// First values of the learngene's tensors, in the config's order.
 pub fn learngene(config: &ModelConfig, seed: u64) -> Vec<Vec<f32>> {

@@ -1,146 +1,43 @@
-//! The class gate: its two forms agree, batches may mix classes, packs come and go without a trace.
+//! The class gate on every engine: batches may mix classes, packs come and go without a trace.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use tailor_core::factored::{Gate, Linear, TailorStack, Weight, masked};
-use tailor_core::noise::{Stream, standard_normal};
-use tailor_core::path::nodes;
-use tailor_core::{Item, Model, ModelError, SampleSettings, Sampler, Sampling};
-use tailor_packs::{Matrix, ModelConfig, Objective, TensorSpec, Tensors};
+mod support;
+
+use support::{OnEngine, configs, difference, images, item, model, one, settings, tailor, tensors};
+use tailor_core::diffusion::path::nodes;
+use tailor_core::{Item, ModelError, SampleSettings, Sampler, Sampling};
+use tailor_packs::{Matrix, ModelConfig, Objective};
 
 const CLOSE: f32 = 1e-5;
-
-fn normal(seed: u64, n: usize) -> Vec<f32> {
-    standard_normal(seed, Stream::Start, n)
-}
-
-/// Random values of a tensor, none of them zero: at their true start `adaln` and the output are.
-fn random(spec: &TensorSpec, seed: u64) -> Vec<f32> {
-    let scale = (spec.shape[0] as f32).sqrt().recip();
-    let name = spec.name.as_str();
-    let value = |v: f32| match name.rsplit('.').next() {
-        Some("sigma") => 1.0 + 0.3 * v,
-        Some("bias") => 0.1 * v,
-        Some("null" | "label") => 0.5 * v,
-        _ => scale * v,
-    };
-    normal(seed, spec.len()).into_iter().map(value).collect()
-}
-
-fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
-    let mut tensors = Tensors::new();
-    for (i, spec) in specs.iter().enumerate() {
-        tensors.insert(&spec.name, &spec.shape, random(spec, seed * 1000 + i as u64)).unwrap();
-    }
-    tensors
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-}
-
-/// `tiny`, and `tiny` with separate attention and the other objective.
-fn configs() -> [ModelConfig; 2] {
-    let fused = ModelConfig::preset("tiny").unwrap();
-    let factored = "q,k,v,o,in,out".parse().unwrap();
-    [fused.clone(), ModelConfig { factored, objective: Objective::Ddpm, ..fused }]
-}
-
-fn model(config: &ModelConfig, classes: &[&str]) -> Model {
-    let mut model = Model::new(config, &tensors(&config.learngene_tensors(), 1), &Device::flex()).unwrap();
-    for class in classes {
-        model.insert(class, tailor(config, class)).unwrap();
-    }
-    model
-}
-
-fn tailor(config: &ModelConfig, class: &str) -> Tensors {
-    tensors(&config.tailor_tensors(), u64::from(class.as_bytes()[0]))
-}
-
-fn item(gate: &[(&str, f32)], seed: u64) -> Item {
-    Item { gate: gate.iter().map(|(class, weight)| ((*class).to_owned(), *weight)).collect(), seed }
-}
-
-fn settings(sampler: Sampler, items: &[Item]) -> SampleSettings {
-    SampleSettings { sampler, steps: 5, guidance: 1.5, items: items.to_vec() }
-}
-
-/// The images of `items`, one after the other.
-fn images(model: &Model, settings: SampleSettings) -> Vec<Vec<f32>> {
-    let n = settings.items.len();
-    let mut sampling = Sampling::new(model, settings).unwrap();
-    while sampling.step() {}
-    let values = sampling.images().into_data().try_into_vec::<f32>().unwrap();
-    values.chunks_exact(values.len() / n).map(<[f32]>::to_vec).collect()
-}
-
-fn one(model: &Model, item: Item) -> Vec<f32> {
-    images(model, settings(Sampler::Heun, &[item])).remove(0)
-}
-
-fn difference(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-}
 
 fn bits(image: &[f32]) -> Vec<u32> {
     image.iter().map(|v| v.to_bits()).collect()
 }
 
-#[test]
-fn the_gathered_gate_computes_what_the_masked_one_specifies() {
-    let classes = 5;
-    let gates: [Gate; 4] = [
-        vec![vec![(2, 1.0)], vec![(0, 1.0)], vec![(2, 1.0)]],
-        vec![vec![(4, 1.0)], vec![], vec![(1, 0.25), (3, 0.5), (0, -0.75)]],
-        vec![vec![(1, 0.5), (1, 0.5)], vec![(3, 2.0)], vec![(0, 0.0)]],
-        vec![vec![], vec![], vec![]],
-    ];
-    let mut worst = 0f32;
-    for config in configs() {
-        let specs = config.tailor_tensors();
-        let flat = specs.iter().enumerate().map(|(i, spec)| {
-            let rows = (0..classes as u64).flat_map(|k| random(spec, 7000 + 100 * k + i as u64));
-            tensor(rows.collect(), [classes * spec.len()])
-        });
-        let stack = TailorStack::from_flat(&config, classes, &flat.collect::<Vec<_>>());
-        for (g, gate) in gates.iter().enumerate() {
-            let gathered = stack.gather(gate);
-            assert_eq!(gathered.is_none(), g == 3, "only a gate that is off for all is none");
-            for (l, layer) in stack.layers.iter().enumerate() {
-                for (i, (matrix, bank)) in layer.iter().enumerate() {
-                    let (m1, m2) = matrix.widths(config.width as usize);
-                    let n = config.learngene_components as usize;
-                    let scale = (m1 as f32).sqrt().recip();
-                    let u = tensor(normal(90, m1 * n), [m1, n]) * scale;
-                    let sigma = tensor(normal(91, n), [n]);
-                    let v = tensor(normal(92, n * m2), [n, m2]);
-                    let x = tensor(normal(93, gate.len() * 7 * m1), [gate.len(), 7, m1]);
-                    let expected = masked(x.clone(), (u.clone(), sigma.clone(), v.clone()), bank, gate);
-                    let bias = tensor(vec![0.0; m2], [m2]);
-                    let weight = Weight::Factored { u, sigma, v };
-                    let linear = Linear { weight, bias, products: FloatDType::F32 };
-                    let own = gathered.as_ref().map(|g| {
-                        assert_eq!(g.layers[l][i].0, *matrix);
-                        &g.layers[l][i].1
-                    });
-                    let found = linear.forward(x, own).into_data().try_into_vec::<f32>().unwrap();
-                    let expected = expected.into_data().try_into_vec::<f32>().unwrap();
-                    let largest = expected.iter().fold(0f32, |m, v| m.max(v.abs()));
-                    let error = difference(&found, &expected) / largest;
-                    assert!(error <= CLOSE, "{matrix} of layer {l}, gate {g}: {error}");
-                    worst = worst.max(error);
-                }
-            }
+/// A test for the processor's engine, and for Burn's graph where it is built.
+macro_rules! on_every_engine {
+    ($($name:ident),* $(,)?) => {
+        mod the_processor {
+            $(#[test] fn $name() { super::$name::<tailor_core::engine::Model>(); })*
         }
-    }
-    println!("masked against gathered: {worst:.1e} of the largest value");
+        #[cfg(feature = "graph")]
+        mod the_graph {
+            $(#[test] fn $name() { super::$name::<tailor_core::graph::Model>(); })*
+        }
+    };
 }
 
-#[test]
-fn a_mixed_batch_makes_the_images_that_its_samples_make_alone() {
+on_every_engine!(
+    a_mixed_batch_makes_the_images_that_its_samples_make_alone,
+    the_learngene_alone_is_the_same_with_and_without_tailors_about,
+    taking_packs_away_leaves_the_images_of_the_other_classes_bit_for_bit,
+    a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate,
+    what_cannot_be_sampled_is_refused_by_name,
+    what_does_not_fit_the_model_is_refused_by_name,
+);
+
+fn a_mixed_batch_makes_the_images_that_its_samples_make_alone<M: OnEngine>() {
     let items = [
         item(&[("A", 1.0)], 1),
         item(&[], 2),
@@ -149,7 +46,7 @@ fn a_mixed_batch_makes_the_images_that_its_samples_make_alone() {
         item(&[("A", 1.0)], 5),
     ];
     for config in configs() {
-        let model = model(&config, &["A", "B", "C"]);
+        let model = model::<M>(&config, &["A", "B", "C"]);
         // A clean image is read from predicted noise by a division by α, which multiplies rounding.
         let tolerance = match config.objective {
             Objective::Flow => CLOSE,
@@ -170,34 +67,10 @@ fn a_mixed_batch_makes_the_images_that_its_samples_make_alone() {
     }
 }
 
-#[test]
-fn the_network_predicts_for_a_mixed_batch_what_it_predicts_for_each_sample() {
-    let gates: Vec<Vec<(String, f32)>> =
-        [&[("A", 1.0)][..], &[], &[("A", 0.4), ("B", 0.6)], &[("C", 1.0)]].map(|g| item(g, 0).gate).into();
-    let times = [999.0, 640.0, 20.0, 333.0];
-    for config in configs() {
-        let model = model(&config, &["A", "B", "C"]);
-        let side = config.image_size as usize;
-        let x = tensor(normal(5, 4 * side * side), [4, 1, side, side]);
-        let predict = |range: std::ops::Range<usize>| {
-            let tailors = model.gate(&gates[range.clone()]).unwrap();
-            let part = x.clone().narrow(0, range.start, range.len());
-            let output = model.dit().forward(part, &times[range], tailors.as_ref());
-            output.into_data().try_into_vec::<f32>().unwrap()
-        };
-        let together = predict(0..4);
-        let alone: Vec<f32> = (0..4).flat_map(|i| predict(i..i + 1)).collect();
-        let error = difference(&together, &alone) / alone.iter().fold(0f32, |m, v| m.max(v.abs()));
-        println!("{:?}: prediction in a mixed batch against alone: {error:.1e}", config.objective);
-        assert!(error <= CLOSE, "{error}");
-    }
-}
-
-#[test]
-fn the_learngene_alone_is_the_same_with_and_without_tailors_about() {
-    let [config, _] = configs();
-    let bare = model(&config, &[]);
-    let dressed = model(&config, &["A", "B"]);
+fn the_learngene_alone_is_the_same_with_and_without_tailors_about<M: OnEngine>() {
+    let [config, ..] = configs();
+    let bare = model::<M>(&config, &[]);
+    let dressed = model::<M>(&config, &["A", "B"]);
     let alone = one(&bare, item(&[], 9));
     assert_eq!(bits(&alone), bits(&one(&dressed, item(&[], 9))));
     let mixed = images(&dressed, settings(Sampler::Heun, &[item(&[("A", 1.0)], 9), item(&[], 9)]));
@@ -208,20 +81,19 @@ fn the_learngene_alone_is_the_same_with_and_without_tailors_about() {
     assert_eq!(bits(&alone), bits(&images(&dressed, without_guidance)[0]));
 }
 
-#[test]
-fn taking_packs_away_leaves_the_images_of_the_other_classes_bit_for_bit() {
+fn taking_packs_away_leaves_the_images_of_the_other_classes_bit_for_bit<M: OnEngine>() {
     let classes = ["A", "B", "C"];
     let subset = |mask: usize| (0..3).filter(move |i| mask >> i & 1 == 1).map(|i| classes[i]);
     for config in configs() {
-        let full = model(&config, &classes);
-        let request = |model: &Model, mask: usize| {
+        let full = model::<M>(&config, &classes);
+        let request = |model: &M, mask: usize| {
             let items: Vec<Item> = subset(mask).map(|class| item(&[(class, 1.0)], 11)).collect();
             images(model, settings(Sampler::Heun, &items)).iter().map(|i| bits(i)).collect::<Vec<_>>()
         };
         let expected: Vec<_> =
             (0..8).map(|mask| if mask == 0 { Vec::new() } else { request(&full, mask) }).collect();
         for loaded in 1..8 {
-            let mut model = full.clone();
+            let mut model = model::<M>(&config, &classes);
             for class in classes.into_iter().filter(|c| subset(loaded).all(|kept| kept != *c)) {
                 assert!(model.remove(class) && !model.remove(class));
             }
@@ -238,10 +110,9 @@ fn taking_packs_away_leaves_the_images_of_the_other_classes_bit_for_bit() {
     }
 }
 
-#[test]
-fn a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate() {
-    let [config, _] = configs();
-    let model = model(&config, &["A", "B", "C"]);
+fn a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate<M: OnEngine>() {
+    let [config, ..] = configs();
+    let model = model::<M>(&config, &["A", "B", "C"]);
     let hard = one(&model, item(&[("B", 1.0)], 3));
     for gate in [&[("B", 1.0), ("A", 0.0)][..], &[("C", 0.0), ("B", 1.0)], &[("B", 0.5), ("B", 0.5)]] {
         let error = difference(&hard, &one(&model, item(gate, 3)));
@@ -250,12 +121,11 @@ fn a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate() {
     assert!(difference(&hard, &one(&model, item(&[("B", 0.5), ("A", 0.5)], 3))) > 0.01);
 }
 
-#[test]
-fn what_cannot_be_sampled_is_refused_by_name() {
-    let [config, _] = configs();
-    let model = model(&config, &["A", "B"]);
+fn what_cannot_be_sampled_is_refused_by_name<M: OnEngine>() {
+    let [config, ..] = configs();
+    let model = model::<M>(&config, &["A", "B"]);
     let good = settings(Sampler::Euler, &[item(&[("A", 1.0)], 0)]);
-    let refusal = |settings: SampleSettings| Sampling::new(&model, settings).unwrap_err();
+    let refusal = |settings: SampleSettings| Sampling::new(&model, settings).err().unwrap();
     let unknown = ModelError::UnknownClass { class: "Q".into(), loaded: vec!["A".into(), "B".into()] };
     assert_eq!(refusal(SampleSettings { items: vec![item(&[("Q", 1.0)], 0)], ..good.clone() }), unknown);
     assert_eq!(unknown.to_string(), r#"class "Q" is not loaded; loaded: A, B"#);
@@ -277,10 +147,9 @@ fn what_cannot_be_sampled_is_refused_by_name() {
     }
 }
 
-#[test]
-fn what_does_not_fit_the_model_is_refused_by_name() {
-    let [config, separate] = configs();
-    let mut live = model(&config, &["A"]);
+fn what_does_not_fit_the_model_is_refused_by_name<M: OnEngine>() {
+    let [config, separate, _] = configs();
+    let mut live = model::<M>(&config, &["A"]);
     let before = bits(&one(&live, item(&[("A", 1.0)], 2)));
     let refused = |result: Result<(), ModelError>, expected: &str| match result.unwrap_err() {
         ModelError::Tensor { name, .. } => assert_eq!(name, expected),
@@ -298,7 +167,7 @@ fn what_does_not_fit_the_model_is_refused_by_name() {
 
     let mut learngene = tensors(&config.learngene_tensors(), 1);
     learngene.remove("final.linear.bias");
-    refused(Model::new(&config, &learngene, &Device::flex()).map(drop), "final.linear.bias");
+    refused(M::new(&config, &learngene).map(drop), "final.linear.bias");
     let impossible = ModelConfig { heads: 0, ..config };
-    assert!(matches!(Model::new(&impossible, &learngene, &Device::flex()), Err(ModelError::Config(_))));
+    assert!(matches!(M::new(&impossible, &learngene), Err(ModelError::Config(_))));
 }

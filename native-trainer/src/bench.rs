@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use tailor_core::noise::{Stream, generator};
+use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::{Matrix, ModelConfig};
 
 use crate::cli::{BenchArgs, json, print};
@@ -69,7 +69,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let model = args.model.read()?;
     let device = device::open(args.device.device)?;
     let decoded = args.data.as_deref().map(|data| decode(data, &model)).transpose()?;
-    let trainer = Trainer::new(&model, args.classes as usize, 0, &device)
+    let trainer = Trainer::new(&model, args.classes as usize, 0, &device)?
         .with_micro_batch(args.micro_batch.unwrap_or(usize::MAX));
     let mut trainer = device::set_up(trainer, &args.device)?;
     let settings = StepSettings { learning_rate: 1e-4, ema_decay: 0.999, clip: 1.0 };

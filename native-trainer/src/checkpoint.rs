@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
@@ -17,10 +16,12 @@ use tailor_packs::Digest;
 
 use crate::cli::Recipe;
 use crate::data::Class;
+use crate::device::Device;
 use crate::error::Error;
 use crate::files::{Disk, create_folder, remove_leftovers, write_atomic_on};
-use crate::train::bank::{Learned, TailorBank};
+use crate::train::bank::TailorBank;
 use crate::train::trainer::Trainer;
+use tailor_core::engine::adamw::Learned;
 
 /// The folder of checkpoints in a run's folder.
 const FOLDER: &str = "checkpoints";
@@ -286,7 +287,7 @@ impl Stored {
         let mut states = states.collect::<Result<Vec<_>, Error>>()?;
         let learngene = states.remove(0);
         let (bank, clock) = (TailorBank::from_states(states), f64::from_bits(self.header.ema_clock));
-        let trainer = Trainer::from_parts(config, device, learngene, bank, self.header.step, clock);
+        let trainer = Trainer::from_parts(config, device, learngene, bank, self.header.step, clock)?;
         Ok(if self.header.frozen.is_some() { trainer.with_frozen_learngene() } else { trainer })
     }
 }

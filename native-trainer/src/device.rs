@@ -1,12 +1,18 @@
-//! Which device a command runs on.
-
-#[cfg(feature = "vulkan")]
-use burn::tensor::DeviceKind;
-use burn::tensor::{Device, FloatDType};
+//! Which device a command computes on.
 
 use crate::cli::{DeviceChoice, DeviceFlags, Precision};
 use crate::error::Error;
 use crate::train::trainer::Trainer;
+
+/// Where a command computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Device {
+    /// The processor, with the engine of `tailor_core::engine`.
+    Processor,
+    /// One of Burn's devices.
+    #[cfg(feature = "graph")]
+    Graph(burn::tensor::Device),
+}
 
 /// Opens the device, or says why it cannot be had.
 ///
@@ -17,24 +23,47 @@ use crate::train::trainer::Trainer;
 /// [`Error::Refused`] when this build lacks the backend or the machine lacks the device.
 pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
     match choice {
-        DeviceChoice::Cpu => Ok(Device::flex()),
-        DeviceChoice::Auto => Ok(cuda().or_else(metal).unwrap_or_else(Device::flex)),
+        DeviceChoice::Cpu => Ok(Device::Processor),
+        DeviceChoice::Auto => Ok(cuda().or_else(metal).unwrap_or(Device::Processor)),
         DeviceChoice::Cuda => cuda().ok_or_else(|| missing("cuda", "an NVIDIA GPU and its driver")),
         DeviceChoice::Metal => metal().ok_or_else(|| missing("metal", "an Apple GPU")),
         DeviceChoice::Vulkan => vulkan().ok_or_else(|| missing("vulkan", "a Vulkan driver")),
     }
 }
 
-/// The device in a word or two, for people.
-pub fn name(device: &Device) -> String {
-    if *device == Device::flex() { "the processor".to_owned() } else { format!("{device:?}") }
+/// Cores of this machine.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Shards into which a training batch is cut on `device`: one per core on the processor.
-pub fn shards(device: &Device) -> usize {
-    match *device == Device::flex() {
-        true => std::thread::available_parallelism().map_or(1, usize::from),
-        false => 1,
+impl Device {
+    /// The device in a word or two, for people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Processor => "the processor".to_owned(),
+            #[cfg(feature = "graph")]
+            Self::Graph(device) => format!("{device:?}"),
+        }
+    }
+
+    /// Whole pieces of work that go side by side: one for each core on the processor.
+    pub fn threads(&self) -> usize {
+        match self {
+            Self::Processor => cores(),
+            #[cfg(feature = "graph")]
+            Self::Graph(device) if *device == burn::tensor::Device::flex() => cores(),
+            #[cfg(feature = "graph")]
+            Self::Graph(_) => 1,
+        }
+    }
+
+    /// The same device for what only Burn computes.
+    #[cfg(feature = "graph")]
+    pub fn for_graph(&self) -> burn::tensor::Device {
+        match self {
+            Self::Processor => burn::tensor::Device::flex(),
+            Self::Graph(device) => device.clone(),
+        }
     }
 }
 
@@ -43,34 +72,60 @@ pub fn shards(device: &Device) -> usize {
 /// # Errors
 /// [`Error::Refused`] when the device does not have the number format asked for.
 pub fn set_up(trainer: Trainer, flags: &DeviceFlags) -> Result<Trainer, Error> {
-    let device = trainer.device();
-    let processor = *device == Device::flex();
-    let format = match flags.precision {
-        Some(Precision::F32) => FloatDType::F32,
-        Some(Precision::Bf16) if processor || !device.supports_dtype(FloatDType::BF16) => {
-            return Err(Error::Refused {
-                what: format!("{} has no bf16 products", name(device)),
-                help: "leave --precision out, or choose another --device".to_owned(),
-            });
+    let threads = trainer.device().threads();
+    let bf16 = bf16(trainer.device());
+    let trainer = trainer.with_shards(threads);
+    match flags.precision {
+        Some(Precision::Bf16) if bf16 == Bf16::No => Err(Error::Refused {
+            what: format!("{} has no bf16 products", trainer.device().name()),
+            help: "leave --precision out, or choose another --device".to_owned(),
+        }),
+        #[cfg(feature = "graph")]
+        Some(Precision::Bf16) => Ok(on_gpu(trainer, burn::tensor::FloatDType::BF16, flags)),
+        #[cfg(feature = "graph")]
+        None if bf16 == Bf16::Preferred => Ok(on_gpu(trainer, burn::tensor::FloatDType::BF16, flags)),
+        #[cfg(feature = "graph")]
+        _ => Ok(on_gpu(trainer, burn::tensor::FloatDType::F32, flags)),
+        #[cfg(not(feature = "graph"))]
+        _ => Ok(trainer),
+    }
+}
+
+#[cfg(feature = "graph")]
+fn on_gpu(trainer: Trainer, format: burn::tensor::FloatDType, flags: &DeviceFlags) -> Trainer {
+    trainer.with_products_in(format).with_device_bank(u64::from(flags.device_bank) << 20)
+}
+
+/// Whether a device makes products in bf16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bf16 {
+    No,
+    #[cfg(feature = "graph")]
+    Yes,
+    #[cfg(feature = "graph")]
+    Preferred,
+}
+
+fn bf16(device: &Device) -> Bf16 {
+    match device {
+        #[cfg(feature = "graph")]
+        Device::Graph(device) if device.supports_dtype(burn::tensor::FloatDType::BF16) => {
+            match is_cuda(device) {
+                true => Bf16::Preferred,
+                false => Bf16::Yes,
+            }
         }
-        Some(Precision::Bf16) => FloatDType::BF16,
-        None if is_cuda(device) && device.supports_dtype(FloatDType::BF16) => FloatDType::BF16,
-        None => FloatDType::F32,
-    };
-    let shards = shards(device);
-    Ok(trainer
-        .with_shards(shards)
-        .with_products_in(format)
-        .with_device_bank(u64::from(flags.device_bank) << 20))
+        _ => Bf16::No,
+    }
 }
 
 #[cfg(feature = "cuda")]
-fn is_cuda(device: &Device) -> bool {
-    *device == Device::cuda(0usize)
+fn is_cuda(device: &burn::tensor::Device) -> bool {
+    *device == burn::tensor::Device::cuda(0usize)
 }
 
-#[cfg(not(feature = "cuda"))]
-fn is_cuda(_device: &Device) -> bool {
+#[cfg(all(feature = "graph", not(feature = "cuda")))]
+fn is_cuda(_device: &burn::tensor::Device) -> bool {
     false
 }
 
@@ -84,7 +139,7 @@ fn missing(feature: &str, needs: &str) -> Error {
 /// Runs one small product on the device that `open` gives: drivers fail in their own ways, some by
 /// a panic deep inside, and only use shows that a device works.
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
-fn probe(open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Option<Device> {
+fn probe(open: impl FnOnce() -> burn::tensor::Device + std::panic::UnwindSafe) -> Option<Device> {
     use burn::tensor::Tensor;
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -95,12 +150,12 @@ fn probe(open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Option<Devic
         device
     });
     std::panic::set_hook(quiet);
-    device.ok()
+    device.ok().map(Device::Graph)
 }
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Option<Device> {
-    probe(|| Device::cuda(0usize))
+    probe(|| burn::tensor::Device::cuda(0usize))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -110,7 +165,7 @@ fn cuda() -> Option<Device> {
 
 #[cfg(feature = "metal")]
 fn metal() -> Option<Device> {
-    probe(|| Device::metal(burn::tensor::DeviceKind::DefaultDevice))
+    probe(|| burn::tensor::Device::metal(burn::tensor::DeviceKind::DefaultDevice))
 }
 
 #[cfg(not(feature = "metal"))]
@@ -120,7 +175,7 @@ fn metal() -> Option<Device> {
 
 #[cfg(feature = "vulkan")]
 fn vulkan() -> Option<Device> {
-    probe(|| Device::wgpu(DeviceKind::DefaultDevice))
+    probe(|| burn::tensor::Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))
 }
 
 #[cfg(not(feature = "vulkan"))]

@@ -10,6 +10,7 @@ pub mod curate;
 pub mod data;
 pub mod device;
 pub mod error;
+#[cfg(feature = "graph")]
 pub mod evaluate;
 pub mod fetch;
 pub mod files;
@@ -18,7 +19,7 @@ pub mod grid;
 pub mod inspect;
 pub mod manual;
 pub mod metrics;
-pub mod parallel;
+pub mod model;
 pub mod publish;
 pub mod report;
 pub mod sample;

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
 use tailor_trainer::{
-    bench, curate, evaluate, fetch, inspect, manual, publish, report, sample, serve, sign, train,
-    train_tailor, verify,
+    bench, curate, fetch, inspect, manual, publish, report, sample, serve, sign, train, train_tailor, verify,
 };
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
@@ -31,7 +30,14 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Fetch(args) => fetch::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
+        #[cfg(feature = "graph")]
+        Command::Evaluate(args) => tailor_trainer::evaluate::run(&args),
+        #[cfg(not(feature = "graph"))]
+        Command::Evaluate(_) => Err(tailor_trainer::Error::Refused {
+            what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
+            help: "build one that has it with: cargo install --path native-trainer --features graph"
+                .to_owned(),
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
-use tailor_core::{Item, Model, SampleSettings, Sampler};
+use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{Card, CardValue, Contents};
 use tailor_packs::publish::Draft;
@@ -11,15 +10,15 @@ use tailor_packs::{Class, ModelConfig, NewFile, Objective, TensorSpec, Tensors, 
 
 use crate::checkpoint::{self, ClassName, Header};
 use crate::cli::{self, CardFlags, PublishArgs, SamplingFlags};
+use crate::device::{self, Device};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
 use crate::grid::grid_png;
-use crate::sample::generate;
+use crate::model::Model;
 use crate::sign::Signing;
-use crate::train::bank::Learned;
 use crate::train::trainer::Trainer;
-use crate::{device, sample};
+use tailor_core::engine::adamw::Learned;
 
 /// Sampling settings that a gallery recommends unless told otherwise.
 const STEPS: u32 = 20;
@@ -217,7 +216,7 @@ impl Previews<'_> {
             guidance: f64::from(self.sampling.guidance),
             items,
         };
-        let sample::Images { shape, values } = generate(&model, settings)?;
-        Ok(Some(grid_png(&values, shape, shape[0], 1)?))
+        let images = model.generate(settings, |_| ())?;
+        Ok(Some(grid_png(&images.values, images.shape, images.shape[0], 1)?))
     }
 }

@@ -1,63 +1,20 @@
 //! `tailor sample`: images from a gallery, on this machine.
 
-use tailor_core::{Item, Model, SampleSettings, Sampler, Sampling};
+use tailor_core::diffusion::images::Images;
+use tailor_core::{Item, SampleSettings, Sampler};
 
 use crate::cli::{SampleArgs, SamplingFlags};
-use crate::device;
+use crate::device::{self, Device};
 use crate::error::Error;
 use crate::gallery::Gallery;
 use crate::grid::{save_grid, save_npy};
-
-/// Images in memory.
-#[derive(Clone, Debug)]
-pub struct Images {
-    /// `[B, C, H, W]`
-    pub shape: [usize; 4],
-    /// Values in `[-1, 1]`, row-major.
-    pub values: Vec<f32>,
-}
-
-/// Samples a whole batch.
-///
-/// # Errors
-/// [`Error::Refused`] for a class that is not loaded, a setting out of range or a failing device.
-pub fn generate(model: &Model, settings: SampleSettings) -> Result<Images, Error> {
-    generate_with(model, settings, |_| ())
-}
-
-/// As [`generate`]; `progress` is told the steps done.
-///
-/// # Errors
-/// As [`generate`].
-pub fn generate_with(
-    model: &Model,
-    settings: SampleSettings,
-    mut progress: impl FnMut(usize),
-) -> Result<Images, Error> {
-    let mut sampling = Sampling::new(model, settings)?;
-    while sampling.step() {
-        progress(sampling.steps_done());
-    }
-    let images = sampling.images();
-    let shape = images.dims();
-    let failed = |reason: String| Error::Refused {
-        what: format!("the device failed while sampling: {reason}"),
-        help: "try --device cpu".to_owned(),
-    };
-    let data = images.try_into_data().map_err(|e| failed(e.to_string()))?.convert::<f32>();
-    let values = data.try_to_vec::<f32>().map_err(|e| failed(format!("{e:?}")))?;
-    Ok(Images { shape, values })
-}
+use crate::model::Model;
 
 /// A gallery's model with the tailors of `classes` put on.
 ///
 /// # Errors
 /// Whatever is wrong with one of the files.
-pub fn assemble(
-    gallery: &Gallery,
-    classes: &[String],
-    device: &burn::tensor::Device,
-) -> Result<Model, Error> {
+pub fn assemble(gallery: &Gallery, classes: &[String], device: &Device) -> Result<Model, Error> {
     let mut model = Model::new(&gallery.index.config, &gallery.learngene()?.tensors, device)?;
     for id in classes {
         let class = gallery.class(id)?;
@@ -105,12 +62,12 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         false => classes.iter().map(|c| vec![(c.clone(), 1.0)]).collect(),
     };
     let bar = indicatif::ProgressBar::new(u64::from(args.count));
-    let mut all = Images { shape: [0; 4], values: Vec::new() };
+    let mut all = Images::default();
     // One row at a time: memory does not grow with the number of seeds.
     for row in 0..u64::from(args.count) {
         let seed = args.seed.wrapping_add(row);
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed }).collect();
-        let images = generate(&model, settings(&gallery, &args.sampling, items)?)?;
+        let images = model.generate(settings(&gallery, &args.sampling, items)?, |_| ())?;
         let [b, c, h, w] = images.shape;
         all.shape = [all.shape[0] + b, c, h, w];
         all.values.extend(images.values);

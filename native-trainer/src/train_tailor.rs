@@ -16,9 +16,10 @@ use crate::error::Error;
 use crate::files::{create_folder, lock, write_atomic};
 use crate::gallery::{Gallery, read_limited};
 use crate::publish::{Previews, advice, card, tailor_tensors};
-use crate::train::bank::{Learned, TailorBank};
+use crate::train::bank::TailorBank;
 use crate::train::trainer::Trainer;
 use crate::train::{Run, leave, open_data};
+use tailor_core::engine::adamw::Learned;
 
 /// Images below which a class is hard to learn.
 const FEW: usize = 20;
@@ -89,7 +90,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
                 None => init::tailor(&config, recipe.training.seed, 0).concat(),
             };
             let bank = TailorBank::from_states(vec![Learned::new(first)]);
-            let trainer = Trainer::from_parts(&config, &device, shared, bank, 0, 0.0);
+            let trainer = Trainer::from_parts(&config, &device, shared, bank, 0, 0.0)?;
             (trainer.with_frozen_learngene(), Losses::default())
         }
     };

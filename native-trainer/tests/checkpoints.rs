@@ -11,14 +11,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use burn::tensor::Device;
 use image::{GrayImage, Luma};
 use rand::Rng;
 use support::{batch, settings, trainer};
-use tailor_core::noise::{Stream, generator};
+use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::ModelConfig;
 use tailor_trainer::checkpoint::{self, ClassName, Header, Losses};
 use tailor_trainer::cli::{Recipe, Training};
+use tailor_trainer::device::Device;
 use tailor_trainer::files::{Disk, OnDisk};
 use tailor_trainer::train::trainer::Trainer;
 use tempfile::NamedTempFile;
@@ -58,7 +58,7 @@ fn save(disk: &dyn Disk, folder: &Path, trainer: &Trainer) -> Result<(), tailor_
 }
 
 fn resume(folder: &Path) -> Trainer {
-    checkpoint::latest(folder).unwrap().unwrap().restore(&Device::flex()).unwrap().with_shards(2)
+    checkpoint::latest(folder).unwrap().unwrap().restore(&Device::Processor).unwrap().with_shards(2)
 }
 
 fn newest(folder: &Path) -> Vec<u8> {

@@ -5,7 +5,7 @@
 mod support;
 
 use support::{batch, settings, trainer};
-use tailor_trainer::train::bank::Learned;
+use tailor_core::engine::adamw::Learned;
 
 /// Every bit of a tailor: `==` on numbers would take −0 for 0.
 fn bits(state: &Learned) -> (Vec<u32>, u64, u64) {

@@ -40,6 +40,10 @@ pub enum Fault {
     WebPage,
     /// Send the file compressed.
     Gzip,
+    /// Send the file as one of this type.
+    Type(&'static str),
+    /// Send the file with this further line in the answer's head.
+    Header(&'static str),
     /// Send the reader on to this address.
     Redirect(String),
     /// Accept the request and send nothing until the server goes.
@@ -190,6 +194,11 @@ impl Shared {
                 answer.brotli = packed.is_some();
                 answer.body = packed.map_or_else(|| fs::read(&file), Ok)?;
                 answer.distort(fault.as_ref())?;
+                match &fault {
+                    Some(Fault::Type(kind)) => answer.kind = kind,
+                    Some(Fault::Header(line)) => answer.extra.push((*line).into()),
+                    _ => {}
+                }
                 let whole = answer.brotli || matches!(fault, Some(Fault::Whole | Fault::Gzip));
                 if !whole {
                     answer.cut(header("range"), header("if-range"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{Device, DeviceKind, Tensor};
-use tailor_core::noise::{Stream, standard_normal};
+use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::{Item, Model, SampleSettings, Sampler, Sampling};
 use tailor_packs::{Index, ModelConfig, TensorSpec, Tensors};
 

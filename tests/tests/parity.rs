@@ -6,7 +6,7 @@ mod fixtures;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
-use tailor_core::factored::{Gate, TailorStack};
+use tailor_core::graph::factored::{Gate, TailorStack};
 use tailor_core::{Dit, Parameters};
 use tailor_packs::{ModelConfig, TensorSpec};
 

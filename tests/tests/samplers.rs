@@ -7,8 +7,8 @@ mod fixtures;
 use burn::tensor::{Device, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
 use tailor_core::Sampler;
-use tailor_core::path::{self, Node};
-use tailor_core::sampler::step;
+use tailor_core::diffusion::path::{self, Node};
+use tailor_core::diffusion::sampler::step;
 use tailor_packs::Objective;
 
 const FINAL: f64 = 1e-4;

@@ -26,7 +26,8 @@ impl Letters {
     fn new() -> Self {
         let index = index_of(&letters());
         let server = site(None);
-        let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+        // The plain engine, whose files have one name in every browser.
+        let url = server.url("/?backend=cpu-simd#class=latin-capital-a&seed=7&steps=1");
         let pack = index.class("latin-capital-a").unwrap().file.clone();
         Self { server, learngene: index.learngene, pack, url }
     }

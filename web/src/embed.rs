@@ -8,9 +8,11 @@
 //! context.putImageData(new ImageData(images.rgba(0), images.side), 0, 0);
 //! ```
 
-use crate::page::bridge::Engine;
-use crate::page::canvas::Grid;
-use crate::protocol::{Backend, Event, Failure, Gallery, Order, Request, Wanted};
+use crate::page::engine::{Engine, Word, simd};
+use crate::page::grid::Grid;
+use crate::page::program::{Absence, Program, Wish, no_simd, not_loaded};
+use crate::page::shell as studio;
+use crate::protocol::{Code, Event, Failure, Gallery, Order, Remedy, Request, Wanted};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -33,8 +35,10 @@ type Waiting = Rc<RefCell<BTreeMap<u32, oneshot::Sender<Answer>>>>;
 
 #[wasm_bindgen]
 impl Tailor {
-    /// Opens the gallery in the folder at this absolute URL; `backend` is `"cpu"` (if left out) or `"gpu"`, and
-    /// `key` the publisher's, without which a signed gallery must have been trusted in the studio before.
+    /// Opens the gallery in the folder at this absolute URL.
+    ///
+    /// `backend` is `"cpu"` (if left out), `"cpu-simd"` (the same without relaxed SIMD) or `"gpu"`, and `key`
+    /// the publisher's, without which a signed gallery must have been trusted in the studio before.
     ///
     /// # Errors
     /// A JavaScript `Error` with the failure's sentence.
@@ -43,30 +47,11 @@ impl Tailor {
         backend: Option<String>,
         key: Option<String>,
     ) -> Result<Tailor, JsError> {
-        let backend = if backend.as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
-        let waiting = Waiting::default();
-        let (ready, is_ready) = oneshot::channel::<Result<(), Failure>>();
-        let (opened, is_open) = oneshot::channel::<Result<Gallery, Failure>>();
-        let (ready, opened) = (Rc::new(Cell::new(Some(ready))), Rc::new(Cell::new(Some(opened))));
-        let orders = waiting.clone();
-        let hear = move |event: Event, values: Option<Vec<f32>>| match event {
-            Event::Ready { .. } => drop(ready.take().map(|ready| ready.send(Ok(())))),
-            Event::Index(gallery) => drop(opened.take().map(|opened| opened.send(Ok(gallery)))),
-            Event::Done { id, .. } => answer(&orders, id, Ok(values.unwrap_or_default())),
-            Event::Failed { id: Some(id), failure } => answer(&orders, id, Err(failure)),
-            Event::Failed { id: None, failure } | Event::Lost { failure } => {
-                drop(ready.take().map(|ready| ready.send(Err(failure.clone()))));
-                drop(opened.take().map(|opened| opened.send(Err(failure.clone()))));
-                let ids: Vec<u32> = orders.borrow().keys().copied().collect();
-                ids.into_iter().for_each(|id| answer(&orders, id, Err(failure.clone())));
-            }
-            _ => {}
-        };
-        let engine =
-            Engine::spawn(backend, hear).map_err(|_| JsError::new("This page may not start a worker."))?;
-        is_ready.await?.map_err(|failure| JsError::new(&failure.sentence))?;
-        engine.send(&Request::Start { gallery, key });
-        let gallery = is_open.await?.map_err(|failure| JsError::new(&failure.sentence))?;
+        let sentence = |failure: Failure| JsError::new(&failure.sentence);
+        let opening = connect(Wish::parse(backend.as_deref())).await.map_err(sentence)?;
+        opening.engine.send(&Request::Start { gallery, key });
+        let Opening { engine, gallery, waiting } = opening;
+        let gallery = heard(gallery).await.map_err(sentence)?;
         Ok(Self { engine, gallery, next_id: Cell::new(1), waiting })
     }
 
@@ -95,11 +80,92 @@ impl Tailor {
         let guidance = guidance.unwrap_or(self.gallery.guidance);
         let (sender, done) = oneshot::channel();
         self.waiting.borrow_mut().insert(id, sender);
-        self.engine.send(&Request::Sample(Order { id, images, steps, guidance, previews: false }));
+        self.engine.send(&Request::Sample(Order {
+            id,
+            images,
+            steps,
+            guidance,
+            previews: false,
+            workers: 0,
+        }));
         let values = done.await?.map_err(|failure| JsError::new(&failure.sentence))?;
         let (channels, side) = (self.gallery.channels, self.gallery.side);
         Ok(Images(Grid { values, channels, side, columns: 1 }))
     }
+}
+
+type Resolver<T> = Rc<Cell<Option<oneshot::Sender<Result<T, Failure>>>>>;
+
+/// Keeps a promise, unless it is kept already.
+fn resolve<T>(promise: &Resolver<T>, outcome: Result<T, Failure>) {
+    // Nobody waits any more when the caller dropped its promise.
+    drop(promise.take().map(|sender| sender.send(outcome)));
+}
+
+/// Waits for a promise to be kept.
+async fn heard<T>(promise: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {
+    let gone = |_| Failure::new(Code::Engine, "The engine is gone.", Remedy::Retry);
+    promise.await.map_err(gone)?
+}
+
+/// An engine that has not yet opened its gallery.
+struct Opening {
+    engine: Engine,
+    gallery: oneshot::Receiver<Result<Gallery, Failure>>,
+    waiting: Waiting,
+}
+
+/// Starts the engine that is wished for; one that is not on the server is followed by the next.
+async fn connect(wish: Wish) -> Result<Opening, Failure> {
+    let programs = match wish {
+        Wish::Gpu => &[Program::Gpu],
+        Wish::Any | Wish::Cpu | Wish::CpuSimd => wish.for_cpu(simd()),
+    };
+    let mut outcome = Err(no_simd());
+    for program in programs {
+        outcome = start(*program).await;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Starts this engine and waits until it speaks.
+async fn start(program: Program) -> Result<Opening, Failure> {
+    let waiting = Waiting::default();
+    let (ready, is_ready) = oneshot::channel();
+    let (opened, gallery) = oneshot::channel();
+    let (ready, opened) = (Rc::new(Cell::new(Some(ready))), Rc::new(Cell::new(Some(opened))));
+    let orders = waiting.clone();
+    let hear = move |word| {
+        let event = match word {
+            Word::Event(event, values) => (event, values),
+            Word::NotLoaded(detail) => {
+                (Event::Lost { failure: not_loaded(program, Absence::Unknown, detail) }, None)
+            }
+        };
+        match event {
+            (Event::Ready { .. }, _) => resolve(&ready, Ok(())),
+            (Event::Index(gallery), _) => resolve(&opened, Ok(gallery)),
+            (Event::Done { id, .. }, values) => answer(&orders, id, Ok(values.unwrap_or_default())),
+            (Event::Failed { id: Some(id), failure }, _) => answer(&orders, id, Err(failure)),
+            (Event::Failed { id: None, failure } | Event::Lost { failure }, _) => {
+                resolve(&ready, Err(failure.clone()));
+                resolve(&opened, Err(failure.clone()));
+                let ids: Vec<u32> = orders.borrow().keys().copied().collect();
+                ids.into_iter().for_each(|id| answer(&orders, id, Err(failure.clone())));
+            }
+            _ => {}
+        }
+    };
+    let refused = |_| {
+        let sentence = "This page may not start a worker.";
+        Failure::new(Code::Worker, sentence, Remedy::Retry)
+    };
+    let engine = Engine::spawn(program, hear).map_err(refused)?;
+    heard(is_ready).await?;
+    Ok(Opening { engine, gallery, waiting })
 }
 
 fn answer(orders: &Waiting, id: u32, answer: Answer) {
@@ -144,17 +210,8 @@ impl Images {
     }
 }
 
-thread_local! {
-    static SHOWN: RefCell<Option<Grid>> = const { RefCell::new(None) };
-}
-
 /// The finished images that the studio shows, if there is a studio and they are finished.
 #[wasm_bindgen]
 pub fn shown() -> Option<Images> {
-    SHOWN.with_borrow(|shown| shown.clone().map(Images))
-}
-
-/// Says what [`shown`] returns.
-pub(crate) fn set_shown(grid: Option<Grid>) {
-    SHOWN.set(grid);
+    studio::shown().map(Images)
 }

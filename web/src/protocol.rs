@@ -55,6 +55,9 @@ pub struct Order {
     pub guidance: f64,
     /// Whether to send [`Event::Preview`] after each step.
     pub previews: bool,
+    /// Workers of the processor that take part at most; 0 is as many as the device has cores for.
+    #[serde(default)]
+    pub workers: u32,
 }
 
 /// One image.
@@ -238,7 +241,7 @@ pub struct ClassInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The error's name, for programs.
-    pub code: String,
+    pub code: Code,
     /// What happened, for people.
     pub sentence: String,
     /// The cause in its own words, for who wants to know; may be empty.
@@ -249,8 +252,151 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without details.
-    pub fn new(code: &str, sentence: impl Into<String>, remedy: Remedy) -> Self {
-        Self { code: code.to_owned(), sentence: sentence.into(), detail: String::new(), remedy }
+    pub fn new(code: Code, sentence: impl Into<String>, remedy: Remedy) -> Self {
+        Self { code, sentence: sentence.into(), detail: String::new(), remedy }
+    }
+}
+
+/// Writes the codes and their names once, for both directions.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
+        /// What went wrong, by a name that stays the same: other programs and tests look for it.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum Code {
+            $($(#[$doc])* $code,)*
+            /// A code of another version of the engine, as it names it.
+            Other(String),
+        }
+
+        impl Code {
+            /// Every code that this version knows.
+            pub const KNOWN: &[Code] = &[$(Code::$code,)*];
+
+            /// Returns the name that is sent, and that `data-code` shows.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Code::$code => $name,)*
+                    Code::Other(name) => name,
+                }
+            }
+        }
+
+        impl From<&str> for Code {
+            fn from(name: &str) -> Self {
+                match name {
+                    $($name => Code::$code,)*
+                    other => Code::Other(other.to_owned()),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The address is no folder on a web server.
+    Address = "address",
+    /// The file does not fit into memory.
+    Memory = "memory",
+    /// The server does not have the file.
+    Missing = "missing",
+    /// The server does not give the file out.
+    Forbidden = "forbidden",
+    /// The server answered with a status that is none of the others.
+    Status = "status",
+    /// The server was out of order, each time.
+    Busy = "busy",
+    /// The server asks to come back later than anybody waits.
+    Later = "later",
+    /// A web page came instead of the file.
+    WebPage = "web-page",
+    /// The server sent the reader on to another site.
+    Elsewhere = "elsewhere",
+    /// The file came compressed in a way that was not asked for.
+    Encoded = "encoded",
+    /// The file has another length than the index says.
+    WrongLength = "wrong-length",
+    /// The file arrived damaged, each time.
+    Damaged = "damaged",
+    /// No answer can be had, or none that this page may read.
+    Unreachable = "unreachable",
+    /// The server stopped sending, each time.
+    Stalled = "stalled",
+    /// The connection broke, each time.
+    Broken = "broken",
+    /// The file is larger than such a file may be.
+    TooLarge = "too-large",
+    /// The gallery or file is of a newer version than this program.
+    VersionTooNew = "version-too-new",
+    /// The index is past its date.
+    IndexExpired = "index-expired",
+    /// The index is older than one that was seen.
+    IndexRolledBack = "index-rolled-back",
+    /// The gallery was signed before and is not any more.
+    SignatureMissing = "signature-missing",
+    /// The signature does not fit the index.
+    SignatureInvalid = "signature-invalid",
+    /// Another key signed the gallery than the one that is trusted.
+    WrongKey = "wrong-key",
+    /// The index has the version of one that was seen, and other content.
+    IndexReplaced = "index-replaced",
+    /// The gallery is another one than was seen at this address.
+    OtherGallery = "other-gallery",
+    /// The index cannot be used for another reason.
+    IndexRefused = "index-refused",
+    /// The gallery is signed by a key that nobody has vouched for yet.
+    FirstUse = "first-use",
+    /// The pack belongs to another learngene.
+    WrongLearngene = "wrong-learngene",
+    /// The file's bytes are not those that the index promises.
+    DigestMismatch = "digest-mismatch",
+    /// The file ends early.
+    Truncated = "truncated",
+    /// The file cannot be used for another reason.
+    PackRefused = "pack-refused",
+    /// The gallery has no such class.
+    UnknownClass = "unknown-class",
+    /// The gallery wants a sampler that this version lacks.
+    UnknownSampler = "unknown-sampler",
+    /// The model cannot do what is asked.
+    Model = "model",
+    /// No gallery is open.
+    NoGallery = "no-gallery",
+    /// The GPU cannot be used.
+    Device = "device",
+    /// The images could not be read back from the device.
+    ReadBack = "read-back",
+    /// The images hold values that are no numbers.
+    NotFinite = "not-finite",
+    /// A message that the receiver does not know.
+    Message = "message",
+    /// The order was stopped.
+    Cancelled = "cancelled",
+    /// The engine stopped unexpectedly.
+    Panic = "panic",
+    /// The engine did not load, or broke down.
+    Engine = "engine",
+    /// The browser lets the page start no worker.
+    Worker = "worker",
+    /// The browser has no WebAssembly SIMD.
+    Simd = "simd",
+}
+
+impl From<String> for Code {
+    fn from(name: String) -> Self {
+        Self::from(&*name)
+    }
+}
+
+impl From<Code> for String {
+    fn from(code: Code) -> Self {
+        code.name().to_owned()
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -276,12 +422,32 @@ mod tests {
     #[test]
     fn messages_survive_their_own_json() {
         let image = Wanted { class: Some("uppercase-a".into()), seed: u64::MAX };
-        let order = Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true };
+        let order =
+            Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true, workers: 0 };
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
         let event = Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+
+    #[test]
+    fn a_code_is_sent_as_its_name_and_no_two_have_the_same() {
+        for code in Code::KNOWN {
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(json, format!("{:?}", code.name()));
+            assert_eq!(serde_json::from_str::<Code>(&json).unwrap(), *code);
+        }
+        let names: std::collections::BTreeSet<&str> = Code::KNOWN.iter().map(Code::name).collect();
+        assert_eq!(names.len(), Code::KNOWN.len());
+    }
+
+    #[test]
+    fn a_code_of_a_newer_engine_is_kept_as_it_is() {
+        let json = r#"{"code":"out-of-luck","sentence":"No luck.","detail":"","remedy":"Retry"}"#;
+        let failure: Failure = serde_json::from_str(json).unwrap();
+        assert_eq!(failure.code, Code::Other("out-of-luck".into()));
+        assert_eq!(serde_json::to_string(&failure).unwrap(), json);
     }
 }

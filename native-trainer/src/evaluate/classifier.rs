@@ -7,11 +7,11 @@ use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use rand::seq::SliceRandom;
-use tailor_core::noise::{Stream, generator, standard_normal};
+use tailor_core::diffusion::noise::{Stream, generator, standard_normal};
 
 use crate::data::Dataset;
-use crate::train::bank::{AdamW, Update};
 use crate::train::graph::DenseState;
+use tailor_core::engine::adamw::{AdamW, Update};
 
 /// Channels after each convolution.
 const CHANNELS: [usize; 3] = [24, 48, 96];

@@ -9,19 +9,19 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tailor_core::{Item, Model};
+use tailor_core::Item;
 
 use classifier::{Classifier, FEATURES, Reading};
 use frechet::Gaussian;
 use rand::seq::SliceRandom;
-use tailor_core::noise::{Stream, generator};
+use tailor_core::diffusion::noise::{Stream, generator};
 
 use crate::cli::{self, EvaluateArgs};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::files::write_atomic;
 use crate::gallery::Gallery;
-use crate::parallel::Workers;
+use crate::model::Model;
 use crate::{device, sample};
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
@@ -104,10 +104,11 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
 
     let bar = bar("reading real images");
-    let reader = Classifier::train(&data, &kept, args.epochs, args.seed, &device, |step, steps| {
-        bar.set_length(steps as u64);
-        bar.set_position(step as u64);
-    });
+    let reader =
+        Classifier::train(&data, &kept, args.epochs, args.seed, &device.for_graph(), |step, steps| {
+            bar.set_length(steps as u64);
+            bar.set_position(step as u64);
+        });
     bar.finish_and_clear();
     let answers = reader.read(&data.batch(&held_out)).answers;
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
@@ -201,19 +202,16 @@ fn readings_of(
     let bar = bar(what);
     bar.set_length(items.len() as u64);
     let batches: Vec<Vec<Item>> = items.chunks(50).map(<[Item]>::to_vec).collect();
-    let readings = Workers::new(model.device()).map(batches, |items| {
-        let n = items.len() as u64;
-        let images = sample::generate(model, sample::settings(gallery, &args.sampling, items)?)?;
-        bar.inc(n);
-        Ok::<_, Error>(reader.read(&images.values))
-    });
-    bar.finish_and_clear();
     let mut all = Reading::default();
-    for reading in readings {
-        let Reading { answers, features } = reading?;
+    for items in batches {
+        let n = items.len() as u64;
+        let images = model.generate(sample::settings(gallery, &args.sampling, items)?, |_| ())?;
+        let Reading { answers, features } = reader.read(&images.values);
         all.answers.extend(answers);
         all.features.extend(features);
+        bar.inc(n);
     }
+    bar.finish_and_clear();
     Ok(all)
 }
 

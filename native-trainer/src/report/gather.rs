@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::files::write_atomic;
 use crate::grid::grid_png;
 use crate::train::trainer::Trainer;
-use crate::{device, metrics, publish, sample};
+use crate::{device, metrics, publish};
 
 /// Classes that are shown with and without their tailors.
 const APART: usize = 8;
@@ -78,8 +78,8 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
         }),
         machine: format!(
             "{} cores, {}, tailor {}",
-            std::thread::available_parallelism().map_or(1, usize::from),
-            device::name(trainer.device()),
+            device::cores(),
+            trainer.device().name(),
             env!("CARGO_PKG_VERSION")
         ),
     };
@@ -118,7 +118,7 @@ fn apart(header: &Header, trainer: &Trainer) -> Result<Apart, Error> {
         }));
     }
     let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
-    let images = sample::generate(&model, settings)?;
+    let images = model.generate(settings, |_| ())?;
     Ok(Apart {
         png: grid_png(&images.values, images.shape, chosen.len(), 2)?,
         classes: chosen.iter().map(|&class| header.classes[class].name.clone()).collect(),

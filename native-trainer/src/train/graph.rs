@@ -7,8 +7,8 @@ use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData
 use tailor_core::{Dit, Parameters, factored};
 use tailor_packs::{ModelConfig, TensorSpec};
 
-use super::bank::{AdamW, Learned, Update};
 use super::loader::Batch;
+use tailor_core::engine::adamw::{AdamW, Learned, Update};
 
 /// A dense parameter with its moments and average, flat on a device.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::thread::Scope;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
-use tailor_core::noise::{Stream, generator, standard_normal, uniform};
-use tailor_core::path::{self, Node};
+use tailor_core::diffusion::noise::{Stream, generator, standard_normal, uniform};
+use tailor_core::diffusion::path::{self, Node};
 use tailor_packs::{ModelConfig, Objective};
 
 use crate::cli::Training;

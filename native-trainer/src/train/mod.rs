@@ -1,10 +1,9 @@
 //! `tailor train`: from images to a run's folder of checkpoints, metrics and sample grids.
 
 pub mod bank;
+#[cfg(feature = "graph")]
 pub mod graph;
-pub mod kernels;
 pub mod loader;
-pub mod processor;
 pub mod trainer;
 
 use std::io::IsTerminal;
@@ -24,7 +23,7 @@ use crate::error::Error;
 use crate::files::{LOCK, OnDisk, create_folder, lock};
 use crate::grid::save_grid;
 use crate::metrics::{Metrics, Writer};
-use crate::{device, publish, report, sample};
+use crate::{device, publish, report};
 use loader::Draws;
 use trainer::{StepSettings, Trainer};
 
@@ -82,7 +81,7 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
             (stored.restore(&device)?, stored.header.losses)
         }
         None => {
-            let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device);
+            let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device)?;
             (trainer, Losses::default())
         }
     };
@@ -273,7 +272,7 @@ impl Run<'_> {
             (1..=4).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
         let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
-        let images = sample::generate(&model, settings)?;
+        let images = model.generate(settings, |_| ())?;
         let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         Ok(save_grid(&path, &images.values, images.shape, chosen.len(), 2)?)

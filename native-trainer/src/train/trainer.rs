@@ -1,24 +1,28 @@
 //! A model in training: one step takes a batch's gradients and updates the learngene densely and the tailors
 //! of its classes lazily.
 //!
-//! On the processor the gradients are those of [`super::processor`], else Burn's graph ([`super::graph`]).
+//! On the processor the gradients are those of [`tailor_core::engine`], else Burn's graph (`super::graph`).
 //! The batch is cut into shards with a thread each; their gradients are summed in order, so a run repeats
 //! bit for bit with the same number of shards.
 
 use std::borrow::Cow;
-use std::ops::{Add, Range};
 use std::sync::Arc;
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use tailor_core::init;
+use tailor_core::engine::{self, Network, Pool, Sample, kernels};
+use tailor_core::{init, threads};
 use tailor_packs::ModelConfig;
 
-use super::bank::{AdamW, Learned, Part, TailorBank, Update};
+use super::bank::TailorBank;
+#[cfg(feature = "graph")]
 use super::graph::{self, DeviceBank};
-use super::kernels;
 use super::loader::Batch;
-use super::processor::{self, Network, Pool, Sample};
-use crate::parallel::Workers;
+use crate::device::Device;
+use crate::error::Error;
+#[cfg(feature = "graph")]
+use burn::tensor::{FloatDType, Tensor, TensorData};
+#[cfg(feature = "graph")]
+use std::ops::Add;
+use tailor_core::engine::adamw::{AdamW, Learned, Part, Update};
 
 /// Values that one thread updates at a time.
 const UPDATE_PART: usize = 1 << 16;
@@ -40,13 +44,30 @@ pub enum Engine {
     /// Written out by hand for the processor.
     Processor,
     /// Burn's graph, on any device.
+    #[cfg(feature = "graph")]
     Graph,
+}
+
+impl Engine {
+    /// What a report and a checkpoint call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            #[cfg(feature = "graph")]
+            Self::Graph => "graph",
+        }
+    }
 }
 
 /// Where the learngene is learned.
 #[derive(Clone, Debug)]
 enum Learngene {
-    Processor { network: Arc<Network>, learned: Learned, pool: Arc<Pool> },
+    Processor {
+        network: Arc<Network>,
+        learned: Learned,
+        pool: Arc<Pool>,
+    },
+    #[cfg(feature = "graph")]
     Graph(graph::Learngene),
 }
 
@@ -54,6 +75,7 @@ enum Learngene {
 #[derive(Clone, Debug)]
 enum Bank {
     Host(TailorBank),
+    #[cfg(feature = "graph")]
     Device(Box<DeviceBank>),
 }
 
@@ -63,7 +85,7 @@ pub struct Trainer {
     config: ModelConfig,
     device: Device,
     adamw: AdamW,
-    workers: Arc<Workers>,
+    threads: usize,
     micro_batch: usize,
     frozen: bool,
     learngene: Learngene,
@@ -75,13 +97,20 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A random model of `classes` classes on `device` (without autodiff).
-    pub fn new(config: &ModelConfig, classes: usize, seed: u64, device: &Device) -> Self {
+    /// A random model of `classes` classes on `device`.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::from_parts`].
+    pub fn new(config: &ModelConfig, classes: usize, seed: u64, device: &Device) -> Result<Self, Error> {
         let learngene = Learned::new(init::learngene(config, seed).concat());
         Self::from_parts(config, device, learngene, TailorBank::new(config, seed, classes), 0, 0.0)
     }
 
-    /// A model from saved parts, on the engine that suits the device.
+    /// A model from saved parts, on the engine that suits the device. Where the processor's own does not know
+    /// the config, Burn's graph takes over if this build has it, and says so.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a config that no engine of this build knows.
     pub fn from_parts(
         config: &ModelConfig,
         device: &Device,
@@ -89,43 +118,61 @@ impl Trainer {
         bank: TailorBank,
         step: u64,
         ema_clock: f64,
-    ) -> Self {
-        let learngene = on_processor(config, learngene);
-        let trainer = Self {
+    ) -> Result<Self, Error> {
+        let engine = engine_for(config, device)?;
+        Ok(Self {
             config: config.clone(),
             device: device.clone(),
             adamw: AdamW::default(),
-            workers: Arc::new(Workers::with_count(1)),
+            threads: 1,
             micro_batch: usize::MAX,
             frozen: false,
-            learngene,
+            learngene: match engine {
+                Some(network) => on_processor(network, learngene),
+                #[cfg(feature = "graph")]
+                None => Learngene::Graph(graph::Learngene::new(config, &learngene, &device.for_graph())),
+                #[cfg(not(feature = "graph"))]
+                None => unreachable!("this build has one engine"),
+            },
             bank: Bank::Host(bank),
             step,
             ema_clock,
-        };
-        match *device == Device::flex() {
-            true => trainer,
-            false => trainer.with_engine(Engine::Graph),
-        }
+        })
     }
 
     /// Computes gradients with `engine`.
-    pub fn with_engine(mut self, engine: Engine) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the engine does not know the config.
+    #[cfg(feature = "graph")]
+    pub fn with_engine(mut self, engine: Engine) -> Result<Self, Error> {
         let learned = self.learngene();
         self.learngene = match engine {
             Engine::Processor => {
                 // It reads tailors from host memory alone.
                 self.bank = Bank::Host(TailorBank::from_states(self.tailors().into_owned()));
-                on_processor(&self.config, learned)
+                on_processor(network(&self.config)?, learned)
             }
-            Engine::Graph => Learngene::Graph(graph::Learngene::new(&self.config, &learned, &self.device)),
+            Engine::Graph => {
+                let device = self.device.for_graph();
+                Learngene::Graph(graph::Learngene::new(&self.config, &learned, &device))
+            }
         };
-        self
+        Ok(self)
+    }
+
+    /// Which program computes gradients.
+    pub fn engine(&self) -> Engine {
+        match &self.learngene {
+            Learngene::Processor { .. } => Engine::Processor,
+            #[cfg(feature = "graph")]
+            Learngene::Graph(_) => Engine::Graph,
+        }
     }
 
     /// Cuts each batch into `n` shards with a thread of their own.
     pub fn with_shards(mut self, n: usize) -> Self {
-        self.workers = Arc::new(Workers::with_count(n));
+        self.threads = n.max(1);
         self
     }
 
@@ -136,6 +183,7 @@ impl Trainer {
     }
 
     /// Makes a graph's products in this number format; the processor's own engine has `f32` alone.
+    #[cfg(feature = "graph")]
     pub fn with_products_in(mut self, format: FloatDType) -> Self {
         if let Learngene::Graph(learngene) = self.learngene {
             self.learngene = Learngene::Graph(learngene.with_products_in(format));
@@ -145,11 +193,12 @@ impl Trainer {
 
     /// Moves the tailors beside a graph's learngene onto the device, if they take no more than so many bytes
     /// of it; without, they stay in host memory and only those of a batch's classes visit the device.
+    #[cfg(feature = "graph")]
     pub fn with_device_bank(mut self, bytes: u64) -> Self {
         if let (Learngene::Graph(_), Bank::Host(bank)) = (&self.learngene, &self.bank) {
             let states = bank.states();
             if !states.is_empty() && DeviceBank::bytes(&self.config, states.len()) <= bytes {
-                self.bank = Bank::Device(Box::new(DeviceBank::new(states, &self.device)));
+                self.bank = Bank::Device(Box::new(DeviceBank::new(states, &self.device.for_graph())));
             }
         }
         self
@@ -175,6 +224,7 @@ impl Trainer {
     pub fn learngene(&self) -> Learned {
         match &self.learngene {
             Learngene::Processor { learned, .. } => learned.clone(),
+            #[cfg(feature = "graph")]
             Learngene::Graph(learngene) => learngene.learned(),
         }
     }
@@ -183,6 +233,7 @@ impl Trainer {
     pub fn tailors(&self) -> Cow<'_, [Learned]> {
         match &self.bank {
             Bank::Host(bank) => bank.states().into(),
+            #[cfg(feature = "graph")]
             Bank::Device(bank) => bank.states(&(0..bank.classes()).collect::<Vec<_>>()).into(),
         }
     }
@@ -191,20 +242,22 @@ impl Trainer {
     pub fn tailor(&self, class: usize) -> Learned {
         match &self.bank {
             Bank::Host(bank) => bank.states()[class].clone(),
+            #[cfg(feature = "graph")]
             Bank::Device(bank) => bank.states(&[class]).remove(0),
         }
     }
 
     /// The squared errors of a batch and the gradients by the learngene's flat parameters and by the tailors
     /// of its classes in rising order, nothing updated.
-    pub fn gradients(&self, batch: &Batch) -> processor::Gradients {
+    pub fn gradients(&self, batch: &Batch) -> engine::Gradients {
         match &self.learngene {
             Learngene::Processor { network, learned, pool } => self.by_hand(network, learned, pool, batch),
+            #[cfg(feature = "graph")]
             Learngene::Graph(learngene) => {
                 let classes = batch.classes();
                 let found = self.by_graph(learngene, &classes, batch);
                 let (learngene, tailors) = (found.learngene_values(), found.tailor_values(&classes));
-                processor::Gradients { squares: found.squares, learngene, tailors }
+                engine::Gradients { squares: found.squares, learngene, tailors }
             }
         }
     }
@@ -227,15 +280,15 @@ impl Trainer {
         let squares;
         match &self.learngene {
             Learngene::Processor { network, learned, pool } => {
-                let found = self.by_hand(network, learned, pool, batch);
+                let pool = pool.clone();
+                let found = self.by_hand(network, learned, &pool, batch);
                 squares = found.squares;
                 let Some(scale) = scale(squares, self.norm_squared(&found)) else { return f32::NAN };
                 update.scale = scale;
                 self.update(&found, &update);
-                if let Learngene::Processor { pool, .. } = &self.learngene {
-                    pool.give_back(found);
-                }
+                pool.give_back(found);
             }
+            #[cfg(feature = "graph")]
             Learngene::Graph(learngene) => {
                 let classes = batch.classes();
                 let found = self.by_graph(learngene, &classes, batch);
@@ -245,7 +298,7 @@ impl Trainer {
                 match (&mut self.bank, &found.tailors) {
                     (Bank::Host(_), _) => {
                         let tailors = found.tailor_values(&classes);
-                        self.update(&processor::Gradients { tailors, ..Default::default() }, &update);
+                        self.update(&engine::Gradients { tailors, ..Default::default() }, &update);
                     }
                     (Bank::Device(bank), Some(rows)) => {
                         bank.update(&classes, rows.clone(), &self.adamw, &update);
@@ -263,40 +316,46 @@ impl Trainer {
     }
 
     /// Updates whatever of learngene and tailors lies in host memory, in parts side by side.
-    fn update(&mut self, found: &processor::Gradients, update: &Update) {
+    fn update(&mut self, found: &engine::Gradients, update: &Update) {
         let mut parts: Vec<Part<'_>> = Vec::new();
-        if let (Learngene::Processor { learned, .. }, false) = (&mut self.learngene, self.frozen) {
+        #[allow(irrefutable_let_patterns, reason = "there is one engine without Burn's graph")]
+        if let Learngene::Processor { learned, .. } = &mut self.learngene
+            && !self.frozen
+        {
             parts.extend(learned.parts(&found.learngene, UPDATE_PART, &self.adamw, update));
         }
-        if let Bank::Host(bank) = &mut self.bank {
-            let classes: Vec<usize> = found.tailors.iter().map(|(class, _)| *class).collect();
-            for (tailor, (_, gradient)) in bank.states_mut(&classes).into_iter().zip(&found.tailors) {
-                parts.extend(tailor.parts(gradient, UPDATE_PART, &self.adamw, update));
+        match &mut self.bank {
+            Bank::Host(bank) => {
+                let classes: Vec<usize> = found.tailors.iter().map(|(class, _)| *class).collect();
+                for (tailor, (_, gradient)) in bank.states_mut(&classes).into_iter().zip(&found.tailors) {
+                    parts.extend(tailor.parts(gradient, UPDATE_PART, &self.adamw, update));
+                }
             }
+            #[cfg(feature = "graph")]
+            Bank::Device(_) => {}
         }
-        self.workers.map(parts, Part::update);
+        threads::map(self.threads, parts, Part::update);
     }
 
     /// Sum of the squares of every gradient.
-    fn norm_squared(&self, found: &processor::Gradients) -> f64 {
+    fn norm_squared(&self, found: &engine::Gradients) -> f64 {
         let all = found.tailors.iter().map(|(_, gradient)| gradient).chain([&found.learngene]);
         let parts = all.flat_map(|gradient| gradient.chunks(UPDATE_PART)).collect();
-        self.workers.map(parts, kernels::sum_of_squares).into_iter().sum()
+        threads::map(self.threads, parts, kernels::sum_of_squares).into_iter().sum()
     }
 
     /// Gradients by hand: images of one class follow each other, and each shard takes its part of them.
-    fn by_hand(
-        &self,
-        network: &Network,
-        learned: &Learned,
-        pool: &Pool,
-        batch: &Batch,
-    ) -> processor::Gradients {
-        let Bank::Host(bank) = &self.bank else { unreachable!("beside the processor's engine") };
+    fn by_hand(&self, network: &Network, learned: &Learned, pool: &Pool, batch: &Batch) -> engine::Gradients {
+        let bank = match &self.bank {
+            Bank::Host(bank) => bank,
+            #[cfg(feature = "graph")]
+            Bank::Device(_) => unreachable!("beside the processor's engine"),
+        };
         let mut order: Vec<usize> = (0..batch.len()).collect();
         order.sort_by_key(|&i| batch.labels[i]);
         let factor = 1.0 / batch.target.len() as f32;
-        let parts = self.workers.map(parts(batch.len(), self.workers.count()), |range| {
+        let parts = threads::parts(batch.len(), self.threads);
+        let parts = threads::map(self.threads, parts, |range| {
             let sample = |&i: &usize| Sample {
                 x: batch.image(&batch.x, i),
                 target: batch.image(&batch.target, i),
@@ -307,58 +366,50 @@ impl Trainer {
             let tailor = |class: usize| &bank.states()[class].parameters[..];
             network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen, pool)
         });
-        let add = |sum: processor::Gradients, part| sum.add(part, pool);
-        parts.into_iter().reduce(add).unwrap_or_default()
+        parts.into_iter().reduce(|sum, part| sum.add(part, pool)).unwrap_or_default()
     }
 
+    #[cfg(feature = "graph")]
     fn by_graph(&self, learngene: &graph::Learngene, classes: &[usize], batch: &Batch) -> graph::Gradients {
         let rows = match &self.bank {
             _ if classes.is_empty() => None,
             Bank::Host(bank) => {
                 let values = bank.rows(classes);
                 let shape = [classes.len(), values.len() / classes.len()];
-                Some(Tensor::from_data(TensorData::new(values, shape), &self.device))
+                Some(Tensor::from_data(TensorData::new(values, shape), &self.device.for_graph()))
             }
             Bank::Device(bank) => Some(bank.rows(classes)),
         };
         let of = |range| learngene.gradients((classes, rows.as_ref()), batch, range, self.frozen);
-        let workers = self.workers.count();
-        let parts = parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
+        let workers = self.threads;
+        let parts = threads::parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
         // In turn, each portion is added before the next is begun: no two are held at once.
         match workers {
             1 => parts.into_iter().map(of).reduce(Add::add),
-            _ => self.workers.map(parts, of).into_iter().reduce(Add::add),
+            _ => threads::map(workers, parts, of).into_iter().reduce(Add::add),
         }
         .unwrap_or_default()
     }
 }
 
-fn on_processor(config: &ModelConfig, learned: Learned) -> Learngene {
-    Learngene::Processor { network: Arc::new(Network::new(config)), learned, pool: Arc::default() }
-}
-
-impl processor::Gradients {
-    /// The sum of two parts of a batch, the second of which goes on with the classes of the first.
-    fn add(mut self, part: Self, pool: &Pool) -> Self {
-        self.squares += part.squares;
-        kernels::add(&mut self.learngene, &part.learngene);
-        let mut spent = Self { learngene: part.learngene, ..Self::default() };
-        for (class, gradient) in part.tailors {
-            match self.tailors.last_mut() {
-                Some((last, sum)) if *last == class => {
-                    kernels::add(sum, &gradient);
-                    spent.tailors.push((class, gradient));
-                }
-                _ => self.tailors.push((class, gradient)),
-            }
+/// The layout of the processor's engine; none where Burn's graph is to be used.
+fn engine_for(config: &ModelConfig, device: &Device) -> Result<Option<Network>, Error> {
+    match device {
+        #[cfg(feature = "graph")]
+        Device::Processor => {
+            Ok(network(config).inspect_err(|e| eprintln!("note: {e}: training with it")).ok())
         }
-        pool.give_back(spent);
-        self
+        #[cfg(not(feature = "graph"))]
+        Device::Processor => network(config).map(Some),
+        #[cfg(feature = "graph")]
+        Device::Graph(_) => Ok(None),
     }
 }
 
-/// `0..len` in `n` parts of about the same length, none empty.
-fn parts(len: usize, n: usize) -> Vec<Range<usize>> {
-    let n = n.min(len);
-    (0..n).map(|i| i * len / n..(i + 1) * len / n).collect()
+fn network(config: &ModelConfig) -> Result<Network, Error> {
+    Ok(Network::new(config).map_err(tailor_core::ModelError::from)?)
+}
+
+fn on_processor(network: Network, learned: Learned) -> Learngene {
+    Learngene::Processor { network: Arc::new(network), learned, pool: Arc::default() }
 }

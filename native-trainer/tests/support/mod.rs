@@ -1,9 +1,9 @@
 //! Small data to train on: each class is a pattern, each image of it another shift.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use burn::tensor::Device;
-use tailor_core::noise::{Stream, generator, uniform};
+use tailor_core::diffusion::noise::{Stream, generator, uniform};
 use tailor_packs::ModelConfig;
+use tailor_trainer::device::Device;
 use tailor_trainer::train::loader::{Batch, Draws};
 use tailor_trainer::train::trainer::{StepSettings, Trainer};
 
@@ -34,7 +34,7 @@ pub(crate) fn batch(config: &ModelConfig, step: u64, classes: &[usize], label_dr
 /// A new run of `tiny` with two shards, as on a processor with two cores.
 pub(crate) fn trainer(classes: usize) -> Trainer {
     let config = ModelConfig::preset("tiny").unwrap();
-    Trainer::new(&config, classes, 5, &Device::flex()).with_shards(2)
+    Trainer::new(&config, classes, 5, &Device::Processor).unwrap().with_shards(2)
 }
 
 /// Settings with a rate at which a hundred steps show.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use minisign::KeyPair;
-use tailor_core::noise::{Stream, standard_normal};
+use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::{Item, Model, SampleSettings, Sampling};
 use tailor_packs::pack::{Card, Contents};
 use tailor_packs::publish::Draft;

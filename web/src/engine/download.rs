@@ -1,8 +1,8 @@
 //! Bytes from the network: [`tailor_packs::download`] decides, this file asks, reads and waits.
 
 use super::error::EngineError;
+use super::host::{post, scope};
 use super::stop::Stop;
-use super::worker::{post, scope};
 use crate::address::canonical;
 use crate::protocol::{Event, Wait};
 use futures_util::future::{Either, select};
@@ -163,7 +163,7 @@ impl Folder {
             etag: etag.as_deref(),
             retry_after: retry.as_deref(),
             elsewhere: (from != self.origin).then_some(&from),
-            now: super::worker::unix_seconds(),
+            now: super::host::unix_seconds(),
         }))
         .await?;
         while step == Step::Read {

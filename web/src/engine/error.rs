@@ -1,6 +1,6 @@
 //! Everything that can stop the engine, each by name.
 
-use crate::protocol::{Failure, Remedy};
+use crate::protocol::{Code, Failure, Remedy};
 use tailor_core::{ModelError, UnknownSampler};
 use tailor_packs::{DownloadError, PackError};
 
@@ -95,33 +95,39 @@ impl EngineError {
     pub fn failure(&self) -> Failure {
         use EngineError as E;
         let (code, remedy) = match self {
-            E::Download(error) => (error.problem.name(), Remedy::Retry),
-            E::Address { .. } => ("address", Remedy::Choose),
-            E::Memory { .. } => ("memory", Remedy::Retry),
-            E::Index { source: PackError::VersionTooNew { .. } } => ("version-too-new", Remedy::Reload),
-            E::Index { source: PackError::IndexExpired { .. } } => ("index-expired", Remedy::Retry),
-            E::Index { source: PackError::IndexRolledBack { .. } } => ("index-rolled-back", Remedy::Retry),
-            E::Index { source: PackError::SignatureMissing { .. } } => ("signature-missing", Remedy::Retry),
-            E::Index { source: PackError::SignatureInvalid { .. } } => ("signature-invalid", Remedy::Retry),
-            E::Index { source: PackError::WrongKey { .. } } => ("wrong-key", Remedy::Retry),
-            E::Index { source: PackError::IndexReplaced { .. } } => ("index-replaced", Remedy::Retry),
-            E::Index { source: PackError::OtherGallery { .. } } => ("other-gallery", Remedy::Retry),
-            E::Index { .. } => ("index-refused", Remedy::Retry),
-            E::FirstUse { .. } => ("first-use", Remedy::Trust),
-            E::Pack { source: PackError::VersionTooNew { .. }, .. } => ("version-too-new", Remedy::Reload),
-            E::Pack { source: PackError::WrongLearngene { .. }, .. } => ("wrong-learngene", Remedy::Reload),
-            E::Pack { source: PackError::DigestMismatch { .. }, .. } => ("digest-mismatch", Remedy::Retry),
-            E::Pack { source: PackError::Truncated { .. }, .. } => ("truncated", Remedy::Retry),
-            E::Pack { .. } => ("pack-refused", Remedy::Retry),
-            E::UnknownClass { .. } => ("unknown-class", Remedy::Choose),
-            E::Sampler(_) => ("unknown-sampler", Remedy::Reload),
-            E::Model(_) => ("model", Remedy::Choose),
-            E::NoGallery => ("no-gallery", Remedy::Reload),
-            E::Device { .. } => ("device", Remedy::UseCpu),
-            E::ReadBack { .. } => ("read-back", Remedy::Retry),
-            E::NotFinite => ("not-finite", Remedy::Choose),
-            E::Message { .. } => ("message", Remedy::Reload),
-            E::Cancelled => ("cancelled", Remedy::Retry),
+            E::Download(error) => (Code::from(error.problem.name()), Remedy::Retry),
+            E::Address { .. } => (Code::Address, Remedy::Choose),
+            E::Memory { .. } => (Code::Memory, Remedy::Retry),
+            E::Index { source: PackError::VersionTooNew { .. } } => (Code::VersionTooNew, Remedy::Reload),
+            E::Index { source: PackError::IndexExpired { .. } } => (Code::IndexExpired, Remedy::Retry),
+            E::Index { source: PackError::IndexRolledBack { .. } } => (Code::IndexRolledBack, Remedy::Retry),
+            E::Index { source: PackError::SignatureMissing { .. } } => {
+                (Code::SignatureMissing, Remedy::Retry)
+            }
+            E::Index { source: PackError::SignatureInvalid { .. } } => {
+                (Code::SignatureInvalid, Remedy::Retry)
+            }
+            E::Index { source: PackError::WrongKey { .. } } => (Code::WrongKey, Remedy::Retry),
+            E::Index { source: PackError::IndexReplaced { .. } } => (Code::IndexReplaced, Remedy::Retry),
+            E::Index { source: PackError::OtherGallery { .. } } => (Code::OtherGallery, Remedy::Retry),
+            E::Index { .. } => (Code::IndexRefused, Remedy::Retry),
+            E::FirstUse { .. } => (Code::FirstUse, Remedy::Trust),
+            E::Pack { source: PackError::VersionTooNew { .. }, .. } => (Code::VersionTooNew, Remedy::Reload),
+            E::Pack { source: PackError::WrongLearngene { .. }, .. } => {
+                (Code::WrongLearngene, Remedy::Reload)
+            }
+            E::Pack { source: PackError::DigestMismatch { .. }, .. } => (Code::DigestMismatch, Remedy::Retry),
+            E::Pack { source: PackError::Truncated { .. }, .. } => (Code::Truncated, Remedy::Retry),
+            E::Pack { .. } => (Code::PackRefused, Remedy::Retry),
+            E::UnknownClass { .. } => (Code::UnknownClass, Remedy::Choose),
+            E::Sampler(_) => (Code::UnknownSampler, Remedy::Reload),
+            E::Model(_) => (Code::Model, Remedy::Choose),
+            E::NoGallery => (Code::NoGallery, Remedy::Reload),
+            E::Device { .. } => (Code::Device, Remedy::UseCpu),
+            E::ReadBack { .. } => (Code::ReadBack, Remedy::Retry),
+            E::NotFinite => (Code::NotFinite, Remedy::Choose),
+            E::Message { .. } => (Code::Message, Remedy::Reload),
+            E::Cancelled => (Code::Cancelled, Remedy::Retry),
         };
         let detail = match self {
             E::Device { reason } | E::ReadBack { reason } | E::Message { reason } => reason.clone(),
@@ -129,6 +135,6 @@ impl EngineError {
             E::Sampler(error) => error.to_string(),
             _ => String::new(),
         };
-        Failure { code: code.to_owned(), sentence: self.to_string(), detail, remedy }
+        Failure { code, sentence: self.to_string(), detail, remedy }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::download::Folder;
 use super::error::EngineError;
+use super::host::unix_seconds;
 use super::stop::Stop;
 use super::store::Store;
-use super::worker::unix_seconds;
 use crate::address::is_local;
 use crate::protocol::{ClassInfo, Gallery};
 use gloo_timers::future::TimeoutFuture;

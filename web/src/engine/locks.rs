@@ -1,6 +1,6 @@
 //! One worker at a time, over all tabs of this site.
 
-use super::worker::scope;
+use super::host::scope;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use wasm_bindgen::prelude::*;

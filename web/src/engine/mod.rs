@@ -10,7 +10,8 @@
 //! opfs      the browser's own file system
 //! stop      how an order is stopped
 //! locks     one worker at a time, over all tabs
-//! device    what Burn computes on; the one file that knows a backend
+//! host      what the browser gives a worker: its global object, its clock, the way to the page
+//! device    what computes: the processor with a team of workers, or WebGPU
 //! ```
 //!
 //! Bytes from the network and from the store alike pass `tailor-packs` before anything looks at them.
@@ -19,6 +20,7 @@ pub mod device;
 pub mod download;
 pub mod error;
 pub mod gallery;
+mod host;
 pub mod index;
 pub mod locks;
 pub mod opfs;

@@ -1,7 +1,6 @@
 //! The browser's own file system for this site, where it has one that a worker can write to.
 
-use super::store::{Kept, NAME};
-use super::worker::{has, scope};
+use super::host::{has, scope};
 use std::collections::BTreeSet;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -17,6 +16,28 @@ extern "C" {
     // Every browser with OPFS has it; the bindings do not.
     #[wasm_bindgen(method, catch, js_name = "move")]
     async fn rename(this: &Movable, name: &str) -> Result<JsValue, JsValue>;
+}
+
+/// What the folder, the cache and the locks are called.
+pub const NAME: &str = "tailor-packs-1";
+
+/// Whether something was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was.
+    Yes,
+    /// There was no room.
+    Full,
+    /// It was not, for another reason.
+    No,
+}
+
+impl Kept {
+    /// What the browser's exception says.
+    pub fn failed(error: &JsValue) -> Self {
+        let name = js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
+        if name.as_deref() == Some("QuotaExceededError") { Self::Full } else { Self::No }
+    }
 }
 
 /// A file in OPFS, open and closed to everybody else until dropped.

@@ -14,10 +14,10 @@
 
 use super::download::Part;
 use super::error::EngineError;
+use super::host::{has, post, scope};
 use super::locks::Lock;
-use super::opfs::{self, Access};
+use super::opfs::{self, Access, NAME};
 use super::stop::Stop;
-use super::worker::{has, post, scope};
 use crate::protocol::{Event, Wait};
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
@@ -28,27 +28,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Cache, Response};
 
-/// What the folder, the cache and the locks are called.
-pub const NAME: &str = "tailor-packs-1";
-
-/// Whether something was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// It was.
-    Yes,
-    /// There was no room.
-    Full,
-    /// It was not, for another reason.
-    No,
-}
-
-impl Kept {
-    /// What the browser's exception says.
-    pub fn failed(error: &JsValue) -> Self {
-        let name = js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
-        if name.as_deref() == Some("QuotaExceededError") { Self::Full } else { Self::No }
-    }
-}
+pub use super::opfs::Kept;
 
 /// The storage, or none.
 pub struct Store {

@@ -1,17 +1,18 @@
 //! Messages in and out of the worker.
 
-use super::device::Ready;
+use super::device::Device;
 use super::error::EngineError;
+use super::host::{code_bytes, post, scope};
 use super::session::Engine;
 use super::stop::{Pull, Stop};
-use crate::protocol::{Event, Failure, Order, Remedy, Request};
+use crate::protocol::{Code, Event, Failure, Order, Remedy, Request};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::MessageEvent;
 
 /// A request on its way to the engine; cancelling takes effect while it waits, too.
 enum Work {
@@ -23,22 +24,23 @@ enum Work {
     Drop(String),
 }
 
-/// Runs the engine in this worker on the device that `open` gives.
-pub fn start<F>(open: impl FnOnce() -> F + 'static)
-where
-    F: Future<Output = Result<Ready, EngineError>>,
-{
+/// Runs the engine in this worker, or what else the worker's name says.
+pub fn start() {
+    #[cfg(feature = "cpu")]
+    if scope().name() == super::device::helper::NAME {
+        return super::device::helper::serve();
+    }
     // Whatever Burn or wgpu could not turn into an error still reaches the page in words.
     std::panic::set_hook(Box::new(|info| {
         let detail = info.to_string();
         web_sys::console::error_1(&JsValue::from_str(&detail));
-        let failure = Failure::new("panic", "The engine stopped unexpectedly.", Remedy::Retry);
+        let failure = Failure::new(Code::Panic, "The engine stopped unexpectedly.", Remedy::Retry);
         post(&Event::Lost { failure: Failure { detail, ..failure } }, None);
     }));
     let (work, running) = listen();
     wasm_bindgen_futures::spawn_local(async move {
-        match open().await {
-            Ok(ready) => serve(ready, work, &running).await,
+        match Device::open().await {
+            Ok(device) => serve(device, work, &running).await,
             Err(error) => post(&Event::Lost { failure: error.failure() }, None),
         }
     });
@@ -96,9 +98,9 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
     (work, running)
 }
 
-async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
-    post(&Event::Ready { backend: ready.backend, bytes: code_bytes() }, None);
-    let mut engine = Engine::new(ready.device).await;
+async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
+    post(&Event::Ready { backend: Device::BACKEND, bytes: code_bytes() }, None);
+    let mut engine = Engine::new(device).await;
     while let Some(next) = work.next().await {
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
@@ -137,46 +139,4 @@ async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &
             (Err(error), id) => post(&Event::Failed { id, failure: error.failure() }, None),
         }
     }
-}
-
-/// Sends an event, and the images that belong to it.
-pub(crate) fn post(event: &Event, values: Option<&[f32]>) {
-    // An event is made of texts and finite numbers, so it always has a JSON form.
-    let text = serde_json::to_string(event).unwrap_or_default();
-    let message = js_sys::Array::of1(&JsValue::from_str(&text));
-    let transfer = js_sys::Array::new();
-    if let Some(values) = values {
-        let values = js_sys::Float32Array::from(values);
-        message.push(&values);
-        transfer.push(&values.buffer());
-    }
-    // Posting fails only for values that cannot be cloned, and these can.
-    let _ = scope().post_message_with_transfer(&message, &transfer);
-}
-
-/// The worker's global object.
-pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
-    js_sys::global().unchecked_into()
-}
-
-/// Whether `object` has this property: outside a secure context many are missing, which the bindings do not
-/// expect.
-pub(crate) fn has(object: &JsValue, property: &str) -> bool {
-    js_sys::Reflect::get(object, &property.into())
-        .is_ok_and(|value| !value.is_undefined() && !value.is_null())
-}
-
-/// Seconds since 1970.
-pub(crate) fn unix_seconds() -> u64 {
-    (js_sys::Date::now() / 1000.0) as u64
-}
-
-/// Milliseconds since the worker began.
-pub(crate) fn now() -> f64 {
-    scope().performance().map_or(0.0, |clock| clock.now())
-}
-
-/// Bytes that this worker's scripts and WASM took from the network so far.
-fn code_bytes() -> u64 {
-    crate::network_bytes(scope().performance())
 }

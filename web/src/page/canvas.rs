@@ -1,55 +1,10 @@
 //! Images on a canvas, and from there into a PNG.
 
+use super::grid::Grid;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, ImageData};
 
-/// Pixels between two images of the grid.
-const GAP: u32 = 2;
-
-/// A batch of images, laid out in a grid.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Grid {
-    /// `[B, C, H, W]` in `[-1, 1]`.
-    pub values: Vec<f32>,
-    /// Channels, 1 (grey) or 3 (RGB).
-    pub channels: u32,
-    /// Height and width of one image in pixels.
-    pub side: u32,
-    /// Images in a row.
-    pub columns: u32,
-}
-
 impl Grid {
-    /// Number of images.
-    pub fn count(&self) -> u32 {
-        self.values.len() as u32 / (self.channels * self.side * self.side).max(1)
-    }
-
-    /// Width and height of the whole grid in pixels.
-    pub fn size(&self) -> (u32, u32) {
-        let span = |n: u32| n * self.side + n.saturating_sub(1) * GAP;
-        let columns = self.columns.clamp(1, self.count().max(1));
-        (span(columns), span(self.count().div_ceil(columns)))
-    }
-
-    /// Image number `index` as `[H, W, 4]` bytes, opaque.
-    pub fn rgba(&self, index: u32) -> Vec<u8> {
-        let plane = (self.side * self.side) as usize;
-        let image = self.values.chunks_exact(plane * self.channels.max(1) as usize).nth(index as usize);
-        let image = image.unwrap_or(&[]);
-        let byte = |value: f32| ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8;
-        let channel = |c: usize, pixel: usize| {
-            let c = if self.channels < 3 { 0 } else { c };
-            image.get(c * plane + pixel).map_or(0, |v| byte(*v))
-        };
-        (0..plane).flat_map(|pixel| [channel(0, pixel), channel(1, pixel), channel(2, pixel), 255]).collect()
-    }
-
-    /// How much larger than its pixels an image is drawn: small ones by 8, large ones not at all.
-    fn scale(&self) -> u32 {
-        (512 / self.side.max(1)).clamp(1, 8)
-    }
-
     /// Draws the grid enlarged, each pixel a square or, when `smooth`, blended into its neighbours.
     ///
     /// # Errors
@@ -69,9 +24,8 @@ impl Grid {
             let rgba = self.rgba(index);
             let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), side, side)?;
             self::context(&one)?.put_image_data(&image, 0.0, 0.0)?;
-            let columns = self.columns.max(1);
-            let place = |n: u32| f64::from(n * (side + GAP) * scale);
-            let (x, y, large) = (place(index % columns), place(index / columns), f64::from(side * scale));
+            let (x, y) = self.corner(index);
+            let (x, y, large) = (f64::from(x * scale), f64::from(y * scale), f64::from(side * scale));
             context.draw_image_with_html_canvas_element_and_dw_and_dh(&one, x, y, large, large)?;
         }
         Ok(())

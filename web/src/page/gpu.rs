@@ -1,5 +1,6 @@
 //! Whether this browser has a GPU that is worth the larger engine.
 
+use super::state::Adapter as Found;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -24,15 +25,6 @@ extern "C" {
     fn description(this: &Info) -> Option<String>;
     #[wasm_bindgen(method, getter, js_name = isFallbackAdapter)]
     fn is_fallback_adapter(this: &Info) -> Option<bool>;
-}
-
-/// What the browser offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its name, as far as the browser tells.
-    pub name: String,
-    /// Whether the processor only plays a GPU.
-    pub emulated: bool,
 }
 
 /// Asks the browser for an adapter.

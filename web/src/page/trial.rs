@@ -1,130 +1,196 @@
-//! From the processor to the GPU and back: its engine is tried before it is used, and done without when it is lost.
+//! From the processor to the GPU and back: its engine is tried before it is used, and done without when
+//! it is lost.
 
-use super::gpu;
-use super::studio::{Gpu, Phase, Studio};
-use crate::protocol::{Backend, Failure, Order, Remedy, Request};
-use leptos::prelude::*;
+use super::program::{Absence, Program, Wish, not_loaded};
+use super::state::{Adapter, Effect, Gpu, State, Trial};
+use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
 
-/// The GPU engine's first images, which the CPU engine makes as well; it is used if they agree.
-pub(super) struct Trial {
-    pub(super) id: u32,
-    pub(super) cpu: Option<Vec<f32>>,
-    pub(super) gpu: Option<Vec<f32>>,
-}
-
-/// Steps of a trial, and how far one value in `[-1, 1]` may lie from the CPU's.
+/// Steps of a trial.
 const TRIAL_STEPS: u32 = 2;
+/// How far one value in `[-1, 1]` may lie from the CPU's.
 const TRIAL_TOLERANCE: f32 = 0.02;
 
-impl Studio {
-    /// Looks for a GPU and, where there is one, starts its engine beside the other.
-    pub(super) fn bring_gpu(self, at_any_price: bool) {
-        self.gpu.set(Gpu::Coming(String::new()));
-        leptos::task::spawn_local(async move {
-            match gpu::probe().await {
-                Ok(adapter) if adapter.emulated && !at_any_price => {
-                    self.gpu.set(Gpu::No(format!(
-                        "the only adapter ({}) is emulated, which is slower",
-                        adapter.name
-                    )));
-                }
-                Ok(adapter) => {
-                    let known = if at_any_price { Gpu::Used } else { Gpu::Coming };
-                    self.gpu.set(known(adapter.name));
-                    self.spawn(Backend::Gpu);
-                }
-                Err(why) => {
-                    self.gpu.set(Gpu::No(why.to_owned()));
-                    if at_any_price {
-                        self.fail("device", &format!("The GPU cannot be used: {why}."), Remedy::UseCpu);
-                    }
+impl State {
+    /// Starts the GPU's engine if the browser has an adapter that is worth it.
+    pub(super) fn found_adapter(
+        &mut self,
+        adapter: Result<Adapter, &'static str>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.gpu != Gpu::Sought {
+            return;
+        }
+        let at_any_price = self.site.wish == Wish::Gpu;
+        match adapter {
+            Ok(Adapter { name, emulated: true }) if !at_any_price => {
+                self.gpu = Gpu::No(format!("the only adapter ({name}) is emulated, which is slower"));
+            }
+            Ok(Adapter { name, .. }) => {
+                self.gpu = if at_any_price { Gpu::Used(name) } else { Gpu::Coming(name) };
+                self.spawn(Program::Gpu, effects);
+            }
+            Err(why) => {
+                self.gpu = Gpu::No(why.to_owned());
+                if at_any_price {
+                    let sentence = format!("The GPU cannot be used: {why}.");
+                    self.fail(Failure::new(Code::Device, sentence, Remedy::UseCpu));
                 }
             }
-        });
+        }
     }
 
     /// Has both engines make the same image in few steps. For the GPU it is the warm-up, too.
-    pub(super) fn try_gpu(self) {
-        let shown = self.shown.get_untracked();
+    pub(super) fn try_gpu(&mut self, effects: &mut Vec<Effect>) {
+        let shown = self.shown.as_ref();
         let Some(image) = shown.and_then(|shown| shown.order.images.first().cloned()) else { return };
         let id = self.next_id();
-        let images = vec![image];
-        let order = Order { id, images, steps: TRIAL_STEPS, guidance: 1.5, previews: false };
-        self.inner.update_value(|inner| inner.trial = Some(Trial { id, cpu: None, gpu: None }));
-        self.send(Backend::Cpu, &Request::Sample(order.clone()));
-        self.send(Backend::Gpu, &Request::Sample(order));
+        let order =
+            Order { id, images: vec![image], steps: TRIAL_STEPS, guidance: 1.5, previews: false, workers: 0 };
+        self.trial = Some(Trial { id, cpu: None, gpu: None });
+        self.post(Backend::Cpu, Request::Sample(order.clone()), effects);
+        self.post(Backend::Gpu, Request::Sample(order), effects);
     }
 
-    pub(super) fn tried(self, from: Backend, id: u32, values: Option<Vec<f32>>) {
-        let result = self.inner.try_update_value(|inner| {
-            let trial = inner.trial.as_mut().filter(|trial| trial.id == id)?;
-            match from {
-                Backend::Cpu => trial.cpu = values,
-                Backend::Gpu => trial.gpu = values,
-            }
-            let (cpu, gpu) = (trial.cpu.as_ref()?, trial.gpu.as_ref()?);
-            let furthest = cpu.iter().zip(gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            let agree = cpu.len() == gpu.len() && furthest <= TRIAL_TOLERANCE;
-            inner.trial = None;
-            Some(if agree { Ok(()) } else { Err(furthest) })
-        });
-        match result.flatten() {
-            Some(Ok(())) => self.use_gpu(),
-            Some(Err(by)) => self.no_gpu(format!("its numbers differ from the CPU's by up to {by:.2}")),
-            None => {}
+    /// Compares once both have made it.
+    pub(super) fn tried(
+        &mut self,
+        from: Backend,
+        id: u32,
+        values: Option<Vec<f32>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(trial) = self.trial.as_mut().filter(|trial| trial.id == id) else { return };
+        match from {
+            Backend::Cpu => trial.cpu = values,
+            Backend::Gpu => trial.gpu = values,
+        }
+        let (Some(cpu), Some(gpu)) = (&trial.cpu, &trial.gpu) else { return };
+        let furthest = cpu.iter().zip(gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let agree = cpu.len() == gpu.len() && furthest <= TRIAL_TOLERANCE;
+        self.trial = None;
+        match &self.gpu {
+            Gpu::Coming(name) if agree => self.gpu = Gpu::Ready(name.clone()),
+            _ if agree => {}
+            _ => self.no_gpu(format!("its numbers differ from the CPU's by up to {furthest:.2}"), effects),
         }
     }
 
-    /// The next order goes to the GPU; one under way ends where it is.
-    fn use_gpu(self) {
-        let Gpu::Coming(name) = self.gpu.get_untracked() else { return };
-        // An order under way answers to `active`, so the change waits until it is done.
-        let busy = self.inner.with_value(|inner| inner.current.is_some());
-        if busy {
-            let wait = std::time::Duration::from_millis(100);
-            return set_timeout(move || self.use_gpu(), wait);
+    /// Lets the GPU take over where it is ready. An order under way ends where it is.
+    pub(super) fn take_over(&mut self) {
+        if let (Gpu::Ready(name), None) = (&self.gpu, &self.current) {
+            self.gpu = Gpu::Used(name.clone());
+            self.active = Backend::Gpu;
         }
-        self.gpu.set(Gpu::Used(name));
-        self.active.set(Backend::Gpu);
     }
 
-    pub(super) fn no_gpu(self, why: String) {
-        self.inner.update_value(|inner| {
-            inner.gpu = None;
-            inner.trial = None;
-        });
-        self.gpu.set(Gpu::No(why));
+    /// Does without the GPU, because of `why`.
+    pub(super) fn no_gpu(&mut self, why: String, effects: &mut Vec<Effect>) {
+        self.end(Backend::Gpu, effects);
+        self.trial = None;
+        self.gpu = Gpu::No(why);
     }
 
-    pub(super) fn lost(self, from: Backend, failure: Failure) {
-        // The cause may be a page long; its first words say which it is.
-        let detail: String = failure.detail.chars().take(120).collect();
-        let why = match detail.as_str() {
-            "" => failure.sentence.clone(),
-            detail => format!("{} ({detail})", failure.sentence.trim_end_matches('.')),
-        };
-        let (wish, running) = self.inner.with_value(|inner| (inner.wish, inner.current.is_some()));
-        if from != self.active.get_untracked() {
-            match from {
-                Backend::Gpu => self.no_gpu(why),
-                Backend::Cpu => self.inner.update_value(|inner| inner.cpu = None),
+    /// An engine is gone and answers no more.
+    pub(super) fn lost(&mut self, from: Backend, failure: Failure, effects: &mut Vec<Effect>) {
+        self.end(from, effects);
+        match from {
+            Backend::Gpu if self.active != from => self.no_gpu(why(&failure), effects),
+            // The visitor did not ask for it, so the other takes over.
+            Backend::Gpu if self.site.wish != Wish::Gpu => {
+                self.no_gpu(why(&failure), effects);
+                self.active = Backend::Cpu;
+                if self.current.take().is_some() {
+                    self.generate(effects);
+                }
             }
+            Backend::Gpu => {
+                self.gpu = Gpu::No(why(&failure));
+                self.fail(Failure { remedy: Remedy::UseCpu, ..failure });
+            }
+            Backend::Cpu => {
+                if self.trial.is_some() {
+                    self.no_gpu("the CPU engine broke down beside it".to_owned(), effects);
+                }
+                if self.active == from {
+                    self.fail(failure);
+                }
+            }
+        }
+    }
+
+    /// The program of an engine did not load: the next one of its kind is tried, or the server is asked why.
+    pub(super) fn not_loaded(&mut self, program: Program, detail: String, effects: &mut Vec<Effect>) {
+        if self.program(program.backend()) != Some(program) {
             return;
         }
-        self.inner.update_value(|inner| match from {
-            Backend::Cpu => inner.cpu = None,
-            Backend::Gpu => inner.gpu = None,
-        });
-        if from == Backend::Gpu && wish.is_none() {
-            self.no_gpu(why);
-            self.active.set(Backend::Cpu);
-            if running {
-                self.generate();
+        match self.for_cpu {
+            [first, rest @ ..] if *first == program && !rest.is_empty() => {
+                self.for_cpu = rest;
+                self.spawn_cpu(effects);
             }
-        } else {
-            self.inner.update_value(|inner| inner.current = None);
-            let remedy = if from == Backend::Gpu { Remedy::UseCpu } else { failure.remedy };
-            self.phase.set(Phase::Failed(Failure { remedy, ..failure }));
+            _ => effects.push(Effect::Examine(program, detail)),
         }
+    }
+
+    /// The server says why it did not load.
+    pub(super) fn examined(
+        &mut self,
+        program: Program,
+        absence: Absence,
+        detail: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let backend = program.backend();
+        if self.program(backend) != Some(program) {
+            return;
+        }
+        let adapter = match &self.gpu {
+            Gpu::Coming(name) | Gpu::Used(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.lost(backend, not_loaded(program, absence, detail), effects);
+        if let (Some(name), Program::Gpu, Absence::Missing) = (adapter, program, absence) {
+            self.gpu = Gpu::Unbuilt(name);
+        }
+    }
+
+    /// The browser does not let the page start a worker.
+    pub(super) fn no_worker(&mut self, backend: Backend, effects: &mut Vec<Effect>) {
+        let sentence = "This browser does not let the page start a worker. Allow it, then try again.";
+        self.lost(backend, Failure::new(Code::Worker, sentence, Remedy::Retry), effects);
+    }
+
+    /// The visitor wants the processor instead of the GPU.
+    pub(super) fn use_cpu(&mut self, effects: &mut Vec<Effect>) {
+        self.site.wish = Wish::Cpu;
+        self.end(Backend::Gpu, effects);
+        self.active = Backend::Cpu;
+        self.go_on(effects);
+    }
+
+    /// Something that an engine was asked for went wrong.
+    pub(super) fn failed(
+        &mut self,
+        from: Backend,
+        id: Option<u32>,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        let trial = self.trial.as_ref().map(|trial| trial.id);
+        let background = from == Backend::Gpu && self.active == Backend::Cpu;
+        if background || (id.is_some() && id == trial) {
+            self.no_gpu(format!("the GPU engine failed its trial. {}", failure.sentence), effects);
+        } else if id.is_none_or(|id| self.is_current(id)) {
+            self.fail(failure);
+        }
+    }
+}
+
+/// Says in a few words what happened. The cause may be a page long; its first words say which it is.
+fn why(failure: &Failure) -> String {
+    let detail: String = failure.detail.chars().take(120).collect();
+    match detail.as_str() {
+        "" => failure.sentence.clone(),
+        detail => format!("{} ({detail})", failure.sentence.trim_end_matches('.')),
     }
 }

@@ -1,45 +1,21 @@
-//! What a training step on the processor is made of: products of matrices and the few functions between
-//! them, on plain slices of `f32`.
+//! The functions between the products, and their gradients, on plain slices of `f32`.
 //!
-//! Matrices are row-major. Products go to the `gemm` crate; the loops are compiled for each instruction
-//! set of the machine and chosen at run time by the `pulp` crate.
+//! Each loop is compiled for several instruction sets, among which the `pulp` crate chooses at run time.
 
-use std::ops::Range;
+use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
 use pulp::Arch;
+
+use super::view::View;
 
 /// Values summed side by side, so that the compiler may use whole registers.
 const LANES: usize = 16;
 
-/// A matrix to read: any rectangle of a row-major one, or its transpose.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> View<'a> {
-    /// `data` as rows of `columns` values each.
-    pub fn new(data: &'a [f32], columns: usize) -> Self {
-        Self { data, rows: data.len() / columns, columns, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The columns in `range`.
-    pub fn columns(self, range: Range<usize>) -> Self {
-        assert!(range.start <= range.end && range.end <= self.columns);
-        Self { data: &self.data[range.start * self.column_stride..], columns: range.len(), ..self }
-    }
-
-    /// The first `n` rows.
-    pub fn first_rows(self, n: usize) -> Self {
-        assert!(n <= self.rows);
-        Self { rows: n, ..self }
-    }
-
+impl View<'_> {
     /// Adds the sum of the rows to `out`.
+    ///
+    /// # Panics
+    /// When the view is a transpose, or `out` is not as long as a row.
     pub fn add_rows_to(self, out: &mut [f32]) {
         assert!(self.column_stride == 1 && out.len() == self.columns);
         Arch::new().dispatch(|| {
@@ -49,119 +25,15 @@ impl<'a> View<'a> {
             }
         });
     }
-
-    /// The transpose.
-    pub fn t(self) -> Self {
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-            ..self
-        }
-    }
 }
 
-/// A matrix to write: any rectangle of a row-major one.
-#[derive(Debug)]
-pub struct ViewMut<'a> {
-    data: &'a mut [f32],
-    rows: usize,
-    columns: usize,
-    stride: usize,
-}
-
-impl<'a> ViewMut<'a> {
-    /// `data` as rows of `columns` values each.
-    pub fn new(data: &'a mut [f32], columns: usize) -> Self {
-        Self { rows: data.len() / columns, data, columns, stride: columns }
-    }
-
-    /// The columns in `range`.
-    pub fn columns(self, range: Range<usize>) -> Self {
-        assert!(range.start <= range.end && range.end <= self.columns);
-        Self { data: &mut self.data[range.start..], columns: range.len(), ..self }
-    }
-
-    /// The first `n` rows.
-    pub fn first_rows(self, n: usize) -> Self {
-        assert!(n <= self.rows);
-        Self { rows: n, ..self }
-    }
-
-    /// The row of this number.
-    fn row(&mut self, number: usize) -> &mut [f32] {
-        &mut self.data[number * self.stride..][..self.columns]
-    }
-
-    /// Sets every row to `values`.
-    pub fn fill_rows(&mut self, values: &[f32]) {
-        (0..self.rows).for_each(|row| self.row(row).copy_from_slice(values));
-    }
-}
-
-/// What becomes of the values that a product's output held before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// They are replaced.
-    Replace,
-    /// The product is added to them.
-    Add,
-}
-
-/// `out = a·b`, or `out += a·b`.
-///
-/// # Shapes
-/// - `a`: `[m, k]`, `b`: `[k, n]`, `out`: `[m, n]`
-///
-/// # Panics
-/// When the shapes do not fit each other or their data.
-#[allow(unsafe_code, reason = "gemm takes pointers; every index it reaches is checked here first")]
-pub fn matmul(a: View<'_>, b: View<'_>, out: ViewMut<'_>, output: Output) {
-    let (m, k, n) = (a.rows, a.columns, b.columns);
-    assert_eq!((k, m, n), (b.rows, out.rows, out.columns));
-    if m == 0 || n == 0 {
-        return;
-    }
-    for view in [&a, &b].into_iter().filter(|_| k > 0) {
-        let last = (view.rows - 1) * view.row_stride + (view.columns - 1) * view.column_stride;
-        assert!(last < view.data.len());
-    }
-    assert!((m - 1) * out.stride + n <= out.data.len() && n <= out.stride);
-    // SAFETY: the last element of each matrix lies in its slice, as just checked, all strides are positive,
-    // and `out` is borrowed mutably, so it overlaps neither of the others.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.data.as_mut_ptr(),
-            1,
-            out.stride as isize,
-            output == Output::Add,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
-/// `eˣ` to about 2 units in the last place; arguments are held within what an `f32` can express.
+/// Gives `eˣ` to about 2 units in the last place; arguments are held within what an `f32` can express.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     // Adding this moves a number's integer part into the lowest bits of its fraction.
     const SHIFT: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + SHIFT;
+    let shifted = x * LOG2_E + SHIFT;
     let whole = shifted - SHIFT;
     // ln 2 in two parts, the first exact in few bits (Cody & Waite).
     let rest = (x - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
@@ -194,6 +66,12 @@ fn dot_with(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
+/// The larger of two numbers; the second where the first is none.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
 /// Sum of the squares of `values`, in parts short enough for `f32`.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
     Arch::new().dispatch(|| values.chunks(4096).map(|part| f64::from(dot(part, part))).sum())
@@ -204,37 +82,58 @@ pub fn add(a: &mut [f32], b: &[f32]) {
     Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
 }
 
+/// `a *= b`
+pub fn multiply(a: &mut [f32], b: &[f32]) {
+    Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a *= b));
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
 /// SiLU `x·sigmoid(x)`; its slope is written to `slope`.
 pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
     Arch::new().dispatch(|| {
         for ((&x, out), slope) in x.iter().zip(out).zip(slope) {
-            let sigmoid = 1.0 / (1.0 + exp(-x));
+            let sigmoid = sigmoid(x);
             *out = x * sigmoid;
             *slope = sigmoid * (1.0 + x * (1.0 - sigmoid));
         }
     });
 }
 
-/// GELU `x·Φ(x)` with the error function itself (Abramowitz & Stegun 7.1.26, error below 2e-7), and
-/// its slope `Φ(x) + x·φ(x)` in place of `x`.
+/// [`silu`] in place, without its slope.
+pub fn silu_in_place(x: &mut [f32]) {
+    Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= sigmoid(*x)));
+}
+
+/// `Φ(x)` of the normal distribution, with the error function's approximation 7.1.26 of Abramowitz & Stegun
+/// (error below 2e-7), and `e^(-x²/2)`.
+#[inline(always)]
+fn normal_distribution(x: f32) -> (f32, f32) {
+    let z = x.abs() * FRAC_1_SQRT_2;
+    let bell = exp(-z * z);
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let p = 1.421_413_8 + t * (-1.453_152 + t * 1.061_405_4);
+    let tail = 0.5 * bell * t * (0.254_829_6 + t * (-0.284_496_74 + t * p));
+    (if x > 0.0 { 1.0 - tail } else { tail }, bell)
+}
+
+/// GELU `x·Φ(x)` with the error function itself, and its slope `Φ(x) + x·φ(x)` in place of `x`.
 pub fn gelu(x: &mut [f32], out: &mut [f32]) {
     Arch::new().dispatch(|| {
         for (x, out) in x.iter_mut().zip(out) {
-            let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-            let bell = exp(-z * z);
-            let t = 1.0 / (1.0 + 0.327_591_1 * z);
-            let p = 1.421_413_8 + t * (-1.453_152 + t * 1.061_405_4);
-            let tail = 0.5 * bell * t * (0.254_829_6 + t * (-0.284_496_74 + t * p));
-            let phi = if *x > 0.0 { 1.0 - tail } else { tail };
+            let (phi, bell) = normal_distribution(*x);
             *out = *x * phi;
             *x = phi + *x * bell * 0.398_942_3;
         }
     });
 }
 
-/// `a *= b`
-pub fn multiply(a: &mut [f32], b: &[f32]) {
-    Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a *= b));
+/// [`gelu`] in place, without its slope.
+pub fn gelu_in_place(x: &mut [f32]) {
+    Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= normal_distribution(*x).0));
 }
 
 /// Softmax of each row of `columns` values times `scale`, in place.
@@ -243,9 +142,9 @@ pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
         for row in rows.chunks_exact_mut(columns) {
             let mut most = [f32::NEG_INFINITY; LANES];
             for chunk in row.chunks(LANES) {
-                most.iter_mut().zip(chunk).for_each(|(most, v)| *most = if *v > *most { *v } else { *most });
+                most.iter_mut().zip(chunk).for_each(|(most, value)| *most = larger(*value, *most));
             }
-            let most = most.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let most = most.into_iter().fold(f32::NEG_INFINITY, larger);
             row.iter_mut().for_each(|value| *value = exp((*value - most) * scale));
             let factor = 1.0 / sum(row);
             row.iter_mut().for_each(|value| *value *= factor);
@@ -263,6 +162,15 @@ pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, sc
     });
 }
 
+/// Writes one row of `x` minus its mean to `centred`, and returns `1/√(variance + ε)`.
+#[inline(always)]
+fn centre(x: &[f32], epsilon: f32, centred: &mut [f32]) -> f32 {
+    let d = x.len() as f32;
+    let mean = sum(x) / d;
+    x.iter().zip(centred.iter_mut()).for_each(|(x, centred)| *centred = *x - mean);
+    1.0 / (dot(centred, centred) / d + epsilon).sqrt()
+}
+
 /// LayerNorm without affine parameters over rows of the width of `shift`, then `x̂·(1 + scale) + shift`.
 ///
 /// `normal` receives `x̂` and `inverse` each row's `1/√(variance + ε)`.
@@ -277,13 +185,24 @@ pub fn norm_modulate(
     Arch::new().dispatch(|| {
         let rows = x.chunks_exact(d).zip(normal.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
         for (((x, normal), out), inverse) in rows.zip(inverse) {
-            let mean = sum(x) / d as f32;
-            x.iter().zip(normal.iter_mut()).for_each(|(x, normal)| *normal = *x - mean);
-            *inverse = 1.0 / (dot(normal, normal) / d as f32 + epsilon).sqrt();
+            *inverse = centre(x, epsilon, normal);
             let affine = shift.iter().zip(scale);
             for ((normal, out), (shift, scale)) in normal.iter_mut().zip(out).zip(affine) {
                 *normal *= *inverse;
                 *out = *normal * (1.0 + scale) + shift;
+            }
+        }
+    });
+}
+
+/// [`norm_modulate`] without what only its gradient needs.
+pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: f32, out: &mut [f32]) {
+    let d = shift.len();
+    Arch::new().dispatch(|| {
+        for (x, out) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)) {
+            let inverse = centre(x, epsilon, out);
+            for (out, (shift, scale)) in out.iter_mut().zip(shift.iter().zip(scale)) {
+                *out = *out * inverse * (1.0 + scale) + shift;
             }
         }
     });
@@ -342,7 +261,7 @@ pub fn gated_add_backward(dx: &[f32], gate: &[f32], y: &mut [f32], dgate: &mut [
 
 #[cfg(test)]
 mod tests {
-    use tailor_core::noise::{Stream, standard_normal};
+    use crate::diffusion::noise::{Stream, standard_normal};
 
     use super::*;
 
@@ -354,27 +273,6 @@ mod tests {
         for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
             let allowed = tolerance * (1.0 + expected.abs());
             assert!((f64::from(*found) - expected).abs() <= allowed, "{i}: {found} {expected}");
-        }
-    }
-
-    #[test]
-    fn a_product_of_any_rectangles_is_the_one_by_hand() {
-        let (a, b) = (random(1, 7 * 20), random(2, 30 * 7));
-        for output in [Output::Replace, Output::Add] {
-            let mut out = random(3, 20 * 9);
-            let before = out.clone();
-            // The transpose of a's columns 3 to 8, times the first 7 columns of b's first rows, transposed.
-            let left = View::new(&a, 20).columns(3..8).t();
-            let right = View::new(&b, 7).first_rows(6).t();
-            matmul(left, right, ViewMut::new(&mut out, 9).first_rows(5).columns(2..8), output);
-            for (i, (found, before)) in out.iter().zip(before).enumerate() {
-                let (row, column) = (i / 9, i % 9);
-                let inside = row < 5 && (2..8).contains(&column);
-                let term = |k: usize| f64::from(a[k * 20 + 3 + row]) * f64::from(b[(column - 2) * 7 + k]);
-                let product = if inside { (0..7).map(term).sum() } else { 0.0 };
-                let kept = if inside && output == Output::Replace { 0.0 } else { f64::from(before) };
-                near(&[*found], [kept + product], 1e-5);
-            }
         }
     }
 
@@ -408,5 +306,25 @@ mod tests {
             rows.chunks(columns).for_each(|row| near(&[row.iter().sum()], [1.0], 1e-6));
             near(&rows[1..2], [1.0], 1e-6);
         }
+    }
+
+    #[test]
+    fn what_skips_the_slopes_gives_the_same_bits() {
+        let d = 37;
+        let x: Vec<f32> = random(5, 4 * d).into_iter().map(|x| x * 6.0).collect();
+        let (shift, scale) = (random(6, d), random(7, d));
+        let (mut out, mut spare, mut inverse) = (vec![0.0; 4 * d], vec![0.0; 4 * d], vec![0.0; 4]);
+        let mut alone = x.clone();
+        silu(&x, &mut out, &mut spare);
+        silu_in_place(&mut alone);
+        assert_eq!(alone, out);
+        spare.copy_from_slice(&x);
+        alone.copy_from_slice(&x);
+        gelu(&mut spare, &mut out);
+        gelu_in_place(&mut alone);
+        assert_eq!(alone, out);
+        norm_modulate(&x, (&shift, &scale), 1e-6, (&mut spare, &mut inverse), &mut out);
+        norm_modulate_into(&x, (&shift, &scale), 1e-6, &mut alone);
+        assert_eq!(alone, out);
     }
 }

@@ -9,7 +9,7 @@
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
 use tailor_packs::{Matrix, ModelConfig};
 
-use crate::parameters::Parameters;
+use super::parameters::Parameters;
 
 /// The weight of one linear layer as the learngene holds it.
 #[derive(Clone, Debug)]

@@ -8,11 +8,9 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
 use tailor_packs::config::TIME_FEATURES;
 use tailor_packs::{Matrix, ModelConfig};
 
-use crate::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
-use crate::parameters::Parameters;
-
-/// Added to the variance in every LayerNorm.
-pub const LAYER_NORM_EPSILON: f64 = 1e-6;
+use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
+use super::parameters::Parameters;
+use crate::embedding::{LAYER_NORM_EPSILON, sincos_positions, time_features};
 
 /// The learngene as a network; tailors join in [`Dit::forward`].
 #[derive(Clone, Debug)]
@@ -218,32 +216,4 @@ fn layer_norm(x: Tensor<3>) -> Tensor<3> {
 /// `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
 fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
     x * (scale + 1.0) + shift
-}
-
-/// DiT's fixed 2-D sin-cos table, `[T, D]`: the column's half first, each half sines then cosines.
-pub fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
-    let side = (config.image_size / config.patch_size) as usize;
-    let quarter = config.width as usize / 4;
-    let omega = |i: usize| 1.0 / libm::pow(10_000.0, i as f64 / quarter as f64);
-    let half = |position: usize| {
-        let angle = move |i| position as f64 * omega(i);
-        let sines = (0..quarter).map(move |i| libm::sin(angle(i)) as f32);
-        sines.chain((0..quarter).map(move |i| libm::cos(angle(i)) as f32))
-    };
-    let places = (0..side).flat_map(|row| (0..side).map(move |column| (row, column)));
-    places.flat_map(|(row, column)| half(column).chain(half(row))).collect()
-}
-
-/// DiT's `timestep_embedding`: cosines, then sines, over falling frequencies; `[B, 256]`.
-///
-/// Computed here in `f64`: WebGPU promises little accuracy for angles of up to 1,000.
-pub fn time_features(t: &[f32]) -> Vec<f32> {
-    let half = TIME_FEATURES / 2;
-    let frequency = |i: usize| libm::exp(-libm::log(10_000.0) * i as f64 / half as f64);
-    let features = |&t: &f32| {
-        let angle = move |i| f64::from(t) * frequency(i);
-        let cosines = (0..half).map(move |i| libm::cos(angle(i)) as f32);
-        cosines.chain((0..half).map(move |i| libm::sin(angle(i)) as f32))
-    };
-    t.iter().flat_map(features).collect()
 }

@@ -1,0 +1,181 @@
+//! Samplers: how the predictions along the path become an image.
+//!
+//! Every sampler works for every objective, since each is written in `α`, `σ`, the clean image and
+//! the noise of [`super::path`]. Held to `diffusers` by the fixtures in `tests/reference`.
+
+use serde::{Deserialize, Serialize};
+use tailor_packs::Objective;
+
+use super::images::Combine;
+use super::path::{Node, ode, reading};
+
+/// A way from noise to an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampler {
+    /// Ancestral sampling with the smaller posterior variance (Ho et al. 2020).
+    Ddpm,
+    /// Deterministic DDIM, η = 0 (Song et al. 2021).
+    Ddim,
+    /// DPM-Solver++(2M), midpoint form, last step first-order (Lu et al. 2022).
+    #[serde(rename = "dpm++")]
+    DpmPlusPlus,
+    /// Euler steps of the probability-flow ODE.
+    Euler,
+    /// Heun steps (Karras et al. 2022, algorithm 1 without churn): two evaluations a step.
+    Heun,
+}
+
+/// A name that is no sampler.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no sampler {0:?}; choose from ddpm, ddim, dpm++, euler, heun")]
+pub struct UnknownSampler(String);
+
+impl Sampler {
+    /// Every sampler.
+    pub const ALL: [Sampler; 5] =
+        [Sampler::Ddpm, Sampler::Ddim, Sampler::DpmPlusPlus, Sampler::Euler, Sampler::Heun];
+
+    /// The name used on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sampler::Ddpm => "ddpm",
+            Sampler::Ddim => "ddim",
+            Sampler::DpmPlusPlus => "dpm++",
+            Sampler::Euler => "euler",
+            Sampler::Heun => "heun",
+        }
+    }
+}
+
+impl std::fmt::Display for Sampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Sampler {
+    type Err = UnknownSampler;
+    fn from_str(name: &str) -> Result<Self, UnknownSampler> {
+        Self::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| UnknownSampler(name.to_owned()))
+    }
+}
+
+/// What a multistep sampler remembers: where it was and the clean image it saw there.
+#[derive(Clone, Debug)]
+pub struct Past<V> {
+    node: Node,
+    x0: V,
+}
+
+/// The state after one step.
+#[derive(Clone, Debug)]
+pub struct Stepped<V> {
+    /// The image at the next node, `[B, C, H, W]`.
+    pub x: V,
+    /// To be handed to the next step.
+    pub past: Past<V>,
+}
+
+impl<V> Stepped<V> {
+    /// The clean image as predicted at this step: a preview, `[B, C, H, W]`.
+    pub fn x0(&self) -> &V {
+        &self.past.x0
+    }
+}
+
+/// Where a step stands after the network's answer.
+#[derive(Clone, Debug)]
+pub enum Progress<V> {
+    /// The step is made.
+    Stepped(Stepped<V>),
+    /// The network is to look again, at the end of the step ([`Sampler::Heun`]).
+    Again(Trial<V>),
+}
+
+/// A step tried with the slope at its beginning.
+#[derive(Clone, Debug)]
+pub struct Trial<V> {
+    /// Where it leads, at the next node, `[B, C, H, W]`.
+    pub x: V,
+    slope: V,
+    x0: V,
+}
+
+/// A step from one node of the path to the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// What the network's output means.
+    pub objective: Objective,
+    /// Where the step begins.
+    pub here: Node,
+    /// Where it ends.
+    pub next: Node,
+}
+
+impl Span {
+    /// Euler's step of the probability-flow ODE along `slope`.
+    fn advance<V: Combine>(&self, x: &V, slope: &V) -> V {
+        let ((scale, tau), (next_scale, next_tau)) =
+            (ode(self.objective, self.here), ode(self.objective, self.next));
+        x.combine(scale / next_scale, slope, (next_tau - tau) / next_scale)
+    }
+
+    /// What becomes of `x` when the network has said `output` at the beginning of the step.
+    ///
+    /// `noise` is called by [`Sampler::Ddpm`] alone. Only [`Sampler::Heun`] looks again, and not at the
+    /// clean end.
+    ///
+    /// # Shapes
+    /// - `x`, `output`, `noise`: `[B, C, H, W]`
+    pub fn step<V: Combine>(
+        &self,
+        sampler: Sampler,
+        x: &V,
+        past: Option<Past<V>>,
+        output: &V,
+        noise: impl FnOnce() -> V,
+    ) -> Progress<V> {
+        let (here, next) = (self.here, self.next);
+        let read = reading(self.objective, here);
+        let x0 = x.combine(read.x0.0, output, read.x0.1);
+        let x = match sampler {
+            Sampler::Ddim => {
+                let eps = x.combine(read.eps.0, output, read.eps.1);
+                x0.combine(next.alpha, &eps, next.sigma)
+            }
+            Sampler::Heun if next.sigma > 0.0 => {
+                return Progress::Again(Trial { x: self.advance(x, output), slope: output.clone(), x0 });
+            }
+            Sampler::Euler | Sampler::Heun => self.advance(x, output),
+            Sampler::DpmPlusPlus => {
+                // e^{−h} with h = λ_next − λ_here, λ = ln(α/σ); as a ratio it is finite at both ends.
+                let decay = (next.sigma * here.alpha) / (next.alpha * here.sigma);
+                let mut d = x0.clone();
+                if let Some(past) = past.filter(|_| next.sigma > 0.0) {
+                    let h = -libm::log(decay);
+                    let before = -libm::log((here.sigma * past.node.alpha) / (here.alpha * past.node.sigma));
+                    let weight = 0.5 * h / before;
+                    d = d.combine(1.0 + weight, &past.x0, -weight);
+                }
+                x.combine(next.sigma / here.sigma, &d, next.alpha * (1.0 - decay))
+            }
+            Sampler::Ddpm => {
+                // q(x_next | x_here, x₀) of any Gaussian path; Ho et al. 2020, eq. 7, in α and σ.
+                let ratio = here.alpha / next.alpha;
+                let added = here.sigma.powi(2) - (ratio * next.sigma).powi(2);
+                let keep = ratio * (next.sigma / here.sigma).powi(2);
+                let mean = x.combine(keep, &x0, next.alpha * added / here.sigma.powi(2));
+                let deviation = libm::sqrt(added.max(0.0)) * next.sigma / here.sigma;
+                if deviation > 0.0 { mean.combine(1.0, &noise(), deviation) } else { mean }
+            }
+        };
+        Progress::Stepped(Stepped { x, past: Past { node: here, x0 } })
+    }
+
+    /// The step from `x` with the mean of both slopes, when the network has said `output` at its end.
+    pub fn step_again<V: Combine>(&self, x: &V, trial: Trial<V>, output: &V) -> Stepped<V> {
+        let x = self.advance(x, &trial.slope.combine(0.5, output, 0.5));
+        Stepped { x, past: Past { node: self.here, x0: trial.x0 } }
+    }
+}

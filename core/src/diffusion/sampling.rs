@@ -1,0 +1,299 @@
+//! A sampling run: from settings to images, one step at a time, so that a caller can show a preview
+//! after each step and stop between two.
+
+use serde::{Deserialize, Serialize};
+use tailor_packs::{ModelConfig, Tensors};
+
+use super::images::Combine;
+use super::noise::{Stream, standard_normal};
+use super::path::{Node, nodes};
+use super::sampler::{Past, Progress, Sampler, Span, Stepped, Trial};
+use crate::model::ModelError;
+
+/// Values of one tensor that a device is asked for at most: a browser's memory ends at 4 GiB, and several of
+/// them are needed at once.
+const LARGEST: u64 = if cfg!(target_pointer_width = "32") { 1 << 27 } else { 1 << 31 };
+
+/// Classes and weights of one image: one class at weight 1, a blend of several (a soft gate), or none for
+/// the learngene alone.
+pub type Gate = Vec<(String, f32)>;
+
+/// One image to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its classes and their weights.
+    pub gate: Gate,
+    /// One seed is one image, whatever else is in the batch.
+    pub seed: u64,
+}
+
+/// How to make images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleSettings {
+    /// The way from noise to image.
+    pub sampler: Sampler,
+    /// Steps, 1 to 1000.
+    pub steps: usize,
+    /// Classifier-free guidance: 0 is the learngene, 1 the gated model, more exaggerates the class.
+    pub guidance: f64,
+    /// The images of the batch.
+    pub items: Vec<Item>,
+}
+
+/// A learngene and its tailors on an engine, ready to predict.
+pub trait Predict {
+    /// A batch of images on the engine.
+    type Images: Combine;
+    /// The tailors of a batch, made ready once for all its steps.
+    type Gated;
+
+    /// The model's sizes.
+    fn config(&self) -> &ModelConfig;
+
+    /// Adds the tailor of `class`, or replaces it.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError>;
+
+    /// Takes the tailor of `class` away; whether it was there.
+    fn remove(&mut self, class: &str) -> bool;
+
+    /// The classes whose tailors are loaded, sorted.
+    fn classes(&self) -> Vec<String>;
+
+    /// Makes the tailors of a batch ready, a gate for each image.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownClass`].
+    fn gate(&self, gates: &[Gate]) -> Result<Self::Gated, ModelError>;
+
+    /// Puts host values onto the engine, row-major images of the model's shape.
+    fn images(&self, values: Vec<f32>) -> Self::Images;
+
+    /// What the objective predicts for noisy images, all at time `t` (0 to 1000).
+    ///
+    /// # Shapes
+    /// - `x` and the output: `[B, C, H, W]`, `B` as in [`Predict::gate`]
+    fn predict(&self, gated: &Self::Gated, x: &Self::Images, t: f32) -> Self::Images;
+}
+
+/// What the network is asked in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// The learngene alone.
+    Alone,
+    /// The gated model alone.
+    Gated,
+    /// Both, one after the other in one batch.
+    Both,
+}
+
+/// A run under way, apart from any engine: [`Course::query`] says what the network is to predict,
+/// [`Course::answer`] takes it. Nothing here waits, so a browser can hand the question to several workers.
+#[derive(Clone, Debug)]
+pub struct Course<V> {
+    settings: SampleSettings,
+    config: ModelConfig,
+    rows: Rows,
+    nodes: Vec<Node>,
+    done: usize,
+    x: V,
+    preview: V,
+    past: Option<Past<V>>,
+    trial: Option<Trial<V>>,
+}
+
+/// A question to the network.
+#[derive(Clone, Debug)]
+pub struct Query<V> {
+    /// Noisy images, one for each of [`Course::gates`].
+    pub x: V,
+    /// Their time, 0 to 1000.
+    pub t: f32,
+}
+
+impl<V: Combine> Course<V> {
+    /// Draws the start noise, which `images` puts onto the engine.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] for steps, guidance, weights or a batch that is empty or too large.
+    pub fn new(
+        config: &ModelConfig,
+        settings: SampleSettings,
+        images: impl FnOnce(Vec<f32>) -> V,
+    ) -> Result<Self, ModelError> {
+        check(config, &settings)?;
+        let gated = settings.items.iter().any(|item| !item.gate.is_empty());
+        let rows = match settings.guidance {
+            0.0 => Rows::Alone,
+            _ if !gated => Rows::Alone,
+            1.0 => Rows::Gated,
+            _ => Rows::Both,
+        };
+        let x = images(noise(config, &settings.items, Stream::Start));
+        let nodes = nodes(config.objective, settings.steps);
+        let config = config.clone();
+        Ok(Self { settings, config, rows, nodes, done: 0, preview: x.clone(), x, past: None, trial: None })
+    }
+
+    /// The gate of each image of every query.
+    pub fn gates(&self) -> Vec<Gate> {
+        let alone = self.settings.items.iter().map(|_| Gate::new());
+        let gated = self.settings.items.iter().map(|item| item.gate.clone());
+        match self.rows {
+            Rows::Alone => alone.collect(),
+            Rows::Gated => gated.collect(),
+            Rows::Both => alone.chain(gated).collect(),
+        }
+    }
+
+    /// What the network is to predict next; none after the last step.
+    pub fn query(&self) -> Option<Query<V>> {
+        let node = self.nodes.get(self.done + usize::from(self.trial.is_some()))?;
+        if self.done == self.settings.steps {
+            return None;
+        }
+        let x = self.trial.as_ref().map_or(&self.x, |trial| &trial.x);
+        let x = if self.rows == Rows::Both { x.twice() } else { x.clone() };
+        Some(Query { x, t: node.t as f32 })
+    }
+
+    /// Goes on with what the network predicted for the present query; whether that ends a step.
+    ///
+    /// `images` puts the noise of a stochastic sampler onto the engine.
+    pub fn answer(&mut self, predicted: V, images: impl FnOnce(Vec<f32>) -> V) -> bool {
+        if self.done == self.settings.steps {
+            return true;
+        }
+        let output = match self.rows {
+            Rows::Both => {
+                let (alone, gated) = predicted.halves();
+                alone.combine(1.0 - self.settings.guidance, &gated, self.settings.guidance)
+            }
+            _ => predicted,
+        };
+        let (here, next) = (self.nodes[self.done], self.nodes[self.done + 1]);
+        let span = Span { objective: self.config.objective, here, next };
+        let progress = match self.trial.take() {
+            Some(trial) => Progress::Stepped(span.step_again(&self.x, trial, &output)),
+            None => {
+                let stream = Stream::Step(self.done as u32);
+                let noise = || images(noise(&self.config, &self.settings.items, stream));
+                span.step(self.settings.sampler, &self.x, self.past.take(), &output, noise)
+            }
+        };
+        match progress {
+            Progress::Again(trial) => {
+                self.trial = Some(trial);
+                false
+            }
+            Progress::Stepped(stepped) => {
+                self.preview = stepped.x0().clone();
+                let Stepped { x, past } = stepped;
+                (self.x, self.past) = (x, Some(past));
+                self.done += 1;
+                true
+            }
+        }
+    }
+
+    /// Steps made so far.
+    pub fn steps_done(&self) -> usize {
+        self.done
+    }
+
+    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    pub fn preview(&self) -> V {
+        self.preview.clamped()
+    }
+
+    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`; finished after the last step.
+    pub fn images(&self) -> V {
+        self.x.clamped()
+    }
+}
+
+/// A run on one engine.
+pub struct Sampling<'a, M: Predict> {
+    model: &'a M,
+    gated: M::Gated,
+    course: Course<M::Images>,
+}
+
+impl<'a, M: Predict> Sampling<'a, M> {
+    /// Draws the start noise and makes the tailors ready.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownClass`], or those of [`Course::new`].
+    pub fn new(model: &'a M, settings: SampleSettings) -> Result<Self, ModelError> {
+        let course = Course::new(model.config(), settings, |values| model.images(values))?;
+        // Those that guidance leaves out must be known, too.
+        let (wanted, loaded) = (course.settings.items.iter().flat_map(|item| &item.gate), model.classes());
+        if let Some((class, _)) = wanted.into_iter().find(|(class, _)| !loaded.contains(class)) {
+            return Err(ModelError::UnknownClass { class: class.clone(), loaded });
+        }
+        let gated = model.gate(&course.gates())?;
+        Ok(Self { model, gated, course })
+    }
+
+    /// Makes one step; `false` when there was none left to make.
+    ///
+    /// Nothing is read back from the device here.
+    pub fn step(&mut self) -> bool {
+        while let Some(query) = self.course.query() {
+            let predicted = self.model.predict(&self.gated, &query.x, query.t);
+            if self.course.answer(predicted, |values| self.model.images(values)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Steps made so far.
+    pub fn steps_done(&self) -> usize {
+        self.course.steps_done()
+    }
+
+    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    pub fn preview(&self) -> M::Images {
+        self.course.preview()
+    }
+
+    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`; finished after the last step.
+    pub fn images(&self) -> M::Images {
+        self.course.images()
+    }
+}
+
+fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelError> {
+    let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
+    if !(1..=1000).contains(&settings.steps) {
+        return refuse("steps", settings.steps.to_string(), "1 to 1000");
+    }
+    if !(0.0..=100.0).contains(&settings.guidance) {
+        return refuse("guidance", settings.guidance.to_string(), "0 to 100");
+    }
+    if settings.items.is_empty() {
+        return refuse("images", "0".to_owned(), "at least one");
+    }
+    let count = settings.items.len();
+    if config.largest_activation(count) > LARGEST {
+        return refuse(
+            "images",
+            count.to_string(),
+            "fewer, or of a smaller model: these do not fit into memory",
+        );
+    }
+    let weight_ok = |w: f32| w.is_finite() && w.abs() <= 100.0;
+    match settings.items.iter().flat_map(|i| &i.gate).find(|(_, w)| !weight_ok(*w)) {
+        Some((_, w)) => refuse("gate weight", w.to_string(), "-100 to 100"),
+        None => Ok(()),
+    }
+}
+
+/// Noise for each item from its own seed, `[B, C, H, W]`.
+fn noise(config: &ModelConfig, items: &[Item], stream: Stream) -> Vec<f32> {
+    let n = config.channels as usize * (config.image_size as usize).pow(2);
+    items.iter().flat_map(|i| standard_normal(i.seed, stream, n)).collect()
+}

@@ -1,0 +1,37 @@
+//! What the network is told beside the image: the places of the patches and the time.
+//!
+//! Both are made here on the host, in `f64`, so that every engine is told the same.
+
+use tailor_packs::ModelConfig;
+use tailor_packs::config::TIME_FEATURES;
+
+/// Added to the variance in every LayerNorm.
+pub const LAYER_NORM_EPSILON: f64 = 1e-6;
+
+/// DiT's fixed 2-D sin-cos table, `[T, D]`: the column's half first, each half sines then cosines.
+pub fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
+    let side = (config.image_size / config.patch_size) as usize;
+    let quarter = config.width as usize / 4;
+    let omega = |i: usize| 1.0 / libm::pow(10_000.0, i as f64 / quarter as f64);
+    let half = |position: usize| {
+        let angle = move |i| position as f64 * omega(i);
+        let sines = (0..quarter).map(move |i| libm::sin(angle(i)) as f32);
+        sines.chain((0..quarter).map(move |i| libm::cos(angle(i)) as f32))
+    };
+    let places = (0..side).flat_map(|row| (0..side).map(move |column| (row, column)));
+    places.flat_map(|(row, column)| half(column).chain(half(row))).collect()
+}
+
+/// DiT's `timestep_embedding`: cosines, then sines, over falling frequencies; `[B, 256]`.
+///
+/// Computed here in `f64`: WebGPU promises little accuracy for angles of up to 1,000.
+pub fn time_features(t: &[f32]) -> Vec<f32> {
+    let half = TIME_FEATURES / 2;
+    let frequency = |i: usize| libm::exp(-libm::log(10_000.0) * i as f64 / half as f64);
+    let features = |&t: &f32| {
+        let angle = move |i| f64::from(t) * frequency(i);
+        let cosines = (0..half).map(move |i| libm::cos(angle(i)) as f32);
+        cosines.chain((0..half).map(move |i| libm::sin(angle(i)) as f32))
+    };
+    t.iter().flat_map(features).collect()
+}

@@ -1,0 +1,547 @@
+//! The network's gradients, written out by hand.
+//!
+//! Images of one class follow each other, so that learngene and tailor are one matrix `[m1, N_G + N_T]`
+//! whose last columns are exchanged between classes. `native-trainer/tests/engines.rs` holds all of it to the
+//! gradients that Burn's graph finds for the same batch, and `gradients` beside this file to finite differences.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use tailor_packs::Matrix;
+use tailor_packs::config::MLP_RATIO;
+
+use super::forward::{BlockTape, Outer, Tape, Weights, resize};
+use super::kernels::{
+    Output, View, ViewMut, add, gated_add_backward, matmul, multiply, norm_modulate_backward,
+    softmax_backward,
+};
+use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
+
+/// Gradients of a batch, or of a part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gradients {
+    /// Sum of squared errors.
+    pub squares: f64,
+    /// By the learngene's flat parameters; empty when the learngene is frozen.
+    pub learngene: Vec<f32>,
+    /// By the flat parameters of each class's tailor, in the order of first use.
+    pub tailors: Vec<(usize, Vec<f32>)>,
+}
+
+/// One image of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// The noisy image, `[C, H, W]`.
+    pub x: &'a [f32],
+    /// What the network should say, `[C, H, W]`.
+    pub target: &'a [f32],
+    /// Its time, 0 to 1000.
+    pub t: f32,
+    /// Its class; none for the learngene alone.
+    pub class: Option<usize>,
+}
+
+/// Buffers that outlive a step: for fresh ones the system would clear pages, a tenth of a step's time.
+#[derive(Debug, Default)]
+pub struct Pool {
+    workspaces: Mutex<Vec<Workspace>>,
+    values: Mutex<Vec<Vec<f32>>>,
+}
+
+/// What a pass writes its intermediate values to.
+#[derive(Debug)]
+struct Workspace {
+    components: Vec<ByMatrix<Components>>,
+    tape: Tape,
+}
+
+/// A factored matrix ready for use: the learngene's components, then those of the present class.
+#[derive(Debug)]
+struct Components {
+    /// `[m1, r]`
+    u: Vec<f32>,
+    /// `[r, m2]`, times `σ`
+    v: Vec<f32>,
+    /// Gradients by both.
+    du: Vec<f32>,
+    dv: Vec<f32>,
+}
+
+impl Network {
+    /// Gradients of `factor · Σ (output − target)²` over `samples`, which follow each other by class.
+    ///
+    /// `tailor` gives the flat parameters of a class. With `frozen`, the learngene gets no gradient.
+    /// Buffers come from `pool`, and so do the gradients: [`Pool::give_back`] when they are used up.
+    pub fn gradients<'a>(
+        &'a self,
+        learngene: &'a [f32],
+        tailor: impl Fn(usize) -> &'a [f32],
+        samples: &[Sample<'_>],
+        factor: f32,
+        frozen: bool,
+        pool: &'a Pool,
+    ) -> Gradients {
+        let mut pass = Pass::new(self, learngene, frozen, factor, pool);
+        let mut tailors = Vec::new();
+        for group in samples.chunk_by(|a, b| a.class == b.class) {
+            pass.put_on(group[0].class.map(&tailor));
+            group.iter().for_each(|sample| pass.sample(sample));
+            if let Some(class) = group[0].class {
+                tailors.push((class, pass.take_off()));
+            }
+        }
+        Gradients { squares: pass.squares, learngene: pass.finish(), tailors }
+    }
+
+    /// Empty room for every factored matrix.
+    fn workspace(&self) -> Workspace {
+        let (g, n) = self.components();
+        let r = g + n;
+        let room = |linear: &Option<Linear>| {
+            let Some(Linear::Factored { m1, m2, .. }) = linear else { return None };
+            let zeros = |len| vec![0.0; len];
+            let (u, v, du, dv) = (zeros(m1 * r), zeros(r * m2), zeros(m1 * r), zeros(r * m2));
+            Some(Components { u, v, du, dv })
+        };
+        let components = self.blocks.iter().map(|block| block.each_ref().map(room)).collect();
+        Workspace { components, tape: Tape::default() }
+    }
+}
+
+impl Gradients {
+    /// The sum of two parts of a batch, the second of which goes on with the classes of the first.
+    pub fn add(mut self, part: Self, pool: &Pool) -> Self {
+        self.squares += part.squares;
+        add(&mut self.learngene, &part.learngene);
+        let mut spent = Self { learngene: part.learngene, ..Self::default() };
+        for (class, gradient) in part.tailors {
+            match self.tailors.last_mut() {
+                Some((last, sum)) if *last == class => {
+                    add(sum, &gradient);
+                    spent.tailors.push((class, gradient));
+                }
+                _ => self.tailors.push((class, gradient)),
+            }
+        }
+        pool.give_back(spent);
+        self
+    }
+}
+
+impl Pool {
+    /// Keeps the buffers of `gradients` for the next step.
+    pub fn give_back(&self, gradients: Gradients) {
+        let Gradients { learngene, tailors, .. } = gradients;
+        lock(&self.values).extend(tailors.into_iter().map(|(_, values)| values).chain([learngene]));
+    }
+
+    /// `len` values, whatever they are: each is to be written. Where debug assertions are on, a value that
+    /// was not is told from one that was.
+    fn take(&self, len: usize) -> Vec<f32> {
+        let mut kept = lock(&self.values);
+        let found = kept.iter().rposition(|values| values.len() == len).map(|at| kept.swap_remove(at));
+        let mut values = found.unwrap_or_else(|| vec![0.0; len]);
+        if cfg!(debug_assertions) {
+            values.fill(UNWRITTEN);
+        }
+        values
+    }
+}
+
+/// Stands where a gradient was not written yet: a NaN that no arithmetic makes.
+const UNWRITTEN: f32 = f32::from_bits(0x7fc0_dead);
+
+fn all_written(gradient: &[f32]) -> bool {
+    gradient.iter().all(|value| value.to_bits() != UNWRITTEN.to_bits())
+}
+
+/// A thread that panicked leaves buffers whose values nobody reads.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One thread's way through its samples.
+struct Pass<'a> {
+    network: &'a Network,
+    pool: &'a Pool,
+    learngene: &'a [f32],
+    own: Option<&'a [f32]>,
+    frozen: bool,
+    factor: f32,
+    squares: f64,
+    gradient: Vec<f32>,
+    own_gradient: Vec<f32>,
+    components: Vec<ByMatrix<Components>>,
+    tape: Tape,
+}
+
+/// The matrices of a pass: the learngene's dense ones, and the components of learngene and class side by side.
+struct Merged<'a> {
+    network: &'a Network,
+    learngene: &'a [f32],
+    own: Option<&'a [f32]>,
+    components: &'a [ByMatrix<Components>],
+}
+
+impl Network {
+    /// Each factored matrix of each block beside its components.
+    fn factored<'a>(
+        &'a self,
+        components: &'a mut [ByMatrix<Components>],
+    ) -> impl Iterator<Item = (&'a Linear, &'a mut Components)> {
+        let both = self.blocks.iter().flatten().zip(components.iter_mut().flatten());
+        both.filter_map(|(linear, components)| Some((linear.as_ref()?, components.as_mut()?)))
+    }
+}
+
+impl<'a> Pass<'a> {
+    fn new(network: &'a Network, learngene: &'a [f32], frozen: bool, factor: f32, pool: &'a Pool) -> Self {
+        let (g, n) = network.components();
+        let kept = lock(&pool.workspaces).pop();
+        let Workspace { mut components, tape } = kept.unwrap_or_else(|| network.workspace());
+        for (linear, c) in network.factored(&mut components) {
+            let Linear::Factored { m2, learngene: place, .. } = linear else { continue };
+            let rows = c.u.chunks_exact_mut(g + n).zip(learngene[place.u.clone()].chunks_exact(g));
+            rows.for_each(|(to, from)| to[..g].copy_from_slice(from));
+            scaled(&learngene[place.v.clone()], &learngene[place.sigma.clone()], &mut c.v[..g * m2]);
+            c.du.fill(0.0);
+            c.dv.fill(0.0);
+        }
+        let mut gradient = pool.take(network.learngene_len);
+        gradient.fill(0.0);
+        Self {
+            network,
+            pool,
+            learngene,
+            own: None,
+            frozen,
+            factor,
+            squares: 0.0,
+            gradient,
+            own_gradient: Vec::new(),
+            components,
+            tape,
+        }
+    }
+
+    /// Puts the class's components, if there is one, beside the learngene's.
+    fn put_on(&mut self, own: Option<&'a [f32]>) {
+        self.own = own;
+        let Some(own) = own else { return };
+        let (g, n) = self.network.components();
+        self.own_gradient = self.pool.take(self.network.tailor_len);
+        // All else is replaced when the tailor is taken off; the label's row is added to.
+        self.own_gradient[self.network.label.clone()].fill(0.0);
+        for (linear, c) in self.network.factored(&mut self.components) {
+            let Linear::Factored { m2, tailor, .. } = linear else { continue };
+            let rows = c.u.chunks_exact_mut(g + n).zip(own[tailor.u.clone()].chunks_exact(n));
+            rows.for_each(|(to, from)| to[g..].copy_from_slice(from));
+            scaled(&own[tailor.v.clone()], &own[tailor.sigma.clone()], &mut c.v[g * m2..]);
+        }
+    }
+
+    /// The gradient of the class's tailor, whose place is left clear for the next.
+    fn take_off(&mut self) -> Vec<f32> {
+        let (Some(own), (g, n)) = (self.own, self.network.components()) else { return Vec::new() };
+        let mut gradient = std::mem::take(&mut self.own_gradient);
+        for (linear, c) in self.network.factored(&mut self.components) {
+            let Linear::Factored { m2, tailor, .. } = linear else { continue };
+            let rows = c.du.chunks_exact_mut(g + n).zip(gradient[tailor.u.clone()].chunks_exact_mut(n));
+            rows.for_each(|(from, to)| {
+                to.copy_from_slice(&from[g..]);
+                from[g..].fill(0.0);
+            });
+            unscaled(&mut c.dv[g * m2..], own, tailor, &mut gradient);
+        }
+        debug_assert!(all_written(&gradient), "a tensor of the tailor got no gradient");
+        gradient
+    }
+
+    /// The gradient of the learngene, empty when it is frozen; the buffers go back to the pool.
+    fn finish(mut self) -> Vec<f32> {
+        let (g, n) = self.network.components();
+        for (linear, c) in self.network.factored(&mut self.components).filter(|_| !self.frozen) {
+            let Linear::Factored { m2, learngene, .. } = linear else { continue };
+            let to = self.gradient[learngene.u.clone()].chunks_exact_mut(g);
+            to.zip(c.du.chunks_exact(g + n)).for_each(|(to, from)| to.copy_from_slice(&from[..g]));
+            unscaled(&mut c.dv[..g * m2], self.learngene, learngene, &mut self.gradient);
+        }
+        lock(&self.pool.workspaces).push(Workspace { components: self.components, tape: self.tape });
+        if self.frozen {
+            lock(&self.pool.values).push(self.gradient);
+            return Vec::new();
+        }
+        self.gradient
+    }
+
+    /// One image through the network and back.
+    fn sample(&mut self, sample: &Sample<'_>) {
+        let network = self.network;
+        let d = network.config.width as usize;
+        let mut tape = std::mem::take(&mut self.tape);
+        let Self { network: _, learngene, own, ref components, .. } = *self;
+        let weights = Merged { network, learngene, own, components };
+        network.forward(&weights, sample.x, sample.t, &mut tape, true);
+
+        // The loss, and its gradient in place of the output.
+        for (output, place) in tape.output.iter_mut().zip(&network.places) {
+            *output -= sample.target[*place];
+            self.squares += f64::from(*output) * f64::from(*output);
+            *output *= 2.0 * self.factor;
+        }
+
+        let mut dh = vec![0.0; tape.h.len()];
+        self.dense_backward(&network.final_linear, &tape.h, &tape.output, Some(&mut dh));
+        let (mut dx, mut dmodulation) = (vec![0.0; dh.len()], vec![0.0; 2 * d]);
+        let (dshift, dscale) = dmodulation.split_at_mut(d);
+        let scale = &tape.modulation[d..];
+        let normal = (&tape.normal[..], &tape.inverse[..]);
+        norm_modulate_backward(&mut dh, scale, normal, &mut dx, (dshift, dscale));
+        let mut dcondition = vec![0.0; d];
+        self.dense_backward(&network.final_adaln, &tape.condition, &dmodulation, Some(&mut dcondition));
+        for (block, kept) in tape.blocks.iter_mut().enumerate().rev() {
+            self.block_backward(block, &tape.condition, &mut dx, &mut dcondition, kept);
+        }
+        multiply(&mut dcondition, &tape.condition_slope);
+        match self.own {
+            Some(_) => add(&mut self.own_gradient[network.label.clone()], &dcondition),
+            None => add(&mut self.gradient[network.null_label.clone()], &dcondition),
+        }
+        // What lies before the blocks is the learngene's alone.
+        if !self.frozen {
+            let [first, second] = &network.time;
+            let mut da = vec![0.0; d];
+            self.dense_backward(second, &tape.time, &dcondition, Some(&mut da));
+            multiply(&mut da, &tape.time_slope);
+            self.dense_backward(first, &tape.features, &da, None);
+            self.dense_backward(&network.patch, &tape.patches, &dx, None);
+        }
+        self.tape = tape;
+    }
+
+    /// A block backward: `dx` from the block's output to its input, `dcondition` added to.
+    fn block_backward(
+        &mut self,
+        block: usize,
+        condition: &[f32],
+        dx: &mut [f32],
+        dcondition: &mut [f32],
+        tape: &mut BlockTape,
+    ) {
+        let d = self.network.config.width as usize;
+        let mut dmodulation = vec![0.0; 6 * d];
+        let (attention, mlp) = dmodulation.split_at_mut(3 * d);
+        let part = |i: usize| &tape.modulation[i * d..(i + 1) * d];
+        let mut dh = vec![0.0; dx.len()];
+
+        let (shift_scale, dgate) = mlp.split_at_mut(2 * d);
+        gated_add_backward(dx, part(5), &mut tape.fed, dgate);
+        let mut dhidden = vec![0.0; tape.hidden.len()];
+        let all = 0..d;
+        self.backward(
+            block,
+            Matrix::Out,
+            &tape.hidden,
+            (&tape.fed[..], all.clone()),
+            &mut dhidden,
+            &tape.inner,
+        );
+        multiply(&mut dhidden, &tape.slope);
+        let wide = 0..MLP_RATIO * d;
+        self.backward(block, Matrix::In, &tape.h[1], (&dhidden[..], wide), &mut dh, &tape.inner);
+        let (dshift, dscale) = shift_scale.split_at_mut(d);
+        let normal = (&tape.normal[1][..], &tape.inverse[1][..]);
+        norm_modulate_backward(&mut dh, part(4), normal, dx, (dshift, dscale));
+
+        let (shift_scale, dgate) = attention.split_at_mut(2 * d);
+        gated_add_backward(dx, part(2), &mut tape.projected, dgate);
+        let mut dattended = vec![0.0; dx.len()];
+        self.backward(
+            block,
+            Matrix::O,
+            &tape.attended,
+            (&tape.projected[..], all),
+            &mut dattended,
+            &tape.inner,
+        );
+        let mut dqkv = vec![0.0; tape.qkv.len()];
+        self.attention_backward(&tape.qkv, &tape.scores, &dattended, &mut dqkv);
+        dh.fill(0.0);
+        for (m, columns) in self.network.attention_matrices(block) {
+            self.backward(block, m, &tape.h[0], (&dqkv[..], columns), &mut dh, &tape.inner);
+        }
+        let (dshift, dscale) = shift_scale.split_at_mut(d);
+        let normal = (&tape.normal[0][..], &tape.inverse[0][..]);
+        norm_modulate_backward(&mut dh, part(1), normal, dx, (dshift, dscale));
+
+        let wide = 0..6 * d;
+        self.backward(block, Matrix::AdaLn, condition, (&dmodulation[..], wide), dcondition, &tape.inner);
+    }
+
+    fn attention_backward(&self, qkv: &[f32], scores: &[f32], dout: &[f32], dqkv: &mut [f32]) {
+        let (d, heads) = (self.network.config.width as usize, self.network.config.heads as usize);
+        let (t, head) = (dout.len() / d, d / heads);
+        let columns = |which: usize, h: usize| which * d + h * head..which * d + (h + 1) * head;
+        let mut dscores = vec![0.0; t * t];
+        for (h, scores) in scores.chunks_exact(t * t).enumerate() {
+            let [q, k, v] = [0, 1, 2].map(|which| View::new(qkv, 3 * d).columns(columns(which, h)));
+            let dout = View::new(dout, d).columns(columns(0, h));
+            let mut give = |which: usize, a: View<'_>, b: View<'_>| {
+                matmul(a, b, ViewMut::new(dqkv, 3 * d).columns(columns(which, h)), Output::Replace);
+            };
+            matmul(dout, v.t(), ViewMut::new(&mut dscores, t), Output::Replace);
+            give(2, View::new(scores, t).t(), dout);
+            softmax_backward(scores, &mut dscores, t, 1.0 / (head as f32).sqrt());
+            give(0, View::new(&dscores, t), k);
+            give(1, View::new(&dscores, t).t(), q);
+        }
+    }
+
+    /// [`Weights::linear`] backward: `dx` is added to.
+    fn backward(
+        &mut self,
+        block: usize,
+        m: Matrix,
+        x: &[f32],
+        (dy, columns): (&[f32], Range<usize>),
+        dx: &mut [f32],
+        inner: &ByMatrix<Vec<f32>>,
+    ) {
+        let network = self.network;
+        let linear = network.blocks[block][m as usize].as_ref();
+        let linear = linear.unwrap_or_else(|| unreachable!("every block has {m}"));
+        let (m1, m2) = m.widths(network.config.width as usize);
+        let t = x.len() / m1;
+        let dy = View::new(dy, dy.len() / t).columns(columns);
+        let (r, used) = (self.r(), self.used());
+        // With the learngene frozen only the tailor's components get a gradient.
+        let start = if self.frozen { network.components().0 } else { 0 };
+        match linear {
+            Linear::Dense(dense) => {
+                if !self.frozen {
+                    dy.add_rows_to(&mut self.gradient[dense.bias.clone()]);
+                    let dweight = ViewMut::new(&mut self.gradient[dense.weight.clone()], m2);
+                    matmul(View::new(x, m1).t(), dy, dweight, Output::Add);
+                }
+                let weight = View::new(&self.learngene[dense.weight.clone()], m2);
+                matmul(dy, weight.t(), ViewMut::new(dx, m1), Output::Add);
+            }
+            Linear::Factored { bias, .. } => {
+                let c = self.components[block][m as usize].as_mut();
+                let c = c.unwrap_or_else(|| unreachable!("made for every factored matrix"));
+                let inner = inner[m as usize].as_deref().unwrap_or_default();
+                if !self.frozen {
+                    dy.add_rows_to(&mut self.gradient[bias.clone()]);
+                }
+                let h = View::new(inner, r).columns(start..used);
+                let dv = ViewMut::new(&mut c.dv[start * m2..], m2).first_rows(used - start);
+                matmul(h.t(), dy, dv, Output::Add);
+                let mut dh = vec![0.0; t * used];
+                let v = View::new(&c.v, m2).first_rows(used);
+                matmul(dy, v.t(), ViewMut::new(&mut dh, used), Output::Replace);
+                let du = ViewMut::new(&mut c.du, r).columns(start..used);
+                matmul(View::new(x, m1).t(), View::new(&dh, used).columns(start..used), du, Output::Add);
+                let u = View::new(&c.u, r).columns(0..used);
+                matmul(View::new(&dh, used), u.t(), ViewMut::new(dx, m1), Output::Add);
+            }
+        }
+    }
+
+    fn dense_backward(&mut self, dense: &Dense, x: &[f32], dy: &[f32], dx: Option<&mut [f32]>) {
+        let m2 = dense.bias.len();
+        let m1 = dense.weight.len() / m2;
+        if !self.frozen {
+            View::new(dy, m2).add_rows_to(&mut self.gradient[dense.bias.clone()]);
+            let dweight = ViewMut::new(&mut self.gradient[dense.weight.clone()], m2);
+            matmul(View::new(x, m1).t(), View::new(dy, m2), dweight, Output::Add);
+        }
+        if let Some(dx) = dx {
+            let weight = View::new(&self.learngene[dense.weight.clone()], m2);
+            matmul(View::new(dy, m2), weight.t(), ViewMut::new(dx, m1), Output::Add);
+        }
+    }
+
+    /// Components per factored matrix, learngene and tailor.
+    fn r(&self) -> usize {
+        let (g, n) = self.network.components();
+        g + n
+    }
+
+    /// Components in use: the learngene's alone when the gate is off.
+    fn used(&self) -> usize {
+        used(self.network, self.own)
+    }
+}
+
+/// Components in use: the learngene's alone when the gate is off.
+fn used(network: &Network, own: Option<&[f32]>) -> usize {
+    let (g, n) = network.components();
+    if own.is_some() { g + n } else { g }
+}
+
+impl Weights for Merged<'_> {
+    fn outer(&self, which: Outer, x: &[f32], y: &mut [f32]) {
+        let network = self.network;
+        let dense = match which {
+            Outer::Patch => &network.patch,
+            Outer::Time0 => &network.time[0],
+            Outer::Time1 => &network.time[1],
+            Outer::FinalAdaLn => &network.final_adaln,
+            Outer::FinalLinear => &network.final_linear,
+        };
+        self.dense(dense, x, ViewMut::new(y, dense.m2));
+    }
+
+    fn linear(&self, block: usize, m: Matrix, x: &[f32], y: ViewMut<'_>, inner: &mut Vec<f32>) {
+        let linear = self.network.blocks[block][m as usize].as_ref();
+        match linear.unwrap_or_else(|| unreachable!("every block has {m}")) {
+            Linear::Dense(dense) => self.dense(dense, x, y),
+            Linear::Factored { m1, m2, bias, .. } => {
+                let c = self.components[block][m as usize].as_ref();
+                let c = c.unwrap_or_else(|| unreachable!("made for every factored matrix"));
+                let (g, n) = self.network.components();
+                let (r, used) = (g + n, used(self.network, self.own));
+                resize(inner, x.len() / m1 * r);
+                let h = ViewMut::new(inner, r).columns(0..used);
+                matmul(View::new(x, *m1), View::new(&c.u, r).columns(0..used), h, Output::Replace);
+                let bias = Output::Bias(&self.learngene[bias.clone()]);
+                let h = View::new(inner, r).columns(0..used);
+                matmul(h, View::new(&c.v, *m2).first_rows(used), y, bias);
+            }
+        }
+    }
+
+    fn label(&self) -> &[f32] {
+        match self.own {
+            Some(own) => &own[self.network.label.clone()],
+            None => &self.learngene[self.network.null_label.clone()],
+        }
+    }
+}
+
+impl Merged<'_> {
+    fn dense(&self, dense: &Dense, x: &[f32], y: ViewMut<'_>) {
+        let (weight, bias) = dense.of(self.learngene);
+        matmul(View::new(x, dense.m1), View::new(weight, dense.m2), y, Output::Bias(bias));
+    }
+}
+
+/// `out = σ·v`, row by row.
+fn scaled(v: &[f32], sigma: &[f32], out: &mut [f32]) {
+    let m2 = v.len() / sigma.len();
+    for ((v, out), sigma) in v.chunks_exact(m2).zip(out.chunks_exact_mut(m2)).zip(sigma) {
+        v.iter().zip(out).for_each(|(v, out)| *out = v * sigma);
+    }
+}
+
+/// From the gradient by `σ·v` to those by `σ` and by `v`; the former is cleared.
+fn unscaled(dv: &mut [f32], parameters: &[f32], place: &Factors, gradient: &mut [f32]) {
+    let (sigma, v) = (&parameters[place.sigma.clone()], &parameters[place.v.clone()]);
+    let m2 = v.len() / sigma.len();
+    for (i, (dv, v)) in dv.chunks_exact_mut(m2).zip(v.chunks_exact(m2)).enumerate() {
+        gradient[place.sigma.start + i] = dv.iter().zip(v).map(|(dv, v)| dv * v).sum();
+        let to = &mut gradient[place.v.start + i * m2..][..m2];
+        to.iter_mut().zip(&mut *dv).for_each(|(to, dv)| *to = *dv * sigma[i]);
+        dv.fill(0.0);
+    }
+}

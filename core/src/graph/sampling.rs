@@ -1,0 +1,132 @@
+//! A learngene on one of Burn's devices with the tailors that are put onto it.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+
+use super::dit::Dit;
+use super::factored::{GatedTailors, TailorStack};
+use super::parameters::Parameters;
+use crate::diffusion::images::{Combine, Images};
+use crate::diffusion::sampling::{Gate, Predict};
+use crate::model::{ModelError, Tailors, values};
+
+impl Combine for Tensor<4> {
+    fn combine(&self, p: f64, other: &Self, q: f64) -> Self {
+        if p == 0.0 {
+            return other.clone() * q;
+        }
+        if q == 0.0 {
+            return self.clone() * p;
+        }
+        self.clone() * p + other.clone() * q
+    }
+
+    fn twice(&self) -> Self {
+        Tensor::cat(vec![self.clone(), self.clone()], 0)
+    }
+
+    fn halves(&self) -> (Self, Self) {
+        let n = self.dims()[0] / 2;
+        (self.clone().narrow(0, 0, n), self.clone().narrow(0, n, n))
+    }
+
+    fn clamped(&self) -> Self {
+        self.clone().clamp(-1.0, 1.0)
+    }
+}
+
+/// A learngene on a device with the tailors that have been put onto it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    config: ModelConfig,
+    device: Device,
+    dit: Dit,
+    // Kept on the host: a sampling run uploads only the tailors it asks for.
+    tailors: Tailors,
+}
+
+impl Model {
+    /// Puts a learngene's tensors on `device`.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] or [`ModelError::Tensor`].
+    pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, ModelError> {
+        config.validate()?;
+        let specs = config.learngene_tensors();
+        let upload = |spec: &TensorSpec| {
+            let values = values(learngene, spec)?.to_vec();
+            Ok(Tensor::<1>::from_data(TensorData::new(values, [spec.len()]), device))
+        };
+        let flat = specs.iter().map(upload).collect::<Result<Vec<_>, ModelError>>()?;
+        let dit = Dit::new(config, &Parameters::new(&specs, flat), device);
+        Ok(Self { config: config.clone(), device: device.clone(), dit, tailors: Tailors::default() })
+    }
+
+    /// The shared network.
+    pub fn dit(&self) -> &Dit {
+        &self.dit
+    }
+}
+
+impl Predict for Model {
+    type Images = Tensor<4>;
+    /// None when no image has a class.
+    type Gated = Option<GatedTailors>;
+
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
+        self.tailors.insert(&self.config, class, tailor)
+    }
+
+    fn remove(&mut self, class: &str) -> bool {
+        self.tailors.remove(class)
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.tailors.classes()
+    }
+
+    fn gate(&self, gates: &[Gate]) -> Result<Self::Gated, ModelError> {
+        let used = Tailors::named(gates);
+        let tailors = used.iter().map(|class| self.tailors.get(class)).collect::<Result<Vec<_>, _>>()?;
+        let stack = |spec: &TensorSpec| {
+            let mut stacked = Vec::with_capacity(tailors.len() * spec.len());
+            for tailor in &tailors {
+                stacked.extend_from_slice(values(tailor, spec)?);
+            }
+            let n = stacked.len();
+            Ok(Tensor::<1>::from_data(TensorData::new(stacked, [n]), &self.device))
+        };
+        if used.is_empty() {
+            return Ok(None);
+        }
+        let flat = self.config.tailor_tensors().iter().map(stack).collect::<Result<Vec<_>, ModelError>>()?;
+        let index =
+            |class: &str| used.binary_search(&class).unwrap_or_else(|_| unreachable!("collected above"));
+        let gate = gates.iter().map(|gate| gate.iter().map(|(c, w)| (index(c), *w)).collect()).collect();
+        Ok(TailorStack::from_flat(&self.config, tailors.len(), &flat).gather(&gate))
+    }
+
+    fn images(&self, values: Vec<f32>) -> Tensor<4> {
+        let (c, side) = (self.config.channels as usize, self.config.image_size as usize);
+        let shape = [values.len() / (c * side * side), c, side, side];
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    fn predict(&self, gated: &Self::Gated, x: &Tensor<4>, t: f32) -> Tensor<4> {
+        self.dit.forward(x.clone(), &vec![t; x.dims()[0]], gated.as_ref())
+    }
+}
+
+/// Reads images back from their device.
+///
+/// # Errors
+/// What the device says when it was lost.
+pub fn read(images: &Tensor<4>) -> Result<Images, String> {
+    let data = images.try_to_data().map_err(|e| e.to_string())?.convert::<f32>();
+    let values = data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+    Ok(Images::new(images.dims(), values))
+}

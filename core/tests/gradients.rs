@@ -1,0 +1,123 @@
+//! The gradients written out by hand against differences of the loss itself.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod support;
+
+use support::{configs, normal, tensors};
+use tailor_core::engine::{Network, Pool, Sample};
+use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+
+fn flat(specs: &[TensorSpec], seed: u64) -> Vec<f32> {
+    let tensors: Tensors = tensors(specs, seed);
+    specs.iter().flat_map(|spec| tensors.get(&spec.name).unwrap().1.to_vec()).collect()
+}
+
+/// A batch of two classes and one image without, and everything it depends on.
+struct Batch {
+    network: Network,
+    images: Vec<Vec<f32>>,
+    targets: Vec<Vec<f32>>,
+    learngene: Vec<f32>,
+    tailors: [Vec<f32>; 2],
+}
+
+const CLASSES: [Option<usize>; 4] = [None, Some(0), Some(0), Some(1)];
+
+impl Batch {
+    fn new(config: &ModelConfig) -> Self {
+        let n = (config.channels * config.image_size * config.image_size) as usize;
+        Self {
+            network: Network::new(config).unwrap(),
+            images: (0..4).map(|i| normal(50 + i, n)).collect(),
+            targets: (0..4).map(|i| normal(60 + i, n)).collect(),
+            learngene: flat(&config.learngene_tensors(), 1),
+            tailors: [2, 3].map(|seed| flat(&config.tailor_tensors(), seed)),
+        }
+    }
+
+    fn gradients(&self, frozen: bool, pool: &Pool) -> tailor_core::engine::Gradients {
+        let sample = |i: usize| Sample {
+            x: &self.images[i],
+            target: &self.targets[i],
+            t: [900.0, 500.0, 20.0, 333.0][i],
+            class: CLASSES[i],
+        };
+        let samples: Vec<Sample<'_>> = (0..4).map(sample).collect();
+        self.network.gradients(&self.learngene, |c| &self.tailors[c], &samples, 1.0, frozen, pool)
+    }
+
+    fn loss(&self) -> f64 {
+        self.gradients(true, &Pool::default()).squares
+    }
+
+    /// The change of the loss along `direction` of the values that `of` names, by central difference.
+    fn slope(&mut self, of: fn(&mut Self) -> &mut Vec<f32>, direction: &[f32]) -> f64 {
+        let before = of(self).clone();
+        let step = 1e-3;
+        let mut at = |sign: f32| {
+            let moved = before.iter().zip(direction).map(|(v, d)| v + sign * step * d).collect();
+            *of(self) = moved;
+            self.loss()
+        };
+        let slope = (at(1.0) - at(-1.0)) / f64::from(2.0 * step);
+        *of(self) = before;
+        slope
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+#[test]
+fn every_tensors_gradient_is_the_slope_of_the_loss() {
+    for config in configs() {
+        let mut batch = Batch::new(&config);
+        let found = batch.gradients(false, &Pool::default());
+        assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
+        let parts: [(&str, Vec<TensorSpec>, Vec<f32>, fn(&mut Batch) -> &mut Vec<f32>); 3] = [
+            ("learngene", config.learngene_tensors(), found.learngene.clone(), |b| &mut b.learngene),
+            ("tailor 0", config.tailor_tensors(), found.tailors[0].1.clone(), |b| &mut b.tailors[0]),
+            ("tailor 1", config.tailor_tensors(), found.tailors[1].1.clone(), |b| &mut b.tailors[1]),
+        ];
+        for (part, specs, gradient, of) in parts {
+            let mut start = 0;
+            for spec in specs {
+                let range = start..start + spec.len();
+                start = range.end;
+                // Along the gradient itself the slope is as steep as can be, and far from rounding.
+                let norm = dot(&gradient[range.clone()], &gradient[range.clone()]).sqrt();
+                assert!(norm > 0.0 || spec.name.ends_with("k.bias"), "{part}, {}: no gradient", spec.name);
+                let mut direction = vec![0.0; gradient.len()];
+                let unit = gradient[range.clone()].iter().map(|g| g / norm.max(1e-20) as f32);
+                direction[range].iter_mut().zip(unit).for_each(|(d, g)| *d = g);
+                let slope = batch.slope(of, &direction);
+                let error = (slope - norm).abs() / norm.max(1.0);
+                assert!(error < 0.02, "{part}, {}: {slope} by difference, {norm} by hand", spec.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn buffers_that_were_used_before_give_the_same_gradients() {
+    for config in configs() {
+        let batch = Batch::new(&config);
+        let pool = Pool::default();
+        let first = batch.gradients(false, &pool);
+        let kept = first.clone();
+        pool.give_back(first);
+        assert!(batch.gradients(false, &pool) == kept);
+        let frozen = batch.gradients(true, &pool);
+        assert!(frozen.learngene.is_empty() && frozen.tailors.len() == 2);
+    }
+}
+
+#[test]
+fn a_config_without_a_place_in_the_layout_is_declined_by_name() {
+    let [config, ..] = configs();
+    assert!(Network::new(&config).is_ok());
+    // Latents and the paper's sizes have the same layout.
+    assert!(Network::new(&ModelConfig::preset("dit-s-2").unwrap()).is_ok());
+}

@@ -1,0 +1,106 @@
+//! Random models for tests of gates and engines.
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use tailor_core::diffusion::images::Images;
+use tailor_core::diffusion::noise::{Stream, standard_normal};
+use tailor_core::{Item, ModelError, Predict, SampleSettings, Sampler, Sampling, engine};
+use tailor_packs::{ModelConfig, Objective, TensorSpec, Tensors};
+
+pub(crate) fn normal(seed: u64, n: usize) -> Vec<f32> {
+    standard_normal(seed, Stream::Start, n)
+}
+
+/// Random values of a tensor, none of them zero: at their true start `adaln` and the output are.
+pub(crate) fn random(spec: &TensorSpec, seed: u64) -> Vec<f32> {
+    let scale = (spec.shape[0] as f32).sqrt().recip();
+    let name = spec.name.as_str();
+    let value = |v: f32| match name.rsplit('.').next() {
+        Some("sigma") => 1.0 + 0.3 * v,
+        Some("bias") => 0.1 * v,
+        Some("null" | "label") => 0.5 * v,
+        _ => scale * v,
+    };
+    normal(seed, spec.len()).into_iter().map(value).collect()
+}
+
+pub(crate) fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
+    let mut tensors = Tensors::new();
+    for (i, spec) in specs.iter().enumerate() {
+        tensors.insert(&spec.name, &spec.shape, random(spec, seed * 1000 + i as u64)).unwrap();
+    }
+    tensors
+}
+
+/// `tiny`, `tiny` with separate attention and the other objective, and a plain network in colour.
+pub(crate) fn configs() -> [ModelConfig; 3] {
+    let fused = ModelConfig::preset("tiny").unwrap();
+    let factored = "q,k,v,o,in,out".parse().unwrap();
+    let separate = ModelConfig { factored, objective: Objective::Ddpm, ..fused.clone() };
+    let plain = ModelConfig { factored: "".parse().unwrap(), channels: 3, ..fused.clone() };
+    [fused, separate, plain]
+}
+
+/// A model on an engine under test.
+pub(crate) trait OnEngine: Predict + Sized {
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError>;
+    fn read(images: &Self::Images) -> Vec<f32>;
+}
+
+impl OnEngine for engine::Model {
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
+        Ok(engine::Model::new(config, learngene)?.with_threads(2))
+    }
+
+    fn read(images: &Images) -> Vec<f32> {
+        images.values.clone()
+    }
+}
+
+#[cfg(feature = "graph")]
+impl OnEngine for tailor_core::graph::Model {
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
+        tailor_core::graph::Model::new(config, learngene, &burn::tensor::Device::flex())
+    }
+
+    fn read(images: &Self::Images) -> Vec<f32> {
+        images.clone().into_data().try_into_vec().unwrap()
+    }
+}
+
+pub(crate) fn model<M: OnEngine>(config: &ModelConfig, classes: &[&str]) -> M {
+    let mut model = M::new(config, &tensors(&config.learngene_tensors(), 1)).unwrap();
+    for class in classes {
+        model.insert(class, tailor(config, class)).unwrap();
+    }
+    model
+}
+
+pub(crate) fn tailor(config: &ModelConfig, class: &str) -> Tensors {
+    tensors(&config.tailor_tensors(), u64::from(class.as_bytes()[0]))
+}
+
+pub(crate) fn item(gate: &[(&str, f32)], seed: u64) -> Item {
+    Item { gate: gate.iter().map(|(class, weight)| ((*class).to_owned(), *weight)).collect(), seed }
+}
+
+pub(crate) fn settings(sampler: Sampler, items: &[Item]) -> SampleSettings {
+    SampleSettings { sampler, steps: 5, guidance: 1.5, items: items.to_vec() }
+}
+
+/// The images of `items`, one after the other.
+pub(crate) fn images<M: OnEngine>(model: &M, settings: SampleSettings) -> Vec<Vec<f32>> {
+    let n = settings.items.len();
+    let mut sampling = Sampling::new(model, settings).unwrap();
+    while sampling.step() {}
+    let values = M::read(&sampling.images());
+    values.chunks_exact(values.len() / n).map(<[f32]>::to_vec).collect()
+}
+
+pub(crate) fn one<M: OnEngine>(model: &M, item: Item) -> Vec<f32> {
+    images(model, settings(Sampler::Heun, &[item])).remove(0)
+}
+
+pub(crate) fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}

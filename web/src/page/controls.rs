@@ -1,0 +1,66 @@
+//! What the visitor can set, and the buttons that make, stop and save.
+
+use super::shell::Studio;
+use super::state::{Field, Message, State};
+use leptos::prelude::*;
+
+/// The form below the picture.
+#[component]
+pub(super) fn Controls(studio: Studio) -> impl IntoView {
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        studio.tell(Message::Generate);
+    };
+    let typed = move |field| {
+        move |event: leptos::ev::Event| studio.tell(Message::Typed(field, event_target_value(&event)))
+    };
+    let dice = move |_| studio.tell(Message::Dice((js_sys::Math::random() * 1e6) as u64));
+    let (seed, steps) = (studio.part(|state| state.settings.seed), studio.part(|state| state.settings.steps));
+    let (count, guidance) =
+        (studio.part(|state| state.settings.count), studio.part(|state| state.settings.guidance));
+    let alone = studio.holds(|state| state.settings.learngene_only);
+    let idle = studio.holds(|state| !state.is_busy());
+    let nothing = studio.holds(|state| !state.can_generate());
+    let unfinished = studio.holds(|state: &State| state.finished().is_none());
+    view! {
+        <form class="controls" on:submit=submit>
+            <div class="field seed">
+                <label for="seed">"Seed"</label>
+                <input id="seed" type="number" min="0" step="1" inputmode="numeric"
+                    prop:value=move || seed.get().to_string() on:input=typed(Field::Seed)/>
+                <button type="button" id="dice" class="plain" aria-label="Random seed" title="Random seed"
+                    on:click=dice>"⚄"</button>
+            </div>
+            <div class="field">
+                <label for="count">"Images"</label>
+                <select id="count" on:change=typed(Field::Count)>
+                    {[1u32, 4, 9, 16].map(|n| view! {
+                        <option value=n.to_string() selected=move || count.get() == n>{n.to_string()}</option>
+                    })}
+                </select>
+            </div>
+            <div class="field">
+                <label for="steps">"Steps"</label>
+                <input id="steps" type="number" min="1" max="1000" step="1" inputmode="numeric"
+                    prop:value=move || steps.get().to_string() on:input=typed(Field::Steps)/>
+            </div>
+            <div class="field wide">
+                <label for="guidance">"Guidance " <output>{move || format!("{:.1}", guidance.get())}</output></label>
+                <input id="guidance" type="range" min="0" max="6" step="0.1"
+                    prop:value=move || guidance.get().to_string() on:input=typed(Field::Guidance)/>
+            </div>
+            <label class="check" title="What all classes share, without what makes it one of them">
+                <input id="learngene-only" type="checkbox" prop:checked=move || alone.get()
+                    on:change=move |e| studio.tell(Message::LearngeneOnly(event_target_checked(&e)))/>
+                "Learngene only"
+            </label>
+            <div class="actions">
+                <button id="generate" type="submit" disabled=move || nothing.get()>"Generate"</button>
+                <button id="cancel" type="button" class="plain" disabled=move || idle.get()
+                    on:click=move |_| studio.tell(Message::Cancel)>"Cancel"</button>
+                <button id="save" type="button" class="plain" disabled=move || unfinished.get()
+                    on:click=move |_| studio.tell(Message::Save)>"Save PNG"</button>
+            </div>
+        </form>
+    }
+}

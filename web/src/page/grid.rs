@@ -1,0 +1,90 @@
+//! A batch of images and how they lie beside each other.
+
+/// Pixels between two images of the grid.
+pub const GAP: u32 = 2;
+
+/// A batch of images, laid out in a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// `[B, C, H, W]` in `[-1, 1]`.
+    pub values: Vec<f32>,
+    /// Channels, 1 (grey) or 3 (RGB).
+    pub channels: u32,
+    /// Height and width of one image in pixels.
+    pub side: u32,
+    /// Images in a row.
+    pub columns: u32,
+}
+
+impl Grid {
+    /// Counts the images.
+    pub fn count(&self) -> u32 {
+        self.values.len() as u32 / (self.channels * self.side * self.side).max(1)
+    }
+
+    /// Returns width and height of the whole grid in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        let span = |n: u32| n * self.side + n.saturating_sub(1) * GAP;
+        let columns = self.columns.clamp(1, self.count().max(1));
+        (span(columns), span(self.count().div_ceil(columns)))
+    }
+
+    /// Returns where the upper left corner of image number `index` lies, in pixels.
+    pub fn corner(&self, index: u32) -> (u32, u32) {
+        let columns = self.columns.max(1);
+        let place = |n: u32| n * (self.side + GAP);
+        (place(index % columns), place(index / columns))
+    }
+
+    /// Returns image number `index` as `[H, W, 4]` bytes, opaque.
+    pub fn rgba(&self, index: u32) -> Vec<u8> {
+        let plane = (self.side * self.side) as usize;
+        let size = (plane * self.channels as usize).max(1);
+        let image = self.values.chunks_exact(size).nth(index as usize).unwrap_or(&[]);
+        let byte = |value: f32| ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8;
+        let channel = |c: usize, pixel: usize| {
+            let c = if self.channels < 3 { 0 } else { c };
+            image.get(c * plane + pixel).map_or(0, |v| byte(*v))
+        };
+        (0..plane).flat_map(|pixel| [channel(0, pixel), channel(1, pixel), channel(2, pixel), 255]).collect()
+    }
+
+    /// Returns how much larger than its pixels an image is drawn: small ones by 8, large ones not at all.
+    pub fn scale(&self) -> u32 {
+        (512 / self.side.max(1)).clamp(1, 8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grey_and_coloured_pixels_become_opaque_bytes() {
+        let grey = Grid { values: vec![-1.0, 1.0, 0.0, 9.0], channels: 1, side: 2, columns: 1 };
+        assert_eq!(grey.count(), 1);
+        let bytes = grey.rgba(0);
+        assert_eq!(bytes, [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255, 255, 255, 255, 255]);
+        let coloured = Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1 };
+        assert_eq!(coloured.rgba(0), [0, 128, 255, 255]);
+        assert_eq!(coloured.rgba(1), [0, 0, 0, 255], "one that is not there is black");
+    }
+
+    #[test]
+    fn a_grid_is_as_large_as_its_images_and_the_gaps_between_them() {
+        let grid = Grid { values: vec![0.0; 5 * 32 * 32], channels: 1, side: 32, columns: 3 };
+        assert_eq!((grid.count(), grid.size()), (5, (3 * 32 + 2 * GAP, 2 * 32 + GAP)));
+        assert_eq!(grid.corner(4), (32 + GAP, 32 + GAP));
+        assert_eq!(grid.scale(), 8);
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_no_reason_to_stop() {
+        for (channels, side, columns) in [(0, 0, 0), (1, 0, 3), (0, 4, 1), (3, 4, 0)] {
+            let grid = Grid { values: vec![0.5; 7], channels, side, columns };
+            grid.size();
+            grid.corner(3);
+            assert_eq!(grid.rgba(0).len() as u32, 4 * side * side);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Numbers as people read them.
+
+/// Writes a number with its thousands apart: `143,212`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Writes a number of bytes in megabytes: `2.40 MB`.
+pub fn megabytes(n: u64) -> String {
+    format!("{:.2} MB", n as f64 / 1e6)
+}
+
+/// Returns how much of `all` is here, in whole percent.
+pub fn percent(got: u64, all: u64) -> u64 {
+    100 * got.min(all) / all.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        let pairs = [(0, "0"), (999, "999"), (1000, "1,000"), (143_212, "143,212"), (1_000_000, "1,000,000")];
+        for (n, words) in pairs {
+            assert_eq!(grouped(n), words);
+        }
+        assert_eq!(megabytes(2_400_000), "2.40 MB");
+        assert_eq!((percent(0, 0), percent(1, 3), percent(5, 3)), (0, 33, 100));
+    }
+}

@@ -1,0 +1,35 @@
+//! The classes to choose from: all that are known, or those that are searched for.
+
+use super::state::NameList;
+use crate::protocol::{ClassInfo, Gallery};
+
+/// A gallery of more classes than these can be searched.
+pub const MANY: usize = 100;
+/// Classes that are shown without a search, at most.
+pub const SHOWN: usize = 500;
+/// Classes found that are shown, at most.
+pub const FOUND: usize = 60;
+
+/// Lists the classes whose name or id holds what is searched for; without a search, those known so far.
+pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<ClassInfo> {
+    let search = search.trim().to_lowercase();
+    let known = gallery.map(|gallery| &*gallery.classes).unwrap_or_default();
+    if search.is_empty() {
+        return known.iter().take(SHOWN).cloned().collect();
+    }
+    let fits = |id: &str, name: &str| id.contains(&search) || name.to_lowercase().contains(&search);
+    let mut found: Vec<ClassInfo> =
+        known.iter().filter(|c| fits(&c.id, &c.name)).take(FOUND).cloned().collect();
+    if let NameList::Here(names) = names {
+        let others = names.iter().filter(|(id, name)| fits(id, name) && known.iter().all(|c| c.id != *id));
+        // How large its pack is, is known once the class is looked up.
+        let class = |(id, name): &(String, String)| ClassInfo {
+            id: id.clone(),
+            name: name.clone(),
+            bytes: 0,
+            stored: false,
+        };
+        found.extend(others.map(class).take(FOUND - found.len()));
+    }
+    found
+}

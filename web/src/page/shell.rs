@@ -1,0 +1,127 @@
+//! Has done what the state wants done, and tells it what came of that.
+
+use super::engine::{Engine, Word, examine};
+use super::grid::Grid;
+use super::program::Program;
+use super::state::{Effect, Message, Site, State};
+use super::update::update;
+use super::{gpu, storage};
+use crate::protocol::Backend;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::cell::Cell;
+use wasm_bindgen::JsValue;
+
+/// The state as the views see it, and the engines behind it.
+#[derive(Clone, Copy)]
+pub struct Studio {
+    state: RwSignal<State>,
+    engines: StoredValue<Engines, LocalStorage>,
+}
+
+#[derive(Default)]
+struct Engines {
+    cpu: Option<Engine>,
+    gpu: Option<Engine>,
+}
+
+impl Engines {
+    fn of(&mut self, backend: Backend) -> &mut Option<Engine> {
+        match backend {
+            Backend::Cpu => &mut self.cpu,
+            Backend::Gpu => &mut self.gpu,
+        }
+    }
+}
+
+thread_local! {
+    static STUDIO: Cell<Option<Studio>> = const { Cell::new(None) };
+}
+
+/// Returns the finished images that the studio shows, if there is a studio and they are finished.
+pub fn shown() -> Option<Grid> {
+    let studio = STUDIO.get()?;
+    studio.state.with_untracked(|state| state.finished().map(|shown| shown.grid.clone()))
+}
+
+impl Studio {
+    /// Begins on this site.
+    pub fn start(site: Site) -> Self {
+        let (state, effects) = State::start(site);
+        let studio =
+            Self { state: RwSignal::new(state), engines: StoredValue::new_local(Engines::default()) };
+        STUDIO.set(Some(studio));
+        effects.into_iter().for_each(|effect| studio.perform(effect));
+        studio
+    }
+
+    /// Lets something happen.
+    pub fn tell(self, message: Message) {
+        let effects = self.state.try_update(|state| update(state, message)).unwrap_or_default();
+        effects.into_iter().for_each(|effect| self.perform(effect));
+    }
+
+    /// Returns a part of the state that wakes its readers only when it is another than before.
+    pub fn part<T>(self, part: impl Fn(&State) -> T + Send + Sync + 'static) -> Memo<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        Memo::new(move |_| self.state.with(&part))
+    }
+
+    /// The same for words.
+    pub fn words(self, words: fn(&State) -> String) -> Memo<String> {
+        self.part(words)
+    }
+
+    /// The same for what holds or does not.
+    pub fn holds(self, test: fn(&State) -> bool) -> Memo<bool> {
+        self.part(test)
+    }
+
+    fn perform(self, effect: Effect) {
+        match effect {
+            Effect::Spawn(program) => self.spawn(program),
+            Effect::End(backend) => self.engines.update_value(|engines| *engines.of(backend) = None),
+            Effect::Post(backend, request) => self.engines.update_value(|engines| {
+                if let Some(engine) = engines.of(backend) {
+                    engine.send(&request);
+                }
+            }),
+            Effect::FindAdapter => {
+                spawn_local(async move { self.tell(Message::Adapter(gpu::probe().await)) });
+            }
+            Effect::Examine(program, detail) => spawn_local(async move {
+                let absence = examine(program).await;
+                self.tell(Message::Examined(program, absence, detail));
+            }),
+            Effect::AskPersistent => {
+                spawn_local(async move { self.tell(Message::Persistent(storage::is_persistent().await)) });
+            }
+            Effect::Persist => {
+                spawn_local(async move { self.tell(Message::Persistent(storage::persist().await)) });
+            }
+            Effect::WriteLink(hash) => {
+                // A page in a frame may not be allowed to: then there is no link.
+                if let Ok(history) = window().history() {
+                    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&hash));
+                }
+            }
+            Effect::Reload => drop(window().location().reload()),
+            // A canvas that cannot be read gives no file.
+            Effect::Save(shown, name) => drop(shown.grid.save(&name)),
+        }
+    }
+
+    fn spawn(self, program: Program) {
+        let backend = program.backend();
+        let hear = move |word| match word {
+            Word::Event(event, values) => self.tell(Message::Heard(backend, event, values)),
+            Word::NotLoaded(detail) => self.tell(Message::NotLoaded(program, detail)),
+        };
+        match Engine::spawn(program, hear) {
+            Ok(engine) => self.engines.update_value(|engines| *engines.of(backend) = Some(engine)),
+            Err(_) => self.tell(Message::NoWorker(backend)),
+        }
+    }
+}

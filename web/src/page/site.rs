@@ -1,0 +1,41 @@
+//! What the page's address and document say.
+
+use super::engine::simd;
+use super::program::Wish;
+use super::state::Site;
+use crate::address::canonical;
+use leptos::prelude::{document, window};
+use web_sys::{Url, UrlSearchParams};
+
+/// Reads `?gallery=`, `?backend=` and what stands after `#`.
+pub fn read() -> Site {
+    let query = window().location().search().unwrap_or_default();
+    let query = UrlSearchParams::new_with_str(&query).ok();
+    let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
+    let gallery = parameter("gallery").unwrap_or_else(|| "galleries/letters/".to_owned());
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    let absolute = Url::new_with_base(&gallery, &base).map(|url| url.href());
+    // One that is no address is for the engine to refuse in words.
+    let absolute = absolute.map(|url| canonical(&url).unwrap_or(url)).unwrap_or(gallery);
+    let own = Url::new_with_base(".", &base).ok().and_then(|url| canonical(&url.href()));
+    let own = own.is_some_and(|site| absolute.starts_with(&site));
+    Site {
+        key: own.then(publisher).flatten(),
+        gallery: absolute,
+        own,
+        wish: Wish::parse(parameter("backend").as_deref()),
+        simd: simd(),
+        hash: hash(),
+    }
+}
+
+/// Reads what stands after `#` now.
+pub fn hash() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// Reads the key in `<meta name="tailor-key">`, which is for the galleries of the page's own site.
+fn publisher() -> Option<String> {
+    let meta = document().query_selector("meta[name='tailor-key']").ok().flatten()?;
+    meta.get_attribute("content").filter(|key| !key.is_empty())
+}

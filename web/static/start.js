@@ -1,0 +1,84 @@
+// Loads the page's program. When that does not come, says in words what is wrong: the program itself cannot.
+// A script of its own, so that a page whose policy forbids inline scripts runs it, and no module, so that it
+// runs from a file and in a sandboxed frame, where modules do not.
+
+(() => {
+  "use strict";
+
+  // A module that holds nothing but one instruction of 128-bit SIMD.
+  const SIMD = [
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+  ];
+  const PATIENCE = 20000;
+  // In a page without an origin, names relative to this script mean nothing unless they are made whole here.
+  const here = document.currentScript.src;
+
+  // The words stand where the program will put its own, so they go when it comes after all.
+  const say = (words) => {
+    const status = document.getElementById("status");
+    if (status) {
+      status.textContent = words;
+      status.className = "";
+    }
+  };
+
+  // What is wrong with one of the page's files, if anything is.
+  const fault = async (file, types) => {
+    let answer;
+    try {
+      answer = await fetch(new URL(file, here), { cache: "no-cache" });
+    } catch {
+      return self.origin === "null"
+        ? "This page is in a frame that is cut off from its own site (“sandbox” without “allow-same-origin”), so "
+          + `the browser keeps its files from it. Open it in a tab of its own: ${location.href}`
+        : `The file ${file} did not arrive. Check the connection, then load the page again.`;
+    }
+    const type = answer.headers.get("content-type") || "nothing in particular";
+    if (answer.body) answer.body.cancel();
+    if (!answer.ok) {
+      return `The file ${file} is not to be had from this server (status ${answer.status}). Whoever runs the site `
+        + "should put all files of the studio’s folder there.";
+    }
+    if (types && !types.test(type)) {
+      return `This server sends the file ${file} as “${type}”, and browsers run it only as “text/javascript”. `
+        + "Whoever runs the site can set that type for files that end in .js.";
+    }
+    return "";
+  };
+
+  const explain = async (error) => {
+    if (location.protocol === "file:") {
+      return "This page was opened as a file, and browsers load programs from web servers only. Start a server in "
+        + "the page’s folder, with “tailor serve galleries/letters --site .” or “python3 -m http.server”, and open "
+        + "the address that it prints.";
+    }
+    const missing = await fault("page.js", /javascript|ecmascript/i) || await fault("page_bg.wasm");
+    if (missing) return missing;
+    if (typeof WebAssembly !== "object") {
+      return "This browser has no WebAssembly, or it is switched off. The page makes its images with it.";
+    }
+    if (/content.security.policy|unsafe-eval/i.test(error)) {
+      return "This site’s security policy forbids WebAssembly, with which the page makes its images. Whoever runs the "
+        + "site can allow it: “script-src” needs “'wasm-unsafe-eval'”.";
+    }
+    if (!WebAssembly.validate(new Uint8Array(SIMD))) {
+      return "This browser has no WebAssembly SIMD, which the page is made of. Chrome and Edge have it from version "
+        + "91 on, Firefox from 89, Safari from 16.4.";
+    }
+    return `The page’s program did not start. Load the page again. (${error})`;
+  };
+
+  const fail = async (error) => {
+    clearTimeout(slow);
+    const words = await explain(String(error));
+    document.body.dataset.state = "failed";
+    say(words);
+  };
+
+  say("Loading…");
+  const slow = setTimeout(
+    () => say("Still loading: the page’s program has not arrived yet. If it does not, load the page again."),
+    PATIENCE,
+  );
+  import(new URL("page.js", here).href).then((page) => page.default()).then(() => clearTimeout(slow), fail);
+})();
