@@ -6,6 +6,7 @@ mod support;
 
 use support::{configs, normal, tensors};
 use tailor_core::engine::{Network, Pool, Sample};
+use tailor_packs::Gelu;
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 
 fn flat(specs: &[TensorSpec], seed: u64) -> Vec<f32> {
@@ -118,6 +119,14 @@ fn buffers_that_were_used_before_give_the_same_gradients() {
 fn a_config_without_a_place_in_the_layout_is_declined_by_name() {
     let [config, ..] = configs();
     assert!(Network::new(&config).is_ok());
-    // Latents and the paper's sizes have the same layout.
+    // Latents and the paper's sizes have the same layout, and so has a plain network with separate attention.
     assert!(Network::new(&ModelConfig::preset("dit-s-2").unwrap()).is_ok());
+    let plain = ModelConfig { factored: "".parse().unwrap(), separate_attention: true, ..config.clone() };
+    assert!(Network::new(&plain).is_ok());
+    let tanh = ModelConfig { gelu: Gelu::Tanh, ..config.clone() };
+    let learned = ModelConfig { learned_variance: true, ..config };
+    for (config, feature) in [(tanh, "tanh-gelu"), (learned, "learned-variance")] {
+        let refusal = Network::new(&config).unwrap_err().to_string();
+        assert!(refusal.contains(feature), "{refusal}");
+    }
 }
