@@ -23,6 +23,9 @@ struct Batch {
     tailors: [Vec<f32>; 2],
 }
 
+/// What a gradient is of: its tensors, the gradient, and the values themselves.
+type Part = (&'static str, Vec<TensorSpec>, Vec<f32>, fn(&mut Batch) -> &mut Vec<f32>);
+
 const CLASSES: [Option<usize>; 4] = [None, Some(0), Some(0), Some(1)];
 
 impl Batch {
@@ -77,7 +80,7 @@ fn every_tensors_gradient_is_the_slope_of_the_loss() {
         let mut batch = Batch::new(&config);
         let found = batch.gradients(false, &Pool::default());
         assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
-        let parts: [(&str, Vec<TensorSpec>, Vec<f32>, fn(&mut Batch) -> &mut Vec<f32>); 3] = [
+        let parts: [Part; 3] = [
             ("learngene", config.learngene_tensors(), found.learngene.clone(), |b| &mut b.learngene),
             ("tailor 0", config.tailor_tensors(), found.tailors[0].1.clone(), |b| &mut b.tailors[0]),
             ("tailor 1", config.tailor_tensors(), found.tailors[1].1.clone(), |b| &mut b.tailors[1]),
