@@ -12,40 +12,74 @@ gallery := "web/galleries/letters"
 letters := "runs/letters-data"
 fonts := "/usr/share/fonts"
 
-tailor := "cargo run --quiet -p tailor-trainer --bin tailor --"
+# The program for the processor compiles in two minutes; what needs Burn, such as `evaluate`, in twenty.
+tailor := "cargo run -p tailor-trainer --bin tailor --"
+evaluate := "cargo run -p tailor-trainer --bin tailor --features graph -- evaluate"
 web := "-p tailor-web --target wasm32-unknown-unknown --no-default-features"
+# Everything that is tested natively, on every engine that a machine without a GPU can have.
+workspace := "--workspace --exclude tailor-web --features tailor-trainer/vulkan"
 
 [private]
 default:
     @just --list --unsorted
 
-# Open the studio in the browser, with the gallery that ships
-demo: site
-    {{ tailor }} serve {{ gallery }} --site web/dist --open
+# Open the studio in the browser with the gallery that ships; the WebGPU engine is built behind it
+demo: (site-parts "page" "cpu" "relaxed")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build -p tailor-trainer --bin tailor
+    # Its lines stand between those of the server. It ends with the server, and goes on where it was the next time.
+    just site-parts gpu &
+    builds=$!
+    trap 'kill $builds 2>/dev/null || true' EXIT
+    target/debug/tailor serve {{ gallery }} --site web/dist --open
 
 # Run every test, the browser's included; arguments go to cargo test
 test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site mutants-wasm
-    cargo test --workspace --exclude tailor-web {{ arguments }}
+    cargo test {{ workspace }} {{ arguments }}
     cargo test -p tailor-web --lib
+
+# Test one crate (packs, core, trainer or web) in a minute or two, or one of its tests; needs no browser and no Burn
+check crate test="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    case {{ quote(crate) }} in
+        packs | tailor-packs) package=tailor-packs folder=tailor-packs ;;
+        core | tailor-core) package=tailor-core folder=core ;;
+        trainer | native-trainer | tailor-trainer) package=tailor-trainer folder=native-trainer ;;
+        web | tailor-web) package=tailor-web folder=web ;;
+        *) echo "there is no crate "{{ quote(crate) }}"; choose packs, core, trainer or web" >&2; exit 2 ;;
+    esac
+    test={{ quote(test) }}
+    # The name of a file under tests/ is that file; any other is part of a test's name.
+    if [ -n "$test" ] && [ -e "$folder/tests/$test.rs" ]; then
+        cargo test -p $package --test "$test"
+    elif [ $package = tailor-web ]; then
+        cargo test -p $package --lib -- "$test"
+    else
+        cargo test -p $package -- "$test"
+    fi
 
 # Check format, lints, documentation, licences
 lint: wasm-target fmt-check deny
-    cargo clippy --workspace --exclude tailor-web --all-targets -- -D warnings
-    for part in page cpu gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --no-deps
+    cargo clippy {{ workspace }} --all-targets -- -D warnings
+    # Without Burn other code is compiled.
+    cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
+    for part in page cpu relaxed gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
 # Time training and sampling on this machine
 bench: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
-    cargo bench --workspace --exclude tailor-web --bench bench --profile dev
+    cargo bench {{ workspace }} --bench bench --profile dev
 
 # Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants here and in the browser
 torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
     TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
     TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test mutants -- --nocapture
-    TAILOR_MUTANTS={{ mutants }} cargo test --workspace --exclude tailor-web --test mutants_wasm -- --nocapture
-    cargo test --workspace --exclude tailor-web --test browser -- --nocapture --ignored
+    TAILOR_MUTANTS={{ mutants }} cargo test {{ workspace }} --test mutants_wasm -- --nocapture
+    cargo test {{ workspace }} --test browser -- --nocapture --ignored
 
 # Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
 fuzz seconds="60":
@@ -60,37 +94,60 @@ fuzz seconds="60":
     done
 
 # Build the page and its engines into web/dist
-site: wasm-target bindgen
+site: (site-parts "page" "cpu" "relaxed" "gpu")
+
+# Builds some of the parts of the site: page, cpu, relaxed, gpu.
+[private]
+site-parts +parts: wasm-target bindgen
     #!/usr/bin/env bash
     set -euo pipefail
     # Flags from outside would replace those of .cargo/config.toml, and the engines need these.
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
     dist=web/dist
     mkdir -p $dist
-    for part in page:page cpu:engine-cpu gpu:engine-gpu; do
-        name=${part#*:}
-        cargo build {{ web }} --profile web --features "${part%:*}" --bin "$name"
+    # Says every quarter of a minute that what is silent for long is still at work.
+    (while sleep 15; do echo "    … at work for $SECONDS s"; done) &
+    beat=$!
+    trap 'kill $beat 2>/dev/null || true' EXIT
+    shrinker=$(wasm-opt --version 2>/dev/null || echo none)
+    for part in {{ parts }}; do
+        # Size costs speed where the engine computes.
+        case $part in
+            page) name=page level=-Oz extra= ;;
+            cpu) name=engine-cpu level=-Os extra= ;;
+            relaxed) name=engine-cpu-relaxed level=-Os extra=--enable-relaxed-simd ;;
+            gpu) name=engine-gpu level=-Oz extra= ;;
+        esac
+        echo "    Building $name"
+        cargo build {{ web }} --profile web --features $part --bin $name
         built=target/wasm32-unknown-unknown/web/$name.wasm
-        [ "$built" -nt "$dist/${name}_bg.wasm" ] || continue
-        # Made aside, so that what was half done is not taken for done the next time.
         made=target/site/$name
+        # Made anew as well when wasm-opt has come, or another one.
+        [ "$built" -nt "$dist/${name}_bg.wasm" ] || [ "$(cat "$made/by" 2>/dev/null)" != "$shrinker" ] || continue
+        # Made aside, so that what was half done is not taken for done the next time.
         rm -rf "$made"
-        wasm-bindgen --target web --no-typescript --out-dir "$made" "$built"
-        if command -v wasm-opt >/dev/null; then
-            echo "    Shrinking $name"
-            # Named one by one, because older versions of wasm-opt take nothing for granted.
-            wasm-opt -Oz --enable-{simd,bulk-memory,sign-ext,nontrapping-float-to-int,mutable-globals} \
-                --enable-{reference-types,multivalue} --strip-{debug,producers,target-features} \
-                -o "$made/small" "$made/${name}_bg.wasm"
-            mv "$made/small" "$made/${name}_bg.wasm"
-        else
+        wasm-bindgen --target web --no-typescript --out-dir "$made/site" "$built"
+        # Features are named one by one, because older versions of wasm-opt take nothing for granted.
+        if [ "$shrinker" = none ]; then
             echo "    $name is left larger than need be: there is no wasm-opt (package binaryen)"
+        elif echo "    Shrinking $name" && wasm-opt $level $extra \
+            --enable-{simd,bulk-memory,sign-ext,nontrapping-float-to-int,mutable-globals} \
+            --enable-{reference-types,multivalue} --strip-{debug,producers,target-features} \
+            -o "$made/small" "$made/site/${name}_bg.wasm" 2>"$made/words"; then
+            mv "$made/small" "$made/site/${name}_bg.wasm"
+        else
+            echo "    $name is left larger than need be: $shrinker does not know all of its instructions"
         fi
-        cp -R "$made/." $dist/
+        cp -R "$made/site/." $dist/
+        echo "$shrinker" > "$made/by"
     done
+    rm -rf $dist/galleries.new
+    mkdir -p $dist/galleries.new
+    cp -R web/galleries/. $dist/galleries.new/
     rm -rf $dist/galleries
-    cp -R web/index.html web/static/. web/galleries $dist/
-    # The answer for a browser that takes brotli lies beside each file.
+    mv $dist/galleries.new $dist/galleries
+    cp -R web/index.html web/static/. $dist/
+    # The answer for a browser that takes brotli lies beside each file, also when brotli came later.
     if command -v brotli >/dev/null; then
         find $dist -maxdepth 1 -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) |
             while read -r file; do
@@ -113,7 +170,7 @@ train-demo steps="8400":
 # Judge the gallery's samples with a classifier trained on real letters
 evaluate-demo:
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
-    {{ tailor }} evaluate --gallery {{ gallery }} --data {{ letters }}
+    {{ evaluate }} --gallery {{ gallery }} --data {{ letters }}
 
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them
 teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-small-zhe cyrillic-capital-ya":
@@ -135,7 +192,7 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
         chosen+=(--class "$class")
     done
     sha256sum {{ gallery }}/*.learngene "$gallery"/*.learngene
-    {{ tailor }} evaluate --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+    {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
 
 # Format the code
 fmt:

@@ -4,10 +4,10 @@
 
 mod support;
 
-use support::{OnEngine, configs, difference, images, item, model, one, settings, tailor};
+use support::{OnEngine, configs, difference, images, item, model, one, settings, tailor, tensors};
 use tailor_core::diffusion::path::nodes;
-use tailor_core::{Item, ModelError, Predict as _, SampleSettings, Sampler, Sampling};
-use tailor_packs::Objective;
+use tailor_core::{Item, ModelError, SampleSettings, Sampler, Sampling};
+use tailor_packs::{Matrix, ModelConfig, Objective};
 
 const CLOSE: f32 = 1e-5;
 
@@ -148,7 +148,7 @@ fn what_cannot_be_sampled_is_refused_by_name<M: OnEngine>() {
 }
 
 fn what_does_not_fit_the_model_is_refused_by_name<M: OnEngine>() {
-    let [config, separate] = configs();
+    let [config, separate, _] = configs();
     let mut live = model::<M>(&config, &["A"]);
     let before = bits(&one(&live, item(&[("A", 1.0)], 2)));
     let refused = |result: Result<(), ModelError>, expected: &str| match result.unwrap_err() {
@@ -167,7 +167,7 @@ fn what_does_not_fit_the_model_is_refused_by_name<M: OnEngine>() {
 
     let mut learngene = tensors(&config.learngene_tensors(), 1);
     learngene.remove("final.linear.bias");
-    refused(Model::new(&config, &learngene, &Device::flex()).map(drop), "final.linear.bias");
+    refused(M::new(&config, &learngene).map(drop), "final.linear.bias");
     let impossible = ModelConfig { heads: 0, ..config };
-    assert!(matches!(Model::new(&impossible, &learngene, &Device::flex()), Err(ModelError::Config(_))));
+    assert!(matches!(M::new(&impossible, &learngene), Err(ModelError::Config(_))));
 }

@@ -138,7 +138,7 @@ fn the_relaxed_engine_is_asked_for_first_and_the_plain_one_where_that_is_not_the
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
     let page = visit(&browser, &server.url(&format!("/?backend=cpu{ONE_STEP}")));
     wait_for_image(&page);
-    assert_eq!(asked(&page)[0], "engine-cpu-relaxed.js", "every Chromium since 114 has relaxed SIMD");
+    assert_eq!(asked(&page), ["engine-cpu-relaxed.js"], "every Chromium since 114 has relaxed SIMD");
     page.close().unwrap();
     let page = visit(&browser, &server.url(&format!("/?backend=cpu-simd{ONE_STEP}")));
     wait_for_image(&page);

@@ -80,7 +80,14 @@ impl Tailor {
         let guidance = guidance.unwrap_or(self.gallery.guidance);
         let (sender, done) = oneshot::channel();
         self.waiting.borrow_mut().insert(id, sender);
-        self.engine.send(&Request::Sample(Order { id, images, steps, guidance, previews: false }));
+        self.engine.send(&Request::Sample(Order {
+            id,
+            images,
+            steps,
+            guidance,
+            previews: false,
+            workers: 0,
+        }));
         let values = done.await?.map_err(|failure| JsError::new(&failure.sentence))?;
         let (channels, side) = (self.gallery.channels, self.gallery.side);
         Ok(Images(Grid { values, channels, side, columns: 1 }))

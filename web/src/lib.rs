@@ -4,7 +4,7 @@
 //!
 //! | feature | binary | what it is |
 //! |---|---|---|
-//! | `page` | `page` | the studio (Leptos) and the embedding API, [`embed`] |
+//! | `page` | `page` | the studio (Leptos) and the embedding API, `embed` |
 //! | `cpu` | `engine-cpu-relaxed` | the engine on relaxed WASM SIMD; small, so it makes the first image |
 //! | `cpu` | `engine-cpu` | the same without relaxed SIMD, for browsers that lack it |
 //! | `gpu` | `engine-gpu` | the engine on WebGPU; streams in behind it where there is an adapter |

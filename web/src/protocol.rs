@@ -55,6 +55,9 @@ pub struct Order {
     pub guidance: f64,
     /// Whether to send [`Event::Preview`] after each step.
     pub previews: bool,
+    /// Workers of the processor that take part at most; 0 is as many as the device has cores for.
+    #[serde(default)]
+    pub workers: u32,
 }
 
 /// One image.
@@ -419,7 +422,8 @@ mod tests {
     #[test]
     fn messages_survive_their_own_json() {
         let image = Wanted { class: Some("uppercase-a".into()), seed: u64::MAX };
-        let order = Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true };
+        let order =
+            Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true, workers: 0 };
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);

@@ -10,6 +10,8 @@
     0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
   ];
   const PATIENCE = 20000;
+  // In a page without an origin, names relative to this script mean nothing unless they are made whole here.
+  const here = document.currentScript.src;
 
   // The words stand where the program will put its own, so they go when it comes after all.
   const say = (words) => {
@@ -24,7 +26,7 @@
   const fault = async (file, types) => {
     let answer;
     try {
-      answer = await fetch(new URL(file, document.baseURI), { cache: "no-cache" });
+      answer = await fetch(new URL(file, here), { cache: "no-cache" });
     } catch {
       return self.origin === "null"
         ? "This page is in a frame that is cut off from its own site (“sandbox” without “allow-same-origin”), so "
@@ -78,5 +80,5 @@
     () => say("Still loading: the page’s program has not arrived yet. If it does not, load the page again."),
     PATIENCE,
   );
-  import("./page.js").then((page) => page.default()).then(() => clearTimeout(slow), fail);
+  import(new URL("page.js", here).href).then((page) => page.default()).then(() => clearTimeout(slow), fail);
 })();

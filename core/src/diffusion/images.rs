@@ -44,6 +44,12 @@ impl Images {
         &self.values[i * self.image_len()..][..self.image_len()]
     }
 
+    /// The images in `range`.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let n = self.image_len();
+        self.of(range.len(), self.values[range.start * n..range.end * n].to_vec())
+    }
+
     fn of(&self, batch: usize, values: Vec<f32>) -> Self {
         let [_, c, h, w] = self.shape;
         Self::new([batch, c, h, w], values)

@@ -492,7 +492,7 @@ impl Weights for Merged<'_> {
         self.dense(dense, x, ViewMut::new(y, dense.m2));
     }
 
-    fn linear(&self, block: usize, m: Matrix, x: &[f32], mut y: ViewMut<'_>, inner: &mut Vec<f32>) {
+    fn linear(&self, block: usize, m: Matrix, x: &[f32], y: ViewMut<'_>, inner: &mut Vec<f32>) {
         let linear = self.network.blocks[block][m as usize].as_ref();
         match linear.unwrap_or_else(|| unreachable!("every block has {m}")) {
             Linear::Dense(dense) => self.dense(dense, x, y),
@@ -504,9 +504,9 @@ impl Weights for Merged<'_> {
                 resize(inner, x.len() / m1 * r);
                 let h = ViewMut::new(inner, r).columns(0..used);
                 matmul(View::new(x, *m1), View::new(&c.u, r).columns(0..used), h, Output::Replace);
-                y.fill_rows(&self.learngene[bias.clone()]);
+                let bias = Output::Bias(&self.learngene[bias.clone()]);
                 let h = View::new(inner, r).columns(0..used);
-                matmul(h, View::new(&c.v, *m2).first_rows(used), y, Output::Add);
+                matmul(h, View::new(&c.v, *m2).first_rows(used), y, bias);
             }
         }
     }
@@ -520,10 +520,9 @@ impl Weights for Merged<'_> {
 }
 
 impl Merged<'_> {
-    fn dense(&self, dense: &Dense, x: &[f32], mut y: ViewMut<'_>) {
+    fn dense(&self, dense: &Dense, x: &[f32], y: ViewMut<'_>) {
         let (weight, bias) = dense.of(self.learngene);
-        y.fill_rows(bias);
-        matmul(View::new(x, dense.m1), View::new(weight, dense.m2), y, Output::Add);
+        matmul(View::new(x, dense.m1), View::new(weight, dense.m2), y, Output::Bias(bias));
     }
 }
 

@@ -8,7 +8,10 @@ use std::ops::Range;
 use tailor_packs::Matrix;
 use tailor_packs::config::MLP_RATIO;
 
-use super::kernels::{Output, View, ViewMut, add, gated_add, gelu, matmul, norm_modulate, silu, softmax};
+use super::kernels::{
+    Output, View, ViewMut, add, gated_add, gelu, gelu_in_place, matmul, norm_modulate, norm_modulate_into,
+    silu, softmax,
+};
 use super::layout::{ByMatrix, Network};
 use crate::embedding::{LAYER_NORM_EPSILON, time_features};
 
@@ -77,13 +80,31 @@ pub(super) fn resize(values: &mut Vec<f32>, len: usize) {
     values.resize(len, 0.0);
 }
 
+/// LayerNorm and modulation `x̂·(1 + scale) + shift`; the way back needs what is `kept`.
+fn norm(
+    x: &[f32],
+    (shift, scale): (&[f32], &[f32]),
+    kept: Option<(&mut Vec<f32>, &mut Vec<f32>)>,
+    h: &mut Vec<f32>,
+) {
+    let epsilon = LAYER_NORM_EPSILON as f32;
+    resize(h, x.len());
+    match kept {
+        Some((normal, inverse)) => {
+            resize(normal, x.len());
+            resize(inverse, x.len() / shift.len());
+            norm_modulate(x, (shift, scale), epsilon, (&mut normal[..], &mut inverse[..]), h);
+        }
+        None => norm_modulate_into(x, (shift, scale), epsilon, h),
+    }
+}
+
 impl Network {
     /// What the network says of the image `x` `[C, H, W]` at time `t`, into `tape.output`.
     ///
     /// Training keeps a tape for every block; else one serves all of them.
     pub(super) fn forward(&self, weights: &impl Weights, x: &[f32], t: f32, tape: &mut Tape, training: bool) {
         let (d, tokens) = (self.config.width as usize, self.config.tokens());
-        let epsilon = LAYER_NORM_EPSILON as f32;
         self.patches(x, &mut tape.patches);
         resize(&mut tape.x, tokens * d);
         weights.outer(Outer::Patch, &tape.patches, &mut tape.x);
@@ -106,16 +127,12 @@ impl Network {
         tape.blocks.resize_with(if training { self.blocks.len() } else { 1 }, BlockTape::default);
         for block in 0..self.blocks.len() {
             let own = if training { block } else { 0 };
-            self.block(weights, block, &tape.condition, &mut tape.x, &mut tape.blocks[own]);
+            self.block(weights, block, &tape.condition, &mut tape.x, &mut tape.blocks[own], training);
         }
         resize(&mut tape.modulation, 2 * d);
         weights.outer(Outer::FinalAdaLn, &tape.condition, &mut tape.modulation);
-        resize(&mut tape.normal, tokens * d);
-        resize(&mut tape.inverse, tokens);
-        resize(&mut tape.h, tokens * d);
-        let (shift, scale) = tape.modulation.split_at(d);
-        let kept = (&mut tape.normal[..], &mut tape.inverse[..]);
-        norm_modulate(&tape.x, (shift, scale), epsilon, kept, &mut tape.h);
+        let kept = training.then_some((&mut tape.normal, &mut tape.inverse));
+        norm(&tape.x, tape.modulation.split_at(d), kept, &mut tape.h);
         resize(&mut tape.output, tape.patches.len());
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
     }
@@ -128,10 +145,10 @@ impl Network {
         condition: &[f32],
         x: &mut [f32],
         tape: &mut BlockTape,
+        training: bool,
     ) {
         let d = self.config.width as usize;
         let t = x.len() / d;
-        let epsilon = LAYER_NORM_EPSILON as f32;
         let wide = MLP_RATIO * d;
         let inner = &mut tape.inner;
         let mut linear = |m: Matrix, x: &[f32], y: ViewMut<'_>| {
@@ -140,16 +157,11 @@ impl Network {
         resize(&mut tape.modulation, 6 * d);
         linear(Matrix::AdaLn, condition, ViewMut::new(&mut tape.modulation, 6 * d));
         let part = |i: usize| &tape.modulation[i * d..(i + 1) * d];
-        for i in 0..2 {
-            resize(&mut tape.normal[i], t * d);
-            resize(&mut tape.inverse[i], t);
-            resize(&mut tape.h[i], t * d);
-        }
         let [h, h_mlp] = &mut tape.h;
         let [normal, normal_mlp] = &mut tape.normal;
         let [inverse, inverse_mlp] = &mut tape.inverse;
 
-        norm_modulate(x, (part(0), part(1)), epsilon, (&mut normal[..], &mut inverse[..]), h);
+        norm(x, (part(0), part(1)), training.then_some((normal, inverse)), h);
         resize(&mut tape.qkv, t * 3 * d);
         for (m, columns) in self.attention_matrices(block) {
             linear(m, h, ViewMut::new(&mut tape.qkv, 3 * d).columns(columns));
@@ -160,11 +172,16 @@ impl Network {
         linear(Matrix::O, &tape.attended, ViewMut::new(&mut tape.projected, d));
         gated_add(x, part(2), &tape.projected);
 
-        norm_modulate(x, (part(3), part(4)), epsilon, (&mut normal_mlp[..], &mut inverse_mlp[..]), h_mlp);
-        resize(&mut tape.slope, t * wide);
+        norm(x, (part(3), part(4)), training.then_some((normal_mlp, inverse_mlp)), h_mlp);
         resize(&mut tape.hidden, t * wide);
-        linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.slope, wide));
-        gelu(&mut tape.slope, &mut tape.hidden);
+        if training {
+            resize(&mut tape.slope, t * wide);
+            linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.slope, wide));
+            gelu(&mut tape.slope, &mut tape.hidden);
+        } else {
+            linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.hidden, wide));
+            gelu_in_place(&mut tape.hidden);
+        }
         resize(&mut tape.fed, t * d);
         linear(Matrix::Out, &tape.hidden, ViewMut::new(&mut tape.fed, d));
         gated_add(x, part(5), &tape.fed);

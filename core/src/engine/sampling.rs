@@ -80,6 +80,11 @@ impl Model {
         self
     }
 
+    /// The tailor of a class that is loaded.
+    pub fn tailor(&self, class: &str) -> Option<&Tensors> {
+        self.tailors.get(class).ok()
+    }
+
     /// What the tailors of `gate` add, in one piece.
     fn own(&self, gate: &Gate) -> Result<Own, ModelError> {
         let config = &self.network.config;
@@ -185,9 +190,8 @@ impl Learngene {
 }
 
 impl Ready {
-    fn apply(&self, x: View<'_>, mut y: ViewMut<'_>) {
-        y.fill_rows(&self.bias);
-        matmul_packed(x, &self.weight, y, Output::Add);
+    fn apply(&self, x: View<'_>, y: ViewMut<'_>) {
+        matmul_packed(x, &self.weight, y, Output::Bias(&self.bias));
     }
 }
 

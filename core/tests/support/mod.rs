@@ -3,7 +3,7 @@
 
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, Predict, SampleSettings, Sampler, Sampling, engine};
+use tailor_core::{Item, ModelError, Predict, SampleSettings, Sampler, Sampling, engine};
 use tailor_packs::{ModelConfig, Objective, TensorSpec, Tensors};
 
 pub(crate) fn normal(seed: u64, n: usize) -> Vec<f32> {
@@ -42,13 +42,13 @@ pub(crate) fn configs() -> [ModelConfig; 3] {
 
 /// A model on an engine under test.
 pub(crate) trait OnEngine: Predict + Sized {
-    fn make(config: &ModelConfig, learngene: &Tensors) -> Self;
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError>;
     fn read(images: &Self::Images) -> Vec<f32>;
 }
 
 impl OnEngine for engine::Model {
-    fn make(config: &ModelConfig, learngene: &Tensors) -> Self {
-        Self::new(config, learngene).unwrap().with_threads(2)
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
+        Ok(engine::Model::new(config, learngene)?.with_threads(2))
     }
 
     fn read(images: &Images) -> Vec<f32> {
@@ -58,8 +58,8 @@ impl OnEngine for engine::Model {
 
 #[cfg(feature = "graph")]
 impl OnEngine for tailor_core::graph::Model {
-    fn make(config: &ModelConfig, learngene: &Tensors) -> Self {
-        Self::new(config, learngene, &burn::tensor::Device::flex()).unwrap()
+    fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
+        tailor_core::graph::Model::new(config, learngene, &burn::tensor::Device::flex())
     }
 
     fn read(images: &Self::Images) -> Vec<f32> {
@@ -68,7 +68,7 @@ impl OnEngine for tailor_core::graph::Model {
 }
 
 pub(crate) fn model<M: OnEngine>(config: &ModelConfig, classes: &[&str]) -> M {
-    let mut model = M::make(config, &tensors(&config.learngene_tensors(), 1));
+    let mut model = M::new(config, &tensors(&config.learngene_tensors(), 1)).unwrap();
     for class in classes {
         model.insert(class, tailor(config, class)).unwrap();
     }

@@ -1,5 +1,5 @@
 //! The engine on WASM, in a worker.
 
 fn main() {
-    tailor_web::engine::worker::start(tailor_web::engine::device::cpu);
+    tailor_web::engine::worker::start();
 }

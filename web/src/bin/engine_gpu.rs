@@ -1,5 +1,5 @@
 //! The engine on WebGPU, in a worker.
 
 fn main() {
-    tailor_web::engine::worker::start(tailor_web::engine::device::gpu);
+    tailor_web::engine::worker::start();
 }

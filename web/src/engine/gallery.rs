@@ -1,5 +1,6 @@
 //! An open gallery: its files, from this device or from the network, and the model made of them.
 
+use super::device::{Device, Model};
 use super::download::Folder;
 use super::error::EngineError;
 use super::host::post;
@@ -7,11 +8,9 @@ use super::index::{Opened, info};
 use super::stop::Stop;
 use super::store::{Kept, Store};
 use crate::protocol::{Event, File};
-use burn::tensor::Device;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
-use tailor_core::Model;
 use tailor_packs::download::PARALLEL;
 use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust};
 use web_sys::RequestCache;
@@ -113,7 +112,7 @@ impl Open {
 
     fn assemble(&self, arrived: Arrived, device: &Device) -> Result<Model, EngineError> {
         let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
-        let model = Model::new(&self.index.config, &read.tensors, device)?;
+        let model = device.model(&self.index.config, read.tensors)?;
         arrived.announce();
         Ok(model)
     }

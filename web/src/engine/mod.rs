@@ -11,7 +11,7 @@
 //! stop      how an order is stopped
 //! locks     one worker at a time, over all tabs
 //! host      what the browser gives a worker: its global object, its clock, the way to the page
-//! device    what Burn computes on; the one file that knows a backend
+//! device    what computes: the processor with a team of workers, or WebGPU
 //! ```
 //!
 //! Bytes from the network and from the store alike pass `tailor-packs` before anything looks at them.

@@ -1,18 +1,20 @@
 //! What the page can ask for: galleries to open, classes to drop, images to make.
 
+use super::device::{Device, Run};
 use super::download::Folder;
 use super::error::EngineError;
 use super::gallery::{Open, refused};
-use super::host::{now, post};
+use super::host::{breathe, now, post};
 use super::index::{Found, Opened, Published};
 use super::stop::Stop;
 use super::store::Store;
 use crate::protocol::{Event, File, Names, Order};
-use burn::tensor::{Device, Tensor};
-use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
-use tailor_core::{Item, SampleSettings, Sampling};
+use tailor_core::{Item, SampleSettings};
 use tailor_packs::{PublicKey, Trust};
+
+/// Milliseconds between two previews at least.
+const FRAME: f64 = 16.0;
 
 /// A device, the storage, and the gallery that is open.
 pub struct Engine {
@@ -183,36 +185,36 @@ impl Engine {
         };
         let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
         let begun = now();
-        let mut sampling = Sampling::new(model, settings)?;
-        while sampling.step() {
-            let (id, step, of) = (order.id, sampling.steps_done() as u32, order.steps);
+        let mut sampling = 0.0;
+        let mut shown = begun;
+        let mut run = Run::new(&self.device, model, settings, order.workers)?;
+        while run.steps_done() < order.steps as usize {
+            let before = now();
+            run.step().await?;
+            sampling += now() - before;
+            let (id, step, of) = (order.id, run.steps_done() as u32, order.steps);
             if step == of {
                 break;
             }
-            if order.previews {
-                let preview = values(sampling.preview()).await?;
+            // More than a screen shows would only take time from the steps.
+            if order.previews && now() - shown >= FRAME {
+                shown = now();
+                let preview = run.preview().await?;
                 post(&Event::Preview { id, step, of }, Some(&preview));
             }
             // The message that cancels this order is heard here and nowhere else.
-            TimeoutFuture::new(0).await;
+            breathe().await;
             if stop.is_pulled() {
                 return Err(EngineError::Cancelled);
             }
         }
-        let images = values(sampling.images()).await?;
+        let images = run.images().await?;
         if images.iter().any(|v| !v.is_finite()) {
             return Err(EngineError::NotFinite);
         }
         let ms = now() - begun;
-        let ms_per_step = ms / f64::from(order.steps.max(1));
+        let ms_per_step = sampling / f64::from(order.steps.max(1));
         post(&Event::Done { id: order.id, ms, ms_per_step }, Some(&images));
         Ok(())
     }
-}
-
-/// Reads `[B, C, H, W]` back from the device.
-async fn values(images: Tensor<4>) -> Result<Vec<f32>, EngineError> {
-    let lost = |reason: String| EngineError::ReadBack { reason };
-    let data = images.into_data_async().await.map_err(|e| lost(e.to_string()))?;
-    data.try_into_vec::<f32>().map_err(|e| lost(e.to_string()))
 }

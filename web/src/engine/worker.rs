@@ -1,6 +1,6 @@
 //! Messages in and out of the worker.
 
-use super::device::Ready;
+use super::device::Device;
 use super::error::EngineError;
 use super::host::{code_bytes, post, scope};
 use super::session::Engine;
@@ -24,11 +24,12 @@ enum Work {
     Drop(String),
 }
 
-/// Runs the engine in this worker on the device that `open` gives.
-pub fn start<F>(open: impl FnOnce() -> F + 'static)
-where
-    F: Future<Output = Result<Ready, EngineError>>,
-{
+/// Runs the engine in this worker, or what else the worker's name says.
+pub fn start() {
+    #[cfg(feature = "cpu")]
+    if scope().name() == super::device::helper::NAME {
+        return super::device::helper::serve();
+    }
     // Whatever Burn or wgpu could not turn into an error still reaches the page in words.
     std::panic::set_hook(Box::new(|info| {
         let detail = info.to_string();
@@ -38,8 +39,8 @@ where
     }));
     let (work, running) = listen();
     wasm_bindgen_futures::spawn_local(async move {
-        match open().await {
-            Ok(ready) => serve(ready, work, &running).await,
+        match Device::open().await {
+            Ok(device) => serve(device, work, &running).await,
             Err(error) => post(&Event::Lost { failure: error.failure() }, None),
         }
     });
@@ -97,9 +98,9 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
     (work, running)
 }
 
-async fn serve(ready: Ready, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
-    post(&Event::Ready { backend: ready.backend, bytes: code_bytes() }, None);
-    let mut engine = Engine::new(ready.device).await;
+async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
+    post(&Event::Ready { backend: Device::BACKEND, bytes: code_bytes() }, None);
+    let mut engine = Engine::new(device).await;
     while let Some(next) = work.next().await {
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),

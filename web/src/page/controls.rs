@@ -49,7 +49,7 @@ pub(super) fn Controls(studio: Studio) -> impl IntoView {
                 <input id="guidance" type="range" min="0" max="6" step="0.1"
                     prop:value=move || guidance.get().to_string() on:input=typed(Field::Guidance)/>
             </div>
-            <label class="check">
+            <label class="check" title="What all classes share, without what makes it one of them">
                 <input id="learngene-only" type="checkbox" prop:checked=move || alone.get()
                     on:change=move |e| studio.tell(Message::LearngeneOnly(event_target_checked(&e)))/>
                 "Learngene only"

@@ -5,12 +5,15 @@ use crate::protocol::{Code, Event, Failure, Remedy, Request};
 use js_sys::{Array, Float32Array, WebAssembly};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker, WorkerOptions,
-    WorkerType,
+    AbortController, Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker,
 };
+
+/// How long a server may take to say whether it has a file.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[wasm_bindgen]
 extern "C" {
@@ -41,7 +44,8 @@ impl Engine {
     /// Starts this program; `hear` gets every word.
     ///
     /// The engine's files lie beside the page's own script. A worker of another origin is not allowed,
-    /// an import is; so the worker is a one-line module of ours that imports the engine.
+    /// an import is; so the worker is one line of ours that imports the engine. It is a classic script,
+    /// because in a page without an origin, such as a sandboxed frame, a module may not import.
     ///
     /// # Errors
     /// The browser's exception when it refuses workers.
@@ -49,14 +53,15 @@ impl Engine {
         let script = JsValue::from_str(&beside(&format!("{}.js", program.name()))?);
         // JSON's quoting is JavaScript's.
         let quoted = String::from(js_sys::JSON::stringify(&script)?);
-        let source = format!("import init from {quoted};\nawait init();\n");
+        // Thrown outside the promise, what goes wrong reaches `onerror` below.
+        let source = format!(
+            "import({quoted}).then(engine => engine.default()).catch(error => setTimeout(() => {{ throw error }}));"
+        );
         let options = BlobPropertyBag::new();
         options.set_type("text/javascript");
         let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
         let url = Url::create_object_url_with_blob(&blob)?;
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(&url, &options)?;
+        let worker = Worker::new(&url)?;
 
         let mut lost = hear.clone();
         let spoke = Rc::new(Cell::new(false));
@@ -124,6 +129,9 @@ async fn ask(program: Program) -> Result<Response, JsValue> {
     let options = RequestInit::new();
     options.set_method("HEAD");
     options.set_cache(RequestCache::NoStore);
+    let stop = AbortController::new()?;
+    options.set_signal(Some(&stop.signal()));
+    leptos::prelude::set_timeout(move || stop.abort(), PATIENCE);
     let url = beside(&format!("{}_bg.wasm", program.name()))?;
     JsFuture::from(window.fetch_with_str_and_init(&url, &options)).await.map(JsCast::unchecked_into)
 }

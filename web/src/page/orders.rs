@@ -27,6 +27,7 @@ impl State {
             steps: self.settings.steps,
             guidance: self.settings.guidance,
             previews: true,
+            workers: 0,
         };
         let here = |file: File| matches!(self.files.get(&file), Some(Place::Loaded(_)));
         let mut classes = order.images.iter().filter_map(|image| image.class.clone());

@@ -67,7 +67,7 @@ pub fn signed(state: &State) -> (String, String) {
     match (&gallery.signed, gallery.remembered) {
         (None, _) if state.site.own => (
             "unsigned".to_owned(),
-            "This gallery comes from the same site as this page. Nobody has signed it, and for that nobody needs to."
+            "This gallery comes from the same site as this page, so you trust it as you trust the page. It is not signed."
                 .to_owned(),
         ),
         (None, _) => ("unsigned".to_owned(), "Nobody has signed this gallery.".to_owned()),

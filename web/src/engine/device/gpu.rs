@@ -1,0 +1,118 @@
+//! WebGPU, through Burn's graph.
+
+use crate::engine::error::EngineError;
+use crate::engine::host::post;
+use crate::protocol::{Backend, Event};
+use burn::tensor::Tensor;
+use tailor_core::{ModelError, Predict as _, SampleSettings, Sampling, graph};
+use tailor_packs::{ModelConfig, Tensors};
+
+/// WebGPU's adapter.
+pub struct Device(burn::tensor::Device);
+
+/// A learngene on the GPU with the tailors that have been put onto it.
+pub struct Model(graph::Model);
+
+/// A run of sampling.
+pub struct Run<'a>(Sampling<'a, graph::Model>);
+
+impl Device {
+    /// What it is.
+    pub const BACKEND: Backend = Backend::Gpu;
+
+    /// Asks the browser for the adapter.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`] where there is none, or it gives no device.
+    pub async fn open() -> Result<Self, EngineError> {
+        let refused =
+            |error: burn::tensor::wgpu::WgpuInitError| EngineError::Device { reason: error.to_string() };
+        let options = burn::tensor::Device::wgpu_options();
+        let (device, setup) = options.init_with_setup_async().await.map_err(refused)?;
+        setup.device.set_device_lost_callback(|_, reason| {
+            let lost = EngineError::Device { reason: format!("the browser took it away ({reason})") };
+            post(&Event::Lost { failure: lost.failure() }, None);
+        });
+        Ok(Self(device))
+    }
+
+    /// Puts a learngene onto the GPU.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the tensors are not those of the config.
+    pub fn model(&self, config: &ModelConfig, learngene: Tensors) -> Result<Model, ModelError> {
+        graph::Model::new(config, &learngene, &self.0).map(Model)
+    }
+}
+
+impl Model {
+    /// Adds the tailor of `class`, or replaces it.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    pub fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
+        self.0.insert(class, tailor)
+    }
+
+    /// Takes the tailor of `class` away.
+    pub fn remove(&mut self, class: &str) {
+        self.0.remove(class);
+    }
+
+    /// The classes whose tailors are loaded, sorted.
+    pub fn classes(&self) -> Vec<String> {
+        self.0.classes()
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Begins a run; a GPU needs no other workers.
+    ///
+    /// # Errors
+    /// [`ModelError`] for a class that is not loaded or a setting out of range.
+    pub fn new(
+        _device: &Device,
+        model: &'a Model,
+        settings: SampleSettings,
+        _workers: u32,
+    ) -> Result<Self, ModelError> {
+        Sampling::new(&model.0, settings).map(Self)
+    }
+
+    /// Makes one step.
+    ///
+    /// # Errors
+    /// None; a device that is lost says so by itself.
+    pub async fn step(&mut self) -> Result<(), EngineError> {
+        self.0.step();
+        Ok(())
+    }
+
+    /// Steps made so far.
+    pub fn steps_done(&self) -> usize {
+        self.0.steps_done()
+    }
+
+    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// [`EngineError::ReadBack`].
+    pub async fn preview(&self) -> Result<Vec<f32>, EngineError> {
+        values(self.0.preview()).await
+    }
+
+    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// [`EngineError::ReadBack`].
+    pub async fn images(&self) -> Result<Vec<f32>, EngineError> {
+        values(self.0.images()).await
+    }
+}
+
+/// Reads `[B, C, H, W]` back from the device.
+async fn values(images: Tensor<4>) -> Result<Vec<f32>, EngineError> {
+    let lost = |reason: String| EngineError::ReadBack { reason };
+    let data = images.into_data_async().await.map_err(|e| lost(e.to_string()))?;
+    data.try_into_vec::<f32>().map_err(|e| lost(e.to_string()))
+}

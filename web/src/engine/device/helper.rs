@@ -1,0 +1,97 @@
+//! A worker of the team: holds a copy of the model and predicts a part of each batch.
+
+use crate::engine::host::scope;
+use js_sys::{Array, Float32Array};
+use tailor_core::diffusion::sampling::Gate;
+use tailor_core::{Predict as _, engine};
+use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+use wasm_bindgen::prelude::*;
+use web_sys::MessageEvent;
+
+/// What a helper's worker is called, by which the program knows what it is to be.
+pub const NAME: &str = "tailor helper";
+
+/// A learngene: its config as JSON, and its values.
+pub(super) const LEARNGENE: u32 = 0;
+/// A tailor: its class, and its values.
+pub(super) const TAILOR: u32 = 1;
+/// The gates of the queries to come, as JSON.
+pub(super) const GATE: u32 = 2;
+/// A query: its time, and its images.
+pub(super) const PREDICT: u32 = 3;
+
+/// The model as far as it came.
+#[derive(Default)]
+struct Helper {
+    model: Option<engine::Model>,
+    gated: Option<engine::sampling::Gated>,
+}
+
+/// Serves the worker that started this one.
+pub fn serve() {
+    let mut helper = Helper::default();
+    let hear = move |message: MessageEvent| {
+        let parts = Array::from(&message.data());
+        let values = parts.get(2).dyn_into::<Float32Array>().map(|values| values.to_vec());
+        let kind = parts.get(0).as_f64().map(|kind| kind as u32);
+        if let Some(answer) = helper.hear(kind, &parts.get(1), values.unwrap_or_default()) {
+            let answer = Float32Array::from(&answer[..]);
+            let transfer = Array::of1(&answer.buffer());
+            // Posting fails only for values that cannot be cloned, and these can.
+            let _ = scope().post_message_with_transfer(&answer, &transfer);
+        }
+    };
+    let hear = Closure::<dyn FnMut(MessageEvent)>::new(hear);
+    scope().set_onmessage(Some(hear.as_ref().unchecked_ref()));
+    hear.forget();
+    let _ = scope().post_message(&JsValue::NULL);
+}
+
+impl Helper {
+    /// Takes a message; an empty answer to a query says that it cannot be answered.
+    fn hear(&mut self, kind: Option<u32>, what: &JsValue, values: Vec<f32>) -> Option<Vec<f32>> {
+        match kind? {
+            LEARNGENE => {
+                self.gated = None;
+                let config: Option<ModelConfig> = serde_json::from_str(&what.as_string()?).ok();
+                self.model = config.and_then(|config| {
+                    let learngene = tensors(&config.learngene_tensors(), &values)?;
+                    engine::Model::new(&config, &learngene).ok()
+                });
+                None
+            }
+            TAILOR => {
+                let model = self.model.as_mut()?;
+                let tailor = tensors(&model.config().tailor_tensors(), &values)?;
+                // One that does not fit is missed when a gate asks for it.
+                let _ = model.insert(&what.as_string()?, tailor);
+                None
+            }
+            GATE => {
+                let gates: Option<Vec<Gate>> = serde_json::from_str(&what.as_string()?).ok();
+                self.gated =
+                    self.model.as_ref().zip(gates).and_then(|(model, gates)| model.gate(&gates).ok());
+                None
+            }
+            PREDICT => {
+                let predict = |(model, gated): (&engine::Model, _)| {
+                    model.predict(gated, &model.images(values), what.as_f64().unwrap_or_default() as f32)
+                };
+                let both = self.model.as_ref().zip(self.gated.as_ref());
+                Some(both.map(predict).map(|images| images.values).unwrap_or_default())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The tensors of `specs` out of values that lie side by side.
+fn tensors(specs: &[TensorSpec], mut values: &[f32]) -> Option<Tensors> {
+    let mut tensors = Tensors::new();
+    for spec in specs {
+        let (first, rest) = values.split_at_checked(spec.len())?;
+        tensors.insert(&spec.name, &spec.shape, first.to_vec()).ok()?;
+        values = rest;
+    }
+    Some(tensors)
+}

@@ -1,0 +1,18 @@
+//! What the engine computes on: the processor or WebGPU, chosen when the program is built.
+//!
+//! Both give the same three types, so that no other file knows which it is: a `Device` that opens, a `Model` of
+//! learngene and tailors on it, and a `Run` of sampling.
+
+#[cfg(feature = "cpu")]
+mod cpu;
+#[cfg(feature = "cpu")]
+pub mod helper;
+#[cfg(feature = "cpu")]
+mod team;
+#[cfg(feature = "cpu")]
+pub use cpu::{Device, Model, Run};
+
+#[cfg(not(feature = "cpu"))]
+mod gpu;
+#[cfg(not(feature = "cpu"))]
+pub use gpu::{Device, Model, Run};

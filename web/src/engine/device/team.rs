@@ -1,0 +1,192 @@
+//! Other workers that take a part of a batch, without shared memory.
+//!
+//! Each holds a copy of the learngene and of the tailors that it was asked for, in a program compiled once and
+//! handed on. A worker that does not start, or breaks down, is done without: nothing depends on the team.
+//!
+//! ```text
+//! to a helper    [LEARNGENE, config as JSON, values]   [TAILOR, class, values]   [GATE, gates as JSON]
+//!                [PREDICT, time, images]
+//! from a helper  nothing, once it is up                images, for each PREDICT
+//! ```
+
+use super::cpu::Model;
+use super::helper::{GATE, LEARNGENE, NAME, PREDICT, TAILOR};
+use crate::engine::host::scope;
+use futures_channel::oneshot;
+use js_sys::{Array, Float32Array, JSON};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use tailor_core::diffusion::sampling::Gate;
+use tailor_packs::{TensorSpec, Tensors};
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions};
+
+/// Workers at most, this one among them: more would wait for one another's messages.
+const MOST: usize = 8;
+
+#[wasm_bindgen]
+extern "C" {
+    type ImportMeta;
+    #[wasm_bindgen(method, getter)]
+    fn url(this: &ImportMeta) -> String;
+    #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
+    static META: ImportMeta;
+}
+
+/// The other workers.
+#[derive(Default)]
+pub(super) struct Team {
+    helpers: Vec<Helper>,
+    /// One failed, so no others are called.
+    dismissed: bool,
+}
+
+struct Helper {
+    worker: Worker,
+    up: Rc<Cell<bool>>,
+    asked: Rc<RefCell<Option<oneshot::Sender<Vec<f32>>>>>,
+    /// The model and the tailors that it has, as [`Model`] numbers them.
+    model: u64,
+    tailors: BTreeMap<String, u64>,
+    // They must live as long as the worker may call them.
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut(web_sys::Event)>,
+}
+
+impl Team {
+    /// Starts the workers that a query of so many images keeps busy, for the next run.
+    pub(super) fn call(&mut self, images: usize) {
+        let cores = scope().navigator().hardware_concurrency() as usize;
+        let wanted = images.min(cores).min(MOST).saturating_sub(1);
+        while !self.dismissed && self.helpers.len() < wanted {
+            match Helper::spawn() {
+                Ok(helper) => self.helpers.push(helper),
+                // A browser without workers inside of workers.
+                Err(_) => self.dismissed = true,
+            }
+        }
+    }
+
+    /// Gives those helpers that are up what they lack of the model; how many there are for these gates.
+    pub(super) fn gather(&mut self, model: &Model, gates: &[Gate], workers: u32) -> usize {
+        let Some(learngene) = &model.learngene else { return 0 };
+        let most = if workers == 0 { MOST } else { workers as usize }.min(gates.len());
+        // Those that are up come first, and are numbered so.
+        self.helpers.sort_by_key(|helper| !helper.up.get());
+        let up = self.helpers.iter_mut().filter(|helper| helper.up.get());
+        up.take(most.saturating_sub(1)).map(|helper| helper.equip(model, learngene, gates)).count()
+    }
+
+    /// Tells each helper the gates of its part of the queries to come.
+    pub(super) fn assign(&self, gates: &[Gate], parts: &[Range<usize>]) {
+        for (helper, part) in self.helpers.iter().zip(parts) {
+            let gates = serde_json::to_string(&gates[part.clone()]).unwrap_or_default();
+            helper.send(GATE, &gates.into(), None);
+        }
+    }
+
+    /// Asks helper `number` for its part of a query. The answer never comes from one that breaks down: then
+    /// the receiver says so.
+    pub(super) fn ask(&self, number: usize, t: f32, images: &[f32]) -> oneshot::Receiver<Vec<f32>> {
+        let (sender, answer) = oneshot::channel();
+        if let Some(helper) = self.helpers.get(number).filter(|helper| helper.up.get()) {
+            helper.asked.replace(Some(sender));
+            helper.send(PREDICT, &t.into(), Some(images));
+        }
+        answer
+    }
+
+    /// Ends all of them.
+    pub(super) fn dismiss(&mut self) {
+        self.dismissed = true;
+        self.helpers.clear();
+    }
+}
+
+impl Helper {
+    fn spawn() -> Result<Self, JsValue> {
+        // JSON's quoting is JavaScript's. A classic script, which may import where a module may not.
+        let script = String::from(JSON::stringify(&META.with(ImportMeta::url).into())?);
+        let source = format!(
+            "onmessage = (first) => {{ onmessage = null; import({script})\
+             .then((engine) => engine.default({{ module_or_path: first.data }}))\
+             .catch((error) => setTimeout(() => {{ throw error }})); }};"
+        );
+        let options = BlobPropertyBag::new();
+        options.set_type("text/javascript");
+        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
+        let url = Url::create_object_url_with_blob(&blob)?;
+        let options = WorkerOptions::new();
+        options.set_name(NAME);
+        let worker = Worker::new_with_options(&url, &options)?;
+
+        let asked = Rc::new(RefCell::new(None::<oneshot::Sender<Vec<f32>>>));
+        let up = Rc::new(Cell::new(false));
+        let (is_up, waiting) = (up.clone(), asked.clone());
+        let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
+            match message.data().dyn_into::<Float32Array>() {
+                // Whoever asked may be gone.
+                Ok(values) => drop(waiting.take().map(|asked| asked.send(values.to_vec()))),
+                Err(_) => is_up.set(true),
+            }
+        });
+        let (down, waiting) = (up.clone(), asked.clone());
+        let error = Closure::<dyn FnMut(_)>::new(move |_| {
+            down.set(false);
+            waiting.take();
+        });
+        worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(error.as_ref().unchecked_ref()));
+        // Its program is the one that runs here, compiled already.
+        worker.post_message(&wasm_bindgen::module())?;
+        let (model, tailors) = (0, BTreeMap::new());
+        Ok(Self { worker, up, asked, model, tailors, _message: message, _error: error })
+    }
+
+    /// Sends what it lacks of the model for these gates.
+    fn equip(&mut self, model: &Model, learngene: &Tensors, gates: &[Gate]) {
+        let config = model.config();
+        if self.model != model.number {
+            let json = serde_json::to_string(config).unwrap_or_default();
+            self.send(LEARNGENE, &json.into(), Some(&flat(learngene, &config.learngene_tensors())));
+            self.model = model.number;
+            self.tailors.clear();
+        }
+        for (class, _) in gates.iter().flatten() {
+            let version = model.tailors.get(class);
+            let (Some(version), Some(tailor)) = (version, model.tailor(class)) else { continue };
+            if self.tailors.get(class) != Some(version) {
+                self.send(TAILOR, &class.as_str().into(), Some(&flat(tailor, &config.tailor_tensors())));
+                self.tailors.insert(class.clone(), *version);
+            }
+        }
+    }
+
+    fn send(&self, kind: u32, what: &JsValue, values: Option<&[f32]>) {
+        let message = Array::of2(&kind.into(), what);
+        let transfer = Array::new();
+        if let Some(values) = values {
+            let values = Float32Array::from(values);
+            message.push(&values);
+            transfer.push(&values.buffer());
+        }
+        // Posting fails only for values that cannot be cloned, and these can.
+        let _ = self.worker.post_message_with_transfer(&message, &transfer);
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+/// The values of all tensors, side by side in the order of `specs`.
+fn flat(tensors: &Tensors, specs: &[TensorSpec]) -> Vec<f32> {
+    let values = |spec: &TensorSpec| tensors.get(&spec.name).map_or(&[][..], |(_, values)| values);
+    specs.iter().flat_map(values).copied().collect()
+}
