@@ -7,6 +7,7 @@ use tailor_packs::config::TIME_FEATURES;
 use tailor_packs::{Matrix, ModelConfig, TensorSpec};
 
 use crate::embedding::sincos_positions;
+use crate::model::KNOWN;
 
 /// A config that this engine does not know, and what about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,9 @@ impl Network {
     /// [`Unsupported`] when the config has a tensor that this engine has no use for, or lacks one that it
     /// needs, or has one of another shape: it would train or sample something else in silence.
     pub fn new(config: &ModelConfig) -> Result<Self, Unsupported> {
+        if let Some(feature) = config.needs().into_iter().find(|feature| !KNOWN.contains(feature)) {
+            return Err(Unsupported { what: feature.to_string() });
+        }
         let (d, p) = (config.width as usize, config.patch_values());
         let (g, n) = (config.learngene_components as usize, config.tailor_components as usize);
         let mut learngene = Places::of(&config.learngene_tensors());
