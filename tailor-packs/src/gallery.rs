@@ -33,7 +33,7 @@
 //!
 //! A gallery may be published anew at any time. Its files are named by their content, so one that is gone or is not
 //! itself ([`Problem::wants_new_index`]) is a reason to open the gallery again, with what was kept of it, and to see
-//! with [`Opened::since`] what changed. After [`Change::Nothing`] the failure stands.
+//! with [`Checked::since`] what changed. After [`Change::Nothing`] the failure stands.
 
 use crate::download::Problem;
 use crate::error::Result;
@@ -206,10 +206,10 @@ impl Opening {
     }
 }
 
-impl Opened {
+impl Checked {
     /// What is different from the index `before`, of which `trust` was remembered.
     pub fn since(&self, before: &Index, trust: &Trust) -> Change {
-        let Checked { index, trust: now } = &self.checked;
+        let Checked { index, trust: now } = self;
         if now.digest == trust.digest {
             Change::Nothing
         } else if (index.learngene.sha256, &index.config) == (before.learngene.sha256, &before.config) {

@@ -259,7 +259,7 @@ fn a_gallery_that_was_opened_again_is_the_same_renewed_or_refused_as_older() {
     let first = opened(open(Some(&key), None, std::slice::from_ref(&published)).0);
     let Checked { index: before, trust } = &first.checked;
     let again = |published: Published| open(None, Some(trust), &[published]).0;
-    let change = |published: Published| opened(again(published)).since(before, trust);
+    let change = |published: Published| opened(again(published)).checked.since(before, trust);
 
     assert_eq!(change(published), Change::Nothing);
     assert_eq!(change(publish(Some(&key), |index| index.version += 1)), Change::Tailors);

@@ -9,7 +9,7 @@ use super::kernels::{Output, Packed, View, ViewMut, matmul_packed};
 use super::layout::{ByMatrix, Linear, Network};
 use crate::diffusion::images::Images;
 use crate::diffusion::sampling::{Gate, Predict};
-use crate::model::{ModelError, Tailors, values};
+use crate::model::{KNOWN, ModelError, Tailors, values};
 use crate::threads;
 
 /// A learngene on the processor with the tailors that have been put onto it.
@@ -69,6 +69,7 @@ impl Model {
     /// [`ModelError::Config`], [`ModelError::Unsupported`] or [`ModelError::Tensor`].
     pub fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
         config.validate()?;
+        config.supported_by("this engine", &KNOWN)?;
         let network = Network::new(config)?;
         let learngene = Learngene::new(&network, learngene)?;
         Ok(Self { network, learngene, tailors: Tailors::default(), threads: 1, tapes: Mutex::default() })

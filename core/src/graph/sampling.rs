@@ -1,7 +1,6 @@
 //! A learngene on one of Burn's devices with the tailors that are put onto it.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use tailor_packs::Feature;
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 
 use super::dit::Dit;
@@ -9,7 +8,7 @@ use super::factored::{GatedTailors, TailorStack};
 use super::parameters::Parameters;
 use crate::diffusion::images::{Combine, Images};
 use crate::diffusion::sampling::{Gate, Predict};
-use crate::model::{ModelError, Tailors, values};
+use crate::model::{KNOWN, ModelError, Tailors, values};
 
 impl Combine for Tensor<4> {
     fn combine(&self, p: f64, other: &Self, q: f64) -> Self {
@@ -53,7 +52,7 @@ impl Model {
     /// [`ModelError::Config`] or [`ModelError::Tensor`].
     pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        config.supported_by("Burn's graph", &[Feature::SeparateAttention])?;
+        config.supported_by("this engine", &KNOWN)?;
         let specs = config.learngene_tensors();
         let upload = |spec: &TensorSpec| {
             let values = values(learngene, spec)?.to_vec();

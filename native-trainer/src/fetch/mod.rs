@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What to ask for and what to think of the answer is decided in [`tailor_packs::download`], and whom to trust
-//! in [`trust::check`], as in the browser. Here are only the connections, the threads and the files.
+//! in [`tailor_packs::gallery`], as in the browser. Here are only the connections, the threads and the files.
 
 mod transfer;
 
@@ -22,9 +22,10 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 use tailor_packs::download::{PARALLEL, Problem};
+use tailor_packs::gallery::{Change, Decision, Next, Opened, Opening};
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
-use tailor_packs::{ClassEntry, FileEntry, Index, PublicKey, Trust, Verdict, limits, trust};
+use tailor_packs::{Checked, ClassEntry, FileEntry, Index, PublicKey, Trust};
 use ureq::http::Uri;
 use url::Url;
 
@@ -189,14 +190,6 @@ fn default_folder(url: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// An index that is trusted, as it came.
-struct Published {
-    json: Vec<u8>,
-    minisig: Option<Vec<u8>>,
-    index: Index,
-    key: Option<PublicKey>,
-}
-
 struct Fetcher {
     client: Client,
     folder: PathBuf,
@@ -213,16 +206,17 @@ impl Fetcher {
         let mut replaced: Vec<_> =
             old.iter().flat_map(|old| old.published.files()).chain(packs).cloned().collect();
         let mut published = self.index(args, &mut origin)?;
-        let classes = match self.all(&published.index, args, before) {
+        let classes = match self.all(&published.checked.index, args, before) {
             Err(error @ Error::Download { .. }) if wants_new_index(&error) => {
                 // Published anew meanwhile, perhaps.
                 let newer = self.index(args, &mut origin)?;
-                if newer.json == published.json {
+                let old = &published.checked;
+                if newer.checked.since(&old.index, &old.trust) == Change::Nothing {
                     return Err(error);
                 }
-                replaced.extend(published.index.files().cloned());
+                replaced.extend(old.index.files().cloned());
                 published = newer;
-                self.all(&published.index, args, before)?
+                self.all(&published.checked.index, args, before)?
             }
             classes => classes?,
         };
@@ -233,12 +227,13 @@ impl Fetcher {
             None => {}
         }
         write_atomic(&self.folder.join(INDEX_FILE), &published.json)?;
-        self.remove_replaced(&replaced, &published.index, &classes);
+        let Checked { index, trust } = published.checked;
+        self.remove_replaced(&replaced, &index, &classes);
         Ok(Outcome {
             folder: self.folder.clone(),
-            id: published.index.id,
-            version: published.index.version,
-            key: published.key.map(|key| key.id()),
+            id: index.id,
+            version: index.version,
+            key: trust.key.map(|key| key.id()),
             classes: classes.into_iter().map(|class| class.id).collect(),
             fetched: self.fetched.load(Ordering::Relaxed),
             kept: self.kept.load(Ordering::Relaxed),
@@ -257,70 +252,75 @@ impl Fetcher {
     }
 
     /// The index, once it is trusted; `origin` becomes what to remember, on disk too.
-    fn index(&self, args: &FetchArgs, origin: &mut Option<Origin>) -> Result<Published, Error> {
+    fn index(&self, args: &FetchArgs, origin: &mut Option<Origin>) -> Result<Opened, Error> {
         let pinned = args.public_key.as_ref().map(public_key).transpose()?;
         let kept = origin.as_ref().map(|origin| &origin.trust);
         let at = PathBuf::from(format!("{}{INDEX_FILE}", self.client.url));
-        let mut again = true;
-        let (json, minisig, verdict) = loop {
-            let json = self.client.small(INDEX_FILE, limits::INDEX).map_err(|error| match error {
-                // Of one that was fetched before it may be missing for a moment.
-                Error::Download { problem: Problem::Missing, .. } if kept.is_none() => Error::Refused {
-                    what: format!("there is no gallery at {}: it has no {INDEX_FILE}", self.client.url),
-                    help: "check the address, in a browser for instance".to_owned(),
-                },
-                error => error,
-            })?;
-            // A gallery that is not signed need not have a file that says so.
-            let expected = pinned.is_some()
-                || kept.is_some_and(|kept| kept.root.is_some())
-                || Index::parse(&json).map_err(Error::pack(&at))?.key.is_some();
-            let minisig = match expected.then(|| self.client.small(SIGNATURE_FILE, limits::SIGNATURE)) {
-                Some(Err(Error::Download { problem: Problem::Missing | Problem::Forbidden(_), .. })) => None,
-                minisig => minisig.transpose()?,
-            };
-            match trust::check(pinned.as_ref(), kept, &json, minisig.as_deref(), now()) {
-                Err(error) if again && error.may_be_half_published() => {
-                    again = false;
-                    self.client.wait(1, None);
+        let mut opening = Opening::new(pinned);
+        let opened = loop {
+            if let Next::Ask { file, limit } = opening.next(kept).map_err(Error::pack(&at))? {
+                match self.client.small(file, limit) {
+                    Ok(bytes) => opening.came(bytes),
+                    Err(Error::Download { ref problem, .. }) if opening.is_answer(problem) => {}
+                    // Of one that was fetched before it may be missing for a moment.
+                    Err(Error::Download { problem: Problem::Missing, .. })
+                        if file == INDEX_FILE && kept.is_none() =>
+                    {
+                        return Err(Error::Refused {
+                            what: format!(
+                                "there is no gallery at {}: it has no {INDEX_FILE}",
+                                self.client.url
+                            ),
+                            help: "check the address, in a browser for instance".to_owned(),
+                        });
+                    }
+                    Err(error) => return Err(error),
                 }
-                verdict => break (json, minisig, verdict.map_err(Error::pack(&at))?),
+                continue;
+            }
+            match opening.decide(kept, now()).map_err(Error::pack(&at))? {
+                Decision::Open(opened) => break *opened,
+                Decision::FirstUse(key) => {
+                    self.vouch(args.trust.as_deref(), Some(key), [Some(key), None])?;
+                    opening.vouch(key);
+                }
+                Decision::Again { wait } => self.client.wait(1, Some(wait)),
             }
         };
-        let (first_use, checked) = match verdict {
-            Verdict::FirstUse { key, checked } => (Some(key), checked),
-            Verdict::Signed(checked) | Verdict::Unsigned(checked) => (None, checked),
-        };
-        self.vouch(args.trust.as_deref(), first_use, &checked.trust)?;
-        if let Some(kept) = kept.filter(|kept| kept.gallery != checked.index.id) {
+        let Checked { index, trust } = &opened.checked;
+        self.vouch(args.trust.as_deref(), None, [trust.key, trust.root])?;
+        if let Some(kept) = kept.filter(|kept| kept.gallery != index.id) {
             return Err(Error::Refused {
                 what: format!(
                     "{} holds gallery {:?}, not {:?}",
                     self.folder.display(),
                     kept.gallery,
-                    checked.index.id
+                    index.id
                 ),
                 help: "choose another folder with --out".to_owned(),
             });
         }
-        let key = checked.trust.key;
-        let now = Origin { url: self.client.url.clone(), trust: checked.trust };
+        let now = Origin { url: self.client.url.clone(), trust: trust.clone() };
         // Even if nothing else comes, no older one is taken from now on.
         now.write(&self.folder)?;
         *origin = Some(now);
-        Ok(Published { json, minisig, index: checked.index, key })
+        Ok(opened)
     }
 
-    /// Refuses a key that nobody vouches for, or another than the one of which `asked` is the fingerprint.
-    fn vouch(&self, asked: Option<&str>, first_use: Option<PublicKey>, trust: &Trust) -> Result<(), Error> {
+    /// Refuses a key that nobody vouches for, or `keys`, of which the first signs, if none has the fingerprint `asked`.
+    fn vouch(
+        &self,
+        asked: Option<&str>,
+        first_use: Option<PublicKey>,
+        keys: [Option<PublicKey>; 2],
+    ) -> Result<(), Error> {
         let digits =
             |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_lowercase();
         match (asked, first_use) {
             (Some("yes"), _) | (None, None) => Ok(()),
             (Some(asked), _) => {
-                let keys = [trust.key, trust.root].into_iter().flatten();
-                let found = trust.key.map_or("nobody".to_owned(), |key| format!("key {}", key.fingerprint()));
-                let mut fingerprints = keys.map(|key| digits(&key.fingerprint()));
+                let found = keys[0].map_or("nobody".to_owned(), |key| format!("key {}", key.fingerprint()));
+                let mut fingerprints = keys.iter().flatten().map(|key| digits(&key.fingerprint()));
                 match fingerprints.any(|fingerprint| fingerprint == digits(asked)) {
                     true => Ok(()),
                     false => Err(Error::Refused {

@@ -110,7 +110,7 @@ impl Trainer {
     /// the config, Burn's graph takes over if this build has it, and says so.
     ///
     /// # Errors
-    /// [`Error::Model`] for a config that no engine of this build knows.
+    /// [`Error::Config`] or [`Error::Model`] for a config that no engine of this build knows.
     pub fn from_parts(
         config: &ModelConfig,
         device: &Device,
@@ -119,6 +119,7 @@ impl Trainer {
         step: u64,
         ema_clock: f64,
     ) -> Result<Self, Error> {
+        config.supported_by("this program", &tailor_core::model::KNOWN)?;
         let engine = engine_for(config, device)?;
         Ok(Self {
             config: config.clone(),

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
 use tailor_packs::download::PARALLEL;
+use tailor_packs::gallery::Change;
 use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust};
 use web_sys::RequestCache;
 
@@ -43,15 +44,15 @@ impl Open {
 
     /// Whether this is another index than the one that is open.
     pub fn differs(&self, opened: &Opened) -> bool {
-        self.trust.digest != opened.checked.trust.digest
+        opened.checked.since(&self.index, &self.trust) != Change::Nothing
     }
 
     /// Goes on with a newer index. Of what is loaded the learngene stays if it is the same; tailors may have
     /// changed, and those that did not are in the store.
     pub fn renew(&mut self, opened: Opened) {
+        let change = opened.checked.since(&self.index, &self.trust);
         let before = std::mem::replace(self, Self::new(opened));
-        let same = |index: &Index| (index.learngene.sha256, index.config.clone());
-        if same(&before.index) == same(&self.index) {
+        if change != Change::Learngene {
             self.model = before.model;
             if let Some(model) = &mut self.model {
                 for class in model.classes() {

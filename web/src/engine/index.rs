@@ -9,12 +9,8 @@ use crate::address::is_local;
 use crate::protocol::{ClassInfo, Gallery};
 use gloo_timers::future::TimeoutFuture;
 use std::collections::BTreeSet;
-use tailor_packs::download::Problem;
-use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
-use tailor_packs::{Checked, ClassEntry, Digest, Index, PackError, PublicKey, Trust, Verdict, limits, trust};
-
-/// Milliseconds until a gallery that is half published is looked at again.
-const PUBLISHING: u32 = 1500;
+use tailor_packs::gallery::{Decision, Next, Opening};
+use tailor_packs::{Checked, ClassEntry, Digest, PackError, PublicKey, Trust};
 
 /// An index that may be used, where it came from, and the bytes that it took.
 pub struct Opened {
@@ -28,12 +24,11 @@ pub struct Opened {
     bytes: u64,
 }
 
-/// An index and its signature as they came.
+/// A gallery that is about to be opened.
 pub struct Published {
     folder: Folder,
     pinned: Option<PublicKey>,
-    json: Vec<u8>,
-    minisig: Option<Vec<u8>>,
+    opening: Opening,
 }
 
 /// What an index turned out to be.
@@ -49,8 +44,8 @@ impl Published {
     /// without the storage.
     ///
     /// # Errors
-    /// Those of downloading; [`EngineError::Index`] for what [`trust::check`] refuses; [`EngineError::Cancelled`], but
-    /// not while it decides.
+    /// Those of downloading; [`EngineError::Index`] for what [`Opening::decide`] refuses; [`EngineError::Cancelled`],
+    /// but not while it decides.
     pub async fn find(
         folder: &Folder,
         pinned: Option<PublicKey>,
@@ -58,73 +53,80 @@ impl Published {
         store: &Store,
         stop: &Stop,
     ) -> Result<Found, EngineError> {
-        let published = stop.or(Self::ask(folder, pinned, before, store)).await??;
-        match published.decide(before, store, false).await {
-            Err(EngineError::Index { source }) if source.may_be_half_published() => {
-                stop.or(TimeoutFuture::new(PUBLISHING)).await?;
-                let published = stop.or(Self::ask(folder, pinned, before, store)).await??;
-                published.decide(before, store, false).await
+        let opening = Opening::new(pinned);
+        Self { folder: folder.clone(), pinned, opening }.open(before, store, stop).await
+    }
+
+    /// Goes on after [`Found::FirstUse`], now that the visitor vouches for its key.
+    ///
+    /// # Errors
+    /// As [`Published::find`].
+    pub async fn vouched(mut self, key: PublicKey, store: &Store, stop: &Stop) -> Result<Found, EngineError> {
+        self.opening.vouch(key);
+        self.open(None, store, stop).await
+    }
+
+    async fn open(
+        mut self,
+        before: Option<&Trust>,
+        store: &Store,
+        stop: &Stop,
+    ) -> Result<Found, EngineError> {
+        loop {
+            stop.or(self.ask(before, store)).await??;
+            match self.decide(before, store).await? {
+                (Decision::Open(opened), remembered) => {
+                    let Self { folder, pinned, .. } = self;
+                    let minisig = opened.minisig.map_or(0, |minisig| minisig.len());
+                    let bytes = (opened.json.len() + minisig) as u64;
+                    let checked = opened.checked;
+                    return Ok(Found::Trusted(Box::new(Opened {
+                        folder,
+                        pinned,
+                        checked,
+                        remembered,
+                        bytes,
+                    })));
+                }
+                (Decision::FirstUse(key), _) => return Ok(Found::FirstUse(key, self)),
+                (Decision::Again { wait }, _) => {
+                    stop.or(TimeoutFuture::new(wait.as_millis() as u32)).await?;
+                }
             }
-            found => found,
         }
     }
 
-    async fn ask(
-        folder: &Folder,
-        pinned: Option<PublicKey>,
-        before: Option<&Trust>,
-        store: &Store,
-    ) -> Result<Self, EngineError> {
-        let json = folder.small(INDEX_FILE, limits::INDEX).await?;
-        // A gallery that is not signed need not have a file that says so.
-        let signed = |trust: &Trust| trust.root.is_some();
-        let expected = pinned.is_some()
-            || before.is_some_and(signed)
-            || store.trust(folder.url()).await.as_ref().is_some_and(signed)
-            || Index::parse(&json).map_err(refused)?.key.is_some();
-        let minisig = match expected {
-            true => match folder.small(SIGNATURE_FILE, limits::SIGNATURE).await {
-                // Some hosts forbid what is not there.
-                Err(EngineError::Download(e))
-                    if matches!(e.problem, Problem::Missing | Problem::Forbidden(403)) =>
-                {
-                    None
-                }
-                answer => Some(answer?),
-            },
-            false => None,
-        };
-        Ok(Self { folder: folder.clone(), pinned, json, minisig })
+    /// Downloads what it takes to decide.
+    async fn ask(&mut self, before: Option<&Trust>, store: &Store) -> Result<(), EngineError> {
+        let kept = store.trust(self.folder.url()).await;
+        while let Next::Ask { file, limit } = self.opening.next(kept.as_ref().or(before)).map_err(refused)? {
+            match self.folder.small(file, limit).await {
+                Ok(bytes) => self.opening.came(bytes),
+                Err(EngineError::Download(error)) if self.opening.is_answer(&error.problem) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
-    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. `vouched`
-    /// is whether the visitor vouches for the key.
-    ///
-    /// # Errors
-    /// [`EngineError::Index`].
-    pub async fn decide(
-        self,
+    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. Tells also whether
+    /// it could be remembered.
+    async fn decide(
+        &mut self,
         before: Option<&Trust>,
         store: &Store,
-        vouched: bool,
-    ) -> Result<Found, EngineError> {
+    ) -> Result<(Decision, bool), EngineError> {
         let _lock = store.deciding(self.folder.url()).await;
         let kept = store.trust(self.folder.url()).await;
         let kept = kept.as_ref().or(before);
         // Whoever makes an unsigned gallery on this machine may well begin it anew.
         let kept = kept.filter(|kept| kept.root.is_some() || !is_local(self.folder.url()));
-        let now = unix_seconds();
-        let verdict = trust::check(self.pinned.as_ref(), kept, &self.json, self.minisig.as_deref(), now);
-        let checked = match verdict.map_err(refused)? {
-            Verdict::FirstUse { key, .. } if !vouched => return Ok(Found::FirstUse(key, self)),
-            Verdict::FirstUse { checked, .. } | Verdict::Signed(checked) | Verdict::Unsigned(checked) => {
-                checked
-            }
+        let decision = self.opening.decide(kept, unix_seconds()).map_err(refused)?;
+        let remembered = match &decision {
+            Decision::Open(opened) => store.keep_trust(self.folder.url(), &opened.checked.trust).await,
+            _ => false,
         };
-        let remembered = store.keep_trust(self.folder.url(), &checked.trust).await;
-        let bytes = (self.json.len() + self.minisig.map_or(0, |minisig| minisig.len())) as u64;
-        let Self { folder, pinned, .. } = self;
-        Ok(Found::Trusted(Box::new(Opened { folder, pinned, checked, remembered, bytes })))
+        Ok((decision, remembered))
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Engine {
     store: Store,
     open: Option<Open>,
     /// A gallery whose key waits for the visitor's word.
-    asked: Option<Published>,
+    asked: Option<(PublicKey, Published)>,
 }
 
 impl Engine {
@@ -52,10 +52,11 @@ impl Engine {
     /// [`EngineError::NoGallery`] when none does; [`EngineError::Index`] when another tab trusted another key
     /// meanwhile.
     pub async fn trust(&mut self) -> Result<(), EngineError> {
-        let published = self.asked.take().ok_or(EngineError::NoGallery)?;
-        if let Found::Trusted(opened) = published.decide(None, &self.store, true).await? {
-            self.opened(*opened).await;
-        }
+        let (key, published) = self.asked.take().ok_or(EngineError::NoGallery)?;
+        let (_pull, stop) = Stop::new();
+        let found = published.vouched(key, &self.store, &stop).await?;
+        let opened = self.known(found)?;
+        self.opened(opened).await;
         Ok(())
     }
 
@@ -80,10 +81,16 @@ impl Engine {
         before: Option<&Trust>,
         stop: &Stop,
     ) -> Result<Opened, EngineError> {
-        match Published::find(folder, pinned, before, &self.store, stop).await? {
+        let found = Published::find(folder, pinned, before, &self.store, stop).await?;
+        self.known(found)
+    }
+
+    /// The gallery that was found, unless the visitor is to vouch for its key first.
+    fn known(&mut self, found: Found) -> Result<Opened, EngineError> {
+        match found {
             Found::Trusted(opened) => Ok(*opened),
             Found::FirstUse(key, published) => {
-                self.asked = Some(published);
+                self.asked = Some((key, published));
                 Err(EngineError::FirstUse { fingerprint: key.fingerprint() })
             }
         }
