@@ -70,7 +70,10 @@ fn another_class_seed_sampler_or_guidance_is_another_image() {
         let apart = 10.0 * golden::LEVELS;
         assert!(golden::distance(class, other) > apart, "{gallery}: two classes");
         assert!(golden::distance(first, second) > apart, "{gallery}: two seeds");
-        assert!(golden::distance(&run.values, &of("heun", 3, 1.0).values) > apart, "{gallery}: guidance 1 and 2");
+        assert!(
+            golden::distance(&run.values, &of("heun", 3, 1.0).values) > apart,
+            "{gallery}: guidance 1 and 2"
+        );
         for other in ["ddpm", "ddim", "dpm++", "euler"] {
             let distance = golden::distance(&run.values, &of(other, 3, 2.0).values);
             assert!(distance > golden::LEVELS, "{gallery}: heun and {other}");
