@@ -9,6 +9,8 @@
 //! not fit into the frame, and pictures that the same font has for an earlier character (small letters that
 //! are drawn as capitals) or an earlier font for the same one (copies of a font).
 
+#![allow(clippy::disallowed_macros, reason = "a script for one machine")]
+
 use std::collections::HashSet;
 use std::fs;
 use std::io;

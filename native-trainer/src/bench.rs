@@ -1,16 +1,20 @@
 //! `tailor bench`: how fast a model trains here, before anybody waits for it overnight.
 
+use std::io::IsTerminal;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::{Matrix, ModelConfig};
 
-use crate::cli::{BenchArgs, json, print};
+use crate::cli::BenchArgs;
 use crate::data::{Dataset, Options};
 use crate::device;
 use crate::error::Error;
+use crate::output::{json, print};
+use crate::say;
 use crate::train::loader::Draws;
 use crate::train::trainer::{StepSettings, Trainer};
 use rand::Rng;
@@ -68,6 +72,14 @@ impl Spread {
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let model = args.model.read()?;
     let device = device::open(args.device.device)?;
+    let steps = WARM_UP + args.steps as usize;
+    // A large model takes minutes to build, and as long for each step.
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {elapsed}");
+    let bar =
+        ProgressBar::new(steps as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message("building the model");
+    bar.enable_steady_tick(Duration::from_secs(1));
+    let (terminal, mut said) = (std::io::stderr().is_terminal(), Instant::now());
     let decoded = args.data.as_deref().map(|data| decode(data, &model)).transpose()?;
     let trainer = Trainer::new(&model, args.classes as usize, 0, &device)?
         .with_micro_batch(args.micro_batch.unwrap_or(usize::MAX));
@@ -77,7 +89,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let (b, side) = (args.batch_size as usize, model.image_size as usize);
     let mut rng = generator(0, Stream::Start);
     let (mut times, mut drawing) = (Vec::new(), 0.0);
-    for step in 0..WARM_UP + args.steps as usize {
+    bar.set_message("measuring");
+    for step in 0..steps {
         let labels: Vec<usize> = (0..b).map(|_| rng.random_range(0..args.classes as usize)).collect();
         let bytes = vec![192u8; b * model.channels as usize * side * side];
         let started = Instant::now();
@@ -86,11 +99,17 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         drawing += started.elapsed().as_secs_f64();
         let started = Instant::now();
         trainer.step(&batch, &settings);
+        bar.inc(1);
+        if !terminal && said.elapsed() > Duration::from_secs(10) {
+            say!("step {} of {steps}", step + 1);
+            said = Instant::now();
+        }
         if step >= WARM_UP {
             times.push(started.elapsed().as_secs_f64());
         }
     }
-    let drawn = (b * (WARM_UP + args.steps as usize)) as f64;
+    bar.finish_and_clear();
+    let drawn = (b * steps) as f64;
     let gflop = training_flop(&model) / 1e9;
     let rates = Spread::of(times.iter().map(|t| b as f64 / t).collect());
     let report = Report {

@@ -19,6 +19,7 @@ use crate::data::Class;
 use crate::device::Device;
 use crate::error::Error;
 use crate::files::{Disk, create_folder, remove_leftovers, write_atomic_on};
+use crate::say;
 use crate::train::bank::TailorBank;
 use crate::train::trainer::Trainer;
 use tailor_core::engine::adamw::Learned;
@@ -251,11 +252,11 @@ impl Stored {
     /// Says on standard error which file it is, and which were passed over.
     pub fn announce(&self) {
         self.name_passed_over();
-        eprintln!("going on from {}", self.path.display());
+        say!("going on from {}", self.path.display());
     }
 
     fn name_passed_over(&self) {
-        self.passed_over.iter().for_each(|reason| eprintln!("passed over: {reason}"));
+        self.passed_over.iter().for_each(|reason| say!("passed over: {reason}"));
     }
 
     /// The run as it was when it was saved, on `device`.

@@ -3,10 +3,12 @@
 use tailor_packs::index::tailor_file_name;
 use tailor_packs::{ClassEntry, Digest, FileEntry, limits, read_tailor};
 
-use crate::cli::{GalleryArgs, GalleryChange, json, print};
+use crate::cli::{GalleryArgs, GalleryChange};
+use crate::data::number;
 use crate::error::Error;
 use crate::files::write_atomic;
 use crate::gallery::{Gallery, class, read_limited};
+use crate::output::{json, print};
 use crate::sign::Signing;
 
 /// Runs `tailor gallery add` or `remove`. The index is written last, so a gallery is never half new.
@@ -56,6 +58,6 @@ pub fn run(args: &GalleryArgs) -> Result<(), Error> {
     let (id, classes, version) = (&index.id, index.classes.len(), index.version);
     match args.json {
         true => print(&json(&serde_json::json!({ "id": id, "classes": classes, "version": version }))),
-        false => print(&format!("{id} has {classes} classes, version {version}\n")),
+        false => print(&format!("{id} has {}, version {version}\n", number(classes, "class"))),
     }
 }

@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tailor_packs::download::Problem;
+use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
 use crate::files::WriteError;
 use crate::grid::GridError;
+use crate::shell;
 
 /// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +130,13 @@ impl Error {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"
             }
             Self::OtherModel(_) => "leave out --preset and --config to resume, or choose another --out",
+            Self::Download { problem: Problem::Elsewhere(to), .. } => {
+                let gallery = to.split(['?', '#']).next().unwrap_or_default().trim_end_matches(INDEX_FILE);
+                return Some(format!(
+                    "if the gallery has moved there: tailor fetch {}",
+                    shell::word(gallery)
+                ));
+            }
             Self::Download { .. } => "what arrived is kept: the same command goes on from there",
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",
             Self::Serve { .. } => "choose another port, or --port 0 for any that is free",

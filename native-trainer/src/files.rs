@@ -173,11 +173,21 @@ pub(crate) const LOCK: &str = ".lock";
 const PREFIX: &str = ".tailor-";
 const SUFFIX: &str = ".part";
 
-fn replace(disk: &dyn Disk, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
+/// The folder that a file at `path` lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Whether a file can come to be in `folder`: makes one and takes it back.
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
+    temporary_in(folder).map(drop)
+}
+
+/// A file without a final name, removed when it is dropped.
+fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
@@ -186,8 +196,18 @@ fn replace(disk: &dyn Disk, path: &Path, fill: impl FnOnce(&mut File) -> io::Res
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
+    // Its name says nothing to anybody: what the system said stands below the error that names it.
+    builder.tempfile_in(folder).map_err(|error| {
+        let inner = error.get_ref().and_then(|inner| inner.source());
+        let code = inner.and_then(|inner| inner.downcast_ref::<io::Error>()?.raw_os_error());
+        code.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+    })
+}
+
+fn replace(disk: &dyn Disk, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = folder_of(path);
     // Dropping the temporary file removes it, so every early return leaves the folder as it was.
-    let mut temporary = builder.tempfile_in(folder)?;
+    let mut temporary = temporary_in(folder)?;
     fill(temporary.as_file_mut())?;
     disk.sync(temporary.as_file())?;
     disk.rename(temporary, path)?;
@@ -226,6 +246,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomic(&folder.path().join("absent/file"), b"x").unwrap_err();
         assert!(error.to_string().contains("absent/file"), "{error}");
+        assert!(!error.to_string().contains(".tailor-"), "{error}");
     }
 
     #[cfg(unix)]

@@ -9,6 +9,7 @@ use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, V
 
 use crate::error::Error;
 use crate::fetch::Origin;
+use crate::shell;
 
 /// A folder with an index; every file in it is checked against the index when it is read.
 #[derive(Clone, Debug)]
@@ -103,11 +104,11 @@ impl Gallery {
             Some(origin)
                 if self.absent_shards > 0 || self.absent.iter().any(|c| c.id == asked || c.name == asked) =>
             {
-                let folder = self.folder.display().to_string();
-                let command = ["tailor", "fetch", &origin.url, "--class", asked, "--out", &folder];
+                let folder = shell::path(&self.folder);
+                let (url, class) = (shell::word(&origin.url), shell::word(asked));
                 Error::Refused {
-                    what: format!("class {asked:?} was not fetched into {folder}"),
-                    help: shlex::try_join(command).unwrap_or_default(),
+                    what: format!("class {asked:?} was not fetched into {}", self.folder.display()),
+                    help: format!("tailor fetch {url} --class {class} --out {folder}"),
                 }
             }
             _ => unknown,

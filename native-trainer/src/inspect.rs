@@ -8,9 +8,11 @@ use tailor_packs::{
     Card, CardValue, ConfigError, Digest, Kind, Manifest, ModelConfig, archive, limits, read_any,
 };
 
-use crate::cli::{InspectArgs, json, print};
+use crate::cli::InspectArgs;
+use crate::data::number;
 use crate::error::Error;
 use crate::gallery::{Gallery, read_limited};
+use crate::output::{json, print};
 
 /// Parameter counts of a model with some of its tailors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -188,6 +190,7 @@ fn text(report: &Report) -> String {
             lines.push(("tool", card.tool.clone()));
             for (what, values) in [("settings", &card.training), ("metrics", &card.metrics)] {
                 let value = |(name, value): (&String, &CardValue)| match value {
+                    CardValue::Integer(number) => format!("{name} {number}"),
                     CardValue::Number(number) => format!("{name} {number}"),
                     CardValue::Text(text) => format!("{name} {text}"),
                 };
@@ -205,7 +208,7 @@ fn text(report: &Report) -> String {
             lines.push(("signed", key.as_ref().map_or("unsigned".to_owned(), |key| format!("by key {key}"))));
             lines.push(("learngene file", bytes(*learngene_bytes)));
             let packs: u64 = classes.iter().map(|class| class.bytes).sum();
-            lines.push(("packs", format!("{} in {} classes", bytes(packs), classes.len())));
+            lines.push(("packs", format!("{} in {}", bytes(packs), number(classes.len(), "class"))));
             let width = classes.iter().map(|class| class.id.chars().count()).max().unwrap_or(0);
             for class in classes {
                 // Writing into a string cannot fail.

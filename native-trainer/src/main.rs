@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tailor_trainer::cli::{Cli, Command};
+use tailor_trainer::status::Status;
 use tailor_trainer::{
-    bench, curate, fetch, inspect, manual, publish, report, sample, serve, sign, train, train_tailor, verify,
+    bench, curate, fetch, inspect, manual, publish, report, sample, say, serve, sign, train, train_tailor,
+    verify,
 };
 
 // A step allocates and frees megabytes of activations; the system's allocator hands them back and
@@ -14,24 +15,24 @@ use tailor_trainer::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Wrong usage ends here, with status 2.
-    let result = match Cli::parse().command {
+    // Wrong usage ends here, with the status for it.
+    let ended = match Cli::read().command {
         Command::Train(args) => train::run(&args),
         Command::TrainTailor(args) => train_tailor::run(&args),
-        Command::Gallery(args) => curate::run(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Man { out } => manual::pages(&out),
-        Command::Publish(args) => publish::run(&args),
-        Command::Keygen(args) => sign::keygen(&args),
-        Command::Sample(args) => sample::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Fetch(args) => fetch::run(&args),
-        Command::Serve(args) => serve::run(&args),
+        Command::Gallery(args) => curate::run(&args).map(Status::from),
+        Command::Bench(args) => bench::run(&args).map(Status::from),
+        Command::Report(args) => report::run(&args).map(Status::from),
+        Command::Completions { shell } => manual::completions(shell).map(Status::from),
+        Command::Man { out } => manual::pages(&out).map(Status::from),
+        Command::Publish(args) => publish::run(&args).map(Status::from),
+        Command::Keygen(args) => sign::keygen(&args).map(Status::from),
+        Command::Sample(args) => sample::run(&args).map(Status::from),
+        Command::Inspect(args) => inspect::run(&args).map(Status::from),
+        Command::Verify(args) => verify::run(&args).map(Status::from),
+        Command::Fetch(args) => fetch::run(&args).map(Status::from),
+        Command::Serve(args) => serve::run(&args).map(Status::from),
         #[cfg(feature = "graph")]
-        Command::Evaluate(args) => tailor_trainer::evaluate::run(&args),
+        Command::Evaluate(args) => tailor_trainer::evaluate::run(&args).map(Status::from),
         #[cfg(not(feature = "graph"))]
         Command::Evaluate(_) => Err(tailor_trainer::Error::Refused {
             what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
@@ -39,14 +40,12 @@ fn main() -> ExitCode {
                 .to_owned(),
         }),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            if let Some(help) = error.help() {
-                eprintln!("help: {help}");
-            }
-            ExitCode::from(1)
+    let status = ended.unwrap_or_else(|error| {
+        say!("error: {error}");
+        if let Some(help) = error.help() {
+            say!("help: {help}");
         }
-    }
+        Status::Refused
+    });
+    status.into()
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, print};
+use crate::cli::Cli;
 use crate::error::Error;
 use crate::files::{WriteError, create_folder, write_atomic};
+use crate::output::print;
 
 /// Prints the completion script of `shell`.
 ///
@@ -15,7 +15,7 @@ use crate::files::{WriteError, create_folder, write_atomic};
 /// [`Error::Write`] when standard output cannot be written.
 pub fn completions(shell: Shell) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "tailor", &mut script);
+    clap_complete::generate(shell, &mut Cli::definition(), "tailor", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
@@ -25,7 +25,7 @@ pub fn completions(shell: Shell) -> Result<(), Error> {
 /// [`Error::Write`] names the file.
 pub fn pages(folder: &Path) -> Result<(), Error> {
     create_folder(folder)?;
-    let mut tailor = Cli::command();
+    let mut tailor = Cli::definition();
     tailor.build();
     page(folder, "tailor", &tailor)
 }

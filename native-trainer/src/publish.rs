@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 
 use tailor_core::{Item, SampleSettings, Sampler};
-use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
+use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{Card, CardValue, Contents};
-use tailor_packs::{
-    Class, ClassEntry, FileEntry, Index, ModelConfig, Objective, Parameters, TensorSpec, Tensors, Weights,
-    write_learngene, write_tailor,
-};
+use tailor_packs::publish::Draft;
+use tailor_packs::{Class, ModelConfig, NewFile, Objective, TensorSpec, Tensors, Weights, limits};
 
 use crate::checkpoint::{self, ClassName, Header};
-use crate::cli::{self, CardFlags, PublishArgs, SamplingFlags};
+use crate::cli::{CardFlags, PublishArgs, SamplingFlags};
+use crate::data::names;
 use crate::device::{self, Device};
 use crate::error::Error;
 use crate::files::{create_folder, write_atomic};
 use crate::gallery::Gallery;
-use crate::grid::grid_png;
+use crate::grid::{GridError, grid_png};
 use crate::model::Model;
 use crate::sign::Signing;
 use crate::train::trainer::Trainer;
+use crate::{data, output, say, shell};
 use tailor_core::engine::adamw::Learned;
 
 /// Sampling settings that a gallery recommends unless told otherwise.
@@ -86,6 +86,12 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
         return Err(Error::Setting { name: "--id", found: id, allowed: "1 to 64 of a-z, 0-9, _ and -" });
     }
     let title = args.title.clone().unwrap_or_else(|| id.clone());
+    if !tailor_packs::manifest::is_name(&title) {
+        return Err(Error::Setting { name: "--title", found: title, allowed: "1 to 200 printable bytes" });
+    }
+    // Before anything is written: a gallery is not half published.
+    let classes: Vec<Class> =
+        header.classes.iter().map(|class| names::check(&class.id, &class.name)).collect::<Result<_, _>>()?;
     let weights = if args.raw_weights { Weights::Raw } else { Weights::Ema };
     let sampling = advice(&args.sampling, config.objective);
     // A gallery that was there keeps counting; an unreadable index is not silently replaced.
@@ -106,57 +112,34 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     let card = card(&args.card, &title, &header);
     let preview = previews.png(None)?;
     let contents = Contents {
-        model: &id,
-        config: &config,
         weights,
         steps: header.step,
-        tensors: &learngene,
-        card: &card,
         preview: preview.as_deref(),
+        ..Contents::new(&id, &config, &learngene, &card)
     };
-    let bytes = write_learngene(&contents).map_err(packed)?;
-    let digest = tailor_packs::Digest::of(&bytes);
-    let learngene_file = FileEntry::of(learngene_file_name(&id, &digest), &bytes);
-    write_atomic(&args.out.join(&learngene_file.path), &bytes)?;
+    let save = |file: NewFile| write_atomic(&args.out.join(&file.entry.path), &file.bytes);
+    let (mut draft, file) = Draft::new(&contents, &title, sampling.clone()).map_err(packed)?;
+    save(file)?;
 
     let bar = indicatif::ProgressBar::new(header.classes.len() as u64);
-    let mut classes = Vec::new();
-    for (number, name) in header.classes.iter().enumerate() {
-        let class = Class { id: name.id.clone(), name: name.name.clone(), wordnet: None };
+    for (number, (class, name)) in classes.into_iter().zip(&header.classes).enumerate() {
         let tensors = tailor_tensors(&trainer, number, weights)?;
         let preview = previews.png(Some((&class, &tensors)))?;
         let mut card = card.clone();
         card.title = format!("{title}: {}", name.name);
-        card.training.insert("images".to_owned(), CardValue::Number(name.count as f64));
+        card.training.insert("images".to_owned(), CardValue::Integer(name.count as u64));
         let contents = Contents { tensors: &tensors, card: &card, preview: preview.as_deref(), ..contents };
-        let bytes = write_tailor(&contents, digest, &class).map_err(packed)?;
-        let file = FileEntry::of(tailor_file_name(&class.id, &tailor_packs::Digest::of(&bytes)), &bytes);
-        write_atomic(&args.out.join(&file.path), &bytes)?;
-        classes.push(ClassEntry::new(&class, file));
+        save(draft.add(&contents, &class).map_err(packed)?)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut index = Index {
-        format: tailor_packs::index::INDEX_VERSION,
-        id,
-        title,
-        version,
-        expires: None,
-        key: None,
-        next_key,
-        parameters: Parameters::of(&config).map_err(packed)?,
-        config,
-        sampling,
-        learngene: learngene_file,
-        classes,
-        shards: Vec::new(),
-        names: None,
-    };
+    let mut index = draft.finish();
+    (index.version, index.next_key) = (version, next_key);
     signing.write(&args.out, &mut index)?;
     let total: u64 = index.files().map(|f| f.size).sum();
     if args.json {
-        cli::print(&cli::json(&serde_json::json!({
-            "gallery": args.out,
+        output::print(&output::json(&serde_json::json!({
+            "gallery": args.out.to_string_lossy(),
             "id": index.id,
             "version": index.version,
             "classes": index.classes.len(),
@@ -164,12 +147,12 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
             "learngene_bytes": index.learngene.size,
         })))?;
     }
-    eprintln!(
-        "published {} classes, {:.2} MB in all, learngene {:.2} MB; look at it with: tailor serve {}",
-        index.classes.len(),
+    say!(
+        "published {}, {:.2} MB in all, learngene {:.2} MB; look at it with: tailor serve {}",
+        data::number(index.classes.len(), "class"),
         total as f64 / 1e6,
         index.learngene.size as f64 / 1e6,
-        args.out.display()
+        shell::path(&args.out)
     );
     Ok(())
 }
@@ -193,7 +176,6 @@ fn default_sampler(objective: Objective) -> Sampler {
 /// What a pack says of itself to people.
 pub(crate) fn card(args: &CardFlags, title: &str, header: &Header) -> Card {
     let training = &header.recipe.training;
-    let number = |value: f64| CardValue::Number(value);
     Card {
         title: title.to_owned(),
         data: args.data_note.clone(),
@@ -201,11 +183,11 @@ pub(crate) fn card(args: &CardFlags, title: &str, header: &Header) -> Card {
         authors: args.authors.clone(),
         tool: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
         training: BTreeMap::from([
-            ("steps".to_owned(), number(header.step as f64)),
-            ("batch_size".to_owned(), number(training.batch_size as f64)),
-            ("learning_rate".to_owned(), number(training.learning_rate)),
-            ("ema".to_owned(), number(training.ema)),
-            ("seed".to_owned(), number(training.seed as f64)),
+            ("steps".to_owned(), header.step.into()),
+            ("batch_size".to_owned(), (training.batch_size as u64).into()),
+            ("learning_rate".to_owned(), training.learning_rate.into()),
+            ("ema".to_owned(), training.ema.into()),
+            ("seed".to_owned(), training.seed.into()),
         ]),
         ..Card::default()
     }
@@ -222,7 +204,7 @@ pub(crate) struct Previews<'a> {
 }
 
 impl Previews<'_> {
-    /// A grid at seeds 1 to `count` of one class, or of the learngene alone.
+    /// A grid at seeds 1 to `count` of one class, or of the learngene alone; fewer where a pack has no room.
     pub(crate) fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
         if self.count == 0 {
             return Ok(None);
@@ -241,6 +223,18 @@ impl Previews<'_> {
             items,
         };
         let images = model.generate(settings, |_| ())?;
-        Ok(Some(grid_png(&images.values, images.shape, images.shape[0], 1)?))
+        let (shape, values) = (images.shape, images.values);
+        let image: usize = shape[1..].iter().product();
+        for count in std::iter::successors(Some(shape[0]), |count| (*count > 1).then_some(count / 2)) {
+            let shape = [count, shape[1], shape[2], shape[3]];
+            let png = match grid_png(&values[..count * image], shape, count, 1) {
+                Err(GridError::TooLarge(..)) => continue,
+                png => png?,
+            };
+            if png.len() as u64 <= limits::PREVIEW {
+                return Ok(Some(png));
+            }
+        }
+        Ok(None)
     }
 }

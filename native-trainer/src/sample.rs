@@ -1,5 +1,6 @@
 //! `tailor sample`: images from a gallery, on this machine.
 
+use image::ImageFormat;
 use tailor_core::diffusion::images::Images;
 use tailor_core::{Item, SampleSettings, Sampler};
 
@@ -7,8 +8,10 @@ use crate::cli::{SampleArgs, SamplingFlags};
 use crate::device::{self, Device};
 use crate::error::Error;
 use crate::gallery::Gallery;
-use crate::grid::{save_grid, save_npy};
+use crate::grid::{Layout, format_of, grid, numbered, save_npy};
 use crate::model::Model;
+use crate::output::{self, shown};
+use crate::say;
 
 /// A gallery's model with the tailors of `classes` put on.
 ///
@@ -47,7 +50,8 @@ pub fn settings(gallery: &Gallery, flags: &SamplingFlags, items: Vec<Item>) -> R
 /// Runs `tailor sample`.
 ///
 /// # Errors
-/// Anything wrong with gallery, classes, settings, device or disk.
+/// Anything wrong with gallery, classes, settings, device or disk; what is wrong with the output is said before
+/// anything is sampled.
 pub fn run(args: &SampleArgs) -> Result<(), Error> {
     let gallery = Gallery::open(&args.gallery)?;
     let classes: Vec<String> = if args.all_classes {
@@ -55,15 +59,22 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     } else {
         args.classes.iter().map(|c| Ok(gallery.class(c)?.id.clone())).collect::<Result<_, Error>>()?
     };
-    let device = device::open(args.device)?;
-    let model = assemble(&gallery, &classes, &device)?;
     let gates: Vec<Vec<(String, f32)>> = match args.learngene_only {
         true => vec![Vec::new()],
         false => classes.iter().map(|c| vec![(c.clone(), 1.0)]).collect(),
     };
+    let config = &gallery.index.config;
+    let image = [config.channels, config.image_size, config.image_size].map(|axis| axis as usize);
+    let output = Output::prepare(args, Layout::of(gates.len(), args.count as usize, image)?)?;
+    let values = image.iter().product::<usize>().checked_mul(gates.len() * args.count as usize);
+    let mut all = Images { shape: [0; 4], values: Vec::new() };
+    values.and_then(|values| all.values.try_reserve_exact(values).ok()).ok_or_else(|| Error::Refused {
+        what: format!("{} × {} images do not fit into memory", gates.len(), args.count),
+        help: "ask for fewer at a time, with another --seed".to_owned(),
+    })?;
+    let device = device::open(args.device)?;
+    let model = assemble(&gallery, &classes, &device)?;
     let bar = indicatif::ProgressBar::new(u64::from(args.count));
-    let mut all = Images::default();
-    // One row at a time: memory does not grow with the number of seeds.
     for row in 0..u64::from(args.count) {
         let seed = args.seed.wrapping_add(row);
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed }).collect();
@@ -74,9 +85,65 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    save_grid(&args.out, &all.values, all.shape, gates.len(), 4)?;
-    if let Some(raw) = &args.raw {
-        save_npy(raw, &all.shape, &all.values)?;
+    output.write(&all)
+}
+
+/// Where images go, and how they are laid out.
+struct Output<'a> {
+    args: &'a SampleArgs,
+    layout: Layout,
+    format: ImageFormat,
+}
+
+impl<'a> Output<'a> {
+    /// Refuses what could not be written.
+    fn prepare(args: &'a SampleArgs, layout: Layout) -> Result<Self, Error> {
+        let format = format_of(&args.out)?;
+        Self::check_names(args, layout)?;
+        for number in 0..layout.pictures {
+            output::prepare(&numbered(&args.out, number))?;
+        }
+        if let Some(raw) = &args.raw {
+            output::prepare(raw)?;
+        }
+        Ok(Self { args, layout, format })
     }
-    Ok(())
+
+    /// Refuses names under which one file would take another's place.
+    fn check_names(args: &SampleArgs, layout: Layout) -> Result<(), Error> {
+        let streams = [Some(&args.out), args.raw.as_ref()];
+        let streams = streams.into_iter().flatten().filter(|path| output::is_standard_output(path)).count();
+        if streams > 1 || (output::is_standard_output(&args.out) && layout.pictures > 1) {
+            return Err(Error::Refused {
+                what: format!("standard output takes one file, not {}", layout.pictures.max(streams)),
+                help: "name files instead of -".to_owned(),
+            });
+        }
+        if args.raw.as_ref() == Some(&args.out) {
+            return Err(Error::Refused {
+                what: format!("--raw and --out both name {}", shown(&args.out)),
+                help: "name two files".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes the array first, of which the pictures are only a view.
+    fn write(&self, images: &Images) -> Result<(), Error> {
+        if let Some(raw) = &self.args.raw {
+            save_npy(raw, &images.shape, &images.values)?;
+        }
+        let [b, c, h, w] = images.shape;
+        let each = self.layout.columns * self.layout.rows;
+        for (number, values) in images.values.chunks(each * c * h * w).enumerate() {
+            let shape = [(b - number * each).min(each), c, h, w];
+            let picture = grid(values, shape, self.layout.columns, self.layout.scale, self.format)?;
+            output::write(&numbered(&self.args.out, number), &picture)?;
+        }
+        if self.layout.pictures > 1 {
+            let last = numbered(&self.args.out, self.layout.pictures - 1);
+            say!("{b} images in {} pictures, the last is {}", self.layout.pictures, shown(&last));
+        }
+        Ok(())
+    }
 }

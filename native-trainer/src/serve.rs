@@ -14,6 +14,9 @@ use tiny_http::{Header, Method, Request, Response, Server};
 use crate::cli::ServeArgs;
 use crate::error::Error;
 use crate::gallery::Gallery;
+use crate::output::print;
+use crate::say;
+use crate::status::on_signal;
 
 /// Browsers open about six connections to one host.
 const THREADS: usize = 6;
@@ -25,9 +28,7 @@ const THREADS: usize = 6;
 pub fn run(args: &ServeArgs) -> Result<(), Error> {
     let gallery = Gallery::open(&args.gallery)?;
     if let Some(missing) = gallery.missing() {
-        eprintln!(
-            "note: the studio lists the whole gallery, of which these classes were not fetched: {missing}"
-        );
+        say!("note: the studio lists the whole gallery, of which these classes were not fetched: {missing}");
     }
     let site = Site { root: args.site.clone(), gallery: gallery.folder, name: gallery.index.id };
     if !site.root.join("index.html").is_file() {
@@ -37,14 +38,16 @@ pub fn run(args: &ServeArgs) -> Result<(), Error> {
         });
     }
     let running = Arc::new(site.start(args.port)?);
-    println!("{}", running.url());
-    println!("Ctrl-C ends it.");
+    // Whoever cannot be told the address may know it: a log that is full or gone is no reason not to serve.
+    if let Err(error) = print(&format!("{}\nCtrl-C ends it.\n", running.url())) {
+        say!("note: {error}");
+    }
     if args.open && open::that_detached(running.url()).is_err() {
-        eprintln!("no browser could be opened: open the address above yourself");
+        say!("no browser could be opened: open the address above yourself");
     }
     let stopper = Arc::clone(&running);
     let serve = |reason: String| Error::Serve { port: args.port, reason };
-    ctrlc::set_handler(move || stopper.stop()).map_err(|e| serve(e.to_string()))?;
+    on_signal(move |_| stopper.stop()).map_err(|e| serve(e.to_string()))?;
     running.wait();
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Keys, and galleries signed with them: what `minisign` makes and checks.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,10 +9,11 @@ use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use tailor_packs::index::{INDEX_FILE, INDEX_VERSION, SIGNATURE_FILE};
 use tailor_packs::{Index, PublicKey, limits, signature};
 
-use crate::cli::{KeygenArgs, SigningFlags, json, print};
+use crate::cli::{KeygenArgs, SigningFlags};
 use crate::error::Error;
 use crate::files::{WriteError, write_atomic};
 use crate::gallery::read_limited;
+use crate::output::{json, print};
 
 /// Classes up to which an index holds all of them: some 60 kB.
 const UNSHARDED: usize = 200;
@@ -57,8 +59,8 @@ pub fn keygen(args: &KeygenArgs) -> Result<(), Error> {
     let key = parse(&public_path, &public)?;
     match args.json {
         true => print(&json(&serde_json::json!({
-            "secret": secret_path,
-            "public": public_path,
+            "secret": secret_path.to_string_lossy(),
+            "public": public_path.to_string_lossy(),
             "key": key.to_string(),
             "id": key.id(),
             "fingerprint": key.fingerprint(),
@@ -111,14 +113,26 @@ fn password(prompt: &str, new: bool) -> Result<String, Error> {
 /// A public key: the line that begins with `RW`, or the path of a `.pub` file.
 ///
 /// # Errors
-/// [`Error::Read`], or [`Error::Pack`] for text that is no key.
-pub fn public_key(asked: &str) -> Result<PublicKey, Error> {
-    if let Ok(key) = asked.parse() {
+/// [`Error::Read`], or [`Error::Refused`] for a file that holds none. What it holds instead is not shown: it
+/// may be secret.
+pub fn public_key(asked: impl AsRef<OsStr>) -> Result<PublicKey, Error> {
+    let asked = asked.as_ref();
+    if let Some(key) = asked.to_str().and_then(|text| text.parse().ok()) {
         return Ok(key);
     }
     let path = Path::new(asked);
-    let text = read_limited(path, limits::SIGNATURE)?;
-    parse(path, &String::from_utf8_lossy(&text))
+    let bytes = read_limited(path, limits::SIGNATURE)?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.parse().map_err(|_| {
+        // Two letters of the algorithm, two of the password's hash and two of the checksum's, in base 64.
+        let mut lines = text.lines().map(str::trim_start);
+        let is_secret = lines.any(|line| line.starts_with("RWRTY0Iy") || line.starts_with("RWQAAEIy"));
+        let what = if is_secret { "is a secret key" } else { "holds no public key" };
+        Error::Refused {
+            what: format!("{} {what}", path.display()),
+            help: "name the .pub file, or the line in it that begins with RW".to_owned(),
+        }
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<PublicKey, Error> {
@@ -187,7 +201,7 @@ impl Signing {
             });
         }
         let signer = flags.key.as_deref().map(Signer::open).transpose()?;
-        let next_key = flags.next_key.as_deref().map(public_key).transpose()?;
+        let next_key = flags.next_key.as_ref().map(public_key).transpose()?;
         let expires = flags.expires_in.map(|days| now().saturating_add(86_400 * u64::from(days)));
         Ok(Self { signer, next_key, expires })
     }

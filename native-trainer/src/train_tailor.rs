@@ -1,24 +1,29 @@
 //! `tailor train-tailor`: one class of one's own for a learngene that stays as it is (KIND §3.3, Table 2).
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tailor_core::init;
+use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{
     Class, Contents, Digest, Learngene, ModelConfig, Tailor, TensorSpec, Tensors, Weights, limits,
     read_learngene, read_tailor, write_tailor,
 };
 
 use crate::checkpoint::{self, ClassName, Losses, Stored};
-use crate::cli::{self, Recipe, TrainTailorArgs, Training};
+use crate::cli::{Recipe, TrainTailorArgs, Training};
 use crate::data::{Options, names};
 use crate::device;
 use crate::error::Error;
-use crate::files::{create_folder, lock, write_atomic};
+use crate::files::{create_folder, folder_of, lock};
 use crate::gallery::{Gallery, read_limited};
+use crate::output::{self, shown};
 use crate::publish::{Previews, advice, card, tailor_tensors};
+use crate::status::Status;
 use crate::train::bank::TailorBank;
 use crate::train::trainer::Trainer;
 use crate::train::{Run, leave, open_data};
+use crate::{say, shell};
 use tailor_core::engine::adamw::Learned;
 
 /// Images below which a class is hard to learn.
@@ -45,20 +50,31 @@ fn recipe_for_one() -> Training {
 ///
 /// # Errors
 /// Anything wrong with learngene, data, settings, device or disk; what was saved before stays.
-pub fn run(args: &TrainTailorArgs) -> Result<(), Error> {
-    let run = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+pub fn run(args: &TrainTailorArgs) -> Result<Status, Error> {
+    let run = match &args.run {
+        Some(run) => run.clone(),
+        None if output::is_standard_output(&args.out) => {
+            return Err(Error::Refused {
+                what: "a pack on standard output has no place beside it for the run's folder".to_owned(),
+                help: "name one with --run".to_owned(),
+            });
+        }
+        None => args.out.with_extension("run"),
+    };
     let fresh = !run.exists();
     begin(args, &run).inspect_err(|_| leave(&run, fresh))
 }
 
-fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
+fn begin(args: &TrainTailorArgs, run: &Path) -> Result<Status, Error> {
+    let class = names::class(&args.class)?;
+    output::prepare(&args.out)?;
     let device = device::open(args.running.device.device)?;
-    let bytes = read_limited(&args.learngene, limits::FILE)?;
-    let learngene = read_learngene(&bytes).map_err(Error::pack(&args.learngene))?;
+    let file = learngene_file(&args.learngene)?;
+    let bytes = read_limited(&file, limits::FILE)?;
+    let learngene = read_learngene(&bytes).map_err(Error::pack(&file))?;
     let digest = Digest::of(&bytes);
     drop(bytes);
     let config = learngene.manifest.config.clone();
-    let class = class(&args.class)?;
     create_folder(run)?;
     let _lock = lock(run, "training")?;
     checkpoint::tidy(run);
@@ -71,14 +87,14 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
     let begin = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
     let recipe = begin.with(&args.training)?;
     let data =
-        open_data(&args.data, &Options::for_model(&config, args.running.strict).of_class(&args.class))?;
+        open_data(&args.data, &Options::for_model(&config, args.running.strict).of_class(&args.class), None)?;
     if data.len() < FEW {
-        eprintln!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
+        say!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
     }
     let (trainer, losses) = match stored {
         Some(stored) => {
             if stored.header.classes[0].count != data.len() {
-                eprintln!("note: {} holds other images than when the run was begun", args.data.display());
+                say!("note: {} holds other images than when the run was begun", args.data.display());
             }
             stored.announce();
             (stored.restore(&device)?, stored.header.losses)
@@ -95,7 +111,7 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
         }
     };
     let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
-    let trainer = Run {
+    let ended = Run {
         out: run,
         running: &args.running,
         recipe,
@@ -105,10 +121,11 @@ fn begin(args: &TrainTailorArgs, run: &Path) -> Result<(), Error> {
         again: "the same command".to_owned(),
     }
     .go(&data, trainer)?;
-    match trainer {
-        Some(finished) => publish(args, run, &learngene, digest, &class, &finished),
-        None => Ok(()),
+    let status = ended.status();
+    if let Some(finished) = ended.trainer() {
+        publish(args, run, &learngene, digest, &class, &finished)?;
     }
+    Ok(status)
 }
 
 /// Refuses to go on with a run for another learngene or class.
@@ -148,21 +165,17 @@ fn publish(
     let preview = previews.png(Some((class, &tensors)))?;
     let header = checkpoint::require(run)?.header;
     let mut card = card(&args.card, &class.name, &header);
-    card.training.insert("images".to_owned(), (header.classes[0].count as f64).into());
+    card.training.insert("images".to_owned(), (header.classes[0].count as u64).into());
     let contents = Contents {
-        model: &learngene.manifest.model,
-        config,
-        weights: Weights::Ema,
         steps: header.step,
-        tensors: &tensors,
-        card: &card,
         preview: preview.as_deref(),
+        ..Contents::new(&learngene.manifest.model, config, &tensors, &card)
     };
     let bytes = write_tailor(&contents, digest, class).map_err(Error::pack(&args.out))?;
-    write_atomic(&args.out, &bytes)?;
+    output::write(&args.out, &bytes)?;
     if args.running.json {
-        cli::print(&cli::json(&serde_json::json!({
-            "pack": args.out,
+        output::print(&output::json(&serde_json::json!({
+            "pack": args.out.to_string_lossy(),
             "bytes": bytes.len(),
             "sha256": Digest::of(&bytes),
             "class": class.id,
@@ -170,29 +183,30 @@ fn publish(
             "steps": header.step,
         })))?;
     }
-    eprintln!(
+    say!(
         "wrote {}, {:.0} kB; put it into its gallery with: tailor gallery add GALLERY {}",
-        args.out.display(),
+        shown(&args.out),
         bytes.len() as f64 / 1e3,
-        args.out.display()
+        shell::path(&args.out)
     );
     Ok(())
 }
 
-/// The class of this name; a Unicode name such as `greek-small-alpha` shows the character itself.
-fn class(name: &str) -> Result<Class, Error> {
-    let id = names::class_id(name).ok_or(Error::Setting {
-        name: "--class",
-        found: name.to_owned(),
-        allowed: "a name with a letter or digit of a to z and 0 to 9 in it",
-    })?;
-    Ok(Class { id, name: names::class_name(name), wordnet: None })
+/// The learngene's file that `path` means: itself, or that of the gallery there.
+fn learngene_file(path: &Path) -> Result<PathBuf, Error> {
+    if !path.is_dir() && path.file_name().is_none_or(|name| name != INDEX_FILE) {
+        return Ok(path.to_owned());
+    }
+    let gallery = Gallery::open(path)?;
+    // What the index does not vouch for is not learned from.
+    gallery.learngene()?;
+    Ok(gallery.folder.join(&gallery.index.learngene.path))
 }
 
 /// The flat parameters of the tailor to start from: a pack's file, or a class of the gallery in which the
 /// learngene lies.
 fn start_from(
-    from: &str,
+    from: &OsStr,
     args: &TrainTailorArgs,
     digest: Digest,
     config: &ModelConfig,
@@ -202,8 +216,12 @@ fn start_from(
         let bytes = read_limited(&path, limits::FILE)?;
         read_tailor(&bytes, Some((&digest, config))).map_err(Error::pack(&path))?
     } else {
-        let gallery = Gallery::open(args.learngene.parent().unwrap_or(Path::new(".")))?;
-        gallery.tailor(gallery.class(from)?)?
+        let folder = match args.learngene.is_dir() {
+            true => &args.learngene,
+            false => folder_of(&args.learngene),
+        };
+        let gallery = Gallery::open(folder)?;
+        gallery.tailor(gallery.class(&from.to_string_lossy())?)?
     };
     Ok(flat(&tailor.tensors, &config.tailor_tensors()))
 }

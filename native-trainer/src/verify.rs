@@ -1,13 +1,17 @@
 //! `tailor verify`: whether a pack, or every file of a gallery, is what it should be.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{ClassEntry, FileEntry, limits, read_any, trust};
 
-use crate::cli::{VerifyArgs, json, print};
+use crate::cli::VerifyArgs;
+use crate::data::number;
 use crate::error::Error;
 use crate::gallery::{Gallery, read_limited, signature};
+use crate::output::{json, print, shown};
 use crate::sign::{now, public_key as public_key_of};
 
 /// What `tailor verify` found.
@@ -19,38 +23,38 @@ pub struct Verdict {
     pub problems: Vec<Error>,
 }
 
-/// Runs `tailor verify`: one line per problem, or one line that all is well.
+/// Runs `tailor verify`: one line per problem, and one for each file or gallery that is well.
 ///
 /// # Errors
-/// [`Error::Unsound`] when there was a problem, or what keeps the gallery from being opened at all.
+/// [`Error::Unsound`] when there was a problem, or what keeps the only thing asked for from being opened.
 pub fn run(args: &VerifyArgs) -> Result<(), Error> {
-    let mut missing = None;
-    let (verdict, well) = match args.path.is_dir() {
-        true => {
-            let gallery = Gallery::open(&args.path)?;
-            let signed = signed(&gallery, args.public_key.as_deref())?;
-            let verdict = verify_gallery(&gallery);
-            missing = gallery.missing();
-            let note = missing.as_ref().map_or(String::new(), |missing| format!("; not fetched: {missing}"));
-            let well = format!("sound: {} files, {signed}{note}\n", verdict.files);
-            (verdict, well)
+    let (mut files, mut problems, mut well) = (0, Vec::new(), Vec::new());
+    let mut missing: Vec<String> = Vec::new();
+    for path in &args.paths {
+        match subject(path, args) {
+            Ok(found) => {
+                files += found.verdict.files;
+                missing.extend(found.missing);
+                if found.verdict.problems.is_empty() {
+                    // Of several the line says which it is of.
+                    let of = if args.paths.len() > 1 { format!("{}: ", shown(path)) } else { String::new() };
+                    well.push(of + &found.well);
+                }
+                problems.extend(found.verdict.problems);
+            }
+            Err(error) if args.paths.len() == 1 => return Err(error),
+            Err(error) => {
+                files += 1;
+                problems.push(error);
+            }
         }
-        false => {
-            let bytes = read_limited(&args.path, limits::FILE)?;
-            let pack = read_any(&bytes).map_err(Error::pack(&args.path))?;
-            let (kind, model, digest) = (pack.manifest().kind.name(), &pack.manifest().model, pack.digest());
-            let well = format!("sound: a {kind} of model {model}, sha256 {digest}\n");
-            (Verdict { files: 1, problems: Vec::new() }, well)
-        }
-    };
-    let Verdict { files, problems } = verdict;
+    }
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     if args.json {
+        let missing = Some(missing.join(", ")).filter(|missing| !missing.is_empty());
         print(&json(&serde_json::json!({ "files": files, "problems": lines, "not_fetched": missing })))?;
-    } else if lines.is_empty() {
-        print(&well)?;
     } else {
-        print(&(lines.join("\n") + "\n"))?;
+        print(&(well.iter().chain(&lines).map(|line| format!("{line}\n")).collect::<String>()))?;
     }
     match problems.len() {
         0 => Ok(()),
@@ -58,9 +62,41 @@ pub fn run(args: &VerifyArgs) -> Result<(), Error> {
     }
 }
 
+/// What was found of one path.
+struct Subject {
+    verdict: Verdict,
+    /// What to say when there are no problems.
+    well: String,
+    /// What was not fetched.
+    missing: Option<String>,
+}
+
+fn subject(path: &Path, args: &VerifyArgs) -> Result<Subject, Error> {
+    if path.is_dir() || path.file_name().is_some_and(|name| name == INDEX_FILE) {
+        let gallery = Gallery::open(path)?;
+        let signed = signed(&gallery, args.public_key.as_deref())?;
+        let verdict = verify_gallery(&gallery);
+        let missing = gallery.missing();
+        let note = missing.as_ref().map_or(String::new(), |missing| format!("; not fetched: {missing}"));
+        let well = format!("sound: {}, {signed}{note}", number(verdict.files, "file"));
+        return Ok(Subject { verdict, well, missing });
+    }
+    if args.public_key.is_some() {
+        return Err(Error::Refused {
+            what: format!("{} is one file, and only a gallery's index is signed", shown(path)),
+            help: "verify the gallery's folder, or leave out --public-key".to_owned(),
+        });
+    }
+    let bytes = read_limited(path, limits::FILE)?;
+    let pack = read_any(&bytes).map_err(Error::pack(path))?;
+    let (kind, model, digest) = (pack.manifest().kind.name(), &pack.manifest().model, pack.digest());
+    let well = format!("sound: a {kind} of model {model}, sha256 {digest}");
+    Ok(Subject { verdict: Verdict { files: 1, problems: Vec::new() }, well, missing: None })
+}
+
 /// Who signed the gallery, in words. With `public_key` it must be that key, and the index must not
 /// be expired; without, an index that is expired is noted.
-fn signed(gallery: &Gallery, public_key: Option<&str>) -> Result<String, Error> {
+fn signed(gallery: &Gallery, public_key: Option<&OsStr>) -> Result<String, Error> {
     let path = gallery.folder.join(INDEX_FILE);
     let Some(asked) = public_key else {
         let stale = gallery.index.check_fresh(now(), None).err();
@@ -134,7 +170,6 @@ fn check(gallery: &Gallery, class: &ClassEntry) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use tailor_packs::PackError;
 

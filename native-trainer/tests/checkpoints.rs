@@ -1,6 +1,7 @@
 //! A run that is cut, killed or damaged goes on from a complete state, or says which file is bad.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 
 mod support;
 

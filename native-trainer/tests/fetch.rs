@@ -411,6 +411,67 @@ fn what_stays_wrong_is_refused_by_name_and_nothing_of_it_is_kept_as_a_file() {
 }
 
 #[test]
+fn a_server_that_compresses_whatever_it_is_asked_for_is_understood() {
+    use std::io::Write;
+    let workshop = Workshop::with("tiny", 1);
+    workshop.host.misbehave(|_, _, reply| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&reply.body).unwrap();
+        reply.body = gzip.finish().unwrap();
+        reply.set("Content-Encoding", "gzip");
+        reply.set("Content-Length", reply.body.len());
+    });
+    workshop.fetch(&["c0"]).unwrap();
+    assert!(verify_gallery(&workshop.here()).problems.is_empty());
+    // What cannot be undone is named.
+    workshop.host.misbehave(|_, _, reply| reply.set("Content-Encoding", "br"));
+    let error = workshop.fetch(&[]).unwrap_err();
+    assert!(
+        matches!(&error, Error::Download { problem: Problem::Encoded(name), .. } if name == "br"),
+        "{error}"
+    );
+}
+
+#[test]
+fn files_known_by_their_digest_may_lie_on_another_host() {
+    let workshop = Workshop::with("tiny", 1);
+    let store = Host::of(&workshop.draft.folder);
+    let there = store.url.clone();
+    workshop.host.misbehave(move |asked, _, reply| {
+        if !asked.file.starts_with("index.json") {
+            *reply = Reply::status(302);
+            reply.set("Location", format!("{there}{}?signature=abc", asked.file));
+        }
+    });
+    workshop.fetch(&["c0"]).unwrap();
+    assert!(verify_gallery(&workshop.here()).problems.is_empty());
+}
+
+#[test]
+fn an_address_without_a_gallery_is_said_to_be_one() {
+    let workshop = Workshop::with("tiny", 1);
+    workshop.host.misbehave(|_, _, reply| *reply = Reply::status(404));
+    let url = format!("{}typo/", workshop.host.url);
+    let error = quick(&FetchArgs { url: url.clone(), ..workshop.args(&[]) }).unwrap_err();
+    assert!(error.to_string().contains(&format!("there is no gallery at {url}")), "{error}");
+    assert!(!workshop.at("here").exists());
+}
+
+#[test]
+fn the_address_of_a_page_that_shows_a_gallery_will_do() {
+    let workshop = Workshop::with("tiny", 1);
+    let (site, gallery) = workshop.host.url.trim_end_matches('/').rsplit_once('/').unwrap();
+    for url in [
+        format!("{site}/?gallery={gallery}/#class=c0"),
+        format!("{site}/index.html?gallery=%2F{gallery}%2F&backend=cpu"),
+        format!("https://example.org/studio/?gallery={site}/{gallery}"),
+    ] {
+        let _ = fs::remove_dir_all(workshop.at("here"));
+        quick(&FetchArgs { url, ..workshop.args(&[]) }).unwrap();
+    }
+}
+
+#[test]
 fn another_server_that_a_redirect_leads_to_is_named_and_not_believed() {
     let (workshop, other) = (Workshop::with("tiny", 1), Workshop::with("tiny", 1));
     let there = other.host.url.clone();
@@ -424,6 +485,7 @@ fn another_server_that_a_redirect_leads_to_is_named_and_not_believed() {
         matches!(&error, Error::Download { problem: Problem::Elsewhere(to), .. } if to.starts_with(there)),
         "{error}"
     );
+    assert!(error.help().unwrap().ends_with(&format!("tailor fetch {there}")), "which address to use");
     assert!(!workshop.at("here").exists(), "nothing came, and nothing is left");
 }
 
@@ -451,7 +513,11 @@ fn an_index_that_does_not_come_whole_is_refused_and_leaves_nothing() {
             }
         });
         let error = workshop.fetch(&["c0"]).unwrap_err();
-        assert!(matches!(error, Error::Download { .. } | Error::Pack { .. }), "{what}: {error}");
+        let typed = matches!(error, Error::Download { .. } | Error::Pack { .. });
+        assert!(
+            typed || what == "404" && error.to_string().contains("there is no gallery at"),
+            "{what}: {error}"
+        );
         assert!(error.to_string().contains("index.json") && !workshop.at("here").exists(), "{what}: {error}");
     }
 }
@@ -531,11 +597,11 @@ fn a_key_is_trusted_once_and_nobody_else_from_then_on() {
     assert!(!workshop.at("here").exists());
     let wrong = FetchArgs { trust: Some("0000 1111".into()), ..workshop.args(&[]) };
     assert!(quick(&wrong).unwrap_err().to_string().contains("not 0000 1111"));
-    let other = FetchArgs { public_key: Some(two_public.display().to_string()), ..workshop.args(&[]) };
+    let other = FetchArgs { public_key: Some(two_public.clone().into()), ..workshop.args(&[]) };
     assert!(matches!(quick(&other), Err(Error::Pack { source: PackError::WrongKey { .. }, .. })));
 
     // Trusted by its fingerprint, by its file, or as it comes.
-    let pinned = Some(one_public.display().to_string());
+    let pinned = Some(one_public.clone().into());
     for (trust, public_key) in [(Some("yes".into()), None), (None, pinned), (Some(fingerprint), None)] {
         let _ = fs::remove_dir_all(workshop.at("here"));
         let outcome = quick(&FetchArgs { trust, public_key, ..workshop.args(&[]) }).unwrap();
@@ -624,7 +690,7 @@ fn of_a_gallery_in_shards_only_those_that_it_takes_come() {
 fn addresses_and_folders_that_are_none_are_refused() {
     let workshop = Workshop::with("tiny", 1);
     for url in
-        ["gallery", "ftp://example.org/gallery", "https://", "https://example.org/?gallery=a", "file:///x"]
+        ["gallery", "ftp://example.org/gallery", "https://", "https://example.org/?class=a", "file:///x"]
     {
         let error = quick(&FetchArgs { url: url.into(), ..workshop.args(&[]) }).unwrap_err();
         assert!(error.to_string().contains("is no address of a gallery"), "{url}: {error}");

@@ -71,6 +71,10 @@ impl Workshop {
             .map(|p| self.at("gallery").join(p))
             .unwrap()
     }
+
+    fn name(&self, start: &str) -> String {
+        self.pack(start).file_name().unwrap().to_str().unwrap().to_owned()
+    }
 }
 
 fn refusal(line: &str, output: Output) -> String {
@@ -107,6 +111,55 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
         array[header..].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
     assert_eq!(values.len(), 6 * 32 * 32);
     assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
+}
+
+#[test]
+fn images_go_where_they_are_wanted_and_what_cannot_be_written_is_refused_before_the_work() {
+    let workshop = Workshop::with_gallery();
+    let one = "sample --gallery gallery --class dots --steps 1 --device cpu";
+    // One class and many seeds make a square; the folder is made.
+    workshop.done(&format!("{one} --count 130 --out new/folder/grid.jpg --raw new/grid.npy"));
+    let picture = fs::read(workshop.at("new/folder/grid.jpg")).unwrap();
+    assert_eq!(image::guess_format(&picture).unwrap(), image::ImageFormat::Jpeg);
+    assert_eq!(image::load_from_memory(&picture).unwrap().width(), 12 * 129 + 1);
+    assert!(workshop.at("new/grid.npy").exists());
+    let output = workshop.tailor(&format!("{one} --out -"));
+    assert_eq!(image::guess_format(&output.stdout).unwrap(), image::ImageFormat::Png);
+    fs::write(workshop.at("file"), "in the way").unwrap();
+    for (out, said) in [
+        ("--out grid.tiff", "not written as .tiff"),
+        ("--out file/grid.png", "file"),
+        ("--out gallery", "is a folder"),
+        ("--out - --raw -", "standard output takes one file"),
+        ("--out same.png --raw same.png", "both name"),
+    ] {
+        let text = workshop.refused(&format!("{one} {out}"));
+        assert!(text.contains(said) && !text.contains(".tailor-"), "{text}");
+    }
+}
+
+#[test]
+fn several_files_and_an_index_are_verified_together() {
+    let workshop = Workshop::with_gallery();
+    let packs = format!("gallery/{} gallery/{}", workshop.name("dots"), workshop.name("stripes"));
+    let output = workshop.tailor(&format!("verify {packs} gallery/index.json"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), text.lines().count(), text.matches("sound: ").count()),
+        (Some(0), 3, 3)
+    );
+    fs::write(workshop.pack("dots"), "damaged").unwrap();
+    let output = workshop.tailor(&format!("verify {packs}"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), text.matches("sound: ").count()), (Some(1), 1), "{text}");
+    let secret = workshop.at("mine.key");
+    workshop.done("keygen --no-password mine");
+    let text = workshop.refused("verify gallery --public-key mine.key");
+    let key = fs::read_to_string(secret).unwrap();
+    assert!(
+        text.contains("mine.key is a secret key") && !text.contains(&key.lines().nth(1).unwrap()[..8]),
+        "{text}"
+    );
 }
 
 #[test]

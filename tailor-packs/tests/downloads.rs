@@ -340,9 +340,21 @@ fn statuses_that_pass_are_waited_for_as_long_as_the_server_asks() {
 }
 
 #[test]
-fn a_redirect_elsewhere_is_not_followed() {
+fn a_file_known_by_its_digest_may_come_from_anywhere_and_an_index_may_not() {
     let run = run(fresh(), |_, r| Ok(good(r, &file(), "\"v1\"").with("elsewhere", "https://example.org")));
-    assert_eq!(run.error, Some(Problem::Elsewhere("https://example.org".into())));
+    assert_eq!((run.error, run.requests.len()), (None, 1));
+    let elsewhere = Some("https://example.org/index.json");
+    let answer = Answer { status: 200, elsewhere, ..Answer::default() };
+    let error = SmallDownload::new("index.json", 5).answer(&answer).unwrap_err();
+    assert_eq!(error.problem, Problem::Elsewhere("https://example.org/index.json".into()));
+}
+
+#[test]
+fn a_compressed_index_is_named_where_nobody_undoes_it() {
+    let answer = Answer { status: 200, content_encoding: Some("br"), ..Answer::default() };
+    let error = SmallDownload::new("index.json", 5).raw().answer(&answer).unwrap_err();
+    assert_eq!(error.problem, Problem::Encoded("br".into()));
+    assert_eq!(SmallDownload::new("index.json", 5).answer(&answer), Ok(Step::Read));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod fixtures;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
 use tailor_core::graph::factored::{Gate, TailorStack};
-use tailor_core::{Dit, Parameters};
+use tailor_core::graph::{Dit, Parameters};
 use tailor_packs::{ModelConfig, TensorSpec};
 
 const FORWARD: f64 = 1e-4;

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
 use tailor_core::Sampler;
 use tailor_core::diffusion::path::{self, Node};
-use tailor_core::diffusion::sampler::step;
+use tailor_core::diffusion::sampler::{Progress, Span};
 use tailor_packs::Objective;
 
 const FINAL: f64 = 1e-4;
@@ -32,13 +32,21 @@ impl Fixture {
         let noises = (sampler == Sampler::Ddpm).then(|| self.values(&format!("{run}.noise")));
         let (mut x, mut past, mut times) = (tensor(&start.1), None, Vec::new());
         for (i, pair) in nodes.windows(2).enumerate() {
-            let network = |x: Tensor<4>, node: Node| {
+            let mut network = |x: Tensor<4>, node: Node| {
                 times.push(node.t as f32);
                 x.clone() * 0.3 + x.clone().sin() * 0.1 + x.cos() * (0.0001 * node.t)
             };
             let n = start.1.len();
             let noise = || tensor(&noises.expect("only DDPM draws noise")[i * n..(i + 1) * n]);
-            let stepped = step(sampler, objective, (pair[0], pair[1]), x, past.take(), network, noise);
+            let span = Span { objective, here: pair[0], next: pair[1] };
+            let output = network(x.clone(), span.here);
+            let stepped = match span.step(sampler, &x, past.take(), &output, noise) {
+                Progress::Stepped(stepped) => stepped,
+                Progress::Again(trial) => {
+                    let output = network(trial.x.clone(), span.next);
+                    span.step_again(&x, trial, &output)
+                }
+            };
             (x, past) = (stepped.x, Some(stepped.past));
         }
         let image = x.into_data().try_into_vec::<f32>().unwrap();

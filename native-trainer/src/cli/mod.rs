@@ -2,22 +2,22 @@
 
 mod recipe;
 
-use std::io::Write;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tailor_core::Sampler;
 use tailor_packs::FactoredSet;
 
 pub use recipe::{Recipe, Training, TrainingFlags};
 
-use crate::error::Error;
+use crate::status::Status;
 
 /// Train, publish and sample diffusion models that come apart: one shared learngene, one small
 /// tailor per class.
 #[derive(Debug, Parser)]
-#[command(name = "tailor", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "tailor", version, propagate_version = true, after_help = examples())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -31,7 +31,31 @@ From images to a browser:
   tailor sample --gallery galleries/mine --class A --class B --out grid.png
   tailor serve galleries/mine --open
 
-Exit status: 0 done, 1 refused with a message, 2 wrong usage.";
+Where a file is to be written, - is standard output.";
+
+fn examples() -> String {
+    format!("{EXAMPLES}\n{}", Status::list())
+}
+
+impl Cli {
+    /// What the program was started with. Wrong usage ends the program with a message, as help does.
+    pub fn read() -> Self {
+        let matches = Self::definition().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The command line. A number below zero is taken for a value, and refused by its range, not for a flag.
+    pub fn definition() -> clap::Command {
+        fn numbers(command: clap::Command) -> clap::Command {
+            let takes_values =
+                |arg: &clap::Arg| matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+            command
+                .mut_args(|arg| if takes_values(&arg) { arg.allow_negative_numbers(true) } else { arg })
+                .mut_subcommands(numbers)
+        }
+        numbers(Self::command())
+    }
+}
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -131,6 +155,8 @@ Examples:
 A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives \
 its largest centred square, resized to the model's size.
 
+Ctrl-C saves and ends with status 130, SIGTERM with 143.
+
 Settings come from the defaults below, then from the config file's [training] table, then from \
 the flags; a resumed run has its own instead of the defaults.")]
 pub struct TrainArgs {
@@ -181,7 +207,7 @@ pub struct RunningFlags {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor train-tailor --learngene web/galleries/letters/letters-*.learngene \\
+  tailor train-tailor --learngene web/galleries/letters \\
     --class greek-small-alpha images/alpha --out alpha.tailor
   tailor gallery add web/galleries/letters alpha.tailor
 
@@ -191,8 +217,8 @@ pub struct TrainTailorArgs {
     /// Folder with the images of the class
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
-    /// The learngene that the class is for
-    #[arg(long, value_name = "FILE.learngene")]
+    /// The learngene that the class is for: its file, or the folder of its gallery
+    #[arg(long, value_name = "FILE.learngene|GALLERY")]
     pub learngene: PathBuf,
     /// Name of the class
     #[arg(long, value_name = "NAME")]
@@ -202,7 +228,7 @@ pub struct TrainTailorArgs {
     pub out: PathBuf,
     /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
     #[arg(long, value_name = "CLASS|FILE.tailor")]
-    pub from: Option<String>,
+    pub from: Option<OsString>,
     /// Folder of the run [default: beside the pack, ending in .run]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
@@ -311,7 +337,7 @@ pub struct SigningFlags {
     pub key: Option<PathBuf>,
     /// Public key that will sign from some later version on: readers who trust the present one follow
     #[arg(long, value_name = "FILE.pub", requires = "key", global = true)]
-    pub next_key: Option<String>,
+    pub next_key: Option<OsString>,
     /// Days after which readers refuse the index, so that nobody can be kept on an old one [default: never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
     pub expires_in: Option<u32>,
@@ -372,8 +398,9 @@ Examples:
   tailor sample --gallery galleries/letters --all-classes --out all.png --raw all.npy
   tailor sample --gallery galleries/letters --learngene-only --count 8 --out shared.png
 
-The grid has one column per class and one row per seed. The same seed, class and settings give \
-the same image on every device.")]
+The grid has one column per class and one row per seed; many seeds of one class make a square, and what \
+one picture cannot hold goes into several, grid-2.png and so on. The same seed, class and settings \
+give the same image on every device.")]
 pub struct SampleArgs {
     /// Folder of a gallery
     #[arg(long, value_name = "GALLERY")]
@@ -399,7 +426,7 @@ pub struct SampleArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
-    /// The grid, as a PNG
+    /// The grid: PNG, or JPEG, WebP or BMP by the ending of the name
     #[arg(long, value_name = "FILE.png")]
     pub out: PathBuf,
     /// The images too, as a NumPy array f32 [B, C, H, W] in [-1, 1]
@@ -443,12 +470,12 @@ Examples:
   tailor verify galleries/letters/latin-capital-a-*.tailor
   tailor verify galleries/signed --public-key mine.pub")]
 pub struct VerifyArgs {
-    /// A .learngene or .tailor file, or the folder of a gallery
-    #[arg(value_name = "FILE|GALLERY")]
-    pub path: PathBuf,
+    /// .learngene or .tailor files, or folders of galleries or their index.json
+    #[arg(value_name = "FILE|GALLERY", required = true)]
+    pub paths: Vec<PathBuf>,
     /// Key that must have signed the gallery: the line that begins with RW, or a .pub file
     #[arg(long, value_name = "KEY")]
-    pub public_key: Option<String>,
+    pub public_key: Option<OsString>,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
@@ -466,7 +493,7 @@ byte, `tailor verify` says which classes are not here, and to fetch more into it
 remembers whom it trusts: an older index, another key, or none, is refused from then on. What arrived \
 before Ctrl-C is not fetched again.")]
 pub struct FetchArgs {
-    /// Address of the gallery, the folder of its index.json
+    /// Address of the gallery, the folder of its index.json, or of a page that shows it (?gallery=...)
     #[arg(value_name = "URL")]
     pub url: String,
     /// Class by id or name; repeat for several
@@ -480,7 +507,7 @@ pub struct FetchArgs {
     pub out: Option<PathBuf>,
     /// Key that must have signed the gallery: the line that begins with RW, or a .pub file
     #[arg(long, value_name = "KEY")]
-    pub public_key: Option<String>,
+    pub public_key: Option<OsString>,
     /// Trust the key that signs a gallery not fetched before: its fingerprint, or yes for any [default: ask]
     #[arg(long, value_name = "FINGERPRINT")]
     pub trust: Option<String>,
@@ -495,7 +522,7 @@ pub struct FetchArgs {
 Example:
   tailor serve galleries/letters --open
 
-Only this machine can reach it. Ctrl-C ends it.")]
+Only this machine can reach it. Ctrl-C ends it, with status 0.")]
 pub struct ServeArgs {
     /// Folder of a gallery
     #[arg(value_name = "GALLERY")]
@@ -526,7 +553,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_size: u32,
     /// Images on a GPU at a time, their gradients added up [default: the whole batch]
-    #[arg(long, value_name = "B")]
+    #[arg(long, value_name = "B", value_parser = positive)]
     pub micro_batch: Option<usize>,
     /// Images to measure the loader with, read and decoded afresh [default: random ones in memory]
     #[arg(long, value_name = "DIR|ARCHIVE")]
@@ -592,13 +619,13 @@ pub struct EvaluateArgs {
     #[arg(long = "class", value_name = "NAME")]
     pub classes: Vec<String>,
     /// Samples of each class
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
     pub per_class: usize,
     /// One source (for letters: font) in so many is held out from the classifier's training
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub hold_out: u32,
     /// Passes of the classifier over its training images
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
     pub epochs: usize,
     /// Seed of the classifier and of the first sample
     #[arg(long, default_value_t = 7)]
@@ -617,44 +644,42 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
+/// Parses a whole number from 1 on.
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "not a whole number from 1 on".to_owned())
+}
+
 /// Parses a number that is neither NaN nor infinite.
 fn finite<T: FromStr + Into<f64> + Copy>(text: &str) -> Result<T, String> {
     let number = text.parse::<T>().ok().filter(|&number| number.into().is_finite());
     number.ok_or_else(|| "not a finite number".to_owned())
 }
 
-/// A result as JSON, with a newline at its end.
-pub fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_else(|_| unreachable!("plain data into memory")) + "\n"
-}
-
-/// Prints a result to standard output. A reader that has gone away, as `head` does, is no error.
-///
-/// # Errors
-/// [`Error::Write`] when standard output cannot be written for another reason.
-pub fn print(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::Write(crate::files::WriteError { path: "standard output".into(), source }))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
+        Cli::from_arg_matches(&Cli::definition().try_get_matches_from(line.split_whitespace())?)
+    }
+
+    #[test]
+    fn a_number_below_zero_is_refused_as_a_number() {
+        for line in [
+            "tailor train --data d --out r --steps -5",
+            "tailor sample --gallery g --class A --out o.png --count -1",
+            "tailor bench --batch-size -3",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(Status::Usage.code()));
+            let said = error.to_string();
+            assert!(said.contains("invalid value '-") && !said.contains("unexpected argument"), "{said}");
+        }
     }
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        Cli::definition().debug_assert();
     }
 
     #[test]
@@ -671,6 +696,9 @@ mod tests {
             "tailor inspect --preset letters --factored qkv,q",
             "tailor train --data d --out r --learning-rate nan",
             "tailor serve g --port 70000",
+            "tailor evaluate --gallery g --data d --per-class 0",
+            "tailor evaluate --gallery g --data d --epochs 0",
+            "tailor bench --micro-batch 0",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

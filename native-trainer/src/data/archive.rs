@@ -4,6 +4,7 @@
 //! for the images, one entry at a time. Nothing that it claims about itself makes us allocate: names
 //! and headers are limited here, the bytes of an entry where they are read.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -14,10 +15,13 @@ use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
-use zip::ZipArchive;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::DataError;
-use super::tree::{Listing, Node, is_hidden, is_image};
+use super::picture::Ending;
+use super::tree::{Node, Tree, is_dotted, is_hidden};
+use crate::output::one_line;
 
 /// Bytes of one name.
 const MAX_NAME: usize = 4096;
@@ -49,11 +53,14 @@ enum Form {
 enum Kind {
     Folder,
     File,
+    /// A link that would be followed.
     Link,
+    /// Another name of an earlier entry.
+    HardLink(Vec<u8>),
     Other,
 }
 
-/// Takes the content of an entry, or why it cannot be read, under the number it was asked for.
+/// Takes the content of an entry, or why it cannot be read, with the entry's number.
 pub(super) type Take<'a> = dyn FnMut(usize, Result<&mut dyn Read, String>) -> Result<(), DataError> + 'a;
 
 /// Takes an entry of a tar file with its number.
@@ -75,8 +82,8 @@ impl Archive {
     }
 
     /// Everything in the archive that is not hidden; a file's number is its entry's.
-    pub(super) fn list(&self) -> Result<Listing, DataError> {
-        let mut names = Names { archive: self, listing: Listing::new(), bytes: 0 };
+    pub(super) fn list(&self) -> Result<Tree, DataError> {
+        let mut names = Names { archive: self, tree: Tree::default(), bytes: 0 };
         if let Form::Zip = self.form {
             let archive = self.zip()?;
             for at in 0..archive.len() {
@@ -84,41 +91,47 @@ impl Archive {
                 let name = entry.name().unwrap_or_else(|_| String::from_utf8_lossy(entry.name_raw()));
                 // Some programs on Windows write their own separator.
                 let name = name.replace('\\', "/");
-                names.add(&name, at, if entry.is_symlink() { Kind::Link } else { Kind::File })?;
+                names.add(name.as_bytes(), at, if entry.is_symlink() { Kind::Link } else { Kind::File })?;
             }
         } else {
             self.tar(&mut |at, entry| {
                 let kind = match entry.header().entry_type() {
                     EntryType::Regular | EntryType::Continuous => Kind::File,
                     EntryType::Directory => Kind::Folder,
-                    EntryType::Link | EntryType::Symlink => Kind::Link,
+                    EntryType::Symlink => Kind::Link,
+                    EntryType::Link => Kind::HardLink(
+                        entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default(),
+                    ),
                     _ => Kind::Other,
                 };
-                names.add(&String::from_utf8_lossy(&entry.path_bytes()), at, kind)
+                names.add(&entry.path_bytes(), at, kind)
             })?;
         }
-        Ok(names.listing)
+        Ok(names.tree)
     }
 
-    /// Hands over the content of every entry in `wanted`, which maps an entry's number to the one that
-    /// `take` gets. The entries come in the order of the archive.
-    pub(super) fn visit(&self, wanted: &HashMap<usize, usize>, take: &mut Take) -> Result<(), DataError> {
+    /// Hands over the content of every entry whose number is a key of `wanted`, in the order of the archive.
+    pub(super) fn visit<T>(&self, wanted: &HashMap<usize, T>, take: &mut Take) -> Result<(), DataError> {
         let mut found = 0;
         if let Form::Zip = self.form {
             let mut archive = self.zip()?;
-            for at in 0..archive.len() {
-                let Some(&number) = wanted.get(&at) else { continue };
+            for at in (0..archive.len()).filter(|at| wanted.contains_key(at)) {
                 found += 1;
                 match archive.by_index(at) {
-                    Ok(mut entry) => take(number, Ok(&mut entry))?,
-                    Err(error) => take(number, Err(error.to_string()))?,
+                    Ok(mut entry) => match unread(entry.compression()) {
+                        Some(reason) => take(at, Err(reason))?,
+                        None => take(at, Ok(&mut entry))?,
+                    },
+                    Err(error) => take(at, Err(words(&error)))?,
                 }
             }
         } else {
             self.tar(&mut |at, entry| {
-                let Some(&number) = wanted.get(&at) else { return Ok(()) };
+                if !wanted.contains_key(&at) {
+                    return Ok(());
+                }
                 found += 1;
-                take(number, Ok(entry))
+                take(at, Ok(entry))
             })?;
         }
         if found < wanted.len() {
@@ -163,19 +176,46 @@ impl Archive {
     }
 
     fn refuse(&self, reason: impl Display) -> DataError {
-        DataError::Archive { path: self.path.clone(), reason: reason.to_string() }
+        DataError::Archive { path: self.path.clone(), reason: one_line(&reason.to_string()).into_owned() }
     }
+}
+
+/// Why an entry of a zip file cannot be read.
+fn words(error: &ZipError) -> String {
+    match error {
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => {
+            "it is encrypted: unpack the archive with its password".to_owned()
+        }
+        error => one_line(&error.to_string()).into_owned(),
+    }
+}
+
+/// Why an entry that is compressed by `method` is not read, if it is not.
+fn unread(method: CompressionMethod) -> Option<String> {
+    const NAMES: [(CompressionMethod, &str); 6] = [
+        (CompressionMethod::DEFLATE64, "Deflate64"),
+        (CompressionMethod::BZIP2, "bzip2"),
+        (CompressionMethod::LZMA, "LZMA"),
+        (CompressionMethod::ZSTD, "Zstandard"),
+        (CompressionMethod::XZ, "XZ"),
+        (CompressionMethod::PPMD, "PPMd"),
+    ];
+    if matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+        return None;
+    }
+    let name = NAMES.iter().find(|(known, _)| *known == method).map_or("another method", |(_, name)| name);
+    Some(format!("it is compressed by {name}, and only deflate is read"))
 }
 
 /// The names of an archive as they are found.
 struct Names<'a> {
     archive: &'a Archive,
-    listing: Listing,
+    tree: Tree,
     bytes: usize,
 }
 
 impl Names<'_> {
-    fn add(&mut self, name: &str, at: usize, kind: Kind) -> Result<(), DataError> {
+    fn add(&mut self, name: &[u8], at: usize, kind: Kind) -> Result<(), DataError> {
         if name.len() > MAX_NAME {
             return Err(self
                 .archive
@@ -184,22 +224,40 @@ impl Names<'_> {
         let Some(path) = inside(name) else {
             let reason = "its name leads out of the archive".to_owned();
             // Below `.`, so that it is shown below the archive, whatever it is.
-            return self.insert(PathBuf::from(format!("./{name}")), Node::Left(reason));
+            let shown = format!("./{}", String::from_utf8_lossy(name));
+            return self.insert(PathBuf::from(shown), Node::Left(reason));
         };
-        if path.as_os_str().is_empty() || path.iter().any(|part| is_hidden(&part.to_string_lossy())) {
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        if let Some(depth) = path.iter().position(|part| is_hidden(&part.to_string_lossy())) {
+            let folder: PathBuf = path.iter().take(depth + 1).collect();
+            let is_folder = path.parent() == Some(&folder);
+            if is_folder
+                && Ending::of(&path) == Ending::Readable
+                && is_dotted(&folder.file_name().unwrap_or_default().to_string_lossy())
+                && !self.tree.dotted.contains(&folder)
+            {
+                self.count(&folder)?;
+                self.tree.dotted.insert(folder);
+            }
             return Ok(());
         }
         let node = match kind {
             Kind::Folder => Node::Folder,
-            Kind::File if name.ends_with('/') => Node::Folder,
+            Kind::File if name.ends_with(b"/") => Node::Folder,
             Kind::File => Node::File(at),
             Kind::Link => Node::Left("it is a link, and links in archives are not followed".to_owned()),
-            Kind::Other if is_image(&path) => Node::Left("it is no plain file".to_owned()),
+            Kind::HardLink(target) => match inside(&target).and_then(|path| self.tree.listing.get(&path)) {
+                Some(Node::File(first)) => Node::File(*first),
+                _ => Node::Left("it is a link to what is not in the archive".to_owned()),
+            },
+            Kind::Other if Ending::of(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
             Kind::Other => return Ok(()),
         };
         // Archives need not list the folders that their files lie in.
         for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-            if let Some(Node::Folder) = self.listing.get(folder) {
+            if let Some(Node::Folder) = self.tree.listing.get(folder) {
                 break;
             }
             self.insert(folder.to_owned(), Node::Folder)?;
@@ -208,27 +266,46 @@ impl Names<'_> {
     }
 
     fn insert(&mut self, path: PathBuf, node: Node) -> Result<(), DataError> {
+        self.count(&path)?;
+        // As when unpacking, the last of several entries with one name counts.
+        self.tree.listing.insert(path, node);
+        Ok(())
+    }
+
+    fn count(&mut self, path: &Path) -> Result<(), DataError> {
         self.bytes += path.as_os_str().len() + NAME_COST;
         if self.bytes > MAX_NAMES {
             return Err(self.archive.refuse("it holds more names than a data set can have"));
         }
-        // As when unpacking, the last of several entries with one name counts.
-        self.listing.insert(path, node);
         Ok(())
     }
 }
 
 /// The path below the archive's root that `name` means, if it stays there.
-fn inside(name: &str) -> Option<PathBuf> {
+fn inside(name: &[u8]) -> Option<PathBuf> {
     let mut path = PathBuf::new();
-    for part in name.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        let mut components = Path::new(part).components();
+    for part in name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")) {
+        let part = as_path(part);
+        let mut components = part.components();
         match (components.next(), components.next()) {
             (Some(Component::Normal(part)), None) => path.push(part),
             _ => return None,
         }
     }
-    (!name.starts_with('/')).then_some(path)
+    (!name.starts_with(b"/")).then_some(path)
+}
+
+/// The name that a file system would have.
+#[cfg(unix)]
+fn as_path(name: &[u8]) -> Cow<'_, Path> {
+    use std::os::unix::ffi::OsStrExt;
+    Cow::Borrowed(Path::new(std::ffi::OsStr::from_bytes(name)))
+}
+
+/// The name that a file system would have.
+#[cfg(not(unix))]
+fn as_path(name: &[u8]) -> Cow<'_, Path> {
+    Cow::Owned(PathBuf::from(String::from_utf8_lossy(name).into_owned()))
 }
 
 /// What is known about a stream that is being read.
@@ -260,418 +337,4 @@ impl Read for Metered {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::fs;
-    use std::io::{Cursor, Write};
-
-    use flate2::{Compression, write::GzEncoder};
-    use image::{ImageFormat, Rgb, RgbImage};
-    use zip::write::SimpleFileOptions;
-
-    use super::*;
-    use crate::data::tree::MAX_FILE;
-    use crate::data::{Class, Dataset, Options};
-
-    const OPTIONS: Options = Options { channels: 3, size: 4, strict: false, cache: None, class: None };
-
-    type Files = Vec<(&'static str, Vec<u8>)>;
-
-    fn picture(brightness: u8, side: u32) -> Vec<u8> {
-        let mut png = Cursor::new(Vec::new());
-        let picture = RgbImage::from_fn(side, side, |x, y| Rgb([brightness, x as u8, y as u8]));
-        picture.write_to(&mut png, ImageFormat::Png).unwrap();
-        png.into_inner()
-    }
-
-    /// A bit of all that can lie in a folder, in no order.
-    fn clutter() -> Files {
-        vec![
-            ("b/2.png", picture(2, 4)),
-            ("Latin/Z/10.png", picture(3, 9)),
-            ("A/x.y.png", picture(1, 5)),
-            ("b/10.PNG", picture(4, 4)),
-            ("b/broken.png", b"no image".to_vec()),
-            ("b/half.png", picture(9, 64)[..150].to_vec()),
-            ("b/scan.tiff", Vec::new()),
-            ("b/notes.txt", b"read me".to_vec()),
-            ("cover.png", picture(7, 4)),
-            ("Latin/Å/1.png", picture(5, 4)),
-            ("b/empty.png", Vec::new()),
-            (".git/a/1.png", picture(6, 4)),
-            ("__MACOSX/b/2.png", b"fork".to_vec()),
-            ("b/.hidden.png", b"fork".to_vec()),
-        ]
-    }
-
-    fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, bytes) in files {
-            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
-            zip.write_all(bytes).unwrap();
-        }
-        zip.finish().unwrap().into_inner()
-    }
-
-    fn header(name: &str, size: u64, kind: EntryType) -> tar::Header {
-        let mut header = tar::Header::new_gnu();
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_size(size);
-        header.set_mode(0o644);
-        header.set_entry_type(kind);
-        header.set_cksum();
-        header
-    }
-
-    /// The entries alone, without an end.
-    fn tar_entries(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let entry = |(name, bytes): &(&str, Vec<u8>)| {
-            let header = header(name, bytes.len() as u64, EntryType::Regular);
-            let padding = vec![0; bytes.len().next_multiple_of(512) - bytes.len()];
-            [header.as_bytes(), &bytes[..], &padding].concat()
-        };
-        files.iter().flat_map(entry).collect()
-    }
-
-    fn ended(mut tar: Vec<u8>) -> Vec<u8> {
-        tar.extend([0; 1024]);
-        tar
-    }
-
-    fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        ended(tar_entries(files))
-    }
-
-    pub(in crate::data) fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(bytes).unwrap();
-        gzip.finish().unwrap()
-    }
-
-    fn open_bytes(name: &str, bytes: &[u8]) -> Result<Dataset, DataError> {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(name), bytes).unwrap();
-        Dataset::open(&folder.path().join(name), &OPTIONS)
-    }
-
-    /// The same files in every form of archive, opened.
-    fn open_all(files: &[(&str, Vec<u8>)]) -> Vec<(&'static str, Result<Dataset, DataError>)> {
-        let tar = tar(files);
-        [
-            ("data.zip", zip(files)),
-            ("data.tar", tar.clone()),
-            ("data.tar.gz", gzip(&tar)),
-            ("Data.TGZ", gzip(&tar)),
-            ("data.tar.zst", zstd::encode_all(&tar[..], 1).unwrap()),
-        ]
-        .into_iter()
-        .map(|(name, bytes)| (name, open_bytes(name, &bytes)))
-        .collect()
-    }
-
-    type Contents = (Vec<Class>, Vec<u8>, Vec<u32>, Vec<String>, Vec<(String, String)>);
-
-    /// All of a data set, with what was skipped named from `after` on.
-    fn contents(data: &Dataset, after: &str) -> Contents {
-        let skipped = data.skipped.iter().map(|(path, reason)| {
-            let path = path.to_string_lossy().into_owned();
-            (path.split_once(after).unwrap().1.to_owned(), reason.clone())
-        });
-        let (classes, labels, sources) = (data.classes.clone(), data.labels.clone(), data.sources.clone());
-        (classes, data.images.to_vec(), labels, sources, skipped.collect())
-    }
-
-    fn of_folder(files: &[(&str, Vec<u8>)]) -> Result<Contents, DataError> {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            let path = folder.path().join("the data").join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        Dataset::open(&folder.path().join("the data"), &OPTIONS).map(|data| contents(&data, "the data/"))
-    }
-
-    #[test]
-    fn every_archive_is_read_as_the_folder_it_would_unpack_to() {
-        let files = clutter();
-        let expected = of_folder(&files).unwrap();
-        assert_eq!(expected.3, ["x.y", "10", "1", "10", "2"]);
-        assert_eq!(expected.4.len(), 5, "{:?}", expected.4);
-        for (name, data) in open_all(&files) {
-            assert_eq!(contents(&data.unwrap(), &format!("{name}/")), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn folders_that_lead_to_all_classes_are_no_part_of_their_names() {
-        let names = |files: &[(&str, Vec<u8>)]| {
-            let all: Vec<Vec<String>> = open_all(files)
-                .into_iter()
-                .map(|(_, data)| data.unwrap().classes.into_iter().map(|class| class.name).collect())
-                .collect();
-            assert!(all.iter().all(|names| *names == all[0]), "{all:?}");
-            all[0].clone()
-        };
-        let one = |name: &'static str| (name, picture(0, 4));
-        assert_eq!(names(&[one("glyphs/latin-capital-a/f.png"), one("glyphs/b/f.png")]), ["A", "b"]);
-        assert_eq!(names(&[one("./a/0.png"), one("./b/0.png")]), ["a", "b"]);
-        assert_eq!(
-            names(&[one("small/Magi/character01/0709_01.png"), one("small/Latin/character01/1.png")]),
-            ["Latin/character01", "Magi/character01"]
-        );
-        assert_eq!(names(&[one("only/class/0.png")]), ["class"]);
-        assert_eq!(names(&[one("a/0.png")]), ["a"]);
-    }
-
-    #[test]
-    fn an_archive_is_refused_for_the_same_reasons_as_a_folder() {
-        let one = |name: &'static str| (name, picture(0, 4));
-        for files in [
-            vec![],
-            vec![one("0.png")],
-            vec![one("hot dog/0.png"), one("hot-dog/0.png")],
-            vec![one("a/0.png"), ("b/0.png", b"no image".to_vec()), ("b/1.png", Vec::new())],
-            vec![one("a/0.png"), one("!!!/0.png")],
-            vec![one("a/0.png"), ("train-images-idx3-ubyte", vec![0, 0, 8, 3])],
-        ] {
-            let folder = if files.is_empty() {
-                let folder = tempfile::tempdir().unwrap();
-                Dataset::open(folder.path(), &OPTIONS).unwrap_err()
-            } else {
-                of_folder(&files).unwrap_err()
-            };
-            for (name, data) in open_all(&files) {
-                let error = data.unwrap_err();
-                assert_eq!(
-                    std::mem::discriminant(&error),
-                    std::mem::discriminant(&folder),
-                    "{name}: {error}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_empty_folder_in_an_archive_is_a_class_with_no_images() {
-        let mut bytes = tar_entries(&[("a/0.png", picture(0, 4))]);
-        bytes.extend(header("hollow/", 0, EntryType::Directory).as_bytes());
-        let error = open_bytes("x.tar", &ended(bytes)).unwrap_err();
-        assert!(matches!(&error, DataError::EmptyClass { class, .. } if class == "hollow"), "{error}");
-    }
-
-    #[test]
-    fn the_last_of_several_entries_with_one_name_counts() {
-        let data =
-            open_bytes("x.tar", &tar(&[("a/0.png", picture(1, 4)), ("a/0.png", picture(2, 4))])).unwrap();
-        assert_eq!((data.len(), data.image(0)[0]), (1, 2));
-    }
-
-    #[test]
-    fn idx_files_are_read_out_of_an_archive() {
-        let words = |words: &[u32], body: &[u8]| -> Vec<u8> {
-            words.iter().flat_map(|word| word.to_be_bytes()).chain(body.iter().copied()).collect()
-        };
-        let images = words(&[0x803, 3, 2, 2], &(0..12).collect::<Vec<u8>>());
-        let labels = words(&[0x801, 3], &[1, 0, 1]);
-        let files = [
-            ("fashion/train-labels-idx1-ubyte.gz", gzip(&labels)),
-            ("fashion/train-images-idx3-ubyte", images.clone()),
-            ("fashion/t10k-images-idx3-ubyte", vec![]),
-        ];
-        let expected = of_folder(&files.clone().map(|(name, bytes)| (&name[8..], bytes))).unwrap();
-        for (name, data) in open_all(&files) {
-            let data = data.unwrap();
-            assert_eq!(
-                (data.labels.clone(), data.images.to_vec()),
-                (expected.2.clone(), expected.1.clone()),
-                "{name}"
-            );
-            assert_eq!(data.classes[1].name, "Trouser");
-        }
-        for (_, data) in open_all(&[
-            ("train-images-idx3-ubyte", images[..20].to_vec()),
-            ("train-labels-idx1-ubyte", labels),
-        ]) {
-            let error = data.unwrap_err();
-            assert!(matches!(error, DataError::IdxLength { found: 4, expected: 12, .. }), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_that_lead_out_of_an_archive_are_left_out_by_name() {
-        for evil in ["../../a/evil.png", "/etc/a/evil.png", "a/../../evil.png", "a/../evil.png"] {
-            for (name, data) in open_all(&[("a/0.png", picture(1, 4)), (evil, picture(2, 4))]) {
-                let data = data.unwrap();
-                assert_eq!((data.len(), data.classes.len(), data.skipped.len()), (1, 1, 1), "{name} {evil}");
-                let (path, reason) = &data.skipped[0];
-                assert!(path.to_string_lossy().contains(name) && path.ends_with("evil.png"), "{path:?}");
-                assert!(reason.contains("leads out"), "{reason}");
-            }
-        }
-    }
-
-    #[test]
-    fn links_in_an_archive_are_left_out_by_name() {
-        let mut bytes = tar_entries(&[("a/0.png", picture(1, 4))]);
-        for (name, kind) in [("a/soft.png", EntryType::Symlink), ("a/hard.png", EntryType::Link)] {
-            let mut header = header(name, 0, kind);
-            header.set_link_name("/etc/passwd").unwrap();
-            header.set_cksum();
-            bytes.extend(header.as_bytes());
-        }
-        bytes.extend(header("a/pipe.png", 0, EntryType::Fifo).as_bytes());
-        let data = open_bytes("x.tar", &ended(bytes)).unwrap();
-        assert_eq!((data.len(), data.skipped.len()), (1, 3), "{:?}", data.skipped);
-
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file("a/0.png", SimpleFileOptions::default()).unwrap();
-        zip.write_all(&picture(1, 4)).unwrap();
-        zip.add_symlink("a/soft.png", "/etc/passwd", SimpleFileOptions::default()).unwrap();
-        let data = open_bytes("x.zip", &zip.finish().unwrap().into_inner()).unwrap();
-        assert_eq!((data.len(), data.skipped.len()), (1, 1));
-        assert!(data.skipped[0].1.contains("link"), "{:?}", data.skipped);
-    }
-
-    #[test]
-    fn a_truncated_archive_is_refused_wherever_it_ends() {
-        let files = [("a/0.png", picture(1, 40)), ("b/0.png", picture(2, 40))];
-        let tar = tar(&files);
-        for (name, whole) in [
-            ("x.zip", zip(&files)),
-            ("x.tar.gz", gzip(&tar)),
-            ("x.tar.zst", zstd::encode_all(&tar[..], 1).unwrap()),
-            ("x.tar", tar[..tar.len() - 1024].to_vec()),
-        ] {
-            for length in (0..whole.len()).step_by(7).chain([whole.len() - 1]) {
-                let error = open_bytes(name, &whole[..length]).unwrap_err();
-                assert!(matches!(&error, DataError::Archive { .. }), "{name} at {length}: {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_flipped_byte_makes_reading_panic() {
-        let files = [("a/0.png", picture(1, 8)), ("b/0.png", picture(2, 8))];
-        let tar = tar(&files);
-        for (name, whole) in [
-            ("x.zip", zip(&files)),
-            ("x.tar", tar.clone()),
-            ("x.tar.gz", gzip(&tar)),
-            ("x.tar.zst", zstd::encode_all(&tar[..], 1).unwrap()),
-        ] {
-            for at in 0..whole.len() {
-                let mut bytes = whole.clone();
-                bytes[at] ^= 0xff;
-                let _ = open_bytes(name, &bytes);
-            }
-        }
-    }
-
-    #[test]
-    fn claimed_sizes_allocate_nothing() {
-        // A tar entry of 8 GiB less one byte, the most that its header can say in digits.
-        let mut bytes = tar_entries(&[("a/0.png", picture(1, 4))]);
-        bytes.extend(header("a/1.png", (8 << 30) - 1, EntryType::Regular).as_bytes());
-        bytes.extend([0; 4096]);
-        let error = open_bytes("x.tar", &bytes).unwrap_err();
-        assert!(matches!(error, DataError::Archive { .. }), "{error}");
-        // 4 GiB in a zip file, where it says how long the file unpacks to: nobody asks.
-        let mut bytes = zip(&[("a/0.png", picture(1, 4))]);
-        let length = (picture(1, 4).len() as u32).to_le_bytes();
-        let claims: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == length).collect();
-        assert_eq!(claims.len(), 2);
-        for at in claims {
-            bytes[at..at + 4].fill(0xfe);
-        }
-        assert_eq!(open_bytes("x.zip", &bytes).unwrap().image(0)[0], 1);
-    }
-
-    #[test]
-    fn a_file_that_unpacks_to_too_much_is_left_out() {
-        let bomb = vec![0; MAX_FILE as usize + 1];
-        for (name, data) in open_all(&[("a/0.png", picture(1, 4)), ("a/bomb.png", bomb)]) {
-            let data = data.unwrap();
-            assert_eq!((data.len(), data.skipped.len()), (1, 1), "{name}");
-            assert!(data.skipped[0].1.contains("64 MiB"), "{:?}", data.skipped);
-        }
-    }
-
-    #[test]
-    fn headers_that_unpack_to_too_much_are_refused() {
-        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
-            let mut bytes = tar_entries(&[("a/0.png", picture(1, 4))]);
-            bytes.extend(header("long", 2 * MAX_HEADERS, kind).as_bytes());
-            bytes.extend(vec![b'a'; 2 * MAX_HEADERS as usize]);
-            bytes.extend(tar_entries(&[("a/1.png", picture(1, 4))]));
-            let error = open_bytes("x.tar.gz", &gzip(&ended(bytes))).unwrap_err();
-            assert!(error.to_string().contains("headers"), "{error}");
-        }
-        let mut bytes = header("long", 5000, EntryType::GNULongName).as_bytes().to_vec();
-        bytes.extend(vec![b'a'; 5120]);
-        bytes.extend(tar_entries(&[("a/1.png", picture(1, 4))]));
-        let error = open_bytes("x.tar", &ended(bytes)).unwrap_err();
-        assert!(error.to_string().contains("5000 bytes"), "{error}");
-    }
-
-    #[test]
-    fn a_sparse_file_neither_hangs_nor_hides_long_headers() {
-        let mut sparse = header("a/sparse.png", 0, EntryType::GNUSparse);
-        let gnu = sparse.as_gnu_mut().unwrap();
-        gnu.sparse[0].offset.copy_from_slice(b"77777777777\0");
-        gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
-        gnu.realsize.copy_from_slice(b"77777777777\0");
-        sparse.set_cksum();
-        let mut bytes = tar_entries(&[("a/0.png", picture(1, 4))]);
-        bytes.extend(sparse.as_bytes());
-        let data = open_bytes("x.tar", &ended(bytes.clone())).unwrap();
-        assert_eq!((data.len(), data.skipped.len()), (1, 1));
-        bytes.extend(header("long", 2 * MAX_HEADERS, EntryType::GNULongName).as_bytes());
-        bytes.extend(vec![b'a'; 2 * MAX_HEADERS as usize]);
-        let error = open_bytes("x.tar", &ended(bytes)).unwrap_err();
-        assert!(error.to_string().contains("headers"), "{error}");
-    }
-
-    #[test]
-    fn an_encrypted_file_is_left_out_by_name() {
-        let mut bytes = zip(&[("a/0.png", picture(1, 4)), ("a/1.png", picture(2, 4))]);
-        // The flag stands 6 bytes after the mark of a local header, 8 after that of the directory.
-        for (mark, flag) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
-            let last = (0..bytes.len() - 4).rfind(|&at| bytes[at..at + 4] == *mark).unwrap();
-            bytes[last + flag] |= 1;
-        }
-        let data = open_bytes("x.zip", &bytes).unwrap();
-        assert_eq!((data.len(), data.skipped.len()), (1, 1));
-        assert!(data.skipped[0].1.to_lowercase().contains("password"), "{:?}", data.skipped);
-    }
-
-    #[test]
-    fn thousands_of_empty_files_are_one_class_without_images() {
-        let names: Vec<String> = (0..20_000).map(|i| format!("a/{i}.png")).collect();
-        let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), Vec::new())).collect();
-        for (name, data) in open_all(&files) {
-            let error = data.unwrap_err();
-            assert!(matches!(&error, DataError::EmptyClass { unreadable: 20_000, .. }), "{name}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_path_of_very_many_folders_does_not_fill_memory() {
-        let deep = format!("{}0.png", "a/".repeat(2000));
-        let data = open_bytes("x.zip", &zip(&[("b/0.png", picture(1, 4)), (&deep, picture(1, 4))])).unwrap();
-        assert_eq!(data.len(), 2);
-        let names: Vec<String> =
-            (0..2000).map(|i| format!("{i}/{deep}")).map(|name| name[..4000].to_owned()).collect();
-        let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), Vec::new())).collect();
-        let error = open_bytes("x.zip", &zip(&files)).unwrap_err();
-        assert!(error.to_string().contains("more names"), "{error}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_archive_is_refused_with_what_would_be_read() {
-        for name in ["x.zip", "x.tar", "x.tar.gz", "x.tar.zst"] {
-            let error = open_bytes(name, &[b'x'; 5000]).unwrap_err();
-            assert!(matches!(&error, DataError::Archive { .. }), "{error}");
-        }
-        let error = open_bytes("x.rar", b"Rar!").unwrap_err();
-        assert!(matches!(&error, DataError::NoData(_)) && error.help().contains(".tar.zst"), "{error}");
-    }
-}
+pub(super) mod tests;

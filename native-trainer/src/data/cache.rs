@@ -1,7 +1,7 @@
 //! Decoded images on disk, mapped into memory the next time.
 //!
 //! ```text
-//! "tailor data v1\n\0" | table length u64 | images length u64 | SHA-256 of the table | table | images
+//! "tailor data v2\n\0" | table length u64 | images length u64 | SHA-256 of the table | table | images
 //! ```
 //!
 //! Numbers are little-endian; the table is JSON; the images are `[N, C, S, S]`, one byte per value. The
@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +21,22 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use tailor_packs::Digest;
 
-use super::tree::{Node, is_image};
+use super::picture::Ending;
+use super::tree::Node;
 use super::{Class, Dataset, Input, Options};
 use crate::files::{WriteError, create_folder, write_atomic_with};
 
 /// What a file begins with. It stands in the key too: a change of the form or of how images are made
 /// takes another number.
-const MAGIC: [u8; 16] = *b"tailor data v1\n\0";
+const MAGIC: [u8; 16] = *b"tailor data v2\n\0";
+
+/// What earlier versions' files begin with. They are of no use any more.
+const BEFORE: [[u8; 16]; 1] = [*b"tailor data v1\n\0"];
+
+/// Files that are kept for one data set: as it is, and as it was.
+const KEPT: usize = 2;
+
+const ENDING: &str = ".tailor-data";
 
 /// Bytes before the table.
 const HEAD: usize = 16 + 8 + 8 + 32;
@@ -73,11 +82,17 @@ struct Table<'a> {
     labels: Cow<'a, [u32]>,
     sources: Cow<'a, [String]>,
     /// Paths below the data set's own.
-    skipped: Vec<(PathBuf, String)>,
+    skipped: Vec<(String, String)>,
+    notes: Cow<'a, [String]>,
+    wrapped: bool,
 }
 
 /// The file for one data set in one state.
-pub(super) struct Cache(PathBuf);
+pub(super) struct Cache {
+    path: PathBuf,
+    /// What the names of all files for this data set begin with.
+    start: String,
+}
 
 impl Cache {
     /// The file in `folder` for what `input`, at `path`, is now.
@@ -86,6 +101,8 @@ impl Cache {
         key.add(path.canonicalize()?.as_os_str().as_encoded_bytes());
         key.add(format!("{}x{}", options.channels, options.size).as_bytes());
         key.add(format!("{:?}", options.class).as_bytes());
+        let start = key.0.to_string()[..16].to_owned();
+        key.add(&[u8::from(options.whole_names)]);
         match input {
             Input::Archive(_) => key.add_file(Path::new(""), &path.metadata()?)?,
             Input::Idx(pair) => {
@@ -93,51 +110,53 @@ impl Cache {
                     key.add_file(file.file_name().unwrap_or_default().as_ref(), &file.metadata()?)?;
                 }
             }
-            Input::Folder(listing) => {
-                for (file, node) in listing {
+            Input::Folder(tree) => {
+                for (file, node) in &tree.listing {
                     match node {
-                        Node::File(_) if is_image(file) => {
-                            key.add_file(file, &path.join(file).metadata()?)?
-                        }
                         // What is no image makes no difference.
-                        Node::File(_) => {}
+                        Node::File(_) if Ending::of(file) == Ending::Never => {}
+                        Node::File(_) => key.add_file(file, &path.join(file).metadata()?)?,
                         Node::Folder | Node::Left(_) => key.add(file.as_os_str().as_encoded_bytes()),
                     }
                 }
             }
         }
-        Ok(Self(folder.join(format!("{}.tailor-data", key.0))))
+        Ok(Self { path: folder.join(format!("{start}-{}{ENDING}", key.0)), start })
     }
 
     /// The data set, if it is there; else why it cannot be used.
     pub(super) fn read(&self, root: &Path, options: &Options) -> Result<Option<Dataset>, String> {
-        let map = match File::open(&self.0).and_then(|file| map(&file)) {
+        let map = match File::open(&self.path).and_then(|file| map(&file)) {
             Ok(map) => map,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read {}: {error}", self.0.display())),
+            Err(error) => return Err(format!("cannot read {}: {error}", self.path.display())),
         };
-        let damaged = || format!("{} is damaged", self.0.display());
+        let damaged = || format!("{} is damaged", self.path.display());
         let (table, start) = parse(&map, options.image_len()).ok_or_else(damaged)?;
         let mut data = Dataset::new(table.classes.into_owned(), options);
         data.labels = table.labels.into_owned();
         data.sources = table.sources.into_owned();
         data.skipped = table.skipped.into_iter().map(|(path, reason)| (root.join(path), reason)).collect();
+        data.notes = table.notes.into_owned();
+        data.wrapped = table.wrapped;
         data.images = Pixels::File { map: Arc::new(map), start };
         Ok(Some(data))
     }
 
     /// Puts `data` there, replacing what was there.
     pub(super) fn write(&self, root: &Path, data: &Dataset) -> Result<(), WriteError> {
-        if let Some(folder) = self.0.parent() {
+        if let Some(folder) = self.path.parent() {
             create_folder(folder)?;
         }
-        write_atomic_with(&self.0, |file| {
-            let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+        write_atomic_with(&self.path, |file| {
+            let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
             let table = serde_json::to_vec(&Table {
                 classes: Cow::Borrowed(&data.classes),
                 labels: Cow::Borrowed(&data.labels),
                 sources: Cow::Borrowed(&data.sources),
                 skipped: data.skipped.iter().map(|(path, reason)| (below(path), reason.clone())).collect(),
+                notes: Cow::Borrowed(&data.notes),
+                wrapped: data.wrapped,
             })?;
             file.write_all(&MAGIC)?;
             file.write_all(&(table.len() as u64).to_le_bytes())?;
@@ -145,8 +164,38 @@ impl Cache {
             file.write_all(&Digest::of(&table).0)?;
             file.write_all(&table)?;
             file.write_all(&data.images)
-        })
+        })?;
+        self.tidy();
+        Ok(())
     }
+
+    /// Removes files that were written for earlier states of this data set, or by earlier versions.
+    fn tidy(&self) {
+        let Some(entries) = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else {
+            return;
+        };
+        let mut ours = Vec::new();
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.ends_with(ENDING) || path == self.path {
+                continue;
+            }
+            if name.starts_with(&self.start) {
+                ours.push((path.metadata().and_then(|metadata| metadata.modified()).ok(), path));
+            } else if begins_as_before(&path) {
+                // What cannot be removed only takes room.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        ours.sort();
+        let old = (ours.len() + 1).saturating_sub(KEPT);
+        ours.into_iter().take(old).for_each(|(_, path)| std::fs::remove_file(path).unwrap_or_default());
+    }
+}
+
+fn begins_as_before(path: &Path) -> bool {
+    let mut magic = [0; 16];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && BEFORE.contains(&magic)
 }
 
 /// The table and where the images begin, if all of it is as it was written.
@@ -246,7 +295,14 @@ mod tests {
         }
 
         fn options(&self) -> Options {
-            Options { channels: 1, size: 4, strict: false, cache: Some(self.cache()), class: None }
+            Options {
+                channels: 1,
+                size: 4,
+                strict: false,
+                cache: Some(self.cache()),
+                class: None,
+                whole_names: false,
+            }
         }
 
         fn open(&self) -> Dataset {
@@ -319,6 +375,23 @@ mod tests {
     }
 
     #[test]
+    fn data_that_changes_often_does_not_fill_the_disk() {
+        let place = Place::new();
+        place.open();
+        let old = place.cache().join(format!("{}{ENDING}", "0".repeat(64)));
+        fs::write(&old, [&BEFORE[0][..], b"of an earlier version"].concat()).unwrap();
+        let other = place.cache().join(format!("{}{ENDING}", "1".repeat(64)));
+        fs::write(&other, [&MAGIC[..], b"of other data"].concat()).unwrap();
+        for brightness in 0..5 {
+            place.paint(&format!("b/{brightness}.bmp"), brightness);
+            place.open();
+        }
+        assert_eq!(place.files().len(), KEPT + 1);
+        assert!(other.exists() && !old.exists());
+        assert!(matches!(place.open().images, Pixels::File { .. }), "the newest is kept");
+    }
+
+    #[test]
     fn archives_and_idx_files_are_kept_by_length_and_time() {
         let place = Place::new();
         let mut tar = tar::Builder::new(Vec::new());
@@ -380,7 +453,7 @@ mod tests {
         };
         let table = |labels: &str, count: usize| {
             format!(
-                r#"{{"classes":[{{"id":"a","name":"a","count":{count}}}],"labels":{labels},"sources":["x"],"skipped":[]}}"#
+                r#"{{"classes":[{{"id":"a","name":"a","count":{count}}}],"labels":{labels},"sources":["x"],"skipped":[],"notes":[],"wrapped":false}}"#
             )
         };
         assert!(parse(&write(&table("[0]", 1), &[1, 2, 3, 4]), 4).is_some());

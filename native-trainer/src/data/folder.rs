@@ -1,43 +1,76 @@
 //! The tree of files in a folder.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::DataError;
-use super::tree::{Listing, Node, is_hidden, is_image};
+use super::picture::Ending;
+use super::tree::{Node, Tree, is_dotted, is_hidden};
+use crate::output::one_line;
 
-/// Everything below `root` that is not hidden. Links are followed.
-pub(super) fn list(root: &Path) -> Result<Listing, DataError> {
-    let mut listing = Listing::new();
+/// Everything below `root` that is not hidden. Links are followed; what cannot be opened is left out with the
+/// reason.
+pub(super) fn list(root: &Path) -> Result<Tree, DataError> {
+    let mut tree = Tree::default();
+    let dotted = &mut tree.dotted;
+    let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let mut wanted = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        if entry.depth() == 0 || !is_hidden(&name) {
+            return true;
+        }
+        if entry.file_type().is_dir() && is_dotted(&name) && holds_images(entry.path()) {
+            dotted.insert(below(entry.path()));
+        }
+        false
+    };
     let walk = WalkDir::new(root).min_depth(1).follow_links(true).into_iter();
-    for entry in walk.filter_entry(|e| e.depth() == 0 || !is_hidden(&e.file_name().to_string_lossy())) {
+    for entry in walk.filter_entry(|entry| wanted(entry)) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => match error.path().filter(|path| is_image(path)) {
-                // A link that leads nowhere is one unreadable image.
-                Some(path) => {
-                    let below = path.strip_prefix(root).unwrap_or(path).to_owned();
-                    listing.insert(below, Node::Left(error.to_string()));
-                    continue;
-                }
-                None => {
-                    let path = error.path().unwrap_or(root).to_owned();
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_owned();
+                if error.depth() == 0 {
                     return Err(DataError::Read { path, source: error.into() });
                 }
-            },
+                tree.listing.insert(below(&path), Node::Left(reason(&error)));
+                continue;
+            }
         };
-        let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
+        let path = below(entry.path());
         let node = match entry.file_type() {
             kind if kind.is_dir() => Node::Folder,
             kind if kind.is_file() => Node::File(0),
             // Opening a pipe would wait for somebody to write to it.
-            _ if is_image(&path) => Node::Left("it is no plain file".to_owned()),
+            _ if Ending::of(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
             _ => continue,
         };
-        listing.insert(path, node);
+        tree.listing.insert(path, node);
     }
-    Ok(listing)
+    Ok(tree)
+}
+
+fn holds_images(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| Ending::of(Path::new(&entry.file_name())) == Ending::Readable)
+}
+
+/// Why a part of the tree cannot be walked, in words.
+fn reason(error: &walkdir::Error) -> String {
+    if error.loop_ancestor().is_some() {
+        return "it is a link to a folder that it lies in".to_owned();
+    }
+    let is_link = error.path().is_some_and(|path| path.is_symlink());
+    match error.io_error() {
+        Some(error) if is_link && error.kind() == ErrorKind::NotFound => {
+            "it is a link that leads nowhere".to_owned()
+        }
+        Some(error) if is_link => format!("its link cannot be followed: {error}"),
+        Some(error) => format!("it cannot be opened: {error}"),
+        None => one_line(&error.to_string()).into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +82,8 @@ mod tests {
     use super::*;
     use crate::data::{Dataset, Options};
 
-    const OPTIONS: Options = Options { channels: 1, size: 4, strict: false, cache: None, class: None };
+    const OPTIONS: Options =
+        Options { channels: 1, size: 4, strict: false, cache: None, class: None, whole_names: false };
 
     fn image(path: &Path, brightness: u8) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -147,7 +181,7 @@ mod tests {
     fn images_without_class_folders_are_refused() {
         let root = tempfile::tempdir().unwrap();
         image(&root.path().join("0.png"), 0);
-        assert!(matches!(open(root.path()), Err(DataError::NoClassFolders(_))));
+        assert!(matches!(open(root.path()), Err(DataError::NoClassFolders { .. })));
     }
 
     #[test]
@@ -164,9 +198,107 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         image(&root.path().join("Greek/alpha/0.png"), 0);
         image(&root.path().join("Greek/beta/0.png"), 0);
+        image(&root.path().join("Roman/a/0.png"), 0);
         let data = open(root.path()).unwrap();
         assert_eq!(data.classes[1].name, "Greek/beta");
         assert_eq!(data.classes[1].id, "greek-beta");
+    }
+
+    #[test]
+    fn a_folder_around_all_classes_is_no_part_of_their_names() {
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("data/set/cat/0.png"), 0);
+        image(&root.path().join("data/set/dog/0.png"), 0);
+        let names = |data: &Dataset| data.classes.iter().map(|class| class.name.clone()).collect::<Vec<_>>();
+        let data = open(root.path()).unwrap();
+        assert_eq!((names(&data), data.wrapped), (vec!["cat".to_owned(), "dog".to_owned()], true));
+        // As a run that was begun by an earlier version knows them.
+        let data = Dataset::open(root.path(), &OPTIONS.with_whole_names()).unwrap();
+        assert_eq!(
+            (names(&data), data.wrapped),
+            (vec!["data/set/cat".to_owned(), "data/set/dog".to_owned()], false)
+        );
+    }
+
+    #[test]
+    fn the_parts_of_a_data_set_are_noted() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["train/cat", "train/dog", "val/cat", "val/dog"] {
+            image(&root.path().join(name).join("0.png"), 0);
+        }
+        let data = open(root.path()).unwrap();
+        assert_eq!(data.len(), 4);
+        assert!(
+            data.notes[0].starts_with("train and val became a part of the classes' names"),
+            "{:?}",
+            data.notes
+        );
+        assert!(open(&root.path().join("train")).unwrap().notes.is_empty());
+    }
+
+    #[test]
+    fn images_are_told_by_their_content_and_what_is_none_is_counted() {
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("a/0.png"), 9);
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        RgbImage::from_pixel(4, 4, Rgb([9; 3])).write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        for name in ["1.jfif", "2.jpe", "3.pjpeg", "4.HEIC", "5"] {
+            fs::write(root.path().join("a").join(name), jpeg.get_ref()).unwrap();
+        }
+        fs::write(root.path().join("a/6.pgm"), "P5 1 1 255 x").unwrap();
+        fs::write(root.path().join("a/notes.txt"), "read me").unwrap();
+        fs::write(root.path().join("a/README"), "read me").unwrap();
+        let data = open(root.path()).unwrap();
+        assert_eq!((data.len(), data.skipped.len()), (6, 1));
+        assert_eq!(data.skipped[0].1, "PNM files are not read");
+        assert!(data.notes[0].starts_with("2 files are no images, the first is "), "{:?}", data.notes);
+    }
+
+    #[test]
+    fn every_class_without_images_is_named_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("full/0.png"), 0);
+        for name in ["hollow", "void"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let error = open(root.path()).unwrap_err().to_string();
+        assert_eq!(error, "2 classes have no images: hollow, void");
+        fs::write(root.path().join("hollow/0.tif"), "").unwrap();
+        let error = open(root.path()).unwrap_err().to_string();
+        assert!(error.contains("hollow/0.tif: .tif files are not read"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_nowhere_or_back_are_left_out_with_the_reason() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        image(&root.path().join("a/0.png"), 0);
+        symlink("/nowhere", root.path().join("a/notes")).unwrap();
+        symlink("..", root.path().join("a/up")).unwrap();
+        symlink("loop", root.path().join("loop")).unwrap();
+        let data = open(root.path()).unwrap();
+        let reasons: Vec<&str> = data.skipped.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(data.len(), 1);
+        assert_eq!(
+            reasons[..2],
+            ["it is a link that leads nowhere", "it is a link to a folder that it lies in"]
+        );
+        assert!(reasons[2].starts_with("its link cannot be followed"), "{reasons:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_not_utf8_is_a_class() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join(std::ffi::OsStr::from_bytes(b"donn\xe9es"));
+        image(&data.join(std::ffi::OsStr::from_bytes(b"caf\xe9")).join("0.png"), 0);
+        let cache = Some(root.path().join("cache"));
+        for _ in 0..2 {
+            let data = Dataset::open(&data, &Options { cache: cache.clone(), ..OPTIONS }).unwrap();
+            assert_eq!((data.classes[0].id.as_str(), data.notes.len()), ("caf", 0));
+        }
     }
 
     #[test]

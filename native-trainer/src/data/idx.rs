@@ -5,22 +5,23 @@
 //! labels   0x00000801 | count                                    | count bytes
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use image::{DynamicImage, GrayImage};
 use rayon::prelude::*;
+use walkdir::{DirEntry, WalkDir};
 
 use super::archive::Archive;
+use super::picture::fit;
 use super::tree::{Listing, Node};
-use super::{Class, DataError, Dataset, Options, PatientBar, fit, names};
+use super::{Class, DataError, Dataset, Options, PatientBar, names};
 
-/// The part of an images file's name that tells it from its labels file.
-const IMAGES: &str = "images-idx3";
-const LABELS: &str = "labels-idx1";
+/// What a compressed file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The most images, and the longest side, that a header may ask for.
 const MAX_COUNT: u64 = 10_000_000;
@@ -28,9 +29,6 @@ const MAX_SIDE: u64 = 1024;
 
 /// Bytes of pictures held at a time, beside the data set itself.
 const CHUNK: usize = 16 << 20;
-
-/// The images files that a folder or archive is searched for.
-const NAMES: [&str; 2] = ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"];
 
 /// Fashion-MNIST's classes (Xiao et al. 2017); its files hold numbers only.
 const FASHION: [&str; 10] = [
@@ -52,21 +50,130 @@ pub(super) struct Pair {
     pub(super) labels: PathBuf,
 }
 
-/// The pair that `path` means, if it means IDX: the images file itself, or the training images in the
-/// folder.
-pub(super) fn find(path: &Path) -> Result<Option<Pair>, DataError> {
-    let images = if path.is_file() {
-        let named = path.file_name().is_some_and(|name| name.to_string_lossy().contains(IMAGES));
-        named.then(|| path.to_owned())
-    } else {
-        NAMES.map(|name| path.join(name)).into_iter().find(|file| file.is_file())
+/// What the name of an IDX file says: `train-images-idx3-ubyte`, `train-images.idx3-ubyte`,
+/// `emnist-letters-train-images-idx3-ubyte.gz` and the like.
+struct Name {
+    /// What stands before `images` or `labels`, in lower case: `train`, `t10k`, `emnist-letters-train`.
+    set: String,
+    is_images: bool,
+}
+
+impl Name {
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let separators = ['-', '.', '_'];
+        for (what, dimensions, is_images) in [("images", "idx3", true), ("labels", "idx1", false)] {
+            let Some((set, rest)) = name.rsplit_once(what) else { continue };
+            let Some(rest) = rest.strip_prefix(separators).and_then(|rest| rest.strip_prefix(dimensions))
+            else {
+                continue;
+            };
+            if rest.is_empty() || rest.starts_with(separators) {
+                return Some(Self { set: set.trim_end_matches(separators).to_owned(), is_images });
+            }
+        }
+        None
+    }
+
+    fn is_for_training(&self) -> bool {
+        let before = self.set.strip_suffix("train");
+        before.is_some_and(|before| before.is_empty() || before.ends_with(['-', '.', '_']))
+    }
+}
+
+/// The folder that a set of files lies in. Some archives unpack each file into a folder of its name.
+fn home(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    match Name::of(folder) {
+        Some(_) => folder.parent().unwrap_or(Path::new("")),
+        None => folder,
+    }
+}
+
+/// The images and the labels of one set, as far as they are there: the first of each counts, which is the one
+/// that lies highest.
+#[derive(Default)]
+struct Set<'a> {
+    images: Option<&'a Path>,
+    labels: Option<&'a Path>,
+}
+
+/// Every set of IDX files among `paths`, by its folder and name.
+fn sets<'a>(paths: impl Iterator<Item = &'a Path>) -> BTreeMap<(&'a Path, String), Set<'a>> {
+    let mut named: Vec<(usize, &Path, Name)> =
+        paths.filter_map(|path| Some((path.components().count(), path, Name::of(path)?))).collect();
+    named.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    let mut sets = BTreeMap::<_, Set>::new();
+    for (_, path, name) in named {
+        let set = sets.entry((home(path), name.set)).or_default();
+        (if name.is_images { &mut set.images } else { &mut set.labels }).get_or_insert(path);
+    }
+    sets
+}
+
+fn files(listing: &Listing) -> impl Iterator<Item = &Path> {
+    let is_file = |node: &Node| matches!(node, Node::File(_));
+    listing.iter().filter(move |(_, node)| is_file(node)).map(|(path, _)| path.as_path())
+}
+
+/// The training set in a folder or archive, each file by its path below the root, if it holds IDX files.
+fn training<'a>(root: &Path, listing: &'a Listing) -> Result<Option<(&'a Path, &'a Path)>, DataError> {
+    let sets = sets(files(listing));
+    let mut found: Vec<_> = sets
+        .iter()
+        .filter_map(|((home, set), files)| {
+            let images = files.images?;
+            let name = Name { set: set.clone(), is_images: true };
+            name.is_for_training().then_some((home, set == "train", images, files.labels))
+        })
+        .collect();
+    // One that is called just so stands for its folder, whatever else lies there.
+    if let Some(plain) = found.iter().filter(|set| set.1).min_by_key(|set| set.0.components().count()) {
+        found = vec![*plain];
+    }
+    match &found[..] {
+        [] => Ok(None),
+        [(_, _, images, Some(labels))] => Ok(Some((*images, *labels))),
+        [(_, _, images, None)] => Err(missing_labels(&root.join(images))),
+        several => Err(DataError::SeveralIdx {
+            path: root.to_owned(),
+            images: several.iter().map(|(_, _, images, _)| root.join(images)).collect(),
+        }),
+    }
+}
+
+/// The pair of which the file at `path` is one, if its name is that of an IDX file.
+pub(super) fn beside(path: &Path) -> Result<Option<Pair>, DataError> {
+    let Some(name) = Name::of(path) else { return Ok(None) };
+    let home = match home(path) {
+        empty if empty.as_os_str().is_empty() => Path::new("."),
+        home => home,
     };
-    let pair = |images: PathBuf| {
-        let labels = labels_beside(&images).into_iter().find(|path| path.is_file());
-        let labels = labels.ok_or_else(|| missing_labels(&images))?;
-        Ok(Pair { images, labels })
+    let walk = WalkDir::new(home).min_depth(1).max_depth(2).follow_links(true).into_iter();
+    let around: Vec<PathBuf> = walk
+        .filter_map(|entry| entry.ok().filter(|entry| entry.file_type().is_file()))
+        .map(DirEntry::into_path)
+        .collect();
+    // What was named counts before its twins.
+    let set = sets(around.iter().map(PathBuf::as_path)).remove(&(home, name.set)).unwrap_or_default();
+    let (images, labels) = match name.is_images {
+        true => (Some(path), set.labels),
+        false => (set.images, Some(path)),
     };
-    images.map(pair).transpose()
+    match (images, labels) {
+        (Some(images), Some(labels)) => {
+            Ok(Some(Pair { images: images.to_owned(), labels: labels.to_owned() }))
+        }
+        (Some(images), None) => Err(missing_labels(images)),
+        (None, _) => Err(DataError::Missing(path.with_file_name(swapped(path, "labels", "images")))),
+    }
+}
+
+/// The training pair in the folder at `root`, if it holds IDX files.
+pub(super) fn in_folder(root: &Path, listing: &Listing) -> Result<Option<Pair>, DataError> {
+    let found = training(root, listing)?;
+    Ok(found.map(|(images, labels)| Pair { images: root.join(images), labels: root.join(labels) }))
 }
 
 /// Reads a pair of files.
@@ -84,26 +191,22 @@ pub(super) fn read_archive(
     listing: &Listing,
     options: &Options,
 ) -> Result<Option<Dataset>, DataError> {
+    let Some((images, labels)) = training(root, listing)? else { return Ok(None) };
     let number = |path: &Path| match listing.get(path) {
-        Some(Node::File(at)) => Some(*at),
-        _ => None,
+        Some(Node::File(at)) => *at,
+        _ => unreachable!("only files are found"),
     };
-    let find = |name: &str| {
-        listing.keys().find_map(|path| (path.file_name()? == name).then_some((path, number(path)?)))
-    };
-    let Some((images, images_at)) = NAMES.into_iter().find_map(find) else { return Ok(None) };
-    let labels = labels_beside(images).into_iter().find_map(|path| Some((number(&path)?, path)));
-    let (labels_at, labels) = labels.ok_or_else(|| missing_labels(&root.join(images)))?;
-    let wanted = HashMap::from([(images_at, 0), (labels_at, 1)]);
+    let images_at = number(images);
+    let wanted = HashMap::from([(images_at, ()), (number(labels), ())]);
     let pair = Pair { images: root.join(images), labels: root.join(labels) };
 
     let (mut pixels, mut numbers) = (None, None);
-    archive.visit(&wanted, &mut |which, reader| {
-        let path = if which == 0 { &pair.images } else { &pair.labels };
+    archive.visit(&wanted, &mut |at, reader| {
+        let path = if at == images_at { &pair.images } else { &pair.labels };
         let reader = reader.map_err(|reason| DataError::Archive { path: path.clone(), reason })?;
-        match which {
-            0 => pixels = Some(read_images(path, reader, options)?),
-            _ => numbers = Some(read_labels(path, reader)?),
+        match at == images_at {
+            true => pixels = Some(read_images(path, reader, options)?),
+            false => numbers = Some(read_labels(path, reader)?),
         }
         Ok(())
     })?;
@@ -112,16 +215,14 @@ pub(super) fn read_archive(
     join(&pair, pixels, numbers, options).map(Some)
 }
 
-/// The names that the labels beside `images` may have.
-fn labels_beside(images: &Path) -> [PathBuf; 3] {
-    let name = images.file_name().unwrap_or_default().to_string_lossy().replace(IMAGES, LABELS);
-    let plain = name.trim_end_matches(".gz");
-    [name.clone(), plain.to_owned(), format!("{plain}.gz")].map(|name| images.with_file_name(name))
+/// The name of a file with `what` in place of `this`.
+fn swapped(path: &Path, this: &str, what: &str) -> String {
+    let (from, to) = if this == "images" { ("idx3", "idx1") } else { ("idx1", "idx3") };
+    path.file_name().unwrap_or_default().to_string_lossy().replace(this, what).replace(from, to)
 }
 
 fn missing_labels(images: &Path) -> DataError {
-    let [first, ..] = labels_beside(images);
-    DataError::Missing(first)
+    DataError::Missing(images.with_file_name(swapped(images, "images", "labels")))
 }
 
 /// Reads an images file into one block.
@@ -176,34 +277,30 @@ fn join(pair: &Pair, images: Vec<u8>, labels: Vec<u32>, options: &Options) -> Re
         let (images_path, labels_path) = (pair.images.clone(), pair.labels.clone());
         return Err(DataError::IdxCount { images_path, images: count, labels_path, labels: labels.len() });
     }
-    let mut data = Dataset::new(classes(&labels, &pair.images, &pair.labels)?, options);
+    let (classes, numbers) = classes(&labels, &pair.images);
+    let mut data = Dataset::new(classes, options);
     data.images = images.into();
     data.sources = (0..labels.len()).map(|i| i.to_string()).collect();
-    data.labels = labels;
+    data.labels = labels.into_iter().map(|label| numbers[label as usize]).collect();
     Ok(data)
 }
 
-fn classes(labels: &[u32], images: &Path, path: &Path) -> Result<Vec<Class>, DataError> {
-    let count = labels.iter().max().map_or(0, |&label| label as usize + 1);
+/// A class for each label that occurs, and the class's number for each label.
+fn classes(labels: &[u32], images: &Path) -> (Vec<Class>, Vec<u32>) {
+    let mut counts = vec![0; labels.iter().max().map_or(0, |&label| label as usize + 1)];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
     // The folder's own name tells: whoever has unpacked the files elsewhere gets numbers.
-    let folder = images.parent().and_then(Path::file_name).unwrap_or_default();
-    let fashion = count <= FASHION.len() && folder.to_string_lossy().to_lowercase().contains("fashion");
-    let mut classes: Vec<Class> = (0..count)
-        .map(|label| {
-            let name = if fashion { FASHION[label].to_owned() } else { label.to_string() };
-            let id = names::class_id(&name).unwrap_or_else(|| name.clone());
-            Class { id, name, count: 0 }
-        })
-        .collect();
-    for &label in labels {
-        classes[label as usize].count += 1;
+    let folder = home(images).file_name().unwrap_or_default();
+    let fashion =
+        counts.len() <= FASHION.len() && folder.to_string_lossy().to_lowercase().contains("fashion");
+    let (mut classes, mut numbers) = (Vec::new(), vec![0; counts.len()]);
+    for (label, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        numbers[label] = classes.len() as u32;
+        let name = if fashion { FASHION[label].to_owned() } else { label.to_string() };
+        let id = names::class_id(&name).unwrap_or_else(|| name.clone());
+        classes.push(Class { id, name, count });
     }
-    match classes.iter().find(|class| class.count == 0) {
-        Some(class) => {
-            Err(DataError::EmptyClass { class: class.name.clone(), path: path.to_owned(), unreadable: 0 })
-        }
-        None => Ok(classes),
-    }
+    (classes, numbers)
 }
 
 /// An IDX file, read from its beginning.
@@ -221,9 +318,12 @@ impl<'a> Idx<'a> {
         what: &'static str,
         expected: u32,
     ) -> Result<Self, DataError> {
-        let gzip = path.extension().is_some_and(|ending| ending == "gz");
-        let bytes: Box<dyn Read + 'a> =
-            if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        // The ending does not tell: some programs unpack a file and leave it its name.
+        let mut begin = Vec::new();
+        (&mut *reader).take(GZIP.len() as u64).read_to_end(&mut begin).map_err(DataError::read(path))?;
+        let gzip = begin == GZIP;
+        let all = Cursor::new(begin).chain(reader);
+        let bytes: Box<dyn Read + 'a> = if gzip { Box::new(MultiGzDecoder::new(all)) } else { Box::new(all) };
         let mut idx = Self { path, bytes, found: 0 };
         let found = idx.u32()?;
         if found != expected {
@@ -270,120 +370,4 @@ impl<'a> Idx<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::io::Write;
-
-    use flate2::{Compression, write::GzEncoder};
-
-    use super::*;
-
-    const OPTIONS: Options = Options { channels: 1, size: 2, strict: false, cache: None, class: None };
-
-    fn words(words: &[u32], body: &[u8]) -> Vec<u8> {
-        words.iter().flat_map(|word| word.to_be_bytes()).chain(body.iter().copied()).collect()
-    }
-
-    fn zip(bytes: &[u8]) -> Vec<u8> {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(bytes).unwrap();
-        gzip.finish().unwrap()
-    }
-
-    /// Three 2×2 images of two classes.
-    fn write(folder: &Path) {
-        let images: Vec<u8> = (0..12).collect();
-        fs::write(folder.join("train-images-idx3-ubyte"), words(&[0x803, 3, 2, 2], &images)).unwrap();
-        fs::write(folder.join("train-labels-idx1-ubyte.gz"), zip(&words(&[0x801, 3], &[1, 0, 1]))).unwrap();
-    }
-
-    fn error_with(file: &str, bytes: Vec<u8>) -> DataError {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path());
-        fs::write(folder.path().join(file), bytes).unwrap();
-        Dataset::open(folder.path(), &OPTIONS).unwrap_err()
-    }
-
-    #[test]
-    fn plain_and_gzipped_files_are_read_as_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path());
-        let data = Dataset::open(folder.path(), &OPTIONS).unwrap();
-        assert_eq!(*data.images, (0..12).collect::<Vec<u8>>());
-        assert_eq!(data.labels, [1, 0, 1]);
-        assert_eq!(data.classes[1], Class { id: "digit-one".into(), name: "1".into(), count: 2 });
-    }
-
-    #[test]
-    fn another_size_and_colour_are_made_from_the_same_file() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path());
-        let data = Dataset::open(
-            folder.path(),
-            &Options { channels: 3, size: 4, strict: false, cache: None, class: None },
-        )
-        .unwrap();
-        assert_eq!(data.images.len(), 3 * 3 * 16);
-    }
-
-    #[test]
-    fn fashion_has_its_own_names() {
-        let folder = tempfile::Builder::new().prefix("Fashion-").tempdir().unwrap();
-        write(folder.path());
-        let data = Dataset::open(folder.path(), &OPTIONS).unwrap();
-        assert_eq!((data.classes[0].id.as_str(), data.classes[1].name.as_str()), ("t-shirt-top", "Trouser"));
-    }
-
-    #[test]
-    fn a_truncated_file_is_refused_with_both_lengths() {
-        let error = error_with("train-images-idx3-ubyte", words(&[0x803, 3, 2, 2], &[0; 11]));
-        assert!(matches!(error, DataError::IdxLength { found: 11, expected: 12, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_truncated_gzip_is_refused() {
-        let whole = zip(&words(&[0x801, 3], &[1, 0, 1]));
-        let error = error_with("train-labels-idx1-ubyte.gz", whole[..whole.len() - 10].to_vec());
-        assert!(error.to_string().contains("train-labels-idx1-ubyte.gz"), "{error}");
-    }
-
-    #[test]
-    fn trailing_bytes_are_refused() {
-        let error = error_with("train-images-idx3-ubyte", words(&[0x803, 3, 2, 2], &[0; 99]));
-        assert!(matches!(error, DataError::IdxLength { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_magic_number_is_refused() {
-        let error = error_with("train-images-idx3-ubyte", words(&[0x801, 3], &[1, 0, 1]));
-        assert!(matches!(error, DataError::IdxMagic { found: 0x801, expected: 0x803, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_header_that_asks_for_too_much_is_refused_before_allocating() {
-        let error = error_with("train-images-idx3-ubyte", words(&[0x803, u32::MAX, 2, 2], &[]));
-        assert!(matches!(error, DataError::IdxLimit { what: "number of images", .. }), "{error}");
-        let error = error_with("train-images-idx3-ubyte", words(&[0x803, 3, 0, 2], &[]));
-        assert!(matches!(error, DataError::IdxLimit { what: "number of rows", .. }), "{error}");
-    }
-
-    #[test]
-    fn images_and_labels_of_different_counts_are_refused() {
-        let error = error_with("train-images-idx3-ubyte", words(&[0x803, 2, 2, 2], &[0; 8]));
-        assert!(matches!(error, DataError::IdxCount { images: 2, labels: 3, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_number_that_no_image_has_is_a_class_with_no_images() {
-        let error = error_with("train-labels-idx1-ubyte.gz", zip(&words(&[0x801, 3], &[2, 0, 2])));
-        assert!(matches!(&error, DataError::EmptyClass { class, .. } if class == "1"), "{error}");
-    }
-
-    #[test]
-    fn missing_labels_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("train-images-idx3-ubyte"), words(&[0x803, 1, 2, 2], &[0; 4])).unwrap();
-        let error = Dataset::open(folder.path(), &OPTIONS).unwrap_err();
-        assert!(error.to_string().contains("train-labels-idx1-ubyte"), "{error}");
-    }
-}
+mod tests;

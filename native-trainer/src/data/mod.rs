@@ -2,9 +2,11 @@
 //! archive.
 //!
 //! An archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`) is read as the folder that it would unpack
-//! to, without unpacking it: same classes, same order, same things left out. Folders that lead to all of
-//! its classes are no part of their names. Links in it are not followed, and a file of more than 64 MiB
-//! is left out, as it is in a folder.
+//! to, without unpacking it: same classes, same order, same things left out. Folders that lead to all
+//! classes are no part of their names. Symbolic links in an archive are not followed.
+//!
+//! What is an image is told by the content. What is left out is named with the reason: a file that ends
+//! early, one of more than 64 MiB, or one whose pixels take more than 512 MiB.
 //!
 //! How an image becomes `C × S × S` bytes: EXIF orientation is applied; transparent parts are laid
 //! over white; the largest centred square is cut out and, if it is not `S × S` yet, resized with a
@@ -13,24 +15,27 @@
 
 mod archive;
 mod cache;
+mod error;
 mod folder;
 mod idx;
 pub mod names;
+mod picture;
 mod tree;
 
 use std::fmt::Write;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use image::{DynamicImage, imageops::FilterType};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tailor_packs::config::ModelConfig;
 
 use archive::Archive;
 use cache::{Cache, Pixels};
-use tree::Listing;
+pub use error::DataError;
+use tree::Tree;
+
+use crate::output::{one_line, shown};
 
 /// What the images of a data set must become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,9 @@ pub struct Options {
     /// A name for the one class of which all images are, whatever folders they lie in; `None` makes a
     /// class of each folder.
     pub class: Option<String>,
+    /// Whether folders that lead to all classes stay a part of the classes' names, as they did in runs of
+    /// earlier versions.
+    pub whole_names: bool,
 }
 
 impl Options {
@@ -60,7 +68,13 @@ impl Options {
             strict,
             cache: None,
             class: None,
+            whole_names: false,
         }
+    }
+
+    /// The same, with folders that lead to all classes in the classes' names.
+    pub fn with_whole_names(self) -> Self {
+        Self { whole_names: true, ..self }
     }
 
     /// The same, with decoded images kept in `folder`, which is made when it is not there.
@@ -109,152 +123,25 @@ pub struct Dataset {
     pub size: usize,
     /// Images left out because they could not be read, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// What the user should know about the cache: that it could not be written, or was damaged.
+    /// What the user should know: how the files were taken, and that the cache could not be written or was
+    /// damaged.
     pub notes: Vec<String>,
+    /// Whether folders that lead to all classes were left out of the classes' names.
+    pub wrapped: bool,
 }
 
 /// What a path leads to.
 enum Input {
-    Folder(Listing),
+    Folder(Tree),
     Archive(Archive),
     Idx(idx::Pair),
-}
-
-/// Why a data set cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// The path leads nowhere.
-    #[error("there is no data at {}", .0.display())]
-    Missing(PathBuf),
-    /// A file or folder that the system would not let us read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file that is none of those that are read.
-    #[error("{} is no folder, archive or IDX file of images", .0.display())]
-    NoData(PathBuf),
-    /// IDX files where images of one class are wanted.
-    #[error("{} holds images of several classes", .0.display())]
-    HasClasses(PathBuf),
-    /// An archive that is damaged, or that no honest program would make.
-    #[error("cannot read the archive {}: {reason}", path.display())]
-    Archive {
-        /// The archive, or a file in it.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A folder or archive with nothing in it.
-    #[error("{} is empty", .0.display())]
-    EmptyFolder(PathBuf),
-    /// A folder or archive without class folders.
-    #[error("{} holds no class folders", .0.display())]
-    NoClassFolders(PathBuf),
-    /// A class without one readable image.
-    #[error(
-        "class {class:?} has no {}images (in {})",
-        if *unreadable > 0 { "readable " } else { "" },
-        path.display()
-    )]
-    EmptyClass {
-        /// The class's name.
-        class: String,
-        /// Its folder, or the labels file.
-        path: PathBuf,
-        /// Files that are there and cannot be read.
-        unreadable: usize,
-    },
-    /// Two folders that would become one class, or one that has no id.
-    #[error("class folders {} and {} would both have the id {id:?}", first.display(), second.display())]
-    SameId {
-        /// The id.
-        id: String,
-        /// The folder that has it already.
-        first: PathBuf,
-        /// The folder that would have it too.
-        second: PathBuf,
-    },
-    /// A folder's name from which no id can be made.
-    #[error("no class id can be made from the folder name {:?}", .0.display().to_string())]
-    NoId(PathBuf),
-    /// With `--strict`: an image that cannot be read.
-    #[error("cannot read image {}: {reason}{}", path.display(), and_more(*others))]
-    BrokenImage {
-        /// The first such image.
-        path: PathBuf,
-        /// Why it cannot be read.
-        reason: String,
-        /// How many more there are.
-        others: usize,
-    },
-    /// An IDX file that does not begin as it must.
-    #[error("{} begins with {found:#010x}, an IDX file of {what} begins with {expected:#010x}", path.display())]
-    IdxMagic {
-        /// The file.
-        path: PathBuf,
-        /// `images` or `labels`.
-        what: &'static str,
-        /// The first four bytes.
-        found: u32,
-        /// What they must be.
-        expected: u32,
-    },
-    /// An IDX file shorter or longer than its header says.
-    #[error("{} holds {found} bytes{}, its header asks for {expected}", path.display(), if found > expected { " or more" } else { "" })]
-    IdxLength {
-        /// The file.
-        path: PathBuf,
-        /// Bytes after the header.
-        found: u64,
-        /// Bytes that the header asks for.
-        expected: u64,
-    },
-    /// An IDX header beyond what this program reads.
-    #[error("{}: {what} is {found}, must be 1 to {allowed}", path.display())]
-    IdxLimit {
-        /// The file.
-        path: PathBuf,
-        /// Which number.
-        what: &'static str,
-        /// What it was.
-        found: u64,
-        /// The most it may be.
-        allowed: u64,
-    },
-    /// Images and labels that do not belong together.
-    #[error("{} has {images} images, {} has {labels} labels", images_path.display(), labels_path.display())]
-    IdxCount {
-        /// The images file.
-        images_path: PathBuf,
-        /// Its number of images.
-        images: usize,
-        /// The labels file.
-        labels_path: PathBuf,
-        /// Its number of labels.
-        labels: usize,
-    },
-    /// Channels that images cannot be read into.
-    #[error("images cannot be read into {0} channels; 1 (grey) and 3 (RGB) can")]
-    Channels(usize),
-    /// More images than memory holds.
-    #[error("{images} images of {bytes} bytes each do not fit into memory")]
-    TooLarge {
-        /// Number of images.
-        images: usize,
-        /// Bytes of one.
-        bytes: usize,
-    },
 }
 
 /// How many of the files that were left out a summary names.
 const SHOWN: usize = 5;
 
 /// A number of things, one or more.
-fn number(count: usize, what: &str) -> String {
+pub(crate) fn number(count: usize, what: &str) -> String {
     let ending = match (count, what.ends_with('s')) {
         (1, _) => "",
         (_, true) => "es",
@@ -263,70 +150,40 @@ fn number(count: usize, what: &str) -> String {
     format!("{count} {what}{ending}")
 }
 
-fn and_more(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        1 => " (and one more)".to_owned(),
-        n => format!(" (and {n} more)"),
-    }
-}
-
-impl DataError {
-    /// What the user can do about it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::Missing(_) => "check the path after --data",
-            Self::Read { .. } => "check the permissions and the disk",
-            Self::NoData(_) => {
-                "name a folder, a .zip, .tar, .tar.gz, .tgz or .tar.zst file, or an IDX file with images-idx3 in its name"
-            }
-            Self::HasClasses(_) => "name a folder or archive with images of one class",
-            Self::Archive { .. } => "fetch it again, or unpack it and name the folder",
-            Self::EmptyFolder(_) | Self::NoClassFolders(_) => {
-                "make one folder per class with its images inside (PNG, JPEG, WebP, BMP, GIF), or name a folder of IDX files"
-            }
-            Self::EmptyClass { .. } => "put images into it, or remove the class",
-            Self::SameId { .. } | Self::NoId(_) => "rename the folder",
-            Self::BrokenImage { .. } => "remove or replace it, or leave out --strict to skip it",
-            Self::IdxMagic { .. } | Self::IdxLength { .. } | Self::IdxLimit { .. } => {
-                "the file is damaged or of another kind: fetch it again"
-            }
-            Self::IdxCount { .. } => "use images and labels of the same set",
-            Self::Channels(_) => "set channels in the model config to 1 or 3",
-            Self::TooLarge { .. } => "use fewer or smaller images",
-        }
-    }
-
-    fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Read { path, source }
-    }
-}
+/// How many of the classes a summary names.
+const CLASSES: usize = 8;
 
 impl Input {
     fn find(path: &Path) -> Result<Self, DataError> {
         if let Some(archive) = Archive::named(path).filter(|_| path.is_file()) {
             return Ok(Self::Archive(archive));
         }
-        if let Some(pair) = idx::find(path)? {
-            return Ok(Self::Idx(pair));
+        if path.is_file() {
+            return match idx::beside(path)? {
+                Some(pair) => Ok(Self::Idx(pair)),
+                None => Err(DataError::NoData(path.to_owned())),
+            };
         }
         if !path.is_dir() {
             return Err(DataError::NoData(path.to_owned()));
         }
-        folder::list(path).map(Self::Folder)
+        let tree = folder::list(path)?;
+        Ok(match idx::in_folder(path, &tree.listing)? {
+            Some(pair) => Self::Idx(pair),
+            None => Self::Folder(tree),
+        })
     }
 
     fn read(&self, path: &Path, options: &Options) -> Result<Dataset, DataError> {
         match self {
-            Self::Folder(listing) => tree::read(path, None, listing, options),
+            Self::Folder(tree) => tree::read(path, None, tree, options),
             Self::Archive(archive) => {
-                let listing = archive.list()?;
+                let tree = archive.list()?;
                 let idx = match options.class {
                     Some(_) => None,
-                    None => idx::read_archive(path, archive, &listing, options)?,
+                    None => idx::read_archive(path, archive, &tree.listing, options)?,
                 };
-                idx.map_or_else(|| tree::read(path, Some(archive), &listing, options), Ok)
+                idx.map_or_else(|| tree::read(path, Some(archive), &tree, options), Ok)
             }
             // It has labels of its own.
             Self::Idx(_) if options.class.is_some() => Err(DataError::HasClasses(path.to_owned())),
@@ -366,9 +223,9 @@ fn cached(
 impl Dataset {
     /// Reads every image at `path`, and says how far it is when that takes more than two seconds.
     ///
-    /// `path` is a folder of class folders (a nested folder is a class of its own), a folder of
-    /// IDX files (the training pair `train-*`), one IDX images file whose labels lie beside it, or an
-    /// archive of either folder. Unreadable images are left out and listed in [`Dataset::skipped`].
+    /// `path` is a folder of class folders (a nested folder is a class of its own), a folder with IDX files
+    /// (of which it takes the training pair), one IDX file beside its other half, or an archive of either
+    /// folder. Unreadable images are left out and listed in [`Dataset::skipped`].
     ///
     /// # Errors
     /// A [`DataError`] that names the file or class that is at fault.
@@ -385,7 +242,7 @@ impl Dataset {
             Some(folder) => cached(folder, path, &input, options, &mut notes)?,
             None => input.read(path, options)?,
         };
-        data.notes = notes;
+        data.notes.extend(notes);
         if options.strict
             && let Some((path, reason)) = data.skipped.first()
         {
@@ -399,7 +256,8 @@ impl Dataset {
     fn new(classes: Vec<Class>, options: &Options) -> Self {
         let (channels, size) = (options.channels, options.size);
         let (labels, sources, skipped, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { classes, images: Pixels::Memory(Vec::new()), labels, sources, channels, size, skipped, notes }
+        let (images, wrapped) = (Pixels::Memory(Vec::new()), false);
+        Self { classes, images, labels, sources, channels, size, skipped, notes, wrapped }
     }
 
     /// A few lines for people: how many images and classes there are, how evenly they are shared, and
@@ -410,19 +268,26 @@ impl Dataset {
         // Stable, so that of several equal classes the first by name is shown.
         counts.sort_by_key(|(count, _)| *count);
         let mut text = format!("{} in {}", number(self.len(), "image"), number(self.classes.len(), "class"));
+        for (i, class) in self.classes.iter().take(CLASSES).enumerate() {
+            let _ = write!(text, "{} {}", if i == 0 { ':' } else { ',' }, one_line(&class.name));
+        }
+        if self.classes.len() > CLASSES {
+            text += ", …";
+        }
         if let (Some(&(least, smallest)), Some(&(most, _))) = (counts.first(), counts.last()) {
             let largest = counts.iter().find(|(count, _)| *count == most).map_or("", |(_, name)| name);
             let median = counts[counts.len() / 2].0;
             text += &if least == most {
                 format!("\n{least} in each class")
             } else {
+                let (smallest, largest) = (one_line(smallest), one_line(largest));
                 format!("\n{least} ({smallest}) to {most} ({largest}) in a class, median {median}")
             };
         }
         if !self.skipped.is_empty() {
             let _ = write!(text, "\n{} left out:", number(self.skipped.len(), "file"));
             for (path, reason) in self.skipped.iter().take(SHOWN) {
-                let _ = write!(text, "\n  {}: {reason}", path.display());
+                let _ = write!(text, "\n  {}: {reason}", shown(path));
             }
             if self.skipped.len() > SHOWN {
                 let _ = write!(text, "\n  ... and {} more", self.skipped.len() - SHOWN);
@@ -470,40 +335,6 @@ impl Dataset {
     }
 }
 
-/// Cuts, resizes and converts a picture into one image of a data set; see the module's head.
-///
-/// # Shapes
-/// `out`: `[C, S, S]`.
-fn fit(picture: &DynamicImage, channels: usize, size: usize, out: &mut [u8]) {
-    let side = picture.width().min(picture.height());
-    let (left, top) = ((picture.width() - side) / 2, (picture.height() - side) / 2);
-    let mut square = picture.crop_imm(left, top, side, side);
-    if square.color().has_alpha() {
-        let mut over_white = square.to_rgba8();
-        for pixel in over_white.pixels_mut() {
-            let alpha = u32::from(pixel.0[3]);
-            for value in &mut pixel.0[..3] {
-                *value = ((u32::from(*value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-            }
-            pixel.0[3] = 255;
-        }
-        square = over_white.into();
-    }
-    if side as usize != size {
-        square = square.resize_exact(size as u32, size as u32, FilterType::Triangle);
-    }
-    if channels == 1 {
-        out.copy_from_slice(square.to_luma8().as_raw());
-    } else {
-        let plane = size * size;
-        for (i, pixel) in square.to_rgb8().pixels().enumerate() {
-            for (channel, &value) in pixel.0.iter().enumerate() {
-                out[channel * plane + i] = value;
-            }
-        }
-    }
-}
-
 /// Room for `count` images of `bytes` bytes, all zero.
 fn room_for(count: usize, bytes: usize) -> Result<Vec<u8>, DataError> {
     let too_large = || DataError::TooLarge { images: count, bytes };
@@ -543,40 +374,9 @@ impl Drop for PatientBar {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma, Rgba, RgbaImage};
+    use image::RgbaImage;
 
     use super::*;
-
-    fn fitted(picture: impl Into<DynamicImage>, channels: usize, size: usize) -> Vec<u8> {
-        let mut out = vec![0; channels * size * size];
-        fit(&picture.into(), channels, size, &mut out);
-        out
-    }
-
-    #[test]
-    fn an_image_of_the_right_size_is_kept_byte_for_byte() {
-        let picture = GrayImage::from_fn(4, 4, |x, y| Luma([(x * 16 + y) as u8]));
-        assert_eq!(fitted(picture.clone(), 1, 4), picture.into_raw());
-    }
-
-    #[test]
-    fn a_wide_image_gives_its_centre() {
-        let picture = GrayImage::from_fn(9, 3, |x, _| Luma([if (3..6).contains(&x) { 200 } else { 0 }]));
-        assert_eq!(fitted(picture.clone(), 1, 3), [200; 9]);
-        assert_eq!(fitted(picture, 1, 2), [200; 4]);
-    }
-
-    #[test]
-    fn a_colour_image_becomes_three_planes() {
-        let picture = RgbaImage::from_pixel(2, 2, Rgba([10, 20, 30, 255]));
-        assert_eq!(fitted(picture, 3, 2), [10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30]);
-    }
-
-    #[test]
-    fn transparent_parts_become_white() {
-        let picture = RgbaImage::from_pixel(2, 2, Rgba([0, 0, 0, 0]));
-        assert_eq!(fitted(picture, 1, 2), [255; 4]);
-    }
 
     #[test]
     fn a_summary_counts_classes_and_names_what_was_left_out() {
@@ -587,15 +387,19 @@ mod tests {
                 RgbaImage::new(2, 2).save(root.path().join(format!("{class}/{i}.png"))).unwrap();
             }
         }
-        let options = Options { channels: 1, size: 2, strict: false, cache: None, class: None };
+        let options =
+            Options { channels: 1, size: 2, strict: false, cache: None, class: None, whole_names: false };
         let summary = |path: &Path| Dataset::open(path, &options).unwrap().summary();
-        assert_eq!(summary(root.path()), "9 images in 4 classes\n1 (b) to 3 (a) in a class, median 3");
+        assert_eq!(
+            summary(root.path()),
+            "9 images in 4 classes: a, b, c, d\n1 (b) to 3 (a) in a class, median 3"
+        );
 
         for i in 0..7 {
             std::fs::write(root.path().join(format!("b/{i}.tiff")), "").unwrap();
         }
         let expected = "\
-9 images in 4 classes
+9 images in 4 classes: a, b, c, d
 1 (b) to 3 (a) in a class, median 3
 7 files left out:
   ROOT/b/0.tiff: .tiff files are not read
@@ -609,6 +413,6 @@ mod tests {
         let one = tempfile::tempdir().unwrap();
         std::fs::create_dir(one.path().join("a")).unwrap();
         RgbaImage::new(2, 2).save(one.path().join("a/0.png")).unwrap();
-        assert_eq!(summary(one.path()), "1 image in 1 class\n1 in each class");
+        assert_eq!(summary(one.path()), "1 image in 1 class: a\n1 in each class");
     }
 }

@@ -1,13 +1,27 @@
 //! Class ids and names from folder names, with letters named as Unicode names them.
 
+use std::ops::RangeInclusive;
+
+use tailor_packs::{Class, Digest, PackError};
+
+use crate::error::Error;
+use crate::output::one_line;
+
+/// Characters that make a black flag that of a region.
+const TAGS: RangeInclusive<char> = '\u{e0020}'..='\u{e007e}';
+
 /// The longest class id.
 const MAX_ID: usize = 64;
 
 /// The id of a class whose folder is called `folder`: lower case, `[a-z0-9_-]{1,64}`.
 ///
-/// A single letter or digit gets its Unicode name, so that `A` and `a` stay apart. `None` when
-/// nothing of the name can be kept.
+/// A single letter or digit gets its Unicode name, so that `A` and `a` stay apart, and so does any other
+/// character of which nothing else could be kept. `None` when nothing of the name can be kept.
 pub fn class_id(folder: &str) -> Option<String> {
+    // The flags of England and of Wales differ by their tags alone.
+    if folder.chars().any(|c| TAGS.contains(&c)) {
+        return symbol_id(folder);
+    }
     let mut letters = folder.chars();
     let id = match (letters.next(), letters.next()) {
         (Some(c), None) if c.is_alphanumeric() => character_id(c),
@@ -20,8 +34,70 @@ pub fn class_id(folder: &str) -> Option<String> {
         None if is_id(folder) => folder.to_owned(),
         None => slug::slugify(folder),
     };
+    if id.is_empty() {
+        return symbol_id(folder);
+    }
     id.truncate(MAX_ID);
+    Some(id)
+}
+
+/// The id of a sign or an emoji, which may consist of several characters: `+` is `plus-sign`.
+fn symbol_id(name: &str) -> Option<String> {
+    if name.chars().count() > 1 && name.is_ascii() {
+        // `!!!` is no name of anything.
+        return None;
+    }
+    let (mut id, mut region) = (String::new(), String::new());
+    for c in name.chars() {
+        match c {
+            c if TAGS.contains(&c) => {
+                // A tag is an ASCII character moved to another place.
+                region.extend(u8::try_from(u32::from(c) & 0x7f).map(char::from));
+            }
+            // What only joins or chooses a form has no name of its own.
+            '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' | '\u{e007f}' => continue,
+            c => id = format!("{id}-{}", slug::slugify(character_id(c)?)),
+        }
+    }
+    let mut id = slug::slugify(format!("{id}-{region}"));
+    if id.len() > MAX_ID {
+        // Two long names that begin alike stay apart.
+        let digest = Digest::of(name.as_bytes()).to_string();
+        id.truncate(MAX_ID - 9);
+        id = format!("{}-{}", id.trim_end_matches('-'), &digest[..8]);
+    }
     (!id.is_empty()).then_some(id)
+}
+
+/// The class of this name, if a gallery can have it.
+///
+/// # Errors
+/// [`Error::Refused`] with what is wrong with the name.
+pub fn class(name: &str) -> Result<Class, Error> {
+    let id = class_id(name).ok_or_else(|| refused(name, "no id can be made of it"))?;
+    check(&id, &class_name(name))
+}
+
+/// The class of this id and name, if a gallery can have it. This one answer holds for `train` and `train-tailor`,
+/// before their first step, and for `publish`.
+///
+/// # Errors
+/// [`Error::Refused`] with what is wrong with the name.
+pub fn check(id: &str, name: &str) -> Result<Class, Error> {
+    let class = Class { id: id.to_owned(), name: name.to_owned(), wordnet: None };
+    match class.check() {
+        Ok(()) => Ok(class),
+        // The rest of the error speaks of a pack, and there is none yet.
+        Err(PackError::ManifestInvalid { reason }) => Err(refused(name, &reason)),
+        Err(error) => Err(refused(name, &error.to_string())),
+    }
+}
+
+fn refused(name: &str, reason: &str) -> Error {
+    Error::Refused {
+        what: one_line(&format!("no class can be called {name:?}: {reason}")).into_owned(),
+        help: "choose another name; a folder of data is renamed".to_owned(),
+    }
 }
 
 /// The name to show for a class whose folder is called `folder`.
@@ -37,7 +113,7 @@ pub fn character_id(c: char) -> Option<String> {
     Some(words.collect::<Vec<_>>().join("-"))
 }
 
-/// The letter or digit that `folder` names, for example `A` for `latin-capital-a`,
+/// The letter, digit or sign that `folder` names, for example `A` for `latin-capital-a`,
 /// `latin_capital_letter_a` or `LATIN CAPITAL LETTER A`.
 pub fn named_character(folder: &str) -> Option<char> {
     let upper = folder.to_uppercase();
@@ -50,7 +126,7 @@ pub fn named_character(folder: &str) -> Option<char> {
     [as_is, with_letter, without_case]
         .iter()
         .find_map(|name| unicode_names2::character(name))
-        .filter(|c| c.is_alphanumeric())
+        .filter(|c| c.is_alphanumeric() || c.is_ascii_punctuation())
 }
 
 #[cfg(test)]
@@ -92,5 +168,46 @@ mod tests {
         }
         assert_eq!(class_id(&"x".repeat(99)).map(|id| id.len()), Some(MAX_ID));
         assert_eq!(class_id("!!!"), None);
+    }
+
+    #[test]
+    fn signs_emoji_and_flags_have_ids_and_names() {
+        for (name, id) in [
+            ("!", "exclamation-mark"),
+            ("+", "plus-sign"),
+            ("=", "equals-sign"),
+            ("🇩🇪", "de"),
+            ("🇩🇰", "dk"),
+            ("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "waving-black-flag-gbeng"),
+        ] {
+            assert_eq!(class(name).unwrap().id, id);
+        }
+        assert_eq!(class_name("plus-sign"), "+");
+        // A family of three joined by U+200D, a pilot with a skin tone, the flags of England and of Wales.
+        for name in [
+            "👨\u{200d}👩\u{200d}👧",
+            "👩🏽\u{200d}✈\u{fe0f}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+            "❤\u{fe0f}",
+            "می\u{200c}خواهم",
+        ] {
+            let class = class(name).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((class.name.as_str(), tailor_packs::manifest::is_id(&class.id)), (name, true));
+        }
+    }
+
+    #[test]
+    fn a_name_that_shows_nothing_or_turns_the_text_is_refused() {
+        for name in
+            ["\u{200e}cat", "\u{200b}cat", "cat\u{202e}", "a\nb", "\u{1b}[2J", "cat\u{e0067}", "", " ", "!!!"]
+        {
+            let error = class(name).unwrap_err().to_string();
+            assert!(
+                error.starts_with("no class can be called") && !error.contains(['\n', '\u{202e}']),
+                "{error}"
+            );
+        }
+        assert!(class(&"x".repeat(201)).is_err());
     }
 }

@@ -1,30 +1,39 @@
 //! From a tree of files, in a folder or in an archive, to a data set.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 use rayon::prelude::*;
 
 use super::archive::Archive;
-use super::{Class, DataError, Dataset, Options, PatientBar, fit, names, room_for};
-
-/// Endings of the files that are read.
-const READABLE: [&str; 6] = ["png", "jpg", "jpeg", "webp", "bmp", "gif"];
-
-/// Endings of files that are images all the same: they are skipped, but never silently.
-const OTHER_IMAGES: [&str; 9] = ["tif", "tiff", "avif", "heic", "heif", "jxl", "svg", "ppm", "tga"];
-
-/// Longest side of a picture, in pixels: larger ones are refused before anything is allocated.
-const MAX_SIDE: u32 = 1 << 15;
-
-/// Bytes of one image file: of a larger one no more than these are read.
-pub(super) const MAX_FILE: u64 = 64 << 20;
+use super::picture::{self, Ending, Found, whole};
+use super::{Class, DataError, Dataset, Options, PatientBar, names, number, room_for};
+use crate::output::{one_line, shown};
 
 /// Bytes of files and images held at a time, beside the data set itself.
 const CHUNK: usize = 16 << 20;
+
+/// Folders that systems and programs make beside people's files.
+const OF_THE_SYSTEM: [&str; 9] = [
+    "__macosx",
+    "@eadir",
+    "@recycle",
+    "#recycle",
+    "$recycle.bin",
+    "recycler",
+    "lost+found",
+    "system volume information",
+    "#snapshot",
+];
+
+/// Folders whose names begin with a dot and that nobody takes for a class.
+const DOTTED: [&str; 8] =
+    [".git", ".svn", ".hg", ".cache", ".thumbnails", ".ipynb_checkpoints", ".appledouble", ".temporaryitems"];
+
+/// Names by which people keep the parts of a data set apart.
+const PARTS: [&str; 8] = ["train", "training", "test", "testing", "val", "valid", "validation", "dev"];
 
 /// What a path in a tree leads to.
 pub(super) enum Node {
@@ -38,23 +47,28 @@ pub(super) enum Node {
 /// Everything in a tree that is not hidden, by its path below the root, in the order of the names.
 pub(super) type Listing = BTreeMap<PathBuf, Node>;
 
+/// A tree as it was found.
+#[derive(Default)]
+pub(super) struct Tree {
+    /// What is in it.
+    pub(super) listing: Listing,
+    /// Folders with images in them whose names begin with a dot, which may have been meant as classes.
+    pub(super) dotted: BTreeSet<PathBuf>,
+}
+
 /// Whether a file or folder of this name is no part of the data.
 pub(super) fn is_hidden(name: &str) -> bool {
-    name.starts_with('.') || name == "__MACOSX"
+    name.starts_with('.') || OF_THE_SYSTEM.contains(&name.to_lowercase().as_str())
 }
 
-/// Whether a file of this name is an image, one that is read or not.
-pub(super) fn is_image(path: &Path) -> bool {
-    let ending = ending(path);
-    READABLE.contains(&ending.as_str()) || OTHER_IMAGES.contains(&ending.as_str())
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+/// Whether a hidden folder of this name may have been meant as a class.
+pub(super) fn is_dotted(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    name.starts_with('.') && !DOTTED.contains(&lower.as_str()) && !lower.starts_with(".trash")
 }
 
 /// What one folder holds.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Folder<'a> {
     /// Its images, each with its number in the archive.
     images: Vec<(&'a Path, usize)>,
@@ -65,16 +79,19 @@ struct Folder<'a> {
 pub(super) fn read(
     root: &Path,
     archive: Option<&Archive>,
-    listing: &Listing,
+    tree: &Tree,
     options: &Options,
 ) -> Result<Dataset, DataError> {
+    let listing = &tree.listing;
     if listing.is_empty() {
         return Err(DataError::EmptyFolder(root.to_owned()));
     }
-    let mut skipped = Vec::new();
-    let mut folders = folders(root, listing, &mut skipped);
-    let top = match archive {
-        Some(_) if options.class.is_none() => leading(&folders),
+    let looks = looks(root, archive, listing)?;
+    let mut sorted = Sorted::default();
+    sorted.add_all(root, listing, &looks);
+    let Sorted { mut folders, mut skipped, ignored } = sorted;
+    let top = match options.class {
+        None if !options.whole_names => leading(&folders),
         _ => Path::new(""),
     };
     if let Some(name) = &options.class {
@@ -87,10 +104,12 @@ pub(super) fn read(
     // A folder that only sorts other folders is no class.
     folders.retain(|_, folder| !folder.images.is_empty() || folder.folders.is_empty());
     if folders.is_empty() {
-        return Err(DataError::NoClassFolders(root.to_owned()));
-    }
-    if let (Some(class), true) = (&options.class, folders.values().all(|folder| folder.images.is_empty())) {
-        return Err(DataError::EmptyClass { class: class.clone(), path: root.to_owned(), unreadable: 0 });
+        let (path, unreadable) = (root.to_owned(), skipped.len());
+        return Err(DataError::NoClassFolders {
+            path,
+            first: skipped.into_iter().next().map(Box::new),
+            unreadable,
+        });
     }
     let classes = classes(root, top, &folders)?;
 
@@ -98,28 +117,14 @@ pub(super) fn read(
         .zip(&classes)
         .flat_map(|(label, (path, _))| folders[path].images.iter().map(move |&(path, at)| (label, path, at)))
         .collect();
-    let mut decoder = Decoder::new(options, files.len())?;
-    match archive {
-        None => {
-            for (slot, (_, path, _)) in files.iter().enumerate() {
-                decoder.push(slot, Content::File(root.join(path)));
-            }
-        }
-        Some(archive) => {
-            let wanted: HashMap<usize, usize> =
-                (0..).zip(&files).map(|(slot, file)| (file.2, slot)).collect();
-            archive.visit(&wanted, &mut |slot, reader| {
-                decoder.push(slot, Content::Bytes(reader.and_then(whole)));
-                Ok(())
-            })?;
-        }
-    }
-    let (images, broken) = decoder.finish();
+    let (mut images, broken) = decode(root, archive, &files, options)?;
 
     let mut data = Dataset::new(classes.iter().map(|(_, class)| class.clone()).collect(), options);
     data.skipped = skipped;
+    data.notes = notes(root, top, tree, &classes, &ignored);
+    data.wrapped = !top.as_os_str().is_empty();
     // Readable images move up over the gaps that broken ones leave.
-    let (mut images, bytes) = (images, options.image_len());
+    let bytes = options.image_len();
     for (i, &(label, path, _)) in files.iter().enumerate() {
         if let Some(reason) = broken.get(&i) {
             data.skipped.push((root.join(path), reason.clone()));
@@ -132,45 +137,154 @@ pub(super) fn read(
     }
     images.truncate(data.labels.len() * bytes);
     data.images = images.into();
-    match classes.iter().zip(&data.classes).find(|(_, class)| class.count == 0) {
-        Some(((path, _), class)) => Err(DataError::EmptyClass {
-            class: class.name.clone(),
-            path: if options.class.is_some() { root.to_owned() } else { root.join(path) },
-            unreadable: folders[path].images.len(),
-        }),
+    match empty_class(root, &classes, &data, options.class.is_some()) {
+        Some(error) => Err(error),
         None => Ok(data),
     }
 }
 
-/// Every folder of a tree with what lies directly in it; `""` is the root.
-fn folders<'a>(
+/// What the files are whose endings do not tell, by their first bytes.
+fn looks<'a>(
     root: &Path,
+    archive: Option<&Archive>,
     listing: &'a Listing,
-    skipped: &mut Vec<(PathBuf, String)>,
-) -> BTreeMap<&'a Path, Folder<'a>> {
-    let mut folders = BTreeMap::<&Path, Folder>::new();
-    for (path, node) in listing {
-        let parent = path.parent().unwrap_or(Path::new(""));
-        match node {
-            Node::Folder => {
-                folders.entry(parent).or_default().folders.push(path);
-                folders.entry(path).or_default();
-            }
-            Node::Left(reason) => skipped.push((root.join(path), reason.clone())),
-            Node::File(at) => {
-                let ending = ending(path);
-                if READABLE.contains(&ending.as_str()) {
-                    folders.entry(parent).or_default().images.push((path, *at));
-                } else if OTHER_IMAGES.contains(&ending.as_str()) {
-                    skipped.push((root.join(path), format!(".{ending} files are not read")));
+) -> Result<HashMap<&'a Path, Found>, DataError> {
+    let unsure: Vec<(&Path, usize)> = listing
+        .iter()
+        .filter_map(|(path, node)| match node {
+            Node::File(at) if Ending::of(path) == Ending::Unsure => Some((path.as_path(), *at)),
+            _ => None,
+        })
+        .collect();
+    let Some(archive) = archive else {
+        let look = |path: &Path| match File::open(root.join(path)) {
+            Ok(mut file) => looked(path, &head(Ok(&mut file))),
+            Err(error) => looked(path, &Err(error.to_string())),
+        };
+        return Ok(unsure.par_iter().map(|&(path, _)| (path, look(path))).collect());
+    };
+    let mut found = HashMap::new();
+    if unsure.is_empty() {
+        return Ok(found);
+    }
+    let mut paths = HashMap::<usize, Vec<&Path>>::new();
+    unsure.iter().for_each(|&(path, at)| paths.entry(at).or_default().push(path));
+    archive.visit(&paths, &mut |at, reader| {
+        let head = head(reader);
+        found.extend(paths.get(&at).into_iter().flatten().map(|&path| (path, looked(path, &head))));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The first bytes of a file, or why it cannot be read.
+fn head(reader: Result<&mut dyn Read, String>) -> Result<Vec<u8>, String> {
+    let mut head = Vec::new();
+    reader?.take(picture::HEAD).read_to_end(&mut head).map_err(|error| error.to_string())?;
+    Ok(head)
+}
+
+fn looked(path: &Path, head: &Result<Vec<u8>, String>) -> Found {
+    let found = picture::look(path, head.as_deref().unwrap_or_default());
+    match (found, head) {
+        (Found::Left(_), Err(reason)) => Found::Left(one_line(reason).into_owned()),
+        (found, _) => found,
+    }
+}
+
+/// The files of a tree, sorted by what is to become of them.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// Every folder with what lies directly in it; `""` is the root.
+    folders: BTreeMap<&'a Path, Folder<'a>>,
+    /// What is left out, with the reason.
+    skipped: Vec<(PathBuf, String)>,
+    /// What is no image.
+    ignored: Vec<&'a Path>,
+}
+
+impl<'a> Sorted<'a> {
+    fn add_all(&mut self, root: &Path, listing: &'a Listing, looks: &HashMap<&'a Path, Found>) {
+        for (path, node) in listing {
+            let parent = path.parent().unwrap_or(Path::new(""));
+            match node {
+                Node::Folder => {
+                    self.folders.entry(parent).or_default().folders.push(path);
+                    self.folders.entry(path).or_default();
+                }
+                Node::Left(reason) => self.skipped.push((root.join(path), reason.clone())),
+                Node::File(at) => {
+                    let found = match Ending::of(path) {
+                        Ending::Readable => &Found::Picture,
+                        Ending::Never => &Found::Nothing,
+                        Ending::Unsure => looks.get(path.as_path()).unwrap_or(&Found::Nothing),
+                    };
+                    match found {
+                        Found::Picture => self.folders.entry(parent).or_default().images.push((path, *at)),
+                        Found::Left(reason) => self.skipped.push((root.join(path), reason.clone())),
+                        Found::Nothing => self.ignored.push(path),
+                    }
                 }
             }
         }
     }
-    folders
 }
 
-/// The folder in an archive that stands for all of it: the deepest that leads to every class.
+/// What the user should know of how the tree was taken.
+fn notes(root: &Path, top: &Path, tree: &Tree, classes: &[(&Path, Class)], ignored: &[&Path]) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(ignored.first().map(|first| {
+        let first = shown(&root.join(first));
+        match ignored.len() {
+            1 => format!("{first} is no image"),
+            n => format!("{} are no images, the first is {first}", number(n, "file")),
+        }
+    }));
+    notes.extend(tree.dotted.iter().map(|folder| {
+        format!(
+            "{} is no class, since its name begins with a dot; rename it to make it one",
+            shown(&root.join(folder))
+        )
+    }));
+    let parts: BTreeSet<&str> = classes
+        .iter()
+        .filter_map(|(path, _)| {
+            let mut below = path.strip_prefix(top).unwrap_or(path).iter();
+            let first = below.next()?.to_str()?;
+            (below.next().is_some() && PARTS.contains(&first.to_lowercase().as_str())).then_some(first)
+        })
+        .collect();
+    if let Some(first) = parts.first() {
+        let all: Vec<&str> = parts.iter().copied().collect();
+        notes.push(format!(
+            "{} became a part of the classes' names; to use the images of one part alone, name its folder, such as {}",
+            all.join(" and "),
+            shown(&root.join(top).join(first))
+        ));
+    }
+    notes
+}
+
+/// The classes without one readable image, if there are any.
+fn empty_class(root: &Path, classes: &[(&Path, Class)], data: &Dataset, one: bool) -> Option<DataError> {
+    let mut empty = classes.iter().zip(&data.classes).filter(|(_, class)| class.count == 0);
+    let ((path, _), class) = empty.next()?;
+    let path = if one { root.to_owned() } else { root.join(path) };
+    let below: Vec<_> = data
+        .skipped
+        .iter()
+        .filter(|(file, _)| if one { file.starts_with(&path) } else { file.parent() == Some(&path) })
+        .collect();
+    Some(DataError::EmptyClass {
+        class: class.name.clone(),
+        unreadable: below.len(),
+        first: below.first().map(|first| Box::new((*first).clone())),
+        others: empty.map(|(_, class)| class.name.clone()).collect(),
+        path,
+    })
+}
+
+/// The folder that stands for all of a tree: the deepest that leads to every class.
 fn leading<'a>(folders: &BTreeMap<&'a Path, Folder<'a>>) -> &'a Path {
     let mut top = Path::new("");
     while let Some(folder) = folders.get(top)
@@ -189,13 +303,10 @@ fn classes<'a>(
     folders: &BTreeMap<&'a Path, Folder<'a>>,
 ) -> Result<Vec<(&'a Path, Class)>, DataError> {
     let mut by_id = BTreeMap::<String, (&Path, Class)>::new();
-    for (&path, folder) in folders {
+    for &path in folders.keys() {
         let parts = path.strip_prefix(top).unwrap_or(path).iter().map(|part| part.to_string_lossy());
         let name = parts.collect::<Vec<_>>().join("/");
         let class = names::class_name(&name);
-        if folder.images.is_empty() {
-            return Err(DataError::EmptyClass { class, path: root.join(path), unreadable: 0 });
-        }
         let id = names::class_id(&name).ok_or_else(|| DataError::NoId(root.join(path)))?;
         if let Some((first, _)) = by_id.get(&id) {
             return Err(DataError::SameId { id, first: root.join(first), second: root.join(path) });
@@ -207,6 +318,36 @@ fn classes<'a>(
     Ok(classes)
 }
 
+/// All images of `files`, `[N, C, S, S]`, and why some of them are missing.
+fn decode(
+    root: &Path,
+    archive: Option<&Archive>,
+    files: &[(u32, &Path, usize)],
+    options: &Options,
+) -> Result<(Vec<u8>, BTreeMap<usize, String>), DataError> {
+    let mut decoder = Decoder::new(options, files.len())?;
+    match archive {
+        None => {
+            for (slot, (_, path, _)) in files.iter().enumerate() {
+                decoder.push(slot, Content::File(root.join(path)));
+            }
+        }
+        Some(archive) => {
+            // An entry with several names is as many images.
+            let mut slots = HashMap::<usize, Vec<usize>>::new();
+            (0..).zip(files).for_each(|(slot, file)| slots.entry(file.2).or_default().push(slot));
+            archive.visit(&slots, &mut |at, reader| {
+                let bytes = reader.and_then(whole);
+                for &slot in slots.get(&at).into_iter().flatten() {
+                    decoder.push(slot, Content::Bytes(bytes.clone()));
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(decoder.finish())
+}
+
 /// A file that waits to be decoded.
 enum Content {
     File(PathBuf),
@@ -214,38 +355,14 @@ enum Content {
 }
 
 impl Content {
-    /// The picture, upright, or why there is none.
-    fn picture(self) -> Result<DynamicImage, String> {
+    /// The image, `[C, S, S]`, or why there is none.
+    fn image(self, options: &Options) -> Result<Vec<u8>, String> {
         let bytes = match self {
             Self::File(path) => whole(&mut File::open(path).map_err(|error| error.to_string())?)?,
             Self::Bytes(bytes) => bytes?,
         };
-        decode(&bytes).map_err(|error| error.to_string())
+        picture::read(&bytes, options)
     }
-}
-
-/// All bytes of an image file, if they are not too many.
-fn whole(reader: &mut dyn Read) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
-    }
-    Ok(bytes)
-}
-
-/// One picture, upright. The format is told by the content: endings are often wrong.
-fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
 }
 
 /// Decodes files on all cores, a chunk at a time, into one block.
@@ -280,11 +397,7 @@ impl<'a> Decoder<'a> {
         let done: Vec<(usize, Result<Vec<u8>, String>)> = std::mem::take(&mut self.waiting)
             .into_par_iter()
             .map(|(slot, content)| {
-                let image = content.picture().map(|picture| {
-                    let mut image = vec![0; bytes];
-                    fit(&picture, options.channels, options.size, &mut image);
-                    image
-                });
+                let image = content.image(options);
                 bar.step();
                 (slot, image)
             })

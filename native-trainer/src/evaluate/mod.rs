@@ -16,13 +16,12 @@ use frechet::Gaussian;
 use rand::seq::SliceRandom;
 use tailor_core::diffusion::noise::{Stream, generator};
 
-use crate::cli::{self, EvaluateArgs};
+use crate::cli::EvaluateArgs;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::files::write_atomic;
 use crate::gallery::Gallery;
 use crate::model::Model;
-use crate::{device, sample};
+use crate::{device, output, sample, say};
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
 const CONFUSABLE: f64 = 0.05;
@@ -94,6 +93,9 @@ pub struct ClassReport {
 /// # Errors
 /// Anything wrong with gallery, data, device or disk.
 pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
+    if let Some(path) = &args.out {
+        output::prepare(path)?;
+    }
     let gallery = Gallery::open(&args.gallery)?;
     let data = Dataset::open(&args.data, &Options::for_model(&gallery.index.config, false))?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
@@ -129,10 +131,14 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         .collect();
     let alone = readings_of(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
     let report = report(&data, &real, &made, &alone.answers, &sampled, frechet);
-    if let Some(path) = &args.out {
-        write_atomic(path, cli::json(&report).as_bytes())?;
+    // First what cannot fail any more: the figures took long to find.
+    if !args.out.as_deref().is_some_and(output::is_standard_output) {
+        output::print(&if args.json { output::json(&report) } else { in_words(&report) })?;
     }
-    cli::print(&if args.json { cli::json(&report) } else { in_words(&report) })
+    if let Some(path) = &args.out {
+        output::write(path, output::json(&report).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The classes to sample, by their numbers in the data: those asked for, or all that the gallery has.
@@ -184,7 +190,7 @@ fn frechet(
 /// A bar on a terminal, else a line that says what begins.
 fn bar(what: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
-        eprintln!("{what}");
+        say!("{what}");
     }
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {eta} left");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
@@ -282,7 +288,7 @@ fn report(
         learngene_most: most,
         learngene_classes: answers.len(),
         largest_entropy: (k as f64).ln(),
-        learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>(),
+        learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>() + 0.0,
     }
 }
 

@@ -26,13 +26,15 @@ use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
 use tailor_packs::{ClassEntry, FileEntry, Index, PublicKey, Trust, Verdict, limits, trust};
 use ureq::http::Uri;
+use url::Url;
 
 pub use transfer::Pace;
 
-use crate::cli::{FetchArgs, json, print};
+use crate::cli::FetchArgs;
 use crate::error::Error;
 use crate::files::{WriteError, create_folder, lock, write_atomic};
 use crate::gallery::{Gallery, class, read_limited};
+use crate::output::{as_text, ask, json, print, shown};
 use crate::sign::{now, public_key};
 use crate::train::leave;
 use transfer::{Client, Part};
@@ -78,6 +80,7 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// The folder, now a gallery.
+    #[serde(serialize_with = "as_text")]
     pub folder: PathBuf,
     /// The gallery's id.
     pub id: String,
@@ -110,7 +113,7 @@ pub fn run(args: &FetchArgs) -> Result<(), Error> {
         outcome.id,
         outcome.version,
         outcome.classes.len(),
-        outcome.folder.display(),
+        shown(&outcome.folder),
         outcome.fetched,
         HumanBytes(outcome.bytes),
         outcome.kept,
@@ -150,8 +153,10 @@ fn is_empty(folder: &Path) -> Result<bool, Error> {
     Ok(!entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with('.'))))
 }
 
-/// The gallery's address with its last slash.
+/// The gallery's address with its last slash. The address of a page that shows it names it as `?gallery=…`.
 fn address(asked: &str) -> Result<String, Error> {
+    let of_page = gallery_of_page(asked);
+    let asked = of_page.as_deref().unwrap_or(asked);
     let folder = asked.strip_suffix(INDEX_FILE).unwrap_or(asked);
     let web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     if asked.contains(['?', '#']) || !folder.parse().is_ok_and(|uri| web(&uri)) {
@@ -162,6 +167,13 @@ fn address(asked: &str) -> Result<String, Error> {
         });
     }
     Ok(if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") })
+}
+
+/// The gallery that a page of this address shows.
+fn gallery_of_page(page: &str) -> Option<String> {
+    let page = Url::parse(page).ok()?;
+    let (_, gallery) = page.query_pairs().find(|(name, _)| name == "gallery")?;
+    Some(page.join(&gallery).ok()?.into())
 }
 
 /// The last part of the address, as of what `git clone` takes.
@@ -246,12 +258,19 @@ impl Fetcher {
 
     /// The index, once it is trusted; `origin` becomes what to remember, on disk too.
     fn index(&self, args: &FetchArgs, origin: &mut Option<Origin>) -> Result<Published, Error> {
-        let pinned = args.public_key.as_deref().map(public_key).transpose()?;
+        let pinned = args.public_key.as_ref().map(public_key).transpose()?;
         let kept = origin.as_ref().map(|origin| &origin.trust);
         let at = PathBuf::from(format!("{}{INDEX_FILE}", self.client.url));
         let mut again = true;
         let (json, minisig, verdict) = loop {
-            let json = self.client.small(INDEX_FILE, limits::INDEX)?;
+            let json = self.client.small(INDEX_FILE, limits::INDEX).map_err(|error| match error {
+                // Of one that was fetched before it may be missing for a moment.
+                Error::Download { problem: Problem::Missing, .. } if kept.is_none() => Error::Refused {
+                    what: format!("there is no gallery at {}: it has no {INDEX_FILE}", self.client.url),
+                    help: "check the address, in a browser for instance".to_owned(),
+                },
+                error => error,
+            })?;
             // A gallery that is not signed need not have a file that says so.
             let expected = pinned.is_some()
                 || kept.is_some_and(|kept| kept.root.is_some())
@@ -317,9 +336,9 @@ impl Fetcher {
                     self.client.url
                 );
                 if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-                    eprint!(
+                    ask(&format!(
                         "{what}.\nIs this its publisher's fingerprint, and to be trusted from now on? [y/N] "
-                    );
+                    ));
                     let mut answer = String::new();
                     // What cannot be read is no yes.
                     let _ = std::io::stdin().read_line(&mut answer);

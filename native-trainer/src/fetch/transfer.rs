@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use tailor_packs::FileEntry;
 use tailor_packs::download::{
@@ -19,6 +20,9 @@ use ureq::{Agent, ResponseExt};
 use crate::error::Error;
 use crate::files::{WriteError, give_name};
 use crate::sign::now;
+
+/// What a compressed body begins with; no file of a gallery does.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// How long to wait for a server.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +66,7 @@ impl Client {
             .build();
         let style =
             ProgressStyle::with_template("{bytes}/{total_bytes} {bar:30} {bytes_per_sec}, {eta} left");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let (stopped, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
         Self { agent: agent.into(), pace, url, bar, stopped, bytes }
     }
@@ -81,7 +85,7 @@ impl Client {
 
     /// The bytes of a file that no index vouches for.
     pub(super) fn small(&self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut download = SmallDownload::new(name, limit);
+        let mut download = SmallDownload::new(name, limit).raw();
         self.drive(name, &mut download)?;
         Ok(download.into_bytes())
     }
@@ -136,20 +140,35 @@ impl Client {
                 _ => otherwise,
             })
         };
-        let mut response = match call.call() {
+        let response = match call.call() {
             Ok(response) => response,
             Err(error) => return failed(file, error, Failure::Unreachable),
         };
-        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let asked = url.parse::<Uri>().ok().and_then(|uri| server(&uri));
         let answered = server(response.get_uri());
         let elsewhere = (asked != answered).then(|| response.get_uri().to_string());
+        let (head, body) = response.into_parts();
+        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let mut body: Box<dyn Read> = Box::new(body.into_with_config().limit(u64::MAX).reader());
+        // Some servers compress whatever they are asked for. What is whole can be undone, unless they only say so.
+        let encoding = text(header::CONTENT_ENCODING).unwrap_or_default().trim();
+        let says_gzip = ["gzip", "x-gzip"].iter().any(|name| encoding.eq_ignore_ascii_case(name));
+        let mut gzip = false;
+        if says_gzip && head.status == 200 {
+            let mut begin = Vec::new();
+            if let Err(error) = (&mut body).take(GZIP.len() as u64).read_to_end(&mut begin) {
+                return failed(file, error.into(), Failure::Broken);
+            }
+            gzip = begin == GZIP;
+            let all = Cursor::new(begin).chain(body);
+            body = if gzip { Box::new(MultiGzDecoder::new(all)) } else { Box::new(all) };
+        }
         let answer = Answer {
-            status: response.status().as_u16(),
+            status: head.status.as_u16(),
             content_range: text(header::CONTENT_RANGE),
-            content_length: text(header::CONTENT_LENGTH),
+            content_length: text(header::CONTENT_LENGTH).filter(|_| !gzip),
             content_type: text(header::CONTENT_TYPE),
-            content_encoding: text(header::CONTENT_ENCODING),
+            content_encoding: text(header::CONTENT_ENCODING).filter(|_| !gzip),
             etag: text(header::ETAG),
             retry_after: text(header::RETRY_AFTER),
             elsewhere: elsewhere.as_deref(),
@@ -160,7 +179,6 @@ impl Client {
             return Ok(step);
         }
         let length_known = answer.content_length.is_some();
-        let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
         let mut buffer = vec![0; 64 << 10];
         loop {
             match body.read(&mut buffer) {

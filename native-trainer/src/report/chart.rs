@@ -63,7 +63,9 @@ impl Curve<'_> {
             Scale::FromZero => Axis::linear(low.min(0.0), high),
         };
         let polyline = |points: &[(f64, f64)]| {
-            let points = thin(points).into_iter();
+            // A line of one point would not be seen; from the point to itself it is a dot.
+            let dot = points.first().filter(|_| points.len() == 1).copied();
+            let points = thin(points).into_iter().chain(dot);
             let points =
                 points.map(|(px, py)| format!("{:.1},{:.1}", x.at(px) * SIDE, SIDE - y.at(py) * SIDE));
             points.collect::<Vec<_>>().join(" ")

@@ -6,11 +6,12 @@ use tailor_core::{Item, SampleSettings, Sampler};
 
 use super::{Apart, DataCard, Grid, Report};
 use crate::checkpoint::{self, Header};
-use crate::cli::{self, ReportArgs};
+use crate::cli::ReportArgs;
 use crate::data::Dataset;
 use crate::error::Error;
 use crate::files::write_atomic;
 use crate::grid::grid_png;
+use crate::output::{self, shown};
 use crate::train::trainer::Trainer;
 use crate::{device, metrics, publish};
 
@@ -26,10 +27,11 @@ const DATA: &str = "data.json";
 /// A run without a sound checkpoint, or anything wrong with device or disk.
 pub fn run(args: &ReportArgs) -> Result<(), Error> {
     let stored = checkpoint::require(&args.run)?;
-    let trainer = stored.restore(&device::open(args.device)?)?;
     let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
+    output::prepare(&out)?;
+    let trainer = stored.restore(&device::open(args.device)?)?;
     write(&args.run, &out, &stored.header, &trainer)?;
-    cli::print(&format!("{}\n", out.display()))
+    if output::is_standard_output(&out) { Ok(()) } else { output::print(&format!("{}\n", shown(&out))) }
 }
 
 /// Notes what a run learns from, for its reports.
@@ -43,7 +45,7 @@ pub fn note_data(run: &Path, path: &Path, data: &Dataset) -> Result<(), Error> {
         classes: data.classes.iter().map(|class| (class.name.clone(), class.count)).collect(),
         skipped: data.skipped.iter().map(|(path, why)| (path.display().to_string(), why.clone())).collect(),
     };
-    Ok(write_atomic(&run.join(DATA), cli::json(&card).as_bytes())?)
+    Ok(write_atomic(&run.join(DATA), output::json(&card).as_bytes())?)
 }
 
 /// Writes the page of the run in `run`, of which `header` and `trainer` are the present state.
@@ -63,7 +65,7 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
     let card = std::fs::read(run.join(DATA)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let classes = || header.classes.iter().map(|class| (class.name.clone(), class.count)).collect::<Vec<_>>();
     let report = Report {
-        title: header.recipe.name.clone(),
+        title: name_of(run).unwrap_or_else(|| header.recipe.name.clone()),
         step: trainer.step,
         steps: training.steps,
         metrics: metrics::read(run)?,
@@ -83,7 +85,13 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
             env!("CARGO_PKG_VERSION")
         ),
     };
-    Ok(write_atomic(out, report.to_html().as_bytes())?)
+    Ok(output::write(out, report.to_html().as_bytes())?)
+}
+
+/// The name of a run: that of its folder.
+fn name_of(run: &Path) -> Option<String> {
+    let folder = run.canonicalize().ok()?;
+    Some(folder.file_name()?.to_string_lossy().into_owned())
 }
 
 /// The sample grids that the run has left, oldest first.

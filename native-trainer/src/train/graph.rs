@@ -4,7 +4,7 @@
 use std::ops::{Add, Range};
 
 use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
-use tailor_core::{Dit, Parameters, factored};
+use tailor_core::graph::{Dit, Parameters, factored};
 use tailor_packs::{ModelConfig, TensorSpec};
 
 use super::loader::Batch;

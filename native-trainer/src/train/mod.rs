@@ -8,22 +8,22 @@ pub mod trainer;
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tailor_core::{Item, SampleSettings, Sampler};
-use tailor_packs::limits;
 
 use crate::checkpoint::{self, ClassName, Header, Losses};
-use crate::cli::{self, Recipe, RunningFlags, TrainArgs, Training};
-use crate::data::{Dataset, Options};
+use crate::cli::{Recipe, RunningFlags, TrainArgs, Training};
+use crate::data::{Dataset, Options, names};
 use crate::error::Error;
 use crate::files::{LOCK, OnDisk, create_folder, lock};
 use crate::grid::save_grid;
 use crate::metrics::{Metrics, Writer};
-use crate::{device, publish, report};
+use crate::output::shown;
+use crate::status::{Signal, Status, on_signal};
+use crate::{device, output, publish, report, say, shell};
 use loader::Draws;
 use trainer::{StepSettings, Trainer};
 
@@ -34,7 +34,7 @@ const LINE_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// Anything wrong with data, settings, device or disk; what was saved before stays.
-pub fn run(args: &TrainArgs) -> Result<(), Error> {
+pub fn run(args: &TrainArgs) -> Result<Status, Error> {
     let fresh = !args.out.exists();
     begin(args).inspect_err(|_| leave(&args.out, fresh))
 }
@@ -48,7 +48,7 @@ pub(crate) fn leave(run: &Path, fresh: bool) {
     }
 }
 
-fn begin(args: &TrainArgs) -> Result<(), Error> {
+fn begin(args: &TrainArgs) -> Result<Status, Error> {
     outside(&args.data, &args.out)?;
     let device = device::open(args.running.device.device)?;
     create_folder(&args.out)?;
@@ -61,6 +61,9 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
         });
     }
     checkpoint::tidy(&args.out);
+    if args.resume && !begun {
+        say!("note: {} holds no run yet, so a new one begins", shown(&args.out));
+    }
     let stored = if begun { checkpoint::latest(&args.out)? } else { None };
     if stored.as_ref().is_some_and(|stored| stored.header.frozen.is_some()) {
         return Err(Error::Refused {
@@ -69,10 +72,22 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
         });
     }
     let recipe = args.recipe(stored.as_ref().map(|stored| &stored.header.recipe))?;
+    if let Some(stored) = stored.as_ref().filter(|stored| stored.header.step > recipe.training.steps) {
+        return Err(Error::Refused {
+            what: format!(
+                "the run in {} has made {} steps already, more than the {} that it is to have",
+                shown(&args.out),
+                stored.header.step,
+                recipe.training.steps
+            ),
+            help: "ask for more --steps, or publish the run as it is".to_owned(),
+        });
+    }
     let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
     outside(&args.data, &cache)?;
     let options = Options::for_model(&recipe.model, args.running.strict).with_cache(cache);
-    let data = open_data(&args.data, &options)?;
+    let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
+    let data = open_data(&args.data, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
     let (trainer, losses) = match stored {
         Some(stored) => {
@@ -87,47 +102,61 @@ fn begin(args: &TrainArgs) -> Result<(), Error> {
     };
     let (out, running) = (&args.out, &args.running);
     report::note_data(out, &args.data, &data)?;
-    let run = Run { out, running, recipe, classes, frozen: None, losses, again: command_again() };
+    let run =
+        Run { out, running, recipe, classes, frozen: None, losses, again: shell::command_again("--resume") };
     let finished = run.go(&data, trainer)?;
+    let status = finished.status();
+    let finished = finished.trainer();
     // A run that was stopped has said so; its checkpoint is not read again for nothing.
     if finished.is_none() && !running.json {
-        return Ok(());
+        return Ok(status);
     }
     let page = out.join("report.html");
-    let Some(header) = checkpoint::latest(out)?.map(|stored| stored.header) else { return Ok(()) };
+    let Some(header) = checkpoint::latest(out)?.map(|stored| stored.header) else { return Ok(status) };
     if let Some(trainer) = &finished {
         report::write(out, &page, &header, trainer)?;
-        eprintln!(
+        say!(
             "done, see {}; publish it with: tailor publish {} --out GALLERY",
-            page.display(),
-            out.display()
+            shown(&page),
+            shell::path(out)
         );
     }
     if running.json {
-        cli::print(&cli::json(&serde_json::json!({
-            "run": out,
+        output::print(&output::json(&serde_json::json!({
+            "run": out.to_string_lossy(),
             "step": header.step,
             "steps": header.recipe.training.steps,
             "loss": header.losses.means().last().map(|(_, loss)| loss),
-            "report": finished.map(|_| page),
+            "report": finished.map(|_| page.to_string_lossy().into_owned()),
         })))?;
     }
-    Ok(())
+    Ok(status)
 }
 
-/// Reads the images and says in a few lines what they are.
-pub(crate) fn open_data(path: &Path, options: &Options) -> Result<Dataset, Error> {
-    let data = Dataset::open(path, options)?;
-    eprintln!("{}", data.summary());
-    data.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    // Long before anything is published, where it would be refused.
-    match data.classes.iter().find(|class| class.name.len() as u64 > limits::NAME) {
-        None => Ok(data),
-        Some(class) => Err(Error::Refused {
-            what: format!("the class name {:?} has more than {} bytes", class.name, limits::NAME),
-            help: "rename its folder".to_owned(),
-        }),
+/// Reads the images and says in a few lines what they are. A run that knows its classes by longer names, as those
+/// of earlier versions do, gets them by these.
+pub(crate) fn open_data(
+    path: &Path,
+    options: &Options,
+    known: Option<&[ClassName]>,
+) -> Result<Dataset, Error> {
+    let mut data = Dataset::open(path, options)?;
+    let is_known = |data: &Dataset| {
+        known.is_none_or(|known| {
+            known.iter().map(|class| &class.id).eq(data.classes.iter().map(|class| &class.id))
+        })
+    };
+    if data.wrapped && !is_known(&data) {
+        let whole = Dataset::open(path, &options.clone().with_whole_names());
+        data = whole.ok().filter(is_known).unwrap_or(data);
     }
+    say!("{}", data.summary());
+    data.notes.iter().for_each(|note| say!("note: {note}"));
+    // Long before anything is published, where it would be refused.
+    for class in &data.classes {
+        names::check(&class.id, &class.name)?;
+    }
+    Ok(data)
 }
 
 /// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
@@ -142,21 +171,12 @@ fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The present command with `--resume`, as a shell takes it.
-fn command_again() -> String {
-    let mut words: Vec<String> = std::env::args().collect();
-    if !words.iter().any(|word| word == "--resume") {
-        words.push("--resume".to_owned());
-    }
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
-}
-
 /// Refuses to go on with data of other classes: a tailor belongs to a class's number.
 fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<(), Error> {
     let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
     if ids(run) == ids(data) {
         if run != data {
-            eprintln!("note: {} holds other images than when the run was begun", path.display());
+            say!("note: {} holds other images than when the run was begun", path.display());
         }
         return Ok(());
     }
@@ -179,14 +199,13 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains to the last step, or until Ctrl-C or the time limit; then the run is saved. The trainer comes
-    /// back when it has made its last step.
-    pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Option<Trainer>, Error> {
+    /// Trains to the last step, or until a signal or the time limit; then the run is saved.
+    pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Ended, Error> {
         let training = self.recipe.training.clone();
         let trainer = trainer.with_micro_batch(training.micro_batch);
         let mut trainer = device::set_up(trainer, &self.running.device)?;
         let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
-        let interrupted = watch_for_interrupt();
+        let signal = watch_for_signals();
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
         let (started, begun) = (Instant::now(), trainer.step);
@@ -224,8 +243,8 @@ impl Run<'_> {
                     })?;
                 }
                 watch.step(step, loss, training.batch_size);
-                let stop = interrupted.load(Ordering::Relaxed)
-                    || limit.is_some_and(|limit| started.elapsed() >= limit);
+                let asked = signal.get().copied();
+                let stop = asked.is_some() || limit.is_some_and(|limit| started.elapsed() >= limit);
                 let other = Instant::now();
                 if step.is_multiple_of(training.checkpoint_every) || last || stop {
                     self.save(&trainer)?;
@@ -235,13 +254,14 @@ impl Run<'_> {
                 }
                 aside += other.elapsed();
                 if stop && !last {
-                    watch.bar.abandon();
-                    eprintln!("saved at step {step}; go on with: {}", self.again);
-                    return Ok(None);
+                    // The bar would claim that no time is left.
+                    watch.bar.finish_and_clear();
+                    say!("saved at step {step} of {}; go on with: {}", training.steps, self.again);
+                    return Ok(asked.map_or(Ended::OutOfTime, Ended::Stopped));
                 }
             }
             watch.bar.finish();
-            Ok(Some(trainer))
+            Ok(Ended::Finished(Box::new(trainer)))
         })
     }
 
@@ -286,6 +306,34 @@ impl Run<'_> {
     }
 }
 
+/// How a run ended; in any case it was saved.
+pub(crate) enum Ended {
+    /// With its last step.
+    Finished(Box<Trainer>),
+    /// With the time that it was given.
+    OutOfTime,
+    /// With a signal.
+    Stopped(Signal),
+}
+
+impl Ended {
+    /// The status for the shell: a script that asked for a whole run must not go on with a part of it.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Finished(_) | Self::OutOfTime => Status::Done,
+            Self::Stopped(signal) => Status::Stopped(*signal),
+        }
+    }
+
+    /// The trainer of a run that made its last step.
+    pub(crate) fn trainer(self) -> Option<Trainer> {
+        match self {
+            Self::Finished(trainer) => Some(*trainer),
+            Self::OutOfTime | Self::Stopped(_) => None,
+        }
+    }
+}
+
 /// What a person sees of a run: a bar on a terminal, now and then a line in a log file.
 struct Watch {
     bar: ProgressBar,
@@ -315,7 +363,7 @@ impl Watch {
         if due {
             let steps = self.bar.length().unwrap_or(step);
             let left = Duration::try_from_secs_f64((steps - step) as f64 / rate).unwrap_or(Duration::MAX);
-            eprintln!("step {step}/{steps}  {message}  {} left", HumanDuration(left));
+            say!("step {step}/{steps}  {message}  {} left", HumanDuration(left));
         }
         self.bar.set_message(message);
         self.smooth.set((loss, if due { Instant::now() } else { line }));
@@ -336,16 +384,16 @@ fn learning_rate(training: &Training, step: u64) -> f64 {
     training.learning_rate * rise.min(1.0).min(fall)
 }
 
-/// Ctrl-C finishes the step, saves and says how to go on; a second one ends at once.
-fn watch_for_interrupt() -> Arc<AtomicBool> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let seen = flag.clone();
-    // A handler that cannot be set leaves the default one: the last checkpoint still stands.
-    let _ = ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+/// The first signal lets the step end, saves and says how to go on; a second one ends at once.
+fn watch_for_signals() -> Arc<OnceLock<Signal>> {
+    let first = Arc::new(OnceLock::new());
+    let seen = first.clone();
+    // Without a handler the system's own ends the program: the last checkpoint still stands.
+    let _ = on_signal(move |signal| {
+        if seen.set(signal).is_err() {
+            std::process::exit(i32::from(Status::Stopped(signal).code()));
         }
-        eprintln!("finishing this step, then saving; Ctrl-C again to stop at once");
+        say!("finishing this step, then saving; Ctrl-C again to stop at once");
     });
-    flag
+    first
 }

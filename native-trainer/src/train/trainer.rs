@@ -397,7 +397,7 @@ fn engine_for(config: &ModelConfig, device: &Device) -> Result<Option<Network>, 
     match device {
         #[cfg(feature = "graph")]
         Device::Processor => {
-            Ok(network(config).inspect_err(|e| eprintln!("note: {e}: training with it")).ok())
+            Ok(network(config).inspect_err(|e| crate::say!("note: {e}: training with it")).ok())
         }
         #[cfg(not(feature = "graph"))]
         Device::Processor => network(config).map(Some),

@@ -127,7 +127,7 @@ fn answer(
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     let path = first.split(' ').nth(1).unwrap();
-    let file = path.rsplit('/').next().unwrap().to_owned();
+    let file = path.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
     let (mut range, mut fresh) = (None, false);
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').unwrap();
