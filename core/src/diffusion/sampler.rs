@@ -28,7 +28,7 @@ pub enum Sampler {
 
 /// A name that is no sampler.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no sampler {0:?}; choose from ddpm, ddim, dpm++, euler, heun")]
+#[error("there is no sampler {0:?}; choose from {names}", names = Sampler::ALL.map(Sampler::name).join(", "))]
 pub struct UnknownSampler(String);
 
 impl Sampler {
