@@ -6,6 +6,7 @@ mod support;
 
 use support::{configs, normal, tensors};
 use tailor_core::engine::{Network, Pool, Sample};
+use tailor_packs::Gelu;
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 
 fn flat(specs: &[TensorSpec], seed: u64) -> Vec<f32> {
@@ -21,6 +22,9 @@ struct Batch {
     learngene: Vec<f32>,
     tailors: [Vec<f32>; 2],
 }
+
+/// What a gradient is of: its tensors, the gradient, and the values themselves.
+type Part = (&'static str, Vec<TensorSpec>, Vec<f32>, fn(&mut Batch) -> &mut Vec<f32>);
 
 const CLASSES: [Option<usize>; 4] = [None, Some(0), Some(0), Some(1)];
 
@@ -76,7 +80,7 @@ fn every_tensors_gradient_is_the_slope_of_the_loss() {
         let mut batch = Batch::new(&config);
         let found = batch.gradients(false, &Pool::default());
         assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
-        let parts: [(&str, Vec<TensorSpec>, Vec<f32>, fn(&mut Batch) -> &mut Vec<f32>); 3] = [
+        let parts: [Part; 3] = [
             ("learngene", config.learngene_tensors(), found.learngene.clone(), |b| &mut b.learngene),
             ("tailor 0", config.tailor_tensors(), found.tailors[0].1.clone(), |b| &mut b.tailors[0]),
             ("tailor 1", config.tailor_tensors(), found.tailors[1].1.clone(), |b| &mut b.tailors[1]),
@@ -118,6 +122,14 @@ fn buffers_that_were_used_before_give_the_same_gradients() {
 fn a_config_without_a_place_in_the_layout_is_declined_by_name() {
     let [config, ..] = configs();
     assert!(Network::new(&config).is_ok());
-    // Latents and the paper's sizes have the same layout.
+    // Latents and the paper's sizes have the same layout, and so has a plain network with separate attention.
     assert!(Network::new(&ModelConfig::preset("dit-s-2").unwrap()).is_ok());
+    let plain = ModelConfig { factored: "".parse().unwrap(), separate_attention: true, ..config.clone() };
+    assert!(Network::new(&plain).is_ok());
+    let tanh = ModelConfig { gelu: Gelu::Tanh, ..config.clone() };
+    let learned = ModelConfig { learned_variance: true, ..config };
+    for (config, feature) in [(tanh, "tanh-gelu"), (learned, "learned-variance")] {
+        let refusal = Network::new(&config).unwrap_err().to_string();
+        assert!(refusal.contains(feature), "{refusal}");
+    }
 }

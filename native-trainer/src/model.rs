@@ -11,10 +11,10 @@ use crate::error::Error;
 #[derive(Debug)]
 pub enum Model {
     /// On the processor's engine.
-    Processor(engine::Model),
+    Processor(Box<engine::Model>),
     /// As Burn's graph.
     #[cfg(feature = "graph")]
-    Graph(tailor_core::graph::Model),
+    Graph(Box<tailor_core::graph::Model>),
 }
 
 impl Model {
@@ -28,19 +28,17 @@ impl Model {
     pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, Error> {
         match device {
             Device::Processor => match engine::Model::new(config, learngene) {
-                Ok(model) => Ok(Self::Processor(model.with_threads(cores()))),
+                Ok(model) => Ok(Self::Processor(Box::new(model.with_threads(cores())))),
                 #[cfg(feature = "graph")]
                 Err(ModelError::Unsupported(reason)) => {
                     crate::say!("note: {reason}: sampling with it");
                     let device = burn::tensor::Device::flex();
-                    Ok(Self::Graph(tailor_core::graph::Model::new(config, learngene, &device)?))
+                    graph(config, learngene, &device)
                 }
                 Err(error) => Err(error.into()),
             },
             #[cfg(feature = "graph")]
-            Device::Graph(device) => {
-                Ok(Self::Graph(tailor_core::graph::Model::new(config, learngene, device)?))
-            }
+            Device::Graph(device) => graph(config, learngene, device),
         }
     }
 
@@ -72,10 +70,10 @@ impl Model {
     /// device fails.
     pub fn generate(&self, settings: SampleSettings, progress: impl FnMut(usize)) -> Result<Images, Error> {
         match self {
-            Self::Processor(model) => Ok(run(model, settings, progress)?),
+            Self::Processor(model) => Ok(run(&**model, settings, progress)?),
             #[cfg(feature = "graph")]
             Self::Graph(model) => {
-                let images = run(model, settings, progress)?;
+                let images = run(&**model, settings, progress)?;
                 tailor_core::graph::sampling::read(&images).map_err(|reason| Error::Refused {
                     what: format!("the device failed while sampling: {reason}"),
                     help: "try --device cpu".to_owned(),
@@ -83,6 +81,11 @@ impl Model {
             }
         }
     }
+}
+
+#[cfg(feature = "graph")]
+fn graph(config: &ModelConfig, learngene: &Tensors, device: &burn::tensor::Device) -> Result<Model, Error> {
+    Ok(Model::Graph(Box::new(tailor_core::graph::Model::new(config, learngene, device)?)))
 }
 
 fn run<M: Predict>(

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use tailor_core::{Item, SampleSettings, Sampler};
-use tailor_packs::index::{INDEX_FILE, learngene_file_name, tailor_file_name};
+use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{Card, CardValue, Contents};
-use tailor_packs::{
-    Class, ClassEntry, FileEntry, Index, ModelConfig, Objective, Parameters, TensorSpec, Tensors, Weights,
-    limits, write_learngene, write_tailor,
-};
+use tailor_packs::publish::Draft;
+use tailor_packs::{Class, ModelConfig, NewFile, Objective, TensorSpec, Tensors, Weights, limits};
 
 use crate::checkpoint::{self, ClassName, Header};
 use crate::cli::{CardFlags, PublishArgs, SamplingFlags};
@@ -114,21 +112,16 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
     let card = card(&args.card, &title, &header);
     let preview = previews.png(None)?;
     let contents = Contents {
-        model: &id,
-        config: &config,
         weights,
         steps: header.step,
-        tensors: &learngene,
-        card: &card,
         preview: preview.as_deref(),
+        ..Contents::new(&id, &config, &learngene, &card)
     };
-    let bytes = write_learngene(&contents).map_err(packed)?;
-    let digest = tailor_packs::Digest::of(&bytes);
-    let learngene_file = FileEntry::of(learngene_file_name(&id, &digest), &bytes);
-    write_atomic(&args.out.join(&learngene_file.path), &bytes)?;
+    let save = |file: NewFile| write_atomic(&args.out.join(&file.entry.path), &file.bytes);
+    let (mut draft, file) = Draft::new(&contents, &title, sampling.clone()).map_err(packed)?;
+    save(file)?;
 
     let bar = indicatif::ProgressBar::new(header.classes.len() as u64);
-    let mut entries = Vec::new();
     for (number, (class, name)) in classes.into_iter().zip(&header.classes).enumerate() {
         let tensors = tailor_tensors(&trainer, number, weights)?;
         let preview = previews.png(Some((&class, &tensors)))?;
@@ -136,29 +129,12 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
         card.title = format!("{title}: {}", name.name);
         card.training.insert("images".to_owned(), CardValue::Integer(name.count as u64));
         let contents = Contents { tensors: &tensors, card: &card, preview: preview.as_deref(), ..contents };
-        let bytes = write_tailor(&contents, digest, &class).map_err(packed)?;
-        let file = FileEntry::of(tailor_file_name(&class.id, &tailor_packs::Digest::of(&bytes)), &bytes);
-        write_atomic(&args.out.join(&file.path), &bytes)?;
-        entries.push(ClassEntry::new(&class, file));
+        save(draft.add(&contents, &class).map_err(packed)?)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut index = Index {
-        format: tailor_packs::index::INDEX_VERSION,
-        id,
-        title,
-        version,
-        expires: None,
-        key: None,
-        next_key,
-        parameters: Parameters::of(&config).map_err(packed)?,
-        config,
-        sampling,
-        learngene: learngene_file,
-        classes: entries,
-        shards: Vec::new(),
-        names: None,
-    };
+    let mut index = draft.finish();
+    (index.version, index.next_key) = (version, next_key);
     signing.write(&args.out, &mut index)?;
     let total: u64 = index.files().map(|f| f.size).sum();
     if args.json {

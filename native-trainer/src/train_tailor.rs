@@ -167,13 +167,9 @@ fn publish(
     let mut card = card(&args.card, &class.name, &header);
     card.training.insert("images".to_owned(), (header.classes[0].count as u64).into());
     let contents = Contents {
-        model: &learngene.manifest.model,
-        config,
-        weights: Weights::Ema,
         steps: header.step,
-        tensors: &tensors,
-        card: &card,
         preview: preview.as_deref(),
+        ..Contents::new(&learngene.manifest.model, config, &tensors, &card)
     };
     let bytes = write_tailor(&contents, digest, class).map_err(Error::pack(&args.out))?;
     output::write(&args.out, &bytes)?;

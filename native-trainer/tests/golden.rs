@@ -1,5 +1,6 @@
 //! One seed, class and settings are one image: the golden images come out of this version too.
 
+#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::path::Path;
@@ -70,7 +71,10 @@ fn another_class_seed_sampler_or_guidance_is_another_image() {
         let apart = 10.0 * golden::LEVELS;
         assert!(golden::distance(class, other) > apart, "{gallery}: two classes");
         assert!(golden::distance(first, second) > apart, "{gallery}: two seeds");
-        assert!(golden::distance(&run.values, &of("heun", 3, 1.0).values) > apart, "{gallery}: guidance 1 and 2");
+        assert!(
+            golden::distance(&run.values, &of("heun", 3, 1.0).values) > apart,
+            "{gallery}: guidance 1 and 2"
+        );
         for other in ["ddpm", "ddim", "dpm++", "euler"] {
             let distance = golden::distance(&run.values, &of(other, 3, 2.0).values);
             assert!(distance > golden::LEVELS, "{gallery}: heun and {other}");

@@ -7,6 +7,7 @@
 
 use sha2::{Digest as _, Sha256};
 use std::time::Instant;
+use tailor_packs::publish::Draft;
 use tailor_packs::*;
 
 fn main() {
@@ -20,37 +21,14 @@ fn main() {
         }
         tensors
     };
-    let contents = |tensors| Contents {
-        model: "dit-b-2",
-        config: &config,
-        weights: Weights::Ema,
-        steps: 1,
-        tensors,
-        card: &card,
-        preview: None,
-    };
-    let shared = fill(config.learngene_tensors());
-    let learngene = write_learngene(&contents(&shared)).unwrap();
+    let contents = |tensors| Contents::new("dit-b-2", &config, tensors, &card);
+    let (shared, own) = (fill(config.learngene_tensors()), fill(config.tailor_tensors()));
     let class = Class { id: "a".into(), name: "A".into(), wordnet: None };
-    let own = fill(config.tailor_tensors());
-    let tailor = write_tailor(&contents(&own), Digest::of(&learngene), &class).unwrap();
-    let index = Index {
-        format: index::INDEX_VERSION,
-        id: "speed".into(),
-        title: "Speed".into(),
-        version: 1,
-        expires: None,
-        key: None,
-        next_key: None,
-        parameters: Parameters::of(&config).unwrap(),
-        config: config.clone(),
-        sampling: Sampling { sampler: "ddim".into(), steps: 50, guidance: 1.5 },
-        learngene: FileEntry::of("l.learngene", &learngene),
-        classes: vec![ClassEntry::new(&class, FileEntry::of("a.tailor", &tailor))],
-        shards: Vec::new(),
-        names: None,
-    };
-    for (what, bytes, runs) in [("learngene", &learngene, 16), ("tailor", &tailor, 102)] {
+    let sampling = Sampling { sampler: "ddim".into(), steps: 50, guidance: 1.5 };
+    let (mut draft, learngene) = Draft::new(&contents(&shared), "Speed", sampling).unwrap();
+    let tailor = draft.add(&contents(&own), &class).unwrap();
+    let index = draft.finish();
+    for (what, bytes, runs) in [("learngene", &learngene.bytes, 16), ("tailor", &tailor.bytes, 102)] {
         println!("{what} of DiT-B/2, {} bytes", bytes.len());
         time("sha2 alone", bytes.len(), runs, || Sha256::digest(bytes));
         match what {

@@ -1,6 +1,5 @@
 //! SHA-256, the name of every file and entry.
 
-use crate::error::{PackError, Result, shorten};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +11,24 @@ impl Digest {
     /// The SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads the 64 hex digits; `None` for any other text. There is one spelling only, so that equal digests are
+    /// equal texts.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let value = |c: u8| match c {
+            b'0'..=b'9' => Some(c - b'0'),
+            b'a'..=b'f' => Some(c - b'a' + 10),
+            _ => None,
+        };
+        if text.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = value(pair[0])? << 4 | value(pair[1])?;
+        }
+        Some(Self(bytes))
     }
 
     /// The first 16 hex digits, as they stand in file names.
@@ -36,28 +53,6 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-impl std::str::FromStr for Digest {
-    type Err = PackError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let refused = || PackError::NotADigest { found: shorten(text) };
-        // One spelling only, so that equal digests are equal texts.
-        let value = |c: u8| match c {
-            b'0'..=b'9' => Ok(c - b'0'),
-            b'a'..=b'f' => Ok(c - b'a' + 10),
-            _ => Err(refused()),
-        };
-        if text.len() != 64 {
-            return Err(refused());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = value(pair[0])? << 4 | value(pair[1])?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
@@ -71,7 +66,9 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            let text = String::deserialize(deserializer)?;
+            let wanted = "a SHA-256, 64 lower-case hexadecimal digits";
+            Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("a text is not {wanted}")))
         } else {
             <[u8; 32]>::deserialize(deserializer).map(Self)
         }
@@ -81,6 +78,7 @@ impl<'de> Deserialize<'de> for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::PackError;
 
     #[test]
     fn the_digest_of_abc_is_the_published_one_and_survives_text_and_json() {

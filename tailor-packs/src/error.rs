@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a pack or a gallery, each by name.
 
-use crate::config::ConfigError;
 use crate::digest::Digest;
+use crate::format::config::ConfigError;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, PackError>;
@@ -75,7 +75,17 @@ pub enum PackError {
     #[error("the archive holds no {entry}; it was altered or repacked, get the original")]
     EntryMissing {
         /// The entry's name.
-        entry: &'static str,
+        entry: String,
+    },
+    /// A pack that cannot be understood without something that this crate does not know.
+    #[error(
+        "the pack needs {what} {name:?}, which this tailor does not know; update tailor to one that does"
+    )]
+    RequiredUnknown {
+        /// `extension` or `entry`.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// An entry's content cannot be read, though it is what its author wrote.
     #[error("{entry} is invalid: {reason}; publish it again")]
@@ -99,7 +109,7 @@ pub enum PackError {
     #[error("{entry} has checksum {found:08x} instead of {expected:08x}; download or copy the file again")]
     ChecksumMismatch {
         /// The entry's name.
-        entry: &'static str,
+        entry: String,
         /// The header's CRC-32.
         expected: u32,
         /// The CRC-32 of the bytes.
@@ -297,6 +307,24 @@ impl PackError {
     /// whoever comes between finds two that do not fit. It is worth a second look, and to be refused if it stays.
     pub fn may_be_half_published(&self) -> bool {
         matches!(self, Self::SignatureInvalid { .. } | Self::WrongKey { .. } | Self::IndexReplaced { .. })
+    }
+}
+
+/// Refuses `found` above `allowed`.
+pub(crate) fn check_limit(which: &'static str, found: u64, allowed: u64) -> Result<()> {
+    if found <= allowed { Ok(()) } else { Err(PackError::LimitExceeded { which, found, allowed }) }
+}
+
+/// An index that cannot be read or contradicts itself.
+pub(crate) fn index_invalid(reason: impl ToString) -> PackError {
+    PackError::IndexInvalid { reason: reason.to_string() }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = PackError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Digest::parse(text).ok_or_else(|| PackError::NotADigest { found: shorten(text) })
     }
 }
 

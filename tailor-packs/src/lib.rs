@@ -10,7 +10,8 @@
 //! ├── manifest.postcard    what it is: model config, class, steps, digest of every other entry
 //! ├── tensors.safetensors  exactly the tensors that the config implies
 //! ├── card.json            for people: data, licence, metrics, authors
-//! └── preview.png          samples at fixed seeds (optional)
+//! ├── preview.png          samples at fixed seeds (optional)
+//! └── …                    further entries, each required or optional by its name
 //! index.json               the gallery: every file with its size and digests
 //! index.json.minisig       its publisher's signature (optional)
 //! ```
@@ -23,10 +24,12 @@
 //! |---|---|
 //! | read a pack that one was given | [`read_any`], [`read_learngene`], [`read_tailor`] |
 //! | write one | [`write_learngene`], [`write_tailor`] |
-//! | decide about a gallery's index and signature | [`trust::check`], keeping its [`Trust`] |
+//! | open a gallery, and see whether it was published anew | [`gallery::Opening`], keeping its [`Trust`] |
+//! | decide about an index and a signature that one has | [`trust::check`] |
 //! | read the files that an index vouches for | [`Index::read_learngene`], [`Index::read_pack`] |
 //! | download them from servers that may be wrong | [`download::Download`] |
-//! | publish thousands of classes | [`Index::sharded`] |
+//! | publish a gallery | [`publish::Draft`], and of thousands of classes [`Index::sharded`] |
+//! | refuse a model that an engine cannot run | [`ModelConfig::supported_by`] |
 //!
 //! ```
 //! use tailor_packs::*;
@@ -39,9 +42,7 @@
 //!     tensors.insert(&spec.name, &spec.shape, vec![0.25; spec.len()])?;
 //! }
 //! let card = Card { title: "Tiny".into(), licence: "CC0-1.0".into(), ..Card::default() };
-//! let (weights, steps, preview) = (Weights::Ema, 1, None);
-//! let bytes =
-//!     write_learngene(&Contents { model: "tiny", config: &config, weights, steps, tensors: &tensors, card: &card, preview })?;
+//! let bytes = write_learngene(&Contents { steps: 1, ..Contents::new("tiny", &config, &tensors, &card) })?;
 //! assert_eq!(read_learngene(&bytes)?.tensors, tensors);
 //!
 //! // One altered bit is one error.
@@ -58,35 +59,36 @@
 //! - A refused file costs less than 1 MiB of memory and 64 KiB for its manifest; a pack that is read, its
 //!   tensors in `f32` and less than a twentieth and 1 MiB more.
 //! - Through an index each byte is hashed once, beside the other checks where there are threads.
-//! - A format that is older stays readable; a newer one is refused by its number.
+//! - A format that is older stays readable. What is new has a name ([`manifest`]): where a pack cannot do without it, it is
+//!   refused by that name, and else passed over and kept. A newer format altogether is refused by its number.
 //!
 //! The example `list_gallery` lists a gallery after verifying all of it.
 #![forbid(unsafe_code)]
 
-pub mod archive;
-pub mod config;
 pub mod digest;
 pub mod download;
 pub mod error;
-pub mod index;
+mod file;
+mod format;
+pub mod gallery;
 pub mod limits;
 mod lists;
-pub mod manifest;
-pub mod pack;
-mod parallel;
-pub mod shards;
-pub mod signature;
-pub mod tensors;
+pub mod publish;
 pub mod trust;
 
-pub use config::{ConfigError, FactoredSet, Matrix, ModelConfig, Objective, TensorSpec};
+pub use format::{archive, config, manifest, pack, tensors};
+pub use trust::{index, shards, signature};
+
+pub use config::{ConfigError, FactoredSet, Feature, Gelu, Matrix, ModelConfig, Objective};
 pub use digest::Digest;
 pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
-pub use index::{ClassEntry, FileEntry, Index, Parameters, Sampling};
-pub use manifest::{Class, Entry, FORMAT_VERSION, Kind, Manifest, Weights};
+pub use file::FileEntry;
+pub use format::{DataType, Storage, TensorSpec};
+pub use index::{ClassEntry, Index, Parameters, Sampling};
+pub use manifest::{Class, Entry, Extension, FORMAT_VERSION, Kind, Manifest, Weights};
 pub use pack::{
-    Card, CardValue, Contents, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,
+    Card, CardValue, Contents, Further, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,
     write_learngene, write_tailor,
 };
 pub use shards::NewFile;

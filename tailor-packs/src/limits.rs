@@ -1,7 +1,5 @@
 //! The largest of everything. A reader checks each against the bytes it holds before it allocates.
 
-use crate::error::{PackError, Result};
-
 /// A whole learngene file or tailor pack, in bytes.
 pub const FILE: u64 = 512 << 20;
 /// `manifest.postcard`, in bytes.
@@ -14,6 +12,14 @@ pub const CARD: u64 = 256 << 10;
 pub const CARD_VALUES: u64 = 2048;
 /// `preview.png`, in bytes.
 pub const PREVIEW: u64 = 1 << 20;
+/// Extensions of a manifest.
+pub const EXTENSIONS: u64 = 32;
+/// The value of an extension, in bytes. What is longer belongs in an entry.
+pub const EXTENSION: u64 = 4 << 10;
+/// Entries of a pack beside the fixed ones.
+pub const FURTHER_ENTRIES: u64 = 16;
+/// All of these together, in bytes.
+pub const FURTHER: u64 = 16 << 20;
 /// `index.json`, in bytes: some 2000 classes, and any number in shards.
 pub const INDEX: u64 = 1 << 20;
 /// `index.json.minisig`, in bytes.
@@ -34,11 +40,3 @@ pub const ID: u64 = 64;
 pub const NAME: u64 = 200;
 /// The name of a file in a gallery, in bytes.
 pub const PATH: u64 = 160;
-
-/// Refuses `found` above `allowed`.
-///
-/// # Errors
-/// [`PackError::LimitExceeded`].
-pub fn check(which: &'static str, found: u64, allowed: u64) -> Result<()> {
-    if found <= allowed { Ok(()) } else { Err(PackError::LimitExceeded { which, found, allowed }) }
-}

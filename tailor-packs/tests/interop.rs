@@ -118,10 +118,14 @@ fn a_second_reader_that_follows_the_document_takes_the_same_packs() {
     let folder = tempfile::tempdir().unwrap();
     let (good, mut random) = (Forge::of(&tailor()), Random(7));
     let manifest = good.manifest.to_bytes().unwrap();
-    let mut packs = vec![tailor(), learngene()];
+    let grown = Forge::of(&grown_tailor());
+    let grown_manifest = grown.manifest.to_bytes().unwrap();
+    let mut packs = vec![tailor(), learngene(), grown_tailor()];
     packs.extend(attacks::all().iter().flat_map(|a| a.files.clone()).filter(|f| f.starts_with(b"PK")));
     for _ in 0..300 {
         packs.push(random.mutate(&tailor()));
+        packs.push(grown.with_manifest(&random.mutate(&grown_manifest)));
+        packs.push(Forge { tensors: random.mutate(&grown.tensors), ..grown.clone() }.bytes());
         packs.push(good.with_manifest(&random.mutate(&manifest)));
         packs.push(Forge { tensors: random.mutate(&good.tensors), ..good.clone() }.bytes());
     }

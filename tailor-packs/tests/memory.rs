@@ -81,7 +81,7 @@ fn refused<T: std::fmt::Debug>(what: &str, read: impl Fn() -> Result<T>) {
 }
 
 /// A learngene of this preset with values that need no thought.
-fn large(name: &str, tailor: bool) -> Vec<u8> {
+fn large(name: &str, tailor: bool, storage: Storage<'_>) -> Vec<u8> {
     let config = ModelConfig::preset(name).unwrap();
     let specs = if tailor { config.tailor_tensors() } else { config.learngene_tensors() };
     let mut all = Tensors::new();
@@ -89,7 +89,7 @@ fn large(name: &str, tailor: bool) -> Vec<u8> {
         all.insert(&spec.name, &spec.shape, vec![0.5; spec.len()]).unwrap();
     }
     let card = card();
-    let contents = contents(&config, &all, &card);
+    let contents = Contents { storage, ..contents(&config, &all, &card) };
     match tailor {
         true => write_tailor(&contents, Digest::of(b""), &class()).unwrap(),
         false => write_learngene(&contents).unwrap(),
@@ -100,8 +100,11 @@ fn large(name: &str, tailor: bool) -> Vec<u8> {
 fn an_accepted_file_takes_its_tensors_and_little_more() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let mut rows = Vec::new();
-    for (name, tailor) in [("letters", false), ("letters", true), ("dit-b-2", true), ("dit-b-2", false)] {
-        let bytes = large(name, tailor);
+    let usual = [("letters", false), ("letters", true), ("dit-b-2", true), ("dit-b-2", false)];
+    let usual = usual.map(|(name, tailor)| (name, tailor, Storage::Usual));
+    let int8 = [("letters", true, Storage::Int8), ("dit-b-2", false, Storage::Int8)];
+    for (name, tailor, storage) in usual.into_iter().chain(int8) {
+        let bytes = large(name, tailor, storage);
         let entry = FileEntry::of("x", &bytes);
         let config = ModelConfig::preset(name).unwrap();
         let index = Index {
@@ -142,7 +145,7 @@ fn an_accepted_file_takes_its_tensors_and_little_more() {
 #[test]
 fn a_refused_file_takes_hardly_anything() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
-    let good = large("cifar", false);
+    let good = large("cifar", false, Storage::Usual);
     let entry = FileEntry::of("x", &good);
     let index = Index { learngene: entry.clone(), config: ModelConfig::preset("cifar").unwrap(), ..index() };
 
@@ -182,6 +185,9 @@ fn a_refused_file_takes_hardly_anything() {
     let mut forge = Forge::of(&learngene());
     let config = &mut forge.manifest.config;
     (config.depth, config.factored) = (64, "q,k,v,o,in,out,adaln".parse().unwrap());
+    // In int8 each matrix has its scales beside it.
+    let wide = |spec: &TensorSpec| if spec.shape.len() > 1 { DataType::I8 } else { DataType::F32 };
+    let int8: Vec<DataType> = forge.manifest.config.learngene_tensors().iter().map(wide).collect();
     let header = |json: String| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
     let shape = |n: usize| format!("{{\"label\":{{\"dtype\":\"F32\",\"shape\":[{}1]}}}}", "1,".repeat(n));
     for (what, tensors) in [
@@ -195,17 +201,31 @@ fn a_refused_file_takes_hardly_anything() {
         ),
         ("the largest length", u64::MAX.to_le_bytes().to_vec()),
     ] {
-        let bytes = Forge { tensors, ..forge.clone() }.bytes();
-        refused(what, || read_any(&bytes));
+        for types in [Vec::new(), int8.clone()] {
+            let mut forge = Forge { tensors: tensors.clone(), ..forge.clone() };
+            forge.manifest.types = types;
+            forge.manifest.format = forge.manifest.needed_format();
+            let bytes = forge.bytes();
+            refused(what, || read_any(&bytes));
+        }
     }
 
     // Manifests that announce more than they hold.
-    let manifest = small.manifest.to_bytes().unwrap();
-    for at in 0..manifest.len() {
-        let bomb = [&manifest[..at], &[0xff, 0xff, 0xff, 0xff, 0x0f], &manifest[at + 1..]].concat();
-        let bytes = small.with_manifest(&bomb);
-        refused(&format!("a length of 4 GiB at byte {at}"), || read_any(&bytes));
+    for forge in [&small, &Forge::of(&grown_tailor())] {
+        let manifest = forge.manifest.to_bytes().unwrap();
+        for at in 0..manifest.len() {
+            let bomb = [&manifest[..at], &[0xff, 0xff, 0xff, 0xff, 0x0f], &manifest[at + 1..]].concat();
+            let bytes = forge.with_manifest(&bomb);
+            refused(&format!("a length of 4 GiB at byte {at}"), || read_any(&bytes));
+        }
     }
+    // As many extensions as there is room for, of which the last is not known.
+    let names: Vec<String> = (0..16).map(|n| format!("a{n:02}")).collect();
+    let value = vec![1; limits::EXTENSION as usize - 100];
+    let extensions: Vec<Named<'_>> =
+        names.iter().map(|name| (name.as_str(), name == "a15", value.as_slice())).collect();
+    let bytes = grow(&learngene(), &extensions, &[]);
+    refused("64 KiB of extensions", || read_any(&bytes));
     let full = vec![0x01; limits::MANIFEST as usize];
     let bytes = small.with_manifest(&full);
     refused("64 KiB of nonsense", || read_any(&bytes));

@@ -26,7 +26,7 @@ fn shipped() -> [Vec<u8>; 2] {
 
 #[test]
 fn every_change_of_a_small_pack_is_refused() {
-    for pack in [tailor(), learngene()] {
+    for pack in [tailor(), learngene(), grown_tailor()] {
         let tally = every_change_of_a_pack(&pack, 1);
         println!("{tally:?}");
         // The rest are integers that were what they are already.

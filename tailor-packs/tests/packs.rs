@@ -49,15 +49,7 @@ fn every_preset_survives_a_round_trip_of_its_tailor_and_is_rounded_to_half_preci
             exact.insert(&spec.name, &spec.shape, values).unwrap();
         }
         let card = card();
-        let contents = Contents {
-            model: name,
-            config: &config,
-            weights: Weights::Ema,
-            steps: 1,
-            tensors: &exact,
-            card: &card,
-            preview: None,
-        };
+        let contents = Contents::new(name, &config, &exact, &card);
         let pack = write_tailor(&contents, Digest::of(b""), &class()).unwrap();
         let read = read_tailor(&pack, None).unwrap();
         assert_eq!(read.tensors.parameters(), config.tailor_parameters());

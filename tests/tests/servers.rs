@@ -150,15 +150,7 @@ fn a_gallery_published_anew_under_an_open_page_is_followed() {
             tailor_packs::Card { title: "Anew".into(), licence: "CC0-1.0".into(), ..Default::default() };
         let class = tailor_packs::Class { id: id.into(), name: id.into(), wordnet: None };
         let bytes = tailor_packs::write_tailor(
-            &tailor_packs::Contents {
-                model: "tiny",
-                config,
-                weights: tailor_packs::Weights::Raw,
-                steps: 1,
-                tensors: &tensors,
-                card: &card,
-                preview: None,
-            },
+            &tailor_packs::Contents::new("tiny", config, &tensors, &card),
             Digest::of(&learngene),
             &class,
         )

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use tailor_packs::Feature;
 use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{Matrix, ModelConfig, TensorSpec};
+use tailor_packs::{ConfigError, Matrix, ModelConfig, TensorSpec};
 
 use crate::embedding::sincos_positions;
 
 /// A config that this engine does not know, and what about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the processor's engine does not know {what}; a build with Burn's graph does")]
+#[error("the processor's engine does not know {what}")]
 pub struct Unsupported {
     /// What it does not know.
     pub what: String,
@@ -71,6 +72,14 @@ impl Network {
     /// [`Unsupported`] when the config has a tensor that this engine has no use for, or lacks one that it
     /// needs, or has one of another shape: it would train or sample something else in silence.
     pub fn new(config: &ModelConfig) -> Result<Self, Unsupported> {
+        config.supported_by("the processor's engine", &[Feature::SeparateAttention]).map_err(|e| {
+            Unsupported {
+                what: match e {
+                    ConfigError::NotSupported { feature, .. } => format!("the feature {feature}"),
+                    other => other.to_string(),
+                },
+            }
+        })?;
         let (d, p) = (config.width as usize, config.patch_values());
         let (g, n) = (config.learngene_components as usize, config.tailor_components as usize);
         let mut learngene = Places::of(&config.learngene_tensors());

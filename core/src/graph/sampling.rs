@@ -1,6 +1,7 @@
 //! A learngene on one of Burn's devices with the tailors that are put onto it.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tailor_packs::Feature;
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 
 use super::dit::Dit;
@@ -52,6 +53,7 @@ impl Model {
     /// [`ModelError::Config`] or [`ModelError::Tensor`].
     pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
+        config.supported_by("Burn's graph", &[Feature::SeparateAttention])?;
         let specs = config.learngene_tensors();
         let upload = |spec: &TensorSpec| {
             let values = values(learngene, spec)?.to_vec();

@@ -37,17 +37,17 @@ pub enum DataError {
     #[error("{} is empty", shown(.0))]
     EmptyFolder(PathBuf),
     /// A folder or archive without class folders.
-    #[error("{} holds no class folders{}", shown(path), because(first.as_ref(), *unreadable))]
+    #[error("{} holds no class folders{}", shown(path), because(first.as_deref(), *unreadable))]
     NoClassFolders {
         /// The folder or archive.
         path: PathBuf,
         /// The first file that is there and cannot be read, and why.
-        first: Option<(PathBuf, String)>,
+        first: Option<Box<(PathBuf, String)>>,
         /// Files that are there and cannot be read.
         unreadable: usize,
     },
     /// Classes without one readable image.
-    #[error("{}", empty_class(class, path, *unreadable, first.as_ref(), others))]
+    #[error("{}", empty_class(class, path, *unreadable, first.as_deref(), others))]
     EmptyClass {
         /// The first such class's name.
         class: String,
@@ -56,7 +56,7 @@ pub enum DataError {
         /// Files that are there and cannot be read.
         unreadable: usize,
         /// The first of them, and why it cannot be read.
-        first: Option<(PathBuf, String)>,
+        first: Option<Box<(PathBuf, String)>>,
         /// The names of the other such classes.
         others: Vec<String>,
     },

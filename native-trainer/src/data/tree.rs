@@ -105,7 +105,11 @@ pub(super) fn read(
     folders.retain(|_, folder| !folder.images.is_empty() || folder.folders.is_empty());
     if folders.is_empty() {
         let (path, unreadable) = (root.to_owned(), skipped.len());
-        return Err(DataError::NoClassFolders { path, first: skipped.into_iter().next(), unreadable });
+        return Err(DataError::NoClassFolders {
+            path,
+            first: skipped.into_iter().next().map(Box::new),
+            unreadable,
+        });
     }
     let classes = classes(root, top, &folders)?;
 
@@ -274,7 +278,7 @@ fn empty_class(root: &Path, classes: &[(&Path, Class)], data: &Dataset, one: boo
     Some(DataError::EmptyClass {
         class: class.name.clone(),
         unreadable: below.len(),
-        first: below.first().map(|first| (*first).clone()),
+        first: below.first().map(|first| Box::new((*first).clone())),
         others: empty.map(|(_, class)| class.name.clone()).collect(),
         path,
     })

@@ -4,11 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tailor_packs::index::{INDEX_VERSION, learngene_file_name, tailor_file_name};
-use tailor_packs::{
-    Card, Class, ClassEntry, Contents, Digest, FileEntry, Index, ModelConfig, Parameters, Sampling,
-    TensorSpec, Tensors, Weights, write_learngene, write_tailor,
-};
+use tailor_packs::publish;
+use tailor_packs::{Card, Class, Contents, Index, ModelConfig, NewFile, Sampling, TensorSpec, Tensors};
 use tailor_trainer::cli::{KeygenArgs, SigningFlags};
 use tailor_trainer::sign::{Signing, keygen};
 
@@ -39,46 +36,16 @@ impl Draft {
         let config = ModelConfig::preset(preset).unwrap();
         let (shared, own) = (fill(config.learngene_tensors(), value), fill(config.tailor_tensors(), value));
         let card = Card { title: "Test".into(), ..Card::default() };
-        let (weights, steps, preview) = (Weights::Ema, 3, None);
-        let contents = |tensors| Contents {
-            model: "test",
-            config: &config,
-            weights,
-            steps,
-            tensors,
-            card: &card,
-            preview,
-        };
-        let save = |name: String, bytes: Vec<u8>| {
-            fs::write(folder.join(&name), &bytes).unwrap();
-            FileEntry::of(name, &bytes)
-        };
-        let bytes = write_learngene(&contents(&shared)).unwrap();
-        let digest = Digest::of(&bytes);
-        let learngene = save(learngene_file_name("test", &digest), bytes);
-        let classes = classes.iter().map(|(id, name)| {
+        let contents = Contents { steps: 3, ..Contents::new("test", &config, &shared, &card) };
+        let save = |file: NewFile| fs::write(folder.join(&file.entry.path), &file.bytes).unwrap();
+        let sampling = Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 };
+        let (mut draft, learngene) = publish::Draft::new(&contents, "Test", sampling).unwrap();
+        save(learngene);
+        for (id, name) in classes {
             let class = Class { id: id.clone(), name: name.clone(), wordnet: None };
-            let bytes = write_tailor(&contents(&own), digest, &class).unwrap();
-            ClassEntry::new(&class, save(tailor_file_name(&class.id, &Digest::of(&bytes)), bytes))
-        });
-        let classes = classes.collect();
-        let index = Index {
-            format: INDEX_VERSION,
-            id: "test".into(),
-            title: "Test".into(),
-            version: 1,
-            expires: None,
-            key: None,
-            next_key: None,
-            parameters: Parameters::of(&config).unwrap(),
-            config,
-            sampling: Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 },
-            learngene,
-            classes,
-            shards: Vec::new(),
-            names: None,
-        };
-        Self { folder: folder.to_owned(), index }
+            save(draft.add(&Contents { tensors: &own, ..contents }, &class).unwrap());
+        }
+        Self { folder: folder.to_owned(), index: draft.finish() }
     }
 
     /// Writes the index, signed if there is a key, with the real writer.

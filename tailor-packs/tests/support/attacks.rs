@@ -294,6 +294,22 @@ fn shard(change: impl FnOnce(&mut Vec<ClassEntry>)) -> Vec<Vec<u8>> {
     vec![index.to_json().unwrap(), shard]
 }
 
+/// The tailor in int8, its tensors' bytes as `change` leaves them; it is told where values begin: with one of σ and the
+/// scale of `u`.
+fn int8(change: impl FnOnce(&mut [u8], usize)) -> Vec<u8> {
+    let mut forge = Forge::of(&grown_tailor());
+    let start = 8 + u64::from_le_bytes(forge.tensors[..8].try_into().unwrap()) as usize;
+    change(&mut forge.tensors, start);
+    forge.bytes()
+}
+
+/// The learngene with these further entries, as the manifest and as the archive has them.
+fn further(named: &[Named<'_>], there: &[Named<'_>]) -> Vec<u8> {
+    let entry = |(name, required, bytes): &Named<'_>| (*required, describe(name, bytes));
+    let named: Vec<_> = named.iter().map(entry).collect();
+    grow_as(&Forge::of(&learngene()), &named, &[], there)
+}
+
 /// Index and pack of class `a`.
 fn class_files(change: impl FnOnce(&mut tailor_packs::Index, &mut Vec<u8>)) -> Vec<Vec<u8>> {
     let (mut index, mut pack) = (index(), tailor());
@@ -465,6 +481,71 @@ pub fn all() -> Vec<Attack> {
     add("manifest-control-name", Pack, "ManifestInvalid", "a class name that clears a terminal",
         vec![manifest(|m| class_of(m).name = "A\u{1b}[2J".into())]);
 
+    // Extensions and further entries, of format 2.
+    let base = learngene();
+    let extended = |extensions: &[Named<'_>]| vec![grow(&base, extensions, &[])];
+    add("control-format-2", Pack, "", "nothing: it must be accepted", vec![grown_tailor()]);
+    add("extension-required", Pack, "RequiredUnknown", "a codec without which the images cannot be shown", extended(&[("codec", true, &[7; 32])]));
+    add("extension-none", Pack, "ManifestInvalid", "format 2 for what can be said in format 1", extended(&[]));
+    add("extension-order", Pack, "ManifestInvalid", "extensions in another order", extended(&[("b", false, b""), ("a", false, b"")]));
+    add("extension-twice", Pack, "ManifestInvalid", "two extensions of one name, of which programs read different ones", extended(&[("a", false, b"1"), ("a", false, b"2")]));
+    add("extension-known-twice", Pack, "ManifestInvalid", "an activation that is said twice", extended(&[("tanh-gelu", true, b""), ("tanh-gelu", true, b"")]));
+    add("extension-known-optional", Pack, "ManifestInvalid", "an activation that others may pass over, and so make other images", extended(&[("tanh-gelu", false, b"")]));
+    add("extension-known-value", Pack, "ManifestInvalid", "bytes hidden in an extension that has none", extended(&[("tanh-gelu", true, b"evil")]));
+    add("extension-contradiction", Pack, "Config", "separate attention in a model whose attention is factored", vec![grow(&write_learngene_of(&crate::support::config(), None), &[("separate-attention", true, b"")], &[])]);
+    let many: Vec<String> = (0..33).map(|n| format!("a{n:02}")).collect();
+    add("extension-many", Pack, "ManifestInvalid", "more extensions than there may be", extended(&many.iter().map(|name| (name.as_str(), false, &b""[..])).collect::<Vec<_>>()));
+    add("extension-long", Pack, "LimitExceeded", "an extension longer than it may be", extended(&[("a", false, &[0; 4097])]));
+    add("extension-path", Pack, "ManifestInvalid", "an extension whose name is a path", extended(&[("../a", false, b"")]));
+    add("extension-look-alike", Pack, "ManifestInvalid", "a Cyrillic a in tanh-gelu", extended(&[("t\u{430}nh-gelu", false, b"")]));
+    add("extension-long-name", Pack, "ManifestInvalid", "a name of a kilobyte", extended(&[(&"a".repeat(1024), false, b"")]));
+    let one = spell_2(&Forge::of(&base).manifest, &[], &[("a", false, b"value")]);
+    let value = one.windows(6).position(|w| w == b"\x05value").unwrap();
+    let cut = |at: usize, bytes: &[u8]| vec![Forge::of(&base).with_manifest(&[&one[..at], bytes, &one[at + 1..]].concat())];
+    add("extension-bomb", Pack, "ManifestInvalid", "an extension that claims to be 4 GiB", cut(value, b"\xff\xff\xff\xff\x0f"));
+    add("extension-shorter", Pack, "ManifestInvalid", "an extension one byte shorter than it is", cut(value, b"\x04"));
+    add("extension-list-bomb", Pack, "ManifestInvalid", "a list that claims 4 billion extensions", cut(value - 4, b"\xff\xff\xff\xff\x0f"));
+    add("extension-flag", Pack, "ManifestInvalid", "an extension that is neither required nor optional", cut(value - 1, b"\x02"));
+    let tensors = config().learngene_tensors();
+    let usual: Vec<u8> = std::iter::once(tensors.len() as u8).chain(tensors.iter().map(|t| u8::from(t.shape.len() > 1))).collect();
+    let types = |change: &dyn Fn(&mut Vec<u8>)| { let mut t = usual.clone(); change(&mut t); extended(&[("tensor-types", true, &t)]) };
+    add("types-usual", Pack, "ManifestInvalid", "number formats that are as usual", types(&|_| ()));
+    add("types-fewer", Pack, "ManifestInvalid", "a number format less than there are tensors", types(&|t| { t[0] -= 1; t.pop(); }));
+    add("types-vector", Pack, "ManifestInvalid", "a vector in int8", types(&|t| t[2] = 2));
+    add("types-unknown", Pack, "ManifestInvalid", "a number format that there is not", types(&|t| t[1] = 3));
+    add("types-other", Pack, "TensorDtype", "other number formats than the tensors have", types(&|t| t[1] = 0));
+    add("types-trailing", Pack, "ManifestInvalid", "bytes after the number formats", types(&|t| t.push(0)));
+    let (a, b): (Named<'_>, Named<'_>) = (("a.bin", false, b"a"), ("b.bin", false, b"b"));
+    add("entry-required", Pack, "RequiredUnknown", "an entry without which the pack is of no use", vec![further(&[("codec.bin", true, b"")], &[("codec.bin", true, b"")])]);
+    add("entry-order", Pack, "EntryUnexpected", "further entries in another order", vec![further(&[b, a], &[b, a])]);
+    add("entry-other-order", Pack, "ManifestInvalid", "further entries in another order in the manifest", vec![further(&[b, a], &[a, b])]);
+    add("entry-twice", Pack, "EntryUnexpected", "two further entries of one name", vec![further(&[a, a], &[a, a])]);
+    add("entry-missing", Pack, "EntryMissing", "a further entry that is not there", vec![further(&[a, b], &[a])]);
+    add("entry-smuggled", Pack, "EntryUnexpected", "a further entry that the manifest does not name", vec![further(&[a], &[a, b])]);
+    add("entry-old-manifest", Pack, "EntryUnexpected", "a further entry beside a manifest of format 1", vec![rezip(|z| z.entries.push(Entry::new("a.bin", b"a")))]);
+    add("entry-before-card", Pack, "EntryUnexpected", "a further entry before the card", vec![rezip(|z| z.entries.insert(2, Entry::new("a.bin", b"a")))]);
+    let many: Vec<Named<'_>> = many[..17].iter().map(|name| (name.as_str(), false, &b""[..])).collect();
+    add("entry-many", Pack, "LimitExceeded", "more further entries than there may be", vec![further(&many, &many)]);
+    add("entry-long", Pack, "LimitExceeded", "a further entry that claims to be 17 MiB", vec![rezip(|z| { let mut e = Entry::new("a.bin", b"a"); (e.stored, e.original) = (17 << 20, 17 << 20); z.entries.push(e); })]);
+    add("entry-long-manifest", Pack, "LimitExceeded", "a manifest that names a further entry of exabytes", vec![grow_as(&Forge::of(&base), &[(false, tailor_packs::Entry { len: u64::MAX, ..describe("a.bin", b"a") })], &[], &[a])]);
+    add("entry-wrong-length", Pack, "ManifestInvalid", "a length that is not the further entry's", vec![grow_as(&Forge::of(&base), &[(false, tailor_packs::Entry { len: 2, ..describe("a.bin", b"a") })], &[], &[a])]);
+    add("entry-wrong-digest", Pack, "DigestMismatch", "a further entry that was exchanged, with its checksum", vec![further(&[a], &[("a.bin", false, b"x")])]);
+    add("entry-parent-path", Pack, "EntryUnexpected", "a further entry outside the folder into which one might unpack", vec![further(&[("../evil", false, b"")], &[("../evil", false, b"")])]);
+    add("entry-hidden", Pack, "EntryUnexpected", "a further entry that folders do not show", vec![further(&[(".bashrc", false, b"")], &[(".bashrc", false, b"")])]);
+    add("entry-upper-case", Pack, "EntryUnexpected", "a name that some file systems take for the card's", vec![further(&[("Card.json", false, b"{}")], &[("Card.json", false, b"{}")])]);
+    add("entry-fixed-name", Pack, "EntryUnexpected", "a second card among the further entries", vec![further(&[("card.json", false, b"{}")], &[("card.json", false, b"{}")])]);
+    add("entry-named-card", Pack, "ManifestInvalid", "a manifest that names the card among the further entries", vec![further(&[("card.json", false, b"{}")], &[])]);
+    let scale = |value: f32| vec![int8(|t, at| t[at + 4..at + 8].copy_from_slice(&value.to_le_bytes()))];
+    add("int8-nan-scale", Pack, "TensorNotFinite", "one NaN among the scales", scale(f32::NAN));
+    add("int8-infinite-scale", Pack, "TensorNotFinite", "one infinity among the scales", scale(f32::INFINITY));
+    add("int8-negative-scale", Pack, "EntryInvalid", "a scale below zero, a second spelling", scale(-0.5));
+    add("int8-negative-zero", Pack, "EntryInvalid", "a scale of minus zero, a second spelling", scale(-0.0));
+    add("int8-zero-scale", Pack, "EntryInvalid", "numbers under a scale of zero", scale(0.0));
+    add("int8-huge-scale", Pack, "EntryInvalid", "a scale whose products are infinite", scale(f32::from_bits(0x7f7f_ff80)));
+    add("int8-fine-scale", Pack, "EntryInvalid", "a scale of 24 bits, whose products are rounded", scale(f32::from_bits(0.5f32.to_bits() + 1)));
+    add("int8-minus-128", Pack, "EntryInvalid", "a number that no writer writes", vec![int8(|t, _| *t.last_mut().unwrap() = 0x80)]);
+    add("int8-not-full", Pack, "EntryInvalid", "numbers that could be larger under a smaller scale", vec![int8(|t, _| { let end = t.len(); for b in &mut t[end - 8..] { *b = 1; } })]);
+
     // Tensors, card, preview.
     add("tensors-overlap", Pack, "EntryInvalid", "two tensors in the same bytes",
         vec![header(|h| h.replacen("[4,20]", "[0,16]", 1))]);
@@ -556,6 +637,9 @@ pub fn all() -> Vec<Attack> {
     add("index-mark", Index, "IndexInvalid", "a byte order mark before the text", vec![[b"\xef\xbb\xbf", &index().to_json().unwrap()[..]].concat()]);
     add("index-trailing", Index, "IndexInvalid", "a second index after the first", vec![[index().to_json().unwrap(), index().to_json().unwrap()].concat()]);
     add("index-not-utf8", Index, "IndexInvalid", "bytes that are no text", vec![text("\"Test\"", "\"T?st\"").iter().map(|b| if *b == b'?' { 0xff } else { *b }).collect()]);
+    add("index-format-2-gelu", Index, "IndexInvalid", "an activation in a format that cannot say it", vec![json(|j| j["config"]["gelu"] = "tanh".into())]);
+    add("index-usual-gelu", Index, "IndexInvalid", "an activation that is as usual, a second spelling", vec![json(|j| { j["format"] = 3.into(); j["config"]["gelu"] = "exact".into(); })]);
+    add("index-unknown-gelu", Index, "IndexInvalid", "an activation that there is not", vec![json(|j| { j["format"] = 3.into(); j["config"]["gelu"] = "swish".into(); })]);
     add("index-weak-key", Index, "IndexInvalid", "a key under which any signature is right", vec![json(|j| j["key"] = weak_key().into())]);
     add("index-shards-alone", Index, "IndexInvalid", "shards without the file of names", vec![json(|j| j["shards"] = serde_json::json!([index().learngene]))]);
     add("shard-double-class", Shard, "IndexInvalid", "one class twice in a shard", shard(|c| c.push(c[1].clone())));

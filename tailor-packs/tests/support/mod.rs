@@ -22,6 +22,9 @@ pub fn config() -> ModelConfig {
         tailor_components: 1,
         factored: FactoredSet::all_fused(),
         objective: Objective::Flow,
+        gelu: Gelu::Exact,
+        learned_variance: false,
+        separate_attention: false,
     }
 }
 
@@ -54,7 +57,7 @@ pub fn class() -> Class {
 
 /// What a pack is written from, without a preview.
 pub fn contents<'a>(config: &'a ModelConfig, tensors: &'a Tensors, card: &'a Card) -> Contents<'a> {
-    Contents { model: "test", config, weights: Weights::Ema, steps: 9, tensors, card, preview: None }
+    Contents { steps: 9, ..Contents::new("test", config, tensors, card) }
 }
 
 pub fn write_learngene_of(config: &ModelConfig, preview: Option<&[u8]>) -> Vec<u8> {
@@ -78,6 +81,27 @@ pub fn tailor_for(learngene: Digest) -> Vec<u8> {
     write_tailor(&contents, learngene, &class()).unwrap()
 }
 
+/// A tailor of format 2: its matrices in int8, an extension and an entry that nobody knows.
+pub fn grown_tailor() -> Vec<u8> {
+    let config = wide();
+    let (tensors, card) = (tensors(&config.tailor_tensors()), card());
+    let extensions = [Extension { name: "x-note".into(), value: b"anything".into() }];
+    let further = [Further { name: "x-run.bin", bytes: b"a recorded run" }];
+    let contents = Contents {
+        preview: Some(PNG),
+        storage: Storage::Int8,
+        extensions: &extensions,
+        further: &further,
+        ..contents(&config, &tensors, &card)
+    };
+    write_tailor(&contents, Digest::of(b"a learngene"), &class()).unwrap()
+}
+
+/// A small model whose matrices are smaller in int8.
+pub fn wide() -> ModelConfig {
+    ModelConfig { width: 8, factored: "o".parse().unwrap(), ..config() }
+}
+
 /// A pack taken apart, to be put together wrongly.
 #[derive(Clone)]
 pub struct Forge {
@@ -85,6 +109,7 @@ pub struct Forge {
     pub tensors: Vec<u8>,
     pub card: Vec<u8>,
     pub preview: Option<Vec<u8>>,
+    pub further: Vec<(String, Vec<u8>)>,
 }
 
 impl Forge {
@@ -92,54 +117,122 @@ impl Forge {
         let manifest = read_any(bytes).unwrap().manifest().clone();
         let archive = archive::read(bytes).unwrap();
         let entry = |name| archive.get(name).map(<[u8]>::to_vec);
+        let further = pack::further(bytes).unwrap();
         Self {
             manifest,
             tensors: entry(TENSORS).unwrap(),
             card: entry(CARD).unwrap(),
             preview: entry(PREVIEW),
+            further: further.iter().map(|f| (f.name.to_owned(), f.bytes.to_vec())).collect(),
         }
     }
 
     /// The pack, with lengths, digests and checksums that fit.
     pub fn bytes(mut self) -> Vec<u8> {
-        for entry in &mut self.manifest.entries {
-            let bytes = match entry.name.as_str() {
-                TENSORS => &self.tensors,
-                CARD => &self.card,
-                _ => self.preview.as_ref().unwrap(),
-            };
-            (entry.len, entry.sha256) = (bytes.len() as u64, Digest::of(bytes));
-        }
+        self.describe();
         let manifest = self.manifest.to_bytes().unwrap();
         self.with_manifest(&manifest)
     }
 
+    /// Makes the manifest's lengths and digests fit.
+    pub fn describe(&mut self) {
+        for entry in self.manifest.entries.iter_mut().chain(&mut self.manifest.further) {
+            let bytes = match entry.name.as_str() {
+                TENSORS => &self.tensors,
+                CARD => &self.card,
+                PREVIEW => self.preview.as_ref().unwrap(),
+                name => self.further.iter().find(|(further, _)| further == name).map(|(_, b)| b).unwrap(),
+            };
+            *entry = describe(&entry.name, bytes);
+        }
+    }
+
     /// The pack with these bytes as its manifest.
     pub fn with_manifest(&self, manifest: &[u8]) -> Vec<u8> {
+        archive::write(&self.entries(manifest)).unwrap()
+    }
+
+    fn entries<'a>(&'a self, manifest: &'a [u8]) -> Vec<(&'a str, &'a [u8])> {
         let mut entries = vec![(MANIFEST, manifest), (TENSORS, &self.tensors), (CARD, &self.card)];
         entries.extend(self.preview.as_ref().map(|preview| (PREVIEW, preview.as_slice())));
-        archive::write(&entries).unwrap()
+        entries.extend(self.further.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        entries
+    }
+}
+
+/// A name, whether who does not know it must refuse the pack, and bytes.
+pub type Named<'a> = (&'a str, bool, &'a [u8]);
+
+/// The bytes of a manifest in format 2, whatever they say: that of format 1, these entries and these extensions.
+pub fn spell_2(manifest: &Manifest, further: &[(bool, Entry)], extensions: &[Named<'_>]) -> Vec<u8> {
+    let first = postcard::to_allocvec(&Manifest { format: 1, ..manifest.clone() }).unwrap();
+    let second = postcard::to_allocvec(&(further, extensions)).unwrap();
+    let bare = [&[2], &first[1..], &second].concat();
+    let align = vec![0u8; (8 - (bare.len() + 1) % 8) % 8];
+    [bare, postcard::to_allocvec(&align).unwrap()].concat()
+}
+
+/// A pack of format 1 with these extensions and entries beside its own, as somebody else might write it.
+pub fn grow(pack: &[u8], extensions: &[Named<'_>], further: &[Named<'_>]) -> Vec<u8> {
+    let entry = |(name, required, bytes): &Named<'_>| (*required, describe(name, bytes));
+    let named: Vec<_> = further.iter().map(entry).collect();
+    grow_as(&Forge::of(pack), &named, extensions, further)
+}
+
+/// The same with another list of the entries in the manifest.
+pub fn grow_as(
+    forge: &Forge,
+    named: &[(bool, Entry)],
+    extensions: &[Named<'_>],
+    further: &[Named<'_>],
+) -> Vec<u8> {
+    let mut forge = forge.clone();
+    forge.describe();
+    let manifest = spell_2(&forge.manifest, named, extensions);
+    let mut entries = forge.entries(&manifest);
+    entries.extend(further.iter().map(|(name, _, bytes)| (*name, *bytes)));
+    archive::write(&entries).unwrap()
+}
+
+/// An entry as a manifest has it.
+pub fn describe(name: &str, bytes: &[u8]) -> Entry {
+    Entry { name: name.into(), len: bytes.len() as u64, sha256: Digest::of(bytes) }
+}
+
+/// What a pack was written from.
+pub fn rewrite(bytes: &[u8]) -> Vec<u8> {
+    let further = pack::further(bytes).unwrap();
+    let write = |manifest: &Manifest, tensors: &Tensors, card: &Card, preview: &Option<Vec<u8>>| {
+        let contents = Contents {
+            weights: manifest.weights,
+            steps: manifest.steps,
+            preview: preview.as_deref(),
+            storage: manifest.storage(),
+            extensions: &manifest.extensions,
+            further: &further,
+            ..Contents::new(&manifest.model, &manifest.config, tensors, card)
+        };
+        match &manifest.kind {
+            Kind::Learngene => write_learngene(&contents).unwrap(),
+            Kind::Tailor { learngene, class } => write_tailor(&contents, *learngene, class).unwrap(),
+        }
+    };
+    match read_any(bytes).unwrap() {
+        Pack::Learngene(l) => write(&l.manifest, &l.tensors, &l.card, &l.preview),
+        Pack::Tailor(t) => write(&t.manifest, &t.tensors, &t.card, &t.preview),
     }
 }
 
 /// The index of a gallery with one class.
 pub fn index() -> Index {
     let config = config();
+    let sampling = Sampling { sampler: "euler".into(), steps: 20, guidance: 1.5 };
+    let learngene = FileEntry::of("test-1.learngene", &learngene());
     Index {
-        format: index::INDEX_VERSION,
-        id: "test".into(),
-        title: "Test".into(),
         version: 3,
         expires: Some(2_000_000_000),
-        key: None,
-        next_key: None,
-        parameters: Parameters::of(&config).unwrap(),
-        config,
-        sampling: Sampling { sampler: "euler".into(), steps: 20, guidance: 1.5 },
-        learngene: FileEntry::of("test-1.learngene", &learngene()),
         classes: vec![ClassEntry::new(&class(), FileEntry::of("a-1.tailor", &tailor()))],
-        shards: Vec::new(),
-        names: None,
+        ..Index::new("test", "Test", &config, sampling, learngene).unwrap()
     }
 }
 

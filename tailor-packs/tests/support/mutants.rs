@@ -85,7 +85,8 @@ impl std::ops::Add for Tally {
 
 /// Everything systematic of tiny packs and a tiny gallery.
 pub fn systematic() -> Tally {
-    every_change_of_a_pack(&tailor(), 1) + every_change_of_a_pack(&learngene(), 1) + every_extreme_inside()
+    let packs = [tailor(), learngene(), grown_tailor()];
+    packs.iter().fold(every_extreme_inside(), |tally, pack| tally + every_change_of_a_pack(pack, 1))
 }
 
 /// Random mutants of the same, outside and inside in equal parts.
@@ -107,14 +108,14 @@ pub fn random_packs(pack: &[u8], seed: u64, count: u64) -> Tally {
 /// signatures, and of signatures: whatever is read is in its one spelling.
 pub fn random_insides(seed: u64, count: u64) -> Tally {
     let (mut random, mut tally) = (Random(seed), Tally::default());
-    let good = Forge::of(&tailor());
-    let manifest = good.manifest.to_bytes().unwrap();
+    let both = [tailor(), grown_tailor()].map(|pack| Forge::of(&pack));
     let (json, publisher) = (index().to_json().unwrap(), publisher());
     let (key, minisig) = (publisher.public(), publisher.sign(&json));
     for n in 0..count {
+        let good = &both[(n / 5 % 2) as usize];
         match n % 5 {
-            0 => tally.count(manifest_is_refused(&good, &random.mutate(&manifest))),
-            1 => tally.count(tensors_are_refused(&good, random.mutate(&good.tensors))),
+            0 => tally.count(manifest_is_refused(good, &random.mutate(&good.manifest.to_bytes().unwrap()))),
+            1 => tally.count(tensors_are_refused(good, random.mutate(&good.tensors))),
             2 => {
                 let card = random.mutate(&good.card);
                 tally.count(read_any(&Forge { card, ..good.clone() }.bytes()).is_err());
@@ -144,7 +145,7 @@ pub fn tensors_are_refused(good: &Forge, tensors: Vec<u8>) -> bool {
     let specs = good.manifest.config.tailor_tensors();
     match read_any(&Forge { tensors: tensors.clone(), ..good.clone() }.bytes()) {
         Ok(Pack::Tailor(read)) => {
-            let written = read.tensors.to_safetensors(&specs).unwrap();
+            let written = read.tensors.to_safetensors_as(&specs, good.manifest.storage()).unwrap();
             assert_eq!(written, tensors, "tensors in a second spelling were read");
             false
         }
@@ -203,7 +204,19 @@ pub fn every_change_of_a_pack(pack: &[u8], sample: usize) -> Tally {
 /// Each number of the manifest, the tensors' header and the index at its extremes, under right checksums.
 pub fn every_extreme_inside() -> Tally {
     let mut tally = Tally::default();
-    let good = Forge::of(&tailor());
+    for pack in [tailor(), grown_tailor()] {
+        every_extreme_of(&Forge::of(&pack), &mut tally);
+    }
+    for json in numbers(&index().to_json().unwrap(), &EXTREMES) {
+        tally.count(index_is_refused(&json));
+    }
+    tally
+}
+
+const EXTREMES: [&str; 8] =
+    ["0", "1", "-1", "4294967295", "4294967296", "18446744073709551614", "18446744073709551615", "1e999"];
+
+fn every_extreme_of(good: &Forge, tally: &mut Tally) {
     let manifest = good.manifest.to_bytes().unwrap();
     let mut varints = Vec::new();
     for value in
@@ -214,25 +227,19 @@ pub fn every_extreme_inside() -> Tally {
     for at in 0..manifest.len() {
         for varint in &varints {
             let altered = [&manifest[..at], varint, &manifest[at + 1..]].concat();
-            tally.count(manifest_is_refused(&good, &altered));
+            tally.count(manifest_is_refused(good, &altered));
         }
     }
-    let extremes =
-        ["0", "1", "-1", "4294967295", "4294967296", "18446744073709551614", "18446744073709551615", "1e999"];
     let header = u64::from_le_bytes(good.tensors[..8].try_into().unwrap()) as usize;
-    for json in numbers(&good.tensors[8..8 + header], &extremes) {
+    for json in numbers(&good.tensors[8..8 + header], &EXTREMES) {
         let length = (json.len() as u64).to_le_bytes();
         let tensors = [&length[..], &json, &good.tensors[8 + header..]].concat();
-        tally.count(tensors_are_refused(&good, tensors));
+        tally.count(tensors_are_refused(good, tensors));
     }
     for value in [0, 1, u64::MAX - 1, u64::MAX] {
         let tensors = [&value.to_le_bytes()[..], &good.tensors[8..]].concat();
-        tally.count(tensors_are_refused(&good, tensors));
+        tally.count(tensors_are_refused(good, tensors));
     }
-    for json in numbers(&index().to_json().unwrap(), &extremes) {
-        tally.count(index_is_refused(&json));
-    }
-    tally
 }
 
 fn postcard_varint(mut value: u64) -> Vec<u8> {

@@ -14,12 +14,9 @@ use minisign::KeyPair;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::Model;
 use tailor_core::{Item, Predict, SampleSettings, Sampling};
-use tailor_packs::index::{learngene_file_name, tailor_file_name};
 use tailor_packs::pack::{Card, Contents};
-use tailor_packs::{
-    Class, ClassEntry, Digest, FORMAT_VERSION, FileEntry, Index, ModelConfig, Parameters, TensorSpec,
-    Tensors, Weights, write_learngene, write_tailor,
-};
+use tailor_packs::publish::Draft;
+use tailor_packs::{Class, FileEntry, Index, ModelConfig, NewFile, TensorSpec, Tensors, Weights};
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::Server;
 
@@ -121,47 +118,18 @@ pub fn tiny_gallery(folder: &Path) {
     let card =
         Card { title: "Tiny".into(), data: "none".into(), licence: "CC0-1.0".into(), ..Card::default() };
     let tensors = random(&config.learngene_tensors(), 1);
-    let contents = Contents {
-        model: "tiny",
-        config: &config,
-        weights: Weights::Raw,
-        steps: 0,
-        tensors: &tensors,
-        card: &card,
-        preview: None,
-    };
-    let bytes = write_learngene(&contents).unwrap();
-    let digest = Digest::of(&bytes);
-    let keep = |name: String, bytes: &[u8]| {
-        std::fs::write(folder.join(&name), bytes).unwrap();
-        FileEntry::of(name, bytes)
-    };
-    let learngene = keep(learngene_file_name("tiny", &digest), &bytes);
-    let pack = |(seed, id): (u64, &str)| {
+    let contents = Contents { weights: Weights::Raw, ..Contents::new("tiny", &config, &tensors, &card) };
+    let save = |file: NewFile| std::fs::write(folder.join(&file.entry.path), &file.bytes).unwrap();
+    // One evaluation of the network a step: a GPU in software takes seconds for each.
+    let sampling = tailor_packs::Sampling { sampler: "dpm++".into(), steps: 20, guidance: 1.5 };
+    let (mut draft, learngene) = Draft::new(&contents, "Tiny", sampling).unwrap();
+    save(learngene);
+    for (seed, id) in [(2, "one"), (3, "two")] {
         let class = Class { id: id.to_owned(), name: id.to_owned(), wordnet: None };
         let tensors = random(&config.tailor_tensors(), seed);
-        let bytes = write_tailor(&Contents { tensors: &tensors, ..contents }, digest, &class).unwrap();
-        ClassEntry::new(&class, keep(tailor_file_name(id, &Digest::of(&bytes)), &bytes))
-    };
-    let classes = [(2, "one"), (3, "two")].map(pack).into();
-    let index = Index {
-        format: FORMAT_VERSION,
-        id: "tiny".into(),
-        title: "Tiny".into(),
-        version: 1,
-        expires: None,
-        key: None,
-        next_key: None,
-        parameters: Parameters::of(&config).unwrap(),
-        // One evaluation of the network a step: a GPU in software takes seconds for each.
-        sampling: tailor_packs::Sampling { sampler: "dpm++".into(), steps: 20, guidance: 1.5 },
-        config: config.clone(),
-        learngene,
-        classes,
-        shards: Vec::new(),
-        names: None,
-    };
-    std::fs::write(folder.join("index.json"), index.to_json().unwrap()).unwrap();
+        save(draft.add(&Contents { tensors: &tensors, ..contents }, &class).unwrap());
+    }
+    std::fs::write(folder.join("index.json"), draft.finish().to_json().unwrap()).unwrap();
 }
 
 /// Signs the index in `folder` after `change`, and gives back the key's line.

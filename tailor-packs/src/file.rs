@@ -1,0 +1,159 @@
+//! A file of a gallery: its name beside the index, and the digests that vouch for it.
+
+use crate::digest::Digest;
+use crate::error::{PackError, Result, shorten};
+use crate::limits;
+use crate::lists::few;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The index's name in a gallery.
+pub const INDEX_FILE: &str = "index.json";
+/// The name of the index's signature, beside it.
+pub const SIGNATURE_FILE: &str = "index.json.minisig";
+
+/// A file of the gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct FileEntry {
+    /// Its name beside the index: `[A-Za-z0-9._-]`, no folders.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256 of the whole file.
+    pub sha256: Digest,
+    /// SHA-256 of each chunk of [`limits::CHUNK`] bytes.
+    pub chunks: Vec<Digest>,
+}
+
+/// A [`FileEntry`] as JSON has it: the digest of a file's only chunk is not said again.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    size: u64,
+    sha256: Digest,
+    #[serde(default, deserialize_with = "few_chunks", skip_serializing_if = "Vec::is_empty")]
+    chunks: Vec<Digest>,
+}
+
+fn few_chunks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Digest>, D::Error> {
+    few(deserializer, limits::FILE as usize / limits::CHUNK)
+}
+
+impl From<Written> for FileEntry {
+    fn from(Written { path, size, sha256, mut chunks }: Written) -> Self {
+        if chunks.is_empty() && size <= limits::CHUNK as u64 {
+            chunks = vec![sha256];
+        }
+        Self { path, size, sha256, chunks }
+    }
+}
+
+impl From<FileEntry> for Written {
+    fn from(FileEntry { path, size, sha256, mut chunks }: FileEntry) -> Self {
+        if chunks == [sha256] {
+            chunks.clear();
+        }
+        Self { path, size, sha256, chunks }
+    }
+}
+
+impl FileEntry {
+    /// The entry for these bytes.
+    pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
+        let chunks = bytes.chunks(limits::CHUNK).map(Digest::of).collect();
+        Self { path: path.into(), size: bytes.len() as u64, sha256: Digest::of(bytes), chunks }
+    }
+
+    /// Refuses any bytes but those that the entry was made of. Each is hashed once.
+    ///
+    /// # Errors
+    /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the
+    /// path, and the first bad chunk if there are several.
+    pub fn verify(&self, bytes: &[u8]) -> Result<()> {
+        self.verify_length(bytes)?;
+        self.verify_digest(bytes)
+    }
+
+    pub(crate) fn verify_length(&self, bytes: &[u8]) -> Result<()> {
+        let (what, found) = (self.path.clone(), bytes.len() as u64);
+        if found < self.size {
+            return Err(PackError::Truncated { what, needed: self.size, found });
+        }
+        if found > self.size {
+            return Err(PackError::TrailingBytes { what, extra: found - self.size });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn verify_digest(&self, bytes: &[u8]) -> Result<()> {
+        let found = Digest::of(bytes);
+        if found != self.sha256 && self.chunks.len() > 1 {
+            for (number, chunk) in bytes.chunks(limits::CHUNK).enumerate() {
+                self.verify_chunk(number, chunk)?;
+            }
+        }
+        same(self.path.clone(), self.sha256, found)
+    }
+
+    /// What the chunks make of the file: SHA-256 of its size, as 8 bytes, little-endian, and their digests. Where
+    /// [`FileEntry::sha256`] is only what somebody says, two files whose chunks are right have the same content if
+    /// this is the same.
+    pub fn content(&self) -> Digest {
+        let size = self.size.to_le_bytes();
+        let chunks = self.chunks.iter().flat_map(|chunk| chunk.0);
+        Digest::of(&size.into_iter().chain(chunks).collect::<Vec<u8>>())
+    }
+
+    /// Where chunk `number` lies in the file.
+    pub fn chunk_range(&self, number: usize) -> std::ops::Range<u64> {
+        let start = (number as u64).saturating_mul(limits::CHUNK as u64).min(self.size);
+        start..start.saturating_add(limits::CHUNK as u64).min(self.size)
+    }
+
+    /// Refuses any bytes but those of chunk `number`, so that a download can stop at the first bad one.
+    ///
+    /// # Errors
+    /// [`PackError::DigestMismatch`] with path and chunk; [`PackError::TrailingBytes`] past the last chunk.
+    pub fn verify_chunk(&self, number: usize, bytes: &[u8]) -> Result<()> {
+        let Some(expected) = self.chunks.get(number) else {
+            return Err(PackError::TrailingBytes { what: self.path.clone(), extra: bytes.len() as u64 });
+        };
+        same(format!("{}, chunk {number}", self.path), *expected, Digest::of(bytes))
+    }
+
+    pub(crate) fn validate(&self) -> std::result::Result<(), String> {
+        let path = shorten(&self.path);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let ok = self.path.bytes().all(plain) && !self.path.starts_with('.') && !self.path.is_empty();
+        if !ok || self.path.len() as u64 > limits::PATH || [INDEX_FILE, SIGNATURE_FILE].contains(&&*self.path)
+        {
+            return Err(format!("{path:?} is no plain file name"));
+        }
+        if self.size == 0 || self.size > limits::FILE {
+            return Err(format!("{path} has {} bytes; 1 to {} are allowed", self.size, limits::FILE));
+        }
+        let chunks = self.size.div_ceil(limits::CHUNK as u64);
+        if self.chunks.len() as u64 != chunks {
+            return Err(format!("{path} has {} chunk digests instead of {chunks}", self.chunks.len()));
+        }
+        if chunks == 1 && self.chunks != [self.sha256] {
+            return Err(format!("{path} is one chunk, whose digest is not the file's"));
+        }
+        Ok(())
+    }
+}
+
+fn same(entry: String, expected: Digest, found: Digest) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(PackError::DigestMismatch { entry, expected, found }) }
+}
+
+/// The name of a learngene file, which changes with its content: `letters-0123456789abcdef.learngene`.
+pub fn learngene_file_name(model: &str, digest: &Digest) -> String {
+    format!("{model}-{}.learngene", digest.short())
+}
+
+/// The name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
+pub fn tailor_file_name(class: &str, digest: &Digest) -> String {
+    format!("{class}-{}.tailor", digest.short())
+}

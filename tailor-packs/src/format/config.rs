@@ -1,0 +1,471 @@
+//! What a model is: its sizes, which matrices are factored, and what else an engine must not guess.
+//!
+//! From these follows every tensor it has: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
+
+use crate::limits;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Width of the sinusoidal time features before the time embedding's first linear layer.
+pub const TIME_FEATURES: usize = 256;
+
+/// Hidden width of the feed-forward layers, as a multiple of the model width.
+pub const MLP_RATIO: usize = 4;
+
+/// A weight matrix of one transformer block, written ★ in the KIND paper (eq. 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matrix {
+    /// Queries, keys and values in one matrix `D → 3D`.
+    Qkv,
+    /// Queries alone, `D → D`.
+    Q,
+    /// Keys alone, `D → D`.
+    K,
+    /// Values alone, `D → D`.
+    V,
+    /// The attention's output projection, `D → D`.
+    O,
+    /// The feed-forward layer's first matrix, `D → 4D`.
+    In,
+    /// The feed-forward layer's second matrix, `4D → D`.
+    Out,
+    /// The block's modulation by time and label, `D → 6D` (adaLN-Zero, DiT §3.2).
+    AdaLn,
+}
+
+impl Matrix {
+    /// Every matrix, in the order in which tensors are listed.
+    pub const ALL: [Matrix; 8] =
+        [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn];
+
+    /// The name used in tensor names and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Matrix::Qkv => "qkv",
+            Matrix::Q => "q",
+            Matrix::K => "k",
+            Matrix::V => "v",
+            Matrix::O => "o",
+            Matrix::In => "in",
+            Matrix::Out => "out",
+            Matrix::AdaLn => "adaln",
+        }
+    }
+
+    /// Input and output width `(m1, m2)` of the matrix in a model of width `d`.
+    pub fn widths(self, d: usize) -> (usize, usize) {
+        match self {
+            Matrix::Qkv => (d, 3 * d),
+            Matrix::Q | Matrix::K | Matrix::V | Matrix::O => (d, d),
+            Matrix::In => (d, MLP_RATIO * d),
+            Matrix::Out => (MLP_RATIO * d, d),
+            Matrix::AdaLn => (d, 6 * d),
+        }
+    }
+}
+
+impl std::fmt::Display for Matrix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The set `S` of factored matrices. Either `qkv` or any of `q`, `k`, `v`, never both kinds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Vec<Matrix>")]
+pub struct FactoredSet(Vec<Matrix>);
+
+impl FactoredSet {
+    /// A set in canonical order, each matrix once.
+    ///
+    /// # Errors
+    /// [`ConfigError::MixedAttention`] when `qkv` stands beside `q`, `k` or `v`.
+    pub fn new(matrices: &[Matrix]) -> Result<Self, ConfigError> {
+        let mut set = matrices.to_vec();
+        set.sort();
+        set.dedup();
+        let separate = [Matrix::Q, Matrix::K, Matrix::V];
+        if set.contains(&Matrix::Qkv) && separate.iter().any(|m| set.contains(m)) {
+            return Err(ConfigError::MixedAttention);
+        }
+        Ok(Self(set))
+    }
+
+    /// `qkv,o,in,out,adaln`: the set behind the paper's Table 1.
+    pub fn all_fused() -> Self {
+        Self(vec![Matrix::Qkv, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn])
+    }
+
+    /// Whether `matrix` is factored.
+    pub fn contains(&self, matrix: Matrix) -> bool {
+        self.0.contains(&matrix)
+    }
+
+    /// The factored matrices in canonical order.
+    pub fn matrices(&self) -> &[Matrix] {
+        &self.0
+    }
+
+    /// Whether attention has separate `q`, `k`, `v` matrices rather than a fused `qkv`.
+    pub fn separate_attention(&self) -> bool {
+        [Matrix::Q, Matrix::K, Matrix::V].iter().any(|m| self.contains(*m))
+    }
+}
+
+impl<'de> Deserialize<'de> for FactoredSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let matrices = crate::lists::few(deserializer, Matrix::ALL.len())?;
+        Self::new(&matrices).map_err(serde::de::Error::custom)
+    }
+}
+
+impl From<FactoredSet> for Vec<Matrix> {
+    fn from(set: FactoredSet) -> Self {
+        set.0
+    }
+}
+
+impl std::str::FromStr for FactoredSet {
+    type Err = ConfigError;
+
+    /// Parses a comma-separated list such as `qkv,o,in,out,adaln`.
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let mut set = Vec::new();
+        for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+            let found = Matrix::ALL.into_iter().find(|m| m.name() == name);
+            set.push(found.ok_or_else(|| ConfigError::UnknownMatrix(name.to_owned()))?);
+        }
+        Self::new(&set)
+    }
+}
+
+/// What the network is trained to predict, and with it the path from data to noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// ε-prediction over DiT's linear schedule of 1,000 steps (Ho et al. 2020).
+    Ddpm,
+    /// Flow matching on the straight path: predicts ε − x₀ (Lipman et al. 2023).
+    Flow,
+}
+
+/// The activation of the feed-forward layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gelu {
+    /// `x·Φ(x)`, with the error function (Hendrycks and Gimpel 2016).
+    #[default]
+    Exact,
+    /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, its approximation, with which DiT's published weights were
+    /// trained.
+    Tanh,
+}
+
+/// What a model can have that was not there from the beginning. An engine lists those that it knows, and refuses a
+/// model that needs another by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// [`ModelConfig::learned_variance`].
+    LearnedVariance,
+    /// [`ModelConfig::separate_attention`].
+    SeparateAttention,
+    /// [`Gelu::Tanh`].
+    TanhGelu,
+}
+
+impl Feature {
+    /// Every feature, by name.
+    pub const ALL: [Self; 3] = [Self::LearnedVariance, Self::SeparateAttention, Self::TanhGelu];
+
+    /// Its name in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LearnedVariance => "learned-variance",
+            Self::SeparateAttention => "separate-attention",
+            Self::TanhGelu => "tanh-gelu",
+        }
+    }
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The sizes of a model that comes apart, and what else an engine must know to run it.
+///
+/// In JSON the fields that are as they always were are left out, so that older programs read them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Image channels `C`.
+    pub channels: u32,
+    /// Image height and width `H = W`, in pixels (or latent cells).
+    pub image_size: u32,
+    /// Side of the square patch that becomes one token.
+    pub patch_size: u32,
+    /// Model width `D`.
+    pub width: u32,
+    /// Number of transformer blocks `L`.
+    pub depth: u32,
+    /// Attention heads `H`.
+    pub heads: u32,
+    /// Components of the learngene in each factored matrix, `N_G`.
+    pub learngene_components: u32,
+    /// Components of one tailor in each factored matrix, `N_T`.
+    pub tailor_components: u32,
+    /// The set `S` of factored matrices.
+    pub factored: FactoredSet,
+    /// What the network predicts.
+    pub objective: Objective,
+    /// The activation of the feed-forward layers.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub gelu: Gelu,
+    /// Whether the last layer gives `2·C` channels for each pixel, first the prediction, then what DiT and improved
+    /// DDPM (Nichol and Dhariwal 2021) interpolate the variance with.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub learned_variance: bool,
+    /// Whether attention has separate `q`, `k`, `v` matrices though none of them is factored. Where one is, they are
+    /// separate without this.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub separate_attention: bool,
+}
+
+/// A field that is left out when it is as it always was: to say so is a second spelling, and refused.
+fn told<'de, T: Deserialize<'de> + Default + PartialEq, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = T::deserialize(deserializer)?;
+    if is_default(&value) {
+        return Err(serde::de::Error::custom(
+            "a field of the model config says what holds without it; leave it out",
+        ));
+    }
+    Ok(value)
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A config that cannot be a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A field outside its range.
+    #[error("model config: {field} is {found}, must be {allowed}")]
+    OutOfRange {
+        /// The field's name.
+        field: &'static str,
+        /// What it was.
+        found: u32,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// The fused and the separate attention matrices together.
+    #[error("factored set: choose either qkv or q,k,v, not both")]
+    MixedAttention,
+    /// A name that is no matrix.
+    #[error("factored set: {0:?} is no matrix; choose from qkv, q, k, v, o, in, out, adaln")]
+    UnknownMatrix(String),
+    /// Separate attention beside factored matrices, which say it already or contradict it.
+    #[error(
+        "model config: separate_attention is for a model of whose attention nothing is factored; leave it out, \
+         or factor no qkv, q, k or v"
+    )]
+    SeparateAttention,
+    /// An engine that does not know what the model has.
+    #[error("{engine} does not know {feature}, which this model needs; use an engine that does")]
+    NotSupported {
+        /// Which engine, in words.
+        engine: &'static str,
+        /// What it does not know.
+        feature: Feature,
+    },
+    /// A name that is no preset.
+    #[error("there is no preset {found:?}; choose from {}", ModelConfig::PRESETS.join(", "))]
+    UnknownPreset {
+        /// The name asked for.
+        found: String,
+    },
+}
+
+impl ModelConfig {
+    /// Names that [`ModelConfig::preset`] knows.
+    pub const PRESETS: [&'static str; 9] =
+        ["tiny", "letters", "fashion", "cifar", "small-32", "dit-s-2", "dit-b-2", "dit-l-2", "dit-xl-2"];
+
+    /// A model by name: the paper's sizes on 32×32×4 latents (`dit-*-2`), small ones for images of
+    /// 28 to 32 pixels, and `tiny` for tests.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownPreset`] for any other name.
+    pub fn preset(name: &str) -> Result<Self, ConfigError> {
+        // name: C, H, patch, D, L, heads, N_G, N_T, objective
+        let (c, hw, p, d, l, h, g, n, objective) = match name {
+            "tiny" => (1, 32, 8, 32, 2, 2, 8, 2, Objective::Flow),
+            "letters" => (1, 32, 4, 160, 6, 5, 48, 3, Objective::Flow),
+            "fashion" => (1, 28, 4, 160, 6, 5, 48, 4, Objective::Flow),
+            "cifar" => (3, 32, 4, 256, 8, 8, 80, 8, Objective::Flow),
+            "small-32" => (1, 32, 2, 192, 8, 6, 64, 4, Objective::Flow),
+            "dit-s-2" => (4, 32, 2, 384, 12, 6, 160, 2, Objective::Ddpm),
+            "dit-b-2" => (4, 32, 2, 768, 12, 12, 318, 3, Objective::Ddpm),
+            "dit-l-2" => (4, 32, 2, 1024, 24, 16, 424, 4, Objective::Ddpm),
+            "dit-xl-2" => (4, 32, 2, 1152, 28, 16, 552, 4, Objective::Ddpm),
+            _ => return Err(ConfigError::UnknownPreset { found: name.to_owned() }),
+        };
+        Ok(Self {
+            channels: c,
+            image_size: hw,
+            patch_size: p,
+            width: d,
+            depth: l,
+            heads: h,
+            learngene_components: g,
+            tailor_components: n,
+            factored: FactoredSet::all_fused(),
+            objective,
+            gelu: Gelu::Exact,
+            learned_variance: false,
+            separate_attention: false,
+        })
+    }
+
+    /// Refuses sizes that no model has or that no reader should allocate for.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`].
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |field, found: u32, ok: bool, allowed| {
+            if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
+        };
+        check("channels", self.channels, (1..=16).contains(&self.channels), "1 to 16")?;
+        check("image_size", self.image_size, (1..=256).contains(&self.image_size), "1 to 256")?;
+        let divides = self.patch_size > 0 && self.image_size.is_multiple_of(self.patch_size);
+        check("patch_size", self.patch_size, divides, "a divisor of image_size")?;
+        // Attention grows with their square.
+        let few = self.tokens() as u64 <= limits::TOKENS;
+        check("patch_size", self.patch_size, few, "so large that an image has at most 4,096 patches")?;
+        let width_ok = (4..=4096).contains(&self.width) && self.width.is_multiple_of(4);
+        check("width", self.width, width_ok, "a multiple of 4 from 4 to 4096")?;
+        check("depth", self.depth, (1..=64).contains(&self.depth), "1 to 64")?;
+        let heads_ok = self.heads > 0 && self.width.is_multiple_of(self.heads);
+        check("heads", self.heads, heads_ok, "a divisor of width")?;
+        let (g, n) = (self.learngene_components, self.tailor_components);
+        check("learngene_components", g, (1..=4096).contains(&g), "1 to 4096")?;
+        check("tailor_components", n, (1..=1024).contains(&n), "1 to 1024")?;
+        let attention = [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V];
+        if self.separate_attention && attention.iter().any(|m| self.factored.contains(*m)) {
+            return Err(ConfigError::SeparateAttention);
+        }
+        Ok(())
+    }
+
+    /// What this model has that was not there from the beginning, by name. Most have nothing of it.
+    pub fn needs(&self) -> Vec<Feature> {
+        Feature::ALL.into_iter().filter(|feature| self.has(*feature)).collect()
+    }
+
+    /// Refuses a model that needs something else than what `engine`, in words, knows.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotSupported`] with the first feature that it does not know.
+    pub fn supported_by(&self, engine: &'static str, known: &[Feature]) -> Result<(), ConfigError> {
+        match self.needs().into_iter().find(|feature| !known.contains(feature)) {
+            Some(feature) => Err(ConfigError::NotSupported { engine, feature }),
+            None => Ok(()),
+        }
+    }
+
+    fn has(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::LearnedVariance => self.learned_variance,
+            Feature::SeparateAttention => self.separate_attention,
+            Feature::TanhGelu => self.gelu == Gelu::Tanh,
+        }
+    }
+
+    pub(super) fn add(&mut self, feature: Feature) {
+        match feature {
+            Feature::LearnedVariance => self.learned_variance = true,
+            Feature::SeparateAttention => self.separate_attention = true,
+            Feature::TanhGelu => self.gelu = Gelu::Tanh,
+        }
+    }
+
+    /// Tokens `T` of one image.
+    pub fn tokens(&self) -> usize {
+        let side = (self.image_size / self.patch_size) as usize;
+        side * side
+    }
+
+    /// Values of the largest tensor between two layers when so many images are in a batch: attention
+    /// `[B, heads, T, T]`, or the hidden layer `[B, T, 4·D]`.
+    pub fn largest_activation(&self, images: usize) -> u64 {
+        let (tokens, width) = (self.tokens() as u64, u64::from(self.width));
+        let one = (tokens * tokens * u64::from(self.heads)).max(tokens * width * 4);
+        one.saturating_mul(images as u64)
+    }
+
+    /// Values of one patch, `p·p·C`.
+    pub fn patch_values(&self) -> usize {
+        (self.patch_size * self.patch_size * self.channels) as usize
+    }
+
+    /// Values that the last layer gives for one patch: `p·p·C`, or `p·p·2C` with learned variance.
+    pub fn patch_outputs(&self) -> usize {
+        self.patch_values() * if self.learned_variance { 2 } else { 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid() {
+        for name in ModelConfig::PRESETS {
+            ModelConfig::preset(name).unwrap().validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_model_needs_is_named_and_refused_by_an_engine_that_does_not_know_it() {
+        let plain = ModelConfig::preset("tiny").unwrap();
+        assert!(plain.needs().is_empty());
+        plain.supported_by("an engine", &[]).unwrap();
+        let mut all = ModelConfig { factored: "o".parse().unwrap(), ..plain.clone() };
+        for (count, feature) in Feature::ALL.into_iter().enumerate() {
+            all.add(feature);
+            assert_eq!(all.needs(), Feature::ALL[..=count]);
+            all.supported_by("an engine", &Feature::ALL).unwrap();
+            let refused = all.supported_by("an engine", &Feature::ALL[..count]).unwrap_err();
+            assert!(refused.to_string().contains(feature.name()), "{refused}");
+        }
+        all.validate().unwrap();
+        // By name in a manifest, so in this order.
+        assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
+        let factored = ModelConfig { separate_attention: true, ..plain };
+        assert_eq!(factored.validate(), Err(ConfigError::SeparateAttention));
+    }
+
+    #[test]
+    fn json_tells_only_what_is_not_as_it_always_was() {
+        let plain = ModelConfig::preset("tiny").unwrap();
+        let json = serde_json::to_string(&plain).unwrap();
+        assert!(json.ends_with(r#""objective":"flow"}"#), "{json}");
+        let tanh = ModelConfig { gelu: Gelu::Tanh, ..plain };
+        let told = serde_json::to_string(&tanh).unwrap();
+        assert!(told.ends_with(r#""objective":"flow","gelu":"tanh"}"#), "{told}");
+        assert_eq!(serde_json::from_str::<ModelConfig>(&told).unwrap(), tanh);
+        let again = told.replace("tanh", "exact");
+        assert!(
+            serde_json::from_str::<ModelConfig>(&again).unwrap_err().to_string().contains("leave it out")
+        );
+    }
+
+    #[test]
+    fn a_set_with_fused_and_separate_attention_is_refused() {
+        assert_eq!("qkv,q".parse::<FactoredSet>(), Err(ConfigError::MixedAttention));
+    }
+}

@@ -1,0 +1,14 @@
+//! The bytes of one file: a learngene or a tailor pack.
+
+pub mod archive;
+mod card;
+pub mod config;
+pub mod manifest;
+pub mod pack;
+mod parallel;
+mod specs;
+pub mod tensors;
+mod types;
+
+pub use specs::TensorSpec;
+pub use types::{DataType, Storage};

@@ -1,0 +1,169 @@
+//! Every tensor that a config implies: the one truth that the writer, the reader, the trainer and the parameter
+//! counts share.
+
+use super::config::{Matrix, ModelConfig, TIME_FEATURES};
+
+/// One tensor that a config implies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Name in the safetensors body, for example `blocks.0.qkv.u`.
+    pub name: String,
+    /// Row-major shape, one to three axes.
+    pub shape: Vec<usize>,
+}
+
+impl TensorSpec {
+    fn new(name: impl Into<String>, shape: &[usize]) -> Self {
+        Self { name: name.into(), shape: shape.to_vec() }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the tensor has no values; never true for a valid config.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl ModelConfig {
+    /// The matrices of one block, factored or not, in canonical order.
+    pub fn block_matrices(&self) -> Vec<Matrix> {
+        let separate = self.separate_attention || self.factored.separate_attention();
+        Matrix::ALL
+            .into_iter()
+            .filter(|m| match m {
+                Matrix::Qkv => !separate,
+                Matrix::Q | Matrix::K | Matrix::V => separate,
+                _ => true,
+            })
+            .collect()
+    }
+
+    /// Every tensor of the learngene, in file order.
+    ///
+    /// A factored matrix is `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` with `y = ((x·u)∘σ)·v + bias`;
+    /// a dense one is `weight [m1, m2]` with `y = x·weight + bias`.
+    pub fn learngene_tensors(&self) -> Vec<TensorSpec> {
+        let d = self.width as usize;
+        let g = self.learngene_components as usize;
+        let (p, out) = (self.patch_values(), self.patch_outputs());
+        let mut list = vec![
+            TensorSpec::new("patch.weight", &[p, d]),
+            TensorSpec::new("patch.bias", &[d]),
+            TensorSpec::new("time.0.weight", &[TIME_FEATURES, d]),
+            TensorSpec::new("time.0.bias", &[d]),
+            TensorSpec::new("time.1.weight", &[d, d]),
+            TensorSpec::new("time.1.bias", &[d]),
+            TensorSpec::new("label.null", &[d]),
+        ];
+        for l in 0..self.depth {
+            for m in self.block_matrices() {
+                let (m1, m2) = m.widths(d);
+                let name = format!("blocks.{l}.{m}");
+                if self.factored.contains(m) {
+                    list.push(TensorSpec::new(format!("{name}.u"), &[m1, g]));
+                    list.push(TensorSpec::new(format!("{name}.sigma"), &[g]));
+                    list.push(TensorSpec::new(format!("{name}.v"), &[g, m2]));
+                } else {
+                    list.push(TensorSpec::new(format!("{name}.weight"), &[m1, m2]));
+                }
+                list.push(TensorSpec::new(format!("{name}.bias"), &[m2]));
+            }
+        }
+        list.push(TensorSpec::new("final.adaln.weight", &[d, 2 * d]));
+        list.push(TensorSpec::new("final.adaln.bias", &[2 * d]));
+        list.push(TensorSpec::new("final.linear.weight", &[d, out]));
+        list.push(TensorSpec::new("final.linear.bias", &[out]));
+        list
+    }
+
+    /// Every tensor of one tailor, in file order: its label row, then its components.
+    pub fn tailor_tensors(&self) -> Vec<TensorSpec> {
+        let d = self.width as usize;
+        let n = self.tailor_components as usize;
+        let mut list = vec![TensorSpec::new("label", &[d])];
+        for l in 0..self.depth {
+            for &m in self.factored.matrices() {
+                let (m1, m2) = m.widths(d);
+                let name = format!("blocks.{l}.{m}");
+                list.push(TensorSpec::new(format!("{name}.u"), &[m1, n]));
+                list.push(TensorSpec::new(format!("{name}.sigma"), &[n]));
+                list.push(TensorSpec::new(format!("{name}.v"), &[n, m2]));
+            }
+        }
+        list
+    }
+
+    /// Number of values of the learngene.
+    pub fn learngene_parameters(&self) -> u64 {
+        self.learngene_tensors().iter().map(|t| t.len() as u64).sum()
+    }
+
+    /// Number of values of one tailor.
+    pub fn tailor_parameters(&self) -> u64 {
+        self.tailor_tensors().iter().map(|t| t.len() as u64).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Gelu;
+    use super::*;
+
+    fn within(found: f64, published: f64, tolerance: f64) {
+        assert!((found / published - 1.0).abs() <= tolerance, "{found} against {published}");
+    }
+
+    #[test]
+    fn table_1_counts_one_class_with_every_matrix_factored() {
+        for (preset, published) in [("dit-b-2", 70.2e6), ("dit-l-2", 245.9e6)] {
+            let config = ModelConfig::preset(preset).unwrap();
+            let total = config.learngene_parameters() + config.tailor_parameters();
+            within(total as f64, published, 0.001);
+        }
+    }
+
+    #[test]
+    fn table_2_counts_tailors_of_separate_attention_without_adaln() {
+        for (preset, published) in [("dit-b-2", 12.8e6), ("dit-l-2", 45.4e6)] {
+            let mut config = ModelConfig::preset(preset).unwrap();
+            config.factored = "q,k,v,o,in,out".parse().unwrap();
+            within(config.tailor_parameters() as f64 * 461.0 / 18.0, published, 0.005);
+        }
+    }
+
+    #[test]
+    fn learned_variance_doubles_the_last_layer_and_nothing_else() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let learned = ModelConfig { learned_variance: true, ..config.clone() };
+        for (spec, wider) in config.learngene_tensors().iter().zip(learned.learngene_tensors()) {
+            let last = spec.name.starts_with("final.linear");
+            assert_eq!(wider.len(), spec.len() * if last { 2 } else { 1 }, "{}", spec.name);
+        }
+        assert_eq!(config.tailor_tensors(), learned.tailor_tensors());
+    }
+
+    #[test]
+    fn a_plain_network_has_separate_queries_keys_and_values_if_it_says_so() {
+        let plain = ModelConfig { factored: "".parse().unwrap(), ..ModelConfig::preset("tiny").unwrap() };
+        let separate = ModelConfig { separate_attention: true, ..plain.clone() };
+        let named = |config: &ModelConfig, name: &str| {
+            config.learngene_tensors().iter().any(|spec| spec.name == name)
+        };
+        assert!(named(&plain, "blocks.1.qkv.weight") && !named(&plain, "blocks.1.k.weight"));
+        assert!(named(&separate, "blocks.1.k.bias") && !named(&separate, "blocks.1.qkv.weight"));
+        // Three biases of D are one of 3 D, and so are the matrices.
+        assert_eq!(plain.learngene_parameters(), separate.learngene_parameters());
+        assert_eq!(separate.tailor_parameters(), u64::from(separate.width));
+    }
+
+    #[test]
+    fn another_gelu_has_the_same_tensors() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let tanh = ModelConfig { gelu: Gelu::Tanh, ..config.clone() };
+        assert_eq!(config.learngene_tensors(), tanh.learngene_tensors());
+    }
+}

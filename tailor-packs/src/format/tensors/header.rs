@@ -1,0 +1,239 @@
+//! The header of a safetensors body, written and compared.
+
+use super::super::archive::TENSORS;
+use super::super::specs::TensorSpec;
+use super::super::types::{DataType, check};
+use crate::error::{PackError, Result, check_limit, shorten};
+use crate::limits;
+use crate::lists::few;
+use safetensors::tensor::Dtype;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+const HEADER: &str = "the header of tensors.safetensors";
+
+/// Number of values of `specs`. Unlike [`TensorSpec::len`] it cannot overflow, also where `usize` has
+/// 32 bits, so it comes before anything else is made of a config from a file.
+pub(crate) fn count(specs: &[TensorSpec]) -> Result<u64> {
+    let len = |spec: &TensorSpec| spec.shape.iter().fold(1u64, |n, &axis| n.saturating_mul(axis as u64));
+    let values = specs.iter().fold(0u64, |sum, spec| sum.saturating_add(len(spec)));
+    // A value takes at least two bytes.
+    check_limit("the number of values that the config implies", values, limits::FILE / 2)?;
+    Ok(values)
+}
+
+/// Where a safetensors body holds what.
+pub(super) struct Layout {
+    /// The tensors that the config implies.
+    pub(super) specs: Vec<TensorSpec>,
+    /// What the body holds, in order: wide formats first, then by name.
+    pub(super) parts: Vec<Part>,
+    /// Bytes of all values.
+    pub(super) data_len: usize,
+}
+
+/// A tensor of the body: one of those that the config implies, or the scales of one.
+pub(super) struct Part {
+    pub(super) name: String,
+    /// Number of the tensor in [`Layout::specs`].
+    pub(super) spec: usize,
+    pub(super) dtype: DataType,
+    /// Whether these are its scales.
+    pub(super) scales: bool,
+}
+
+impl Layout {
+    pub(super) fn of(specs: Vec<TensorSpec>, types: &[DataType]) -> Result<Self> {
+        count(&specs)?;
+        check(&specs, types)?;
+        let mut parts = Vec::with_capacity(specs.len());
+        for (number, (spec, &dtype)) in specs.iter().zip(types).enumerate() {
+            parts.push(Part { name: spec.name.clone(), spec: number, dtype, scales: false });
+            if dtype == DataType::I8 {
+                let name = format!("{}.scale", spec.name);
+                parts.push(Part { name, spec: number, dtype: DataType::F32, scales: true });
+            }
+        }
+        let order = |part: &Part| std::cmp::Reverse(width(part.dtype));
+        parts.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
+        let data_len = parts.iter().map(|part| part.len(&specs) * width(part.dtype)).sum();
+        Ok(Self { specs, parts, data_len })
+    }
+
+    /// Everything before the first value, as the safetensors library writes it.
+    ///
+    /// Written out here because that library takes ten times as much memory for it, which a reader would
+    /// spend on a file that it then refuses. Names are letters, digits and dots, so JSON needs no escapes.
+    ///
+    /// # Errors
+    /// [`PackError::LimitExceeded`].
+    pub(super) fn header(&self) -> Result<Vec<u8>> {
+        let (mut json, mut at) = (String::with_capacity(96 * self.parts.len()), 0);
+        // The length comes last.
+        json.push_str("\0\0\0\0\0\0\0\0");
+        for part in &self.parts {
+            let end = at + part.len(&self.specs) * width(part.dtype);
+            let comma = if at == 0 { '{' } else { ',' };
+            let (name, dtype) = (&part.name, label(part.dtype));
+            json.push_str(&format!("{comma}\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":["));
+            for (axis, n) in part.shape(&self.specs).iter().enumerate() {
+                json.push_str(&format!("{}{n}", if axis == 0 { "" } else { "," }));
+            }
+            json.push_str(&format!("],\"data_offsets\":[{at},{end}]}}"));
+            at = end;
+        }
+        json.push('}');
+        let mut header = json.into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let length = header.len() as u64 - 8;
+        check_limit(HEADER, length, limits::TENSOR_HEADER)?;
+        header[..8].copy_from_slice(&length.to_le_bytes());
+        Ok(header)
+    }
+
+    /// Why a body does not begin with this header. Whatever it holds is compared as it is parsed and kept nowhere.
+    pub(super) fn diagnose(&self, body: &[u8]) -> PackError {
+        let truncated =
+            |needed| PackError::Truncated { what: TENSORS.into(), needed, found: body.len() as u64 };
+        let Some((length, rest)) = body.split_first_chunk::<8>() else { return truncated(8) };
+        let length = u64::from_le_bytes(*length);
+        if let Err(error) = check_limit(HEADER, length, limits::TENSOR_HEADER) {
+            return error;
+        }
+        let Some(json) = rest.get(..length as usize) else { return truncated(length + 8) };
+        let missing = self.parts.iter().map(|part| (part.name.as_str(), part)).collect();
+        let mut header = Header { specs: &self.specs, missing, wrong: None };
+        let parsed = serde_json::Deserializer::from_slice(json).deserialize_map(&mut header);
+        match (header.wrong, parsed) {
+            (Some(wrong), _) => wrong,
+            (None, Err(error)) => invalid(error),
+            (None, Ok(())) => {
+                match self.parts.iter().find(|part| header.missing.contains_key(part.name.as_str())) {
+                    Some(part) => PackError::TensorMissing { name: part.name.clone() },
+                    None => invalid("its header is not in the form that tailor writes"),
+                }
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Its shape: that of the tensor, or one axis of its channels.
+    fn shape(&self, specs: &[TensorSpec]) -> Vec<usize> {
+        let spec = &specs[self.spec];
+        if self.scales { vec![DataType::channels(spec).0] } else { spec.shape.clone() }
+    }
+
+    /// Number of its values.
+    pub(super) fn len(&self, specs: &[TensorSpec]) -> usize {
+        let spec = &specs[self.spec];
+        if self.scales { DataType::channels(spec).0 } else { spec.len() }
+    }
+}
+
+/// Bytes of a value.
+pub(super) fn width(dtype: DataType) -> usize {
+    match dtype {
+        DataType::F32 => 4,
+        DataType::F16 => 2,
+        DataType::I8 => 1,
+    }
+}
+
+/// As safetensors calls it.
+pub(super) fn label(dtype: DataType) -> Dtype {
+    match dtype {
+        DataType::F32 => Dtype::F32,
+        DataType::F16 => Dtype::F16,
+        DataType::I8 => Dtype::I8,
+    }
+}
+
+/// A header while it is parsed.
+struct Header<'a> {
+    specs: &'a [TensorSpec],
+    /// The tensors that did not come yet.
+    missing: BTreeMap<&'a str, &'a Part>,
+    /// The first thing that is not as it should be.
+    wrong: Option<PackError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Info {
+    dtype: Dtype,
+    shape: Axes,
+    #[serde(rename = "data_offsets")]
+    _data_offsets: IgnoredAny,
+}
+
+/// A shape's first axes, more than any tensor has.
+struct Axes(Vec<usize>);
+
+impl<'de> Deserialize<'de> for Axes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        few(deserializer, 4).map(Axes)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Header<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("tensors by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some(known) = map.next_key_seed(Name(&mut self.missing))? {
+            let wrong = match known {
+                Err(name) => PackError::TensorUnexpected { name },
+                Ok(part) => {
+                    let Info { dtype, shape: Axes(found), .. } = map.next_value()?;
+                    let (name, expected) = (part.name.clone(), part.shape(self.specs));
+                    if found != expected {
+                        PackError::TensorShape { name, expected, found }
+                    } else if dtype != label(part.dtype) {
+                        let (expected, found) = (label(part.dtype).to_string(), dtype.to_string());
+                        PackError::TensorDtype { name, expected, found }
+                    } else {
+                        continue;
+                    }
+                }
+            };
+            self.wrong = Some(wrong);
+            return Err(serde::de::Error::custom("of no interest any more"));
+        }
+        Ok(())
+    }
+}
+
+/// Takes the tensor of a name out of those that are missing; gives back the name if there is none.
+struct Name<'a, 'b>(&'b mut BTreeMap<&'a str, &'a Part>);
+
+impl<'de, 'a> DeserializeSeed<'de> for Name<'a, '_> {
+    type Value = std::result::Result<&'a Part, String>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Name<'a, '_> {
+    type Value = std::result::Result<&'a Part, String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
+        Ok(self.0.remove(name).ok_or_else(|| shorten(name)))
+    }
+}
+
+pub(super) fn invalid(reason: impl ToString) -> PackError {
+    PackError::EntryInvalid { entry: TENSORS, reason: reason.to_string() }
+}

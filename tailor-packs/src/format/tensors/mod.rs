@@ -1,0 +1,299 @@
+//! The tensors of a pack: f32 in memory; on disk, as safetensors, f16 (matrices) and f32 (vectors), or what else the
+//! pack says.
+//!
+//! ```text
+//! u64 length of the JSON │ JSON: name → dtype, shape, offsets │ f32 tensors │ f16 tensors │ i8 tensors
+//! ```
+//!
+//! Every byte before the values follows from the config and the number formats, so the reader builds that header and
+//! compares instead of trusting what it finds. Only a header that differs is parsed, to say what is wrong.
+
+mod header;
+mod int8;
+
+use super::archive::TENSORS;
+use super::parallel;
+use super::specs::TensorSpec;
+use super::types::{DataType, Storage};
+use crate::error::{PackError, Result, shorten};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use header::{Layout, Part, invalid, label, width};
+use safetensors::tensor::Dtype;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) use header::count;
+
+/// Named tensors in f32, row-major.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tensors(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+impl Tensors {
+    /// No tensors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tensor, or replaces the one of that name.
+    ///
+    /// # Errors
+    /// [`PackError::TensorShape`] when the number of values is not the product of `shape`.
+    pub fn insert(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) -> Result<()> {
+        let name = name.into();
+        if shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis)) != Some(values.len()) {
+            return Err(PackError::TensorShape { name, expected: shape.to_vec(), found: vec![values.len()] });
+        }
+        self.0.insert(name, (shape.to_vec(), values));
+        Ok(())
+    }
+
+    /// Shape and values of a tensor.
+    pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        self.0.get(name).map(|(shape, values)| (shape.as_slice(), values.as_slice()))
+    }
+
+    /// Takes a tensor out, so that its memory can move on.
+    pub fn remove(&mut self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
+        self.0.remove(name)
+    }
+
+    /// Name, shape and values of every tensor, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
+        self.0.iter().map(|(name, (shape, values))| (name.as_str(), shape.as_slice(), values.as_slice()))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of values of all tensors.
+    pub fn parameters(&self) -> u64 {
+        self.0.values().map(|(_, values)| values.len() as u64).sum()
+    }
+
+    /// The safetensors body in the usual number formats, to which values are rounded.
+    ///
+    /// # Errors
+    /// As [`Tensors::to_safetensors_as`].
+    pub fn to_safetensors(&self, specs: &[TensorSpec]) -> Result<Vec<u8>> {
+        self.to_safetensors_as(specs, Storage::Usual)
+    }
+
+    /// The safetensors body in these number formats, to which values are rounded.
+    ///
+    /// # Errors
+    /// [`PackError::TensorMissing`], [`PackError::TensorShape`], [`PackError::TensorUnexpected`] unless the
+    /// tensors are exactly `specs`; [`PackError::TensorNotFinite`]; [`PackError::LimitExceeded`];
+    /// [`PackError::ManifestInvalid`] for formats that are not one for each tensor.
+    pub fn to_safetensors_as(&self, specs: &[TensorSpec], storage: Storage<'_>) -> Result<Vec<u8>> {
+        let layout = Layout::of(specs.to_vec(), &storage.types(specs)?)?;
+        if let Some(name) = self.0.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
+            return Err(PackError::TensorUnexpected { name: shorten(name) });
+        }
+        let mut out = layout.header()?;
+        out.reserve_exact(layout.data_len);
+        for part in &layout.parts {
+            let spec = &layout.specs[part.spec];
+            let (shape, values) =
+                self.get(&spec.name).ok_or_else(|| PackError::TensorMissing { name: spec.name.clone() })?;
+            if shape != spec.shape {
+                let (name, expected) = (spec.name.clone(), spec.shape.clone());
+                return Err(PackError::TensorShape { name, expected, found: shape.to_vec() });
+            }
+            encode(part, spec, values, &mut out).map_err(|(position, value)| PackError::TensorNotFinite {
+                name: spec.name.clone(),
+                position,
+                value,
+            })?;
+        }
+        Ok(out)
+    }
+
+    /// Reads a safetensors body that holds exactly `specs` in the usual number formats. Values are decoded only once
+    /// all are known to be right.
+    ///
+    /// # Errors
+    /// As [`Tensors::from_safetensors_as`].
+    pub fn from_safetensors(body: &[u8], specs: &[TensorSpec]) -> Result<Self> {
+        Self::from_safetensors_as(body, specs, Storage::Usual)
+    }
+
+    /// Reads a safetensors body that holds exactly `specs` in these number formats.
+    ///
+    /// # Errors
+    /// As [`Tensors::to_safetensors_as`], and [`PackError::TensorDtype`], [`PackError::EntryInvalid`],
+    /// [`PackError::Truncated`], [`PackError::TrailingBytes`].
+    pub fn from_safetensors_as(body: &[u8], specs: &[TensorSpec], storage: Storage<'_>) -> Result<Self> {
+        Scan::of(body, specs.to_vec(), &storage.types(specs)?)?.decode()
+    }
+}
+
+/// Adds a part of the body; else the first value that its number format cannot hold, and where it is.
+fn encode(
+    part: &Part,
+    spec: &TensorSpec,
+    values: &[f32],
+    out: &mut Vec<u8>,
+) -> std::result::Result<(), (usize, f32)> {
+    let refuse = |ok: &dyn Fn(f32) -> bool| match values.iter().position(|value| !ok(*value)) {
+        Some(at) => Err((at, values[at])),
+        None => Ok(()),
+    };
+    match part.dtype {
+        DataType::F32 if part.scales => {
+            out.extend(int8::scales(spec, values)?.into_iter().flat_map(f32::to_le_bytes));
+        }
+        DataType::F32 => {
+            refuse(&f32::is_finite)?;
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        DataType::F16 => {
+            refuse(&|value| f16::from_f32(value).is_finite())?;
+            out.extend(values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()));
+        }
+        DataType::I8 => int8::encode(spec, values, &int8::scales(spec, values)?, out),
+    }
+    Ok(())
+}
+
+/// A body in which everything was checked and nothing was copied.
+pub(crate) struct Scan<'a> {
+    specs: Vec<TensorSpec>,
+    stored: Vec<Stored<'a>>,
+    data_len: usize,
+}
+
+/// The bytes of one tensor.
+struct Stored<'a> {
+    spec: usize,
+    dtype: DataType,
+    bytes: &'a [u8],
+    /// Those of its scales, if it has any.
+    scales: &'a [u8],
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn of(body: &'a [u8], specs: Vec<TensorSpec>, types: &[DataType]) -> Result<Self> {
+        let layout = Layout::of(specs, types)?;
+        let header = layout.header()?;
+        let (needed, found) = ((header.len() + layout.data_len) as u64, body.len() as u64);
+        let Some(mut rest) = body.strip_prefix(header.as_slice()) else {
+            drop(header);
+            return Err(layout.diagnose(body));
+        };
+        if found < needed {
+            return Err(PackError::Truncated { what: TENSORS.into(), needed, found });
+        }
+        if found > needed {
+            return Err(PackError::TrailingBytes { what: TENSORS.into(), extra: found - needed });
+        }
+        drop(header);
+        // Scales are f32, which come first.
+        let mut scales: Vec<&[u8]> = vec![&[]; layout.specs.len()];
+        let mut stored = Vec::with_capacity(layout.specs.len());
+        for part in &layout.parts {
+            let (bytes, after) = rest.split_at(part.len(&layout.specs) * width(part.dtype));
+            rest = after;
+            let wrong = |reason: String| invalid(format!("tensor {:?}: {reason}", part.name));
+            if part.dtype == DataType::I8 {
+                let spec = &layout.specs[part.spec];
+                int8::check(spec, bytes, scales[part.spec]).map_err(wrong)?;
+            } else if let Some((position, value)) = not_finite(bytes, part.dtype) {
+                return Err(PackError::TensorNotFinite { name: part.name.clone(), position, value });
+            }
+            if part.scales {
+                int8::check_scales(bytes).map_err(wrong)?;
+                scales[part.spec] = bytes;
+            } else {
+                stored.push(Stored { spec: part.spec, dtype: part.dtype, bytes, scales: scales[part.spec] });
+            }
+        }
+        Ok(Self { specs: layout.specs, stored, data_len: layout.data_len })
+    }
+
+    /// The values in f32. When they are many two threads take one tensor after the other.
+    pub(crate) fn decode(self) -> Result<Tensors> {
+        let parts = self.stored.iter().map(|stored| {
+            let spec = &self.specs[stored.spec];
+            // Reserved by one thread: allocators are slower for those that come and go.
+            (spec, stored, Vec::with_capacity(spec.len()))
+        });
+        let parts = Mutex::new(parts.collect::<Vec<_>>());
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((spec, stored, mut values)) = part else { return done };
+                decode(spec, stored, &mut values);
+                done.push((spec, values));
+            }
+        };
+        let (mine, theirs) = parallel::both(self.data_len, work, work);
+        let mut tensors = Tensors::new();
+        for (spec, values) in mine.into_iter().chain(theirs) {
+            tensors.insert(&spec.name, &spec.shape, values)?;
+        }
+        Ok(tensors)
+    }
+}
+
+/// Adds the values that are stored.
+fn decode(spec: &TensorSpec, stored: &Stored<'_>, values: &mut Vec<f32>) {
+    let bytes = stored.bytes;
+    match stored.dtype {
+        DataType::F32 => {
+            values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        }
+        DataType::F16 => {
+            // By way of small buffers, since `bytes` may lie at an odd address and zeros need not be written.
+            let (mut halves, mut singles) = ([f16::ZERO; BLOCK], [0.0; BLOCK]);
+            for bytes in bytes.chunks(2 * BLOCK) {
+                let count = bytes.len() / 2;
+                for (half, b) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *half = f16::from_le_bytes([b[0], b[1]]);
+                }
+                halves[..count].convert_to_f32_slice(&mut singles[..count]);
+                values.extend_from_slice(&singles[..count]);
+            }
+        }
+        DataType::I8 => int8::decode(spec, bytes, stored.scales, values),
+    }
+}
+
+/// Values that are converted, or looked at, in one go.
+const BLOCK: usize = 2048;
+
+/// The first value that is NaN or infinite, and where it is.
+fn not_finite(bytes: &[u8], dtype: DataType) -> Option<(usize, f32)> {
+    let half = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]);
+    let single = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    let width = width(dtype);
+    for (number, block) in bytes.chunks(BLOCK * width).enumerate() {
+        // Without an exit in the middle the compiler looks at many values at once.
+        let bad = match dtype {
+            DataType::F16 => {
+                let exponent = |b: &[u8]| u16::from_le_bytes([b[0], b[1]]) & 0x7c00;
+                block.chunks_exact(2).fold(false, |bad, b| bad | (exponent(b) == 0x7c00))
+            }
+            _ => block.chunks_exact(4).fold(false, |bad, b| bad | !single(b).is_finite()),
+        };
+        if bad {
+            let value = |b| if dtype == DataType::F16 { half(b).to_f32() } else { single(b) };
+            let mut values = block.chunks_exact(width).map(value).enumerate();
+            return values.find(|(_, v)| !v.is_finite()).map(|(at, v)| (number * BLOCK + at, v));
+        }
+    }
+    None
+}
+
+/// The number format of a tensor on disk, as safetensors calls it, unless its pack says otherwise.
+pub fn stored_dtype(spec: &TensorSpec) -> Dtype {
+    label(DataType::usual(spec))
+}
