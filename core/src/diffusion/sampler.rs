@@ -3,22 +3,19 @@
 //! Every sampler works for every objective, since each is written in `α`, `σ`, the clean image and
 //! the noise of [`super::path`]. Held to `diffusers` by the fixtures in `tests/reference`.
 
-use serde::{Deserialize, Serialize};
 use tailor_packs::Objective;
 
 use super::images::Combine;
 use super::path::{Node, ode, reading};
 
 /// A way from noise to an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampler {
     /// Ancestral sampling with the smaller posterior variance (Ho et al. 2020).
     Ddpm,
     /// Deterministic DDIM, η = 0 (Song et al. 2021).
     Ddim,
     /// DPM-Solver++(2M), midpoint form, last step first-order (Lu et al. 2022).
-    #[serde(rename = "dpm++")]
     DpmPlusPlus,
     /// Euler steps of the probability-flow ODE.
     Euler,
@@ -28,7 +25,7 @@ pub enum Sampler {
 
 /// A name that is no sampler.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no sampler {0:?}; choose from ddpm, ddim, dpm++, euler, heun")]
+#[error("there is no sampler {0:?}; choose from {names}", names = Sampler::ALL.map(Sampler::name).join(", "))]
 pub struct UnknownSampler(String);
 
 impl Sampler {
@@ -123,7 +120,7 @@ impl Span {
 
     /// What becomes of `x` when the network has said `output` at the beginning of the step.
     ///
-    /// `noise` is called by [`Sampler::Ddpm`] alone. Only [`Sampler::Heun`] looks again, and not at the
+    /// `noise` is called by samplers that add some: [`Sampler::Ddpm`]. Only [`Sampler::Heun`] looks again, and not at the
     /// clean end.
     ///
     /// # Shapes

@@ -1,7 +1,6 @@
 //! A sampling run: from settings to images, one step at a time, so that a caller can show a preview
 //! after each step and stop between two.
 
-use serde::{Deserialize, Serialize};
 use tailor_packs::{ModelConfig, Tensors};
 
 use super::images::Combine;
@@ -19,7 +18,7 @@ const LARGEST: u64 = if cfg!(target_pointer_width = "32") { 1 << 27 } else { 1 <
 pub type Gate = Vec<(String, f32)>;
 
 /// One image to make.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// Its classes and their weights.
     pub gate: Gate,
@@ -28,7 +27,7 @@ pub struct Item {
 }
 
 /// How to make images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SampleSettings {
     /// The way from noise to image.
     pub sampler: Sampler,

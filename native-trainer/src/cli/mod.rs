@@ -385,9 +385,14 @@ pub struct SamplingFlags {
     /// Guidance scale, 1 for none [default: the gallery's own, else 1.5]
     #[arg(long, value_name = "W", value_parser = finite::<f32>)]
     pub guidance: Option<f32>,
-    /// ddpm, ddim, dpm++, euler or heun [default: the gallery's own]
-    #[arg(long, value_name = "NAME")]
+    /// The way from noise to an image.
+    #[arg(long, value_name = "NAME", help = samplers())]
     pub sampler: Option<Sampler>,
+}
+
+fn samplers() -> String {
+    let [others @ .., last] = Sampler::ALL.map(Sampler::name);
+    format!("{} or {last} [default: the gallery's own]", others.join(", "))
 }
 
 /// `tailor sample`

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
+#[path = "../../tests/tests/fixtures/mod.rs"]
 mod fixtures;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
 use tailor_core::Sampler;
+use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::path::{self, Node};
 use tailor_core::diffusion::sampler::{Progress, Span};
 use tailor_packs::Objective;
@@ -18,39 +19,36 @@ struct Fixture(Tensors);
 
 impl Fixture {
     fn values(&self, name: &str) -> &[f32] {
-        &self.0.get(name).unwrap_or_else(|| panic!("the fixture lacks {name}")).1
+        &self.0.get(name).unwrap_or_else(|| panic!("the fixture lacks {name}: tests/reference/make_samplers.py writes it")).1
     }
 
     /// Runs `sampler` over `nodes` from the fixture's start and compares with the run called `run`:
     /// the image, and the time of every evaluation of the network.
     fn check(&self, sampler: Sampler, objective: Objective, nodes: &[Node], run: &str) {
         let start = &self.0["start"];
-        let device = Device::flex();
-        let tensor = |values: &[f32]| {
-            Tensor::<4>::from_data(TensorData::new(values.to_vec(), start.0.clone()), &device)
-        };
+        let images = |values: &[f32]| Images::new([2, 1, 4, 4], values.to_vec());
         let noises = (sampler == Sampler::Ddpm).then(|| self.values(&format!("{run}.noise")));
-        let (mut x, mut past, mut times) = (tensor(&start.1), None, Vec::new());
+        let (mut x, mut past, mut times) = (images(&start.1), None, Vec::new());
         for (i, pair) in nodes.windows(2).enumerate() {
-            let mut network = |x: Tensor<4>, node: Node| {
+            let mut network = |x: &Images, node: Node| {
                 times.push(node.t as f32);
-                x.clone() * 0.3 + x.clone().sin() * 0.1 + x.cos() * (0.0001 * node.t)
+                let output = |x: &f32| x * 0.3 + x.sin() * 0.1 + x.cos() * (0.0001 * node.t as f32);
+                images(&x.values.iter().map(output).collect::<Vec<_>>())
             };
             let n = start.1.len();
-            let noise = || tensor(&noises.expect("only DDPM draws noise")[i * n..(i + 1) * n]);
+            let noise = || images(&noises.expect("only DDPM draws noise")[i * n..(i + 1) * n]);
             let span = Span { objective, here: pair[0], next: pair[1] };
-            let output = network(x.clone(), span.here);
+            let output = network(&x, span.here);
             let stepped = match span.step(sampler, &x, past.take(), &output, noise) {
                 Progress::Stepped(stepped) => stepped,
                 Progress::Again(trial) => {
-                    let output = network(trial.x.clone(), span.next);
+                    let output = network(&trial.x, span.next);
                     span.step_again(&x, trial, &output)
                 }
             };
             (x, past) = (stepped.x, Some(stepped.past));
         }
-        let image = x.into_data().try_into_vec::<f32>().unwrap();
-        let error = relative_error(&image, self.values(&format!("{run}.final")));
+        let error = relative_error(&x.values, self.values(&format!("{run}.final")));
         assert!(error <= FINAL, "{run}: {error:.2e}");
         let schedule = relative_error(&times, self.values(&format!("{run}.timesteps")));
         assert!(schedule <= SCHEDULE, "{run}: times {times:?}");
@@ -91,8 +89,8 @@ fn every_sampler_of_noise_prediction_agrees_with_diffusers() {
     let fixture = fixture();
     for n in [10, 20] {
         let nodes = path::nodes(Objective::Ddpm, n);
-        for (sampler, name) in Sampler::ALL.into_iter().zip(["ddpm", "ddim", "dpmpp", "euler", "heun"]) {
-            let run = format!("eps.{name}.{n}");
+        for sampler in Sampler::ALL {
+            let run = format!("eps.{}.{n}", sampler.name().replace('+', "p"));
             fixture.check(sampler, Objective::Ddpm, &nodes, &run);
             if !matches!(sampler, Sampler::Ddpm | Sampler::Ddim) {
                 fixture.check_sigmas(sampler, &nodes, &run);
