@@ -4,10 +4,20 @@ use std::collections::BTreeMap;
 
 use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
-use crate::diffusion::sampling::Gate;
-
 /// What of a model's features both engines here know; a model that needs another is refused by its name.
 pub const KNOWN: [Feature; 1] = [Feature::SeparateAttention];
+
+/// Classes and weights of one image: one class at weight 1, a blend of several (a soft gate), or none for
+/// the learngene alone.
+pub type Gate = Vec<(String, f32)>;
+
+/// A config that the processor's engine does not know, and what about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the processor's engine does not know {what}")]
+pub struct Unsupported {
+    /// What it does not know.
+    pub what: String,
+}
 
 /// What cannot be assembled or sampled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -17,7 +27,7 @@ pub enum ModelError {
     Config(#[from] tailor_packs::ConfigError),
     /// A config that the processor's engine does not know.
     #[error(transparent)]
-    Unsupported(#[from] crate::engine::Unsupported),
+    Unsupported(#[from] Unsupported),
     /// A tensor that the config asks for and the pack does not have in that shape.
     #[error("tensor {name} is missing or not of shape {shape:?}; the pack does not fit this model")]
     Tensor {

@@ -19,7 +19,11 @@ struct Fixture(Tensors);
 
 impl Fixture {
     fn values(&self, name: &str) -> &[f32] {
-        &self.0.get(name).unwrap_or_else(|| panic!("the fixture lacks {name}: tests/reference/make_samplers.py writes it")).1
+        &self
+            .0
+            .get(name)
+            .unwrap_or_else(|| panic!("the fixture lacks {name}: tests/reference/make_samplers.py writes it"))
+            .1
     }
 
     /// Runs `sampler` over `nodes` from the fixture's start and compares with the run called `run`:

@@ -7,15 +7,11 @@ use super::images::Combine;
 use super::noise::{Stream, standard_normal};
 use super::path::{Node, nodes};
 use super::sampler::{Past, Progress, Sampler, Span, Stepped, Trial};
-use crate::model::ModelError;
+use crate::model::{Gate, ModelError};
 
 /// Values of one tensor that a device is asked for at most: a browser's memory ends at 4 GiB, and several of
 /// them are needed at once.
 const LARGEST: u64 = if cfg!(target_pointer_width = "32") { 1 << 27 } else { 1 << 31 };
-
-/// Classes and weights of one image: one class at weight 1, a blend of several (a soft gate), or none for
-/// the learngene alone.
-pub type Gate = Vec<(String, f32)>;
 
 /// One image to make.
 #[derive(Clone, Debug, PartialEq)]

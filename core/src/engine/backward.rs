@@ -5,7 +5,6 @@
 //! gradients that Burn's graph finds for the same batch, and `gradients` beside this file to finite differences.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use tailor_packs::Matrix;
 use tailor_packs::config::MLP_RATIO;
@@ -16,56 +15,7 @@ use super::kernels::{
     softmax_backward,
 };
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
-
-/// Gradients of a batch, or of a part of it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gradients {
-    /// Sum of squared errors.
-    pub squares: f64,
-    /// By the learngene's flat parameters; empty when the learngene is frozen.
-    pub learngene: Vec<f32>,
-    /// By the flat parameters of each class's tailor, in the order of first use.
-    pub tailors: Vec<(usize, Vec<f32>)>,
-}
-
-/// One image of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Sample<'a> {
-    /// The noisy image, `[C, H, W]`.
-    pub x: &'a [f32],
-    /// What the network should say, `[C, H, W]`.
-    pub target: &'a [f32],
-    /// Its time, 0 to 1000.
-    pub t: f32,
-    /// Its class; none for the learngene alone.
-    pub class: Option<usize>,
-}
-
-/// Buffers that outlive a step: for fresh ones the system would clear pages, a tenth of a step's time.
-#[derive(Debug, Default)]
-pub struct Pool {
-    workspaces: Mutex<Vec<Workspace>>,
-    values: Mutex<Vec<Vec<f32>>>,
-}
-
-/// What a pass writes its intermediate values to.
-#[derive(Debug)]
-struct Workspace {
-    components: Vec<ByMatrix<Components>>,
-    tape: Tape,
-}
-
-/// A factored matrix ready for use: the learngene's components, then those of the present class.
-#[derive(Debug)]
-struct Components {
-    /// `[m1, r]`
-    u: Vec<f32>,
-    /// `[r, m2]`, times `σ`
-    v: Vec<f32>,
-    /// Gradients by both.
-    du: Vec<f32>,
-    dv: Vec<f32>,
-}
+use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
 
 impl Network {
     /// Gradients of `factor · Σ (output − target)²` over `samples`, which follow each other by class.
@@ -106,58 +56,6 @@ impl Network {
         let components = self.blocks.iter().map(|block| block.each_ref().map(room)).collect();
         Workspace { components, tape: Tape::default() }
     }
-}
-
-impl Gradients {
-    /// The sum of two parts of a batch, the second of which goes on with the classes of the first.
-    pub fn add(mut self, part: Self, pool: &Pool) -> Self {
-        self.squares += part.squares;
-        add(&mut self.learngene, &part.learngene);
-        let mut spent = Self { learngene: part.learngene, ..Self::default() };
-        for (class, gradient) in part.tailors {
-            match self.tailors.last_mut() {
-                Some((last, sum)) if *last == class => {
-                    add(sum, &gradient);
-                    spent.tailors.push((class, gradient));
-                }
-                _ => self.tailors.push((class, gradient)),
-            }
-        }
-        pool.give_back(spent);
-        self
-    }
-}
-
-impl Pool {
-    /// Keeps the buffers of `gradients` for the next step.
-    pub fn give_back(&self, gradients: Gradients) {
-        let Gradients { learngene, tailors, .. } = gradients;
-        lock(&self.values).extend(tailors.into_iter().map(|(_, values)| values).chain([learngene]));
-    }
-
-    /// `len` values, whatever they are: each is to be written. Where debug assertions are on, a value that
-    /// was not is told from one that was.
-    fn take(&self, len: usize) -> Vec<f32> {
-        let mut kept = lock(&self.values);
-        let found = kept.iter().rposition(|values| values.len() == len).map(|at| kept.swap_remove(at));
-        let mut values = found.unwrap_or_else(|| vec![0.0; len]);
-        if cfg!(debug_assertions) {
-            values.fill(UNWRITTEN);
-        }
-        values
-    }
-}
-
-/// Stands where a gradient was not written yet: a NaN that no arithmetic makes.
-const UNWRITTEN: f32 = f32::from_bits(0x7fc0_dead);
-
-fn all_written(gradient: &[f32]) -> bool {
-    gradient.iter().all(|value| value.to_bits() != UNWRITTEN.to_bits())
-}
-
-/// A thread that panicked leaves buffers whose values nobody reads.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One thread's way through its samples.

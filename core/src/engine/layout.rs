@@ -7,15 +7,7 @@ use tailor_packs::config::TIME_FEATURES;
 use tailor_packs::{Matrix, ModelConfig, TensorSpec};
 
 use crate::embedding::sincos_positions;
-use crate::model::KNOWN;
-
-/// A config that this engine does not know, and what about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the processor's engine does not know {what}")]
-pub struct Unsupported {
-    /// What it does not know.
-    pub what: String,
-}
+use crate::model::{KNOWN, Unsupported};
 
 /// Where every tensor of a config lies, and what else of it is the same for all images.
 #[derive(Clone, Debug)]

@@ -18,8 +18,9 @@ pub mod backward;
 mod forward;
 pub mod kernels;
 pub mod layout;
+mod pool;
 pub mod sampling;
 
-pub use backward::{Gradients, Pool, Sample};
-pub use layout::{Network, Unsupported};
+pub use layout::Network;
+pub use pool::{Gradients, Pool, Sample};
 pub use sampling::Model;

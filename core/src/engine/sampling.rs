@@ -8,7 +8,8 @@ use super::forward::{Outer, Tape, Weights, resize};
 use super::kernels::{Output, Packed, View, ViewMut, matmul_packed};
 use super::layout::{ByMatrix, Linear, Network};
 use crate::diffusion::images::Images;
-use crate::diffusion::sampling::{Gate, Predict};
+use crate::diffusion::sampling::Predict;
+use crate::model::Gate;
 use crate::model::{KNOWN, ModelError, Tailors, values};
 use crate::threads;
 

@@ -7,7 +7,8 @@ use super::dit::Dit;
 use super::factored::{GatedTailors, TailorStack};
 use super::parameters::Parameters;
 use crate::diffusion::images::{Combine, Images};
-use crate::diffusion::sampling::{Gate, Predict};
+use crate::diffusion::sampling::Predict;
+use crate::model::Gate;
 use crate::model::{KNOWN, ModelError, Tailors, values};
 
 impl Combine for Tensor<4> {

@@ -1,4 +1,6 @@
 //! What the command `tailor` accepts.
+//!
+//! Long because it holds the flags of all commands, whose order in the help is seen here at a glance.
 
 mod recipe;
 

@@ -10,6 +10,7 @@
 //! What to ask for and what to think of the answer is decided in [`tailor_packs::download`], and whom to trust
 //! in [`tailor_packs::gallery`], as in the browser. Here are only the connections, the threads and the files.
 
+mod address;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -26,9 +27,8 @@ use tailor_packs::gallery::{Change, Decision, Next, Opened, Opening};
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
 use tailor_packs::{Checked, ClassEntry, FileEntry, Index, PublicKey, Trust};
-use ureq::http::Uri;
-use url::Url;
 
+use address::{address, default_folder};
 pub use transfer::Pace;
 
 use crate::cli::FetchArgs;
@@ -152,42 +152,6 @@ pub fn fetch(args: &FetchArgs, pace: Pace) -> Result<Outcome, Error> {
 fn is_empty(folder: &Path) -> Result<bool, Error> {
     let mut entries = std::fs::read_dir(folder).map_err(Error::read(folder))?;
     Ok(!entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with('.'))))
-}
-
-/// The gallery's address with its last slash. The address of a page that shows it names it as `?gallery=…`.
-fn address(asked: &str) -> Result<String, Error> {
-    let of_page = gallery_of_page(asked);
-    let asked = of_page.as_deref().unwrap_or(asked);
-    let folder = asked.strip_suffix(INDEX_FILE).unwrap_or(asked);
-    let web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    if asked.contains(['?', '#']) || !folder.parse().is_ok_and(|uri| web(&uri)) {
-        return Err(Error::Refused {
-            what: format!("{asked:?} is no address of a gallery"),
-            help: "name the folder of its index.json, such as https://example.org/galleries/letters/"
-                .to_owned(),
-        });
-    }
-    Ok(if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") })
-}
-
-/// The gallery that a page of this address shows.
-fn gallery_of_page(page: &str) -> Option<String> {
-    let page = Url::parse(page).ok()?;
-    let (_, gallery) = page.query_pairs().find(|(name, _)| name == "gallery")?;
-    Some(page.join(&gallery).ok()?.into())
-}
-
-/// The last part of the address, as of what `git clone` takes.
-fn default_folder(url: &str) -> Result<PathBuf, Error> {
-    let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    match !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
-        true => Ok(name.into()),
-        false => Err(Error::Refused {
-            what: format!("{url} does not end in a name for a folder"),
-            help: "name one with --out".to_owned(),
-        }),
-    }
 }
 
 struct Fetcher {

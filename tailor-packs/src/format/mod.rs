@@ -4,6 +4,7 @@ pub mod archive;
 mod card;
 pub mod config;
 pub mod manifest;
+pub(crate) mod names;
 pub mod pack;
 mod parallel;
 mod specs;

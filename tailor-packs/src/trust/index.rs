@@ -8,7 +8,8 @@
 use super::signature::PublicKey;
 use crate::error::{PackError, Result, check_limit, index_invalid as invalid, shorten};
 use crate::format::config::ModelConfig;
-use crate::format::manifest::{Class, check_id, check_name};
+use crate::format::manifest::Class;
+use crate::format::names::{check_id, check_name};
 use crate::format::pack::{self, Learngene, Tailor};
 use crate::format::tensors::count;
 use crate::limits;

@@ -13,7 +13,7 @@ use super::index::{ClassEntry, Index, check_texts, fits};
 use crate::digest::Digest;
 use crate::error::{PackError, Result, check_limit, index_invalid as invalid};
 use crate::file::FileEntry;
-use crate::format::manifest::{check_id, check_name};
+use crate::format::names::{check_id, check_name};
 use crate::limits;
 use crate::lists::each;
 use serde::de::DeserializeOwned;

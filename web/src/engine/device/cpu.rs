@@ -1,35 +1,22 @@
 //! The processor, with the engine of `tailor_core::engine`, and a team of other workers beside it.
 
+use super::model::Model;
 use super::team::Team;
 use crate::engine::error::EngineError;
 use crate::protocol::Backend;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use tailor_core::diffusion::images::Images;
-use tailor_core::diffusion::sampling::{Course, Gate, Query};
+use tailor_core::diffusion::sampling::{Course, Query};
+use tailor_core::model::Gate;
 use tailor_core::{ModelError, Predict as _, SampleSettings, engine, threads};
 use tailor_packs::{ModelConfig, Tensors};
-
-/// Values of a learngene up to which other workers get a copy: each takes twice the memory.
-const SHARED: u64 = 32 << 20;
 
 /// The processor.
 #[derive(Default)]
 pub struct Device {
     team: RefCell<Team>,
     models: Cell<u64>,
-}
-
-/// A learngene with the tailors that have been put onto it.
-pub struct Model {
-    engine: engine::Model,
-    /// Tells this model from others of this device, and how often each tailor came anew.
-    pub(super) number: u64,
-    pub(super) tailors: BTreeMap<String, u64>,
-    insertions: u64,
-    /// For other workers, where it is small enough.
-    pub(super) learngene: Option<Tensors>,
 }
 
 /// A run of sampling. The images of a query are spread over this worker and its team.
@@ -60,45 +47,8 @@ impl Device {
     /// # Errors
     /// [`ModelError`] when the tensors are not those of the config, or the engine does not know it.
     pub fn model(&self, config: &ModelConfig, learngene: Tensors) -> Result<Model, ModelError> {
-        let engine = engine::Model::new(config, &learngene)?;
         self.models.set(self.models.get() + 1);
-        let learngene = (config.learngene_parameters() <= SHARED).then_some(learngene);
-        let number = self.models.get();
-        Ok(Model { engine, number, tailors: BTreeMap::new(), insertions: 0, learngene })
-    }
-}
-
-impl Model {
-    /// Adds the tailor of `class`, or replaces it.
-    ///
-    /// # Errors
-    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
-    pub fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
-        self.engine.insert(class, tailor)?;
-        self.insertions += 1;
-        self.tailors.insert(class.to_owned(), self.insertions);
-        Ok(())
-    }
-
-    /// Takes the tailor of `class` away.
-    pub fn remove(&mut self, class: &str) {
-        self.engine.remove(class);
-        self.tailors.remove(class);
-    }
-
-    /// The classes whose tailors are loaded, sorted.
-    pub fn classes(&self) -> Vec<String> {
-        self.engine.classes()
-    }
-
-    /// The model's sizes.
-    pub(super) fn config(&self) -> &ModelConfig {
-        self.engine.config()
-    }
-
-    /// The tailor of a class that is loaded.
-    pub(super) fn tailor(&self, class: &str) -> Option<&Tensors> {
-        self.engine.tailor(class)
+        Model::new(self.models.get(), config, learngene)
     }
 }
 

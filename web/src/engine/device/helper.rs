@@ -2,7 +2,7 @@
 
 use crate::engine::host::scope;
 use js_sys::{Array, Float32Array};
-use tailor_core::diffusion::sampling::Gate;
+use tailor_core::model::Gate;
 use tailor_core::{Predict as _, engine};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;

@@ -8,9 +8,13 @@ mod cpu;
 #[cfg(feature = "cpu")]
 pub mod helper;
 #[cfg(feature = "cpu")]
+mod model;
+#[cfg(feature = "cpu")]
 mod team;
 #[cfg(feature = "cpu")]
-pub use cpu::{Device, Model, Run};
+pub use cpu::{Device, Run};
+#[cfg(feature = "cpu")]
+pub use model::Model;
 
 #[cfg(not(feature = "cpu"))]
 mod gpu;

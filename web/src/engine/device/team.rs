@@ -9,8 +9,8 @@
 //! from a helper  nothing, once it is up                images, for each PREDICT
 //! ```
 
-use super::cpu::Model;
 use super::helper::{GATE, LEARNGENE, NAME, PREDICT, TAILOR};
+use super::model::Model;
 use crate::engine::host::scope;
 use futures_channel::oneshot;
 use js_sys::{Array, Float32Array, JSON};
@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
-use tailor_core::diffusion::sampling::Gate;
+use tailor_core::model::Gate;
 use tailor_packs::{TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions};
