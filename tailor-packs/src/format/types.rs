@@ -12,7 +12,8 @@ pub enum DataType {
     F32,
     /// IEEE half precision, up to 65,504.
     F16,
-    /// Whole numbers from −127 to 127 times a scale for each channel, see [`DataType::channels`]. Not for vectors.
+    /// Whole numbers from −127 to 127 times a scale for each channel: each row of a factored `v`, each column of any
+    /// other matrix. Not for vectors.
     I8,
 }
 

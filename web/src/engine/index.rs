@@ -36,7 +36,7 @@ pub enum Found {
     /// One that may be used.
     Trusted(Box<Opened>),
     /// One that may be used once the visitor vouches for this key.
-    FirstUse(PublicKey, Published),
+    FirstUse(PublicKey, Box<Published>),
 }
 
 impl Published {
@@ -88,7 +88,7 @@ impl Published {
                         bytes,
                     })));
                 }
-                (Decision::FirstUse(key), _) => return Ok(Found::FirstUse(key, self)),
+                (Decision::FirstUse(key), _) => return Ok(Found::FirstUse(key, Box::new(self))),
                 (Decision::Again { wait }, _) => {
                     stop.or(TimeoutFuture::new(wait.as_millis() as u32)).await?;
                 }

@@ -22,7 +22,7 @@ pub struct Engine {
     store: Store,
     open: Option<Open>,
     /// A gallery whose key waits for the visitor's word.
-    asked: Option<(PublicKey, Published)>,
+    asked: Option<(PublicKey, Box<Published>)>,
 }
 
 impl Engine {

@@ -1,9 +1,9 @@
 //! The header of a safetensors body, written and compared.
 
-use super::super::archive::TENSORS;
-use super::super::specs::TensorSpec;
-use super::super::types::{DataType, check};
 use crate::error::{PackError, Result, check_limit, shorten};
+use crate::format::archive::TENSORS;
+use crate::format::specs::TensorSpec;
+use crate::format::types::{DataType, check};
 use crate::limits;
 use crate::lists::few;
 use safetensors::tensor::Dtype;

@@ -4,8 +4,8 @@
 //! values. In each channel the largest number is 127, so the values tell their scale, and what is read is written again
 //! as the same bytes.
 
-use super::super::specs::TensorSpec;
-use super::super::types::DataType;
+use crate::format::specs::TensorSpec;
+use crate::format::types::DataType;
 
 /// The largest whole number.
 const MOST: f32 = 127.0;
