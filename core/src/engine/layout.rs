@@ -13,7 +13,7 @@ use crate::embedding::sincos_positions;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the processor's engine does not know {what}")]
 pub struct Unsupported {
-    /// What it does not know.
+    /// The part of the config that the engine does not know.
     pub what: String,
 }
 
