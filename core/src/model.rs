@@ -49,9 +49,9 @@ pub enum ModelError {
     Setting {
         /// The setting's name.
         setting: &'static str,
-        /// What it was.
+        /// The value that was asked for.
         found: String,
-        /// What it may be.
+        /// The values that are allowed.
         allowed: &'static str,
     },
 }
@@ -71,7 +71,7 @@ impl Tailors {
         Ok(())
     }
 
-    /// Takes the tailor of `class` away; whether it was there.
+    /// Takes the tailor of `class` away, and returns whether it was there.
     pub fn remove(&mut self, class: &str) -> bool {
         self.0.remove(class).is_some()
     }

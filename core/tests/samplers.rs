@@ -31,7 +31,6 @@ impl Fixture {
     fn check(&self, sampler: Sampler, objective: Objective, nodes: &[Node], run: &str) {
         let start = &self.0["start"];
         let images = |values: &[f32]| Images::new([2, 1, 4, 4], values.to_vec());
-        let noises = (sampler == Sampler::Ddpm).then(|| self.values(&format!("{run}.noise")));
         let (mut x, mut past, mut times) = (images(&start.1), None, Vec::new());
         for (i, pair) in nodes.windows(2).enumerate() {
             let mut network = |x: &Images, node: Node| {
@@ -40,7 +39,7 @@ impl Fixture {
                 images(&x.values.iter().map(output).collect::<Vec<_>>())
             };
             let n = start.1.len();
-            let noise = || images(&noises.expect("only DDPM draws noise")[i * n..(i + 1) * n]);
+            let noise = || images(&self.values(&format!("{run}.noise"))[i * n..][..n]);
             let span = Span { objective, here: pair[0], next: pair[1] };
             let output = network(&x, span.here);
             let stepped = match span.step(sampler, &x, past.take(), &output, noise) {

@@ -104,9 +104,9 @@ pub struct Trial<V> {
 pub struct Span {
     /// What the network's output means.
     pub objective: Objective,
-    /// Where the step begins.
+    /// The node of the path at which the step begins.
     pub here: Node,
-    /// Where it ends.
+    /// The node at which the step ends.
     pub next: Node,
 }
 

@@ -51,7 +51,7 @@ pub trait Predict {
     /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
     fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError>;
 
-    /// Takes the tailor of `class` away; whether it was there.
+    /// Takes the tailor of `class` away, and returns whether it was there.
     fn remove(&mut self, class: &str) -> bool;
 
     /// The classes whose tailors are loaded, sorted.
@@ -143,7 +143,7 @@ impl<V: Combine> Course<V> {
         }
     }
 
-    /// What the network is to predict next; none after the last step.
+    /// Returns what the network is to predict next, or nothing after the last step.
     pub fn query(&self) -> Option<Query<V>> {
         let node = self.nodes.get(self.done + usize::from(self.trial.is_some()))?;
         if self.done == self.settings.steps {
@@ -154,7 +154,7 @@ impl<V: Combine> Course<V> {
         Some(Query { x, t: node.t as f32 })
     }
 
-    /// Goes on with what the network predicted for the present query; whether that ends a step.
+    /// Goes on with what the network predicted for the present query, and returns whether that ends a step.
     ///
     /// `images` puts the noise of a stochastic sampler onto the engine.
     pub fn answer(&mut self, predicted: V, images: impl FnOnce(Vec<f32>) -> V) -> bool {

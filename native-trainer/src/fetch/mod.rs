@@ -438,8 +438,8 @@ impl Fetcher {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    /// Has the file in the folder under its own name, verified, and gives what `read` makes of it. Nothing is
-    /// fetched that is here and right.
+    /// Returns what `read` makes of a file, once the file lies verified in the folder. Fetches it only when
+    /// the folder lacks it or holds other bytes.
     fn file<T>(
         &self,
         entry: &FileEntry,

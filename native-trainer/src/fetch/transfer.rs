@@ -48,7 +48,7 @@ pub(super) struct Client {
     pub(super) bar: ProgressBar,
     /// Set once one of several downloads has failed, so that the others end soon.
     pub(super) stopped: AtomicBool,
-    /// How many came.
+    /// Bytes that came from the network, of all downloads together.
     pub(super) bytes: AtomicU64,
 }
 

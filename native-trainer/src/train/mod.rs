@@ -27,7 +27,7 @@ use crate::{device, output, publish, report, say, shell};
 use loader::Draws;
 use trainer::{StepSettings, Trainer};
 
-/// Time between two lines on a terminal that is none, such as a log file.
+/// Time between two lines of progress where standard error is no terminal but, for example, a log file.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs `tailor train`.

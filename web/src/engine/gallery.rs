@@ -184,7 +184,7 @@ impl Open {
 /// A file whose bytes are those that the index names.
 pub struct Arrived {
     file: File,
-    /// Them.
+    /// The bytes of the file.
     pub bytes: Vec<u8>,
     network: u64,
     kept: bool,
