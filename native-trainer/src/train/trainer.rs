@@ -347,6 +347,10 @@ impl Trainer {
 
     /// Gradients by hand: images of one class follow each other, and each shard takes its part of them.
     fn by_hand(&self, network: &Network, learned: &Learned, pool: &Pool, batch: &Batch) -> engine::Gradients {
+        #[allow(
+            clippy::infallible_destructuring_match,
+            reason = "without Burn's graph there is one kind of bank"
+        )]
         let bank = match &self.bank {
             Bank::Host(bank) => bank,
             #[cfg(feature = "graph")]
