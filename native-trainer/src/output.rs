@@ -86,7 +86,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     if is_standard_output(path) { to_standard_output(bytes) } else { write_atomic(path, bytes) }
 }
 
-/// As [`write`], with the content written by `fill`, for what is too large to hold twice.
+/// As [`write()`], with the content written by `fill`, for what is too large to hold twice.
 ///
 /// # Errors
 /// [`WriteError`] names the file.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`layout`] | where every tensor lies in the flat parameters of a config |
 //! | [`kernels`] | matrix products and the loops between them |
-//! | [`forward`] | the network, once, for training and for sampling |
+//! | `forward` | the network, once, for training and for sampling |
 //! | [`backward`] | its gradients |
 //! | [`adamw`] | the step that gradients lead to |
 //! | [`sampling`] | a learngene and tailors made ready to predict |
