@@ -138,13 +138,18 @@ pub(crate) fn lock(folder: &Path, doing: &str) -> Result<File, Error> {
     let path = folder.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(WriteError::at(&path))?;
-    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Err(Error::Refused {
-            what: format!("another program is {doing} in {}", folder.display()),
-            help: "wait for it, stop it, or choose another --out".to_owned(),
-        });
+    // A lock outlives its holder for a moment where that is just starting another program, which has the file
+    // open until it begins. So one look does not tell.
+    for wait in [20, 80, 400, 0] {
+        if !matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
+            return Ok(file);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(wait));
     }
-    Ok(file)
+    Err(Error::Refused {
+        what: format!("another program is {doing} in {}", folder.display()),
+        help: "wait for it, stop it, or choose another --out".to_owned(),
+    })
 }
 
 /// Gives `file`, which is open and called `from`, its final name `to`, in place of what had it before.
