@@ -85,7 +85,7 @@ cuda:
     build() { cargo rustc -p tailor-trainer --bin tailor --no-default-features --features cuda -- "$@"; }
     # Some crates take minutes, in which cargo says nothing.
     while sleep 15; do
-        ps -eww -o args | sed -nE "s|.*rustc --crate-name ([^ ]+) .*$folder.*|\1|p" | sort -u | xargs echo "    Compiling"
+        ps -eww -o args | sed -nE "s|.*[r]ustc --crate-name ([^ ]+) .*$folder.*|\1|p" | sort -u | xargs echo "    Compiling"
     done &
     trap 'kill %1' EXIT
     build
@@ -175,7 +175,7 @@ site-parts +parts: wasm-target bindgen
     cp -R web/index.html web/static/. $dist/
     # The answer for a browser that takes brotli lies beside each file, also when brotli came later.
     if command -v brotli >/dev/null; then
-        find $dist -maxdepth 1 -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' \) |
+        find $dist -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name index.json \) |
             while read -r file; do
                 [ "$file.br" -nt "$file" ] && continue
                 # Under another name first: half a file would pass for a whole one the next time.

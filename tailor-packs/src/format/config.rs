@@ -81,9 +81,7 @@ impl FactoredSet {
     /// # Errors
     /// [`ConfigError::MixedAttention`] when `qkv` stands beside `q`, `k` or `v`.
     pub fn new(matrices: &[Matrix]) -> Result<Self, ConfigError> {
-        let mut set = matrices.to_vec();
-        set.sort();
-        set.dedup();
+        let set: Vec<_> = Matrix::ALL.into_iter().filter(|m| matrices.contains(m)).collect();
         let separate = [Matrix::Q, Matrix::K, Matrix::V];
         if set.contains(&Matrix::Qkv) && separate.iter().any(|m| set.contains(m)) {
             return Err(ConfigError::MixedAttention);

@@ -419,7 +419,7 @@ impl<'a> Second<'a> {
         if !manifest.types.is_empty() {
             extensions.push(own(TYPES, types, true));
         }
-        extensions.sort_by_key(|extension| extension.name);
+        extensions.sort_unstable_by_key(|extension| extension.name);
         Self { further: Few(further.collect()), extensions: Few(extensions) }
     }
 }

@@ -284,7 +284,8 @@ impl<C> Index<C> {
         let others = || std::iter::once(&self.learngene).chain(&self.names);
         others().chain(&self.shards).try_for_each(FileEntry::validate).map_err(invalid)?;
         // Two shards may be one file, when nothing falls to either.
-        let mut paths: BTreeSet<_> = self.shards.iter().map(|shard| &shard.path).collect();
+        let mut paths = BTreeSet::new();
+        paths.extend(self.shards.iter().map(|shard| &shard.path));
         let again = others().map(|file| &file.path).find(|path| !paths.insert(path));
         match again.or_else(|| paths.into_iter().find(|path| classes.paths.contains(*path))) {
             Some(path) => Err(invalid(format!("file {path} stands there twice"))),

@@ -177,7 +177,9 @@ impl Open {
     /// The contents of all files of the gallery that are known.
     fn contents(&self) -> BTreeSet<Digest> {
         let packs = self.shards.values().flatten().map(|class| &class.file);
-        self.index.files().chain(packs).map(FileEntry::content).collect()
+        let mut contents = BTreeSet::new();
+        contents.extend(self.index.files().chain(packs).map(FileEntry::content));
+        contents
     }
 }
 

@@ -179,7 +179,8 @@ impl Engine {
     /// # Errors
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
     pub async fn sample(&mut self, order: Order, stop: &Stop) -> Result<(), EngineError> {
-        let classes: BTreeSet<&str> = order.images.iter().filter_map(|i| i.class.as_deref()).collect();
+        let mut classes = BTreeSet::new();
+        classes.extend(order.images.iter().filter_map(|i| i.class.as_deref()));
         self.load(&classes, stop).await?;
 
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;

@@ -86,25 +86,31 @@ impl Store {
 
     /// The contents of those of `files` that are here whole, unverified.
     pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
+        let mut held = BTreeSet::new();
+        let contents = files.map(|file| (file.content(), file.chunks.len()));
         if self.files {
             let names = opfs::names().await;
-            return files.map(FileEntry::content).filter(|c| names.contains(&c.to_string())).collect();
+            held.extend(contents.map(|(c, _)| c).filter(|c| names.contains(&c.to_string())));
+        } else if let Some(cache) = &self.cache {
+            let urls = cached(cache).await;
+            let whole =
+                |(c, chunks): &(Digest, usize)| (0..*chunks).all(|n| urls.contains(&chunk_name(c, n)));
+            held.extend(contents.filter(whole).map(|(c, _)| c));
         }
-        let Some(cache) = &self.cache else { return BTreeSet::new() };
-        let urls = cached(cache).await;
-        let whole = |f: &&FileEntry| (0..f.chunks.len()).all(|n| urls.contains(&chunk_name(&f.content(), n)));
-        files.filter(whole).map(FileEntry::content).collect()
+        held
     }
 
     /// Deletes all files but those of these contents; whether there were any.
     pub async fn make_room(&self, keep: &BTreeSet<Digest>) -> bool {
-        let keep: BTreeSet<String> = keep.iter().map(ToString::to_string).collect();
+        let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
         let mut found = false;
         if self.files
             && let Some(folder) = opfs::folder().await
         {
-            let others =
-                opfs::names().await.into_iter().filter(|name| !keep.contains(name.trim_end_matches(".part")));
+            let others = opfs::names()
+                .await
+                .into_iter()
+                .filter(|name| !keep.iter().any(|kept| kept == name.trim_end_matches(".part")));
             for name in others {
                 // One that another tab is using stays.
                 found |= JsFuture::from(folder.remove_entry(&name)).await.is_ok();
@@ -275,9 +281,12 @@ async fn say_if_long<T>(taken: impl Future<Output = T>) -> T {
 
 /// The URLs in the cache.
 async fn cached(cache: &Cache) -> BTreeSet<String> {
-    let Ok(keys) = JsFuture::from(cache.keys()).await else { return BTreeSet::new() };
-    let url = |key: JsValue| key.dyn_into::<web_sys::Request>().ok().map(|request| request.url());
-    js_sys::Array::from(&keys).iter().filter_map(url).collect()
+    let mut urls = BTreeSet::new();
+    if let Ok(keys) = JsFuture::from(cache.keys()).await {
+        let url = |key: JsValue| key.dyn_into::<web_sys::Request>().ok().map(|request| request.url());
+        urls.extend(js_sys::Array::from(&keys).iter().filter_map(url));
+    }
+    urls
 }
 
 async fn read_cached(cache: &Cache, url: &str) -> Option<Vec<u8>> {

@@ -54,5 +54,5 @@ pub async fn probe() -> Result<Found, &'static str> {
     let emulated =
         adapter.is_fallback().or_else(|| info.and_then(Info::is_fallback_adapter)).unwrap_or(false);
     // SwiftShader is Chrome's emulation, whether or not it says so.
-    Ok(Found { emulated: emulated || name.to_lowercase().contains("swiftshader"), name })
+    Ok(Found { emulated: emulated || name.to_ascii_lowercase().contains("swiftshader"), name })
 }

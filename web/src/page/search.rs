@@ -12,12 +12,12 @@ pub const FOUND: usize = 60;
 
 /// Lists the classes whose name or id holds what is searched for; without a search, those known so far.
 pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<ClassInfo> {
-    let search = search.trim().to_lowercase();
+    let search = lower_case(search.trim());
     let known = gallery.map(|gallery| &*gallery.classes).unwrap_or_default();
     if search.is_empty() {
         return known.iter().take(SHOWN).cloned().collect();
     }
-    let fits = |id: &str, name: &str| id.contains(&search) || name.to_lowercase().contains(&search);
+    let fits = |id: &str, name: &str| id.contains(&search) || lower_case(name).contains(&search);
     let mut found: Vec<ClassInfo> =
         known.iter().filter(|c| fits(&c.id, &c.name)).take(FOUND).cloned().collect();
     if let NameList::Here(names) = names {
@@ -32,4 +32,13 @@ pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<C
         found.extend(others.map(class).take(FOUND - found.len()));
     }
     found
+}
+
+/// Writes a text in lower case.
+fn lower_case(text: &str) -> String {
+    // The browser has a table of all letters, so the page need not bring its own.
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::JsString::from(text).to_lower_case().into();
+    #[cfg(not(target_arch = "wasm32"))]
+    text.to_lowercase()
 }

@@ -56,7 +56,7 @@ impl Layout {
             }
         }
         let order = |part: &Part| std::cmp::Reverse(width(part.dtype));
-        parts.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
+        parts.sort_unstable_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
         let data_len = parts.iter().map(|part| part.len(&specs) * width(part.dtype)).sum();
         Ok(Self { specs, parts, data_len })
     }
@@ -102,7 +102,8 @@ impl Layout {
             return error;
         }
         let Some(json) = rest.get(..length as usize) else { return truncated(length + 8) };
-        let missing = self.parts.iter().map(|part| (part.name.as_str(), part)).collect();
+        let mut missing = BTreeMap::new();
+        missing.extend(self.parts.iter().map(|part| (part.name.as_str(), part)));
         let mut header = Header { specs: &self.specs, missing, wrong: None };
         let parsed = serde_json::Deserializer::from_slice(json).deserialize_map(&mut header);
         match (header.wrong, parsed) {

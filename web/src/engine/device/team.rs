@@ -74,7 +74,7 @@ impl Team {
         let Some(learngene) = &model.learngene else { return 0 };
         let most = if workers == 0 { MOST } else { workers as usize }.min(gates.len());
         // Those that are up come first, and are numbered so.
-        self.helpers.sort_by_key(|helper| !helper.up.get());
+        self.helpers.sort_unstable_by_key(|helper| !helper.up.get());
         let up = self.helpers.iter_mut().filter(|helper| helper.up.get());
         up.take(most.saturating_sub(1)).map(|helper| helper.equip(model, learngene, gates)).count()
     }
