@@ -72,8 +72,8 @@ impl std::fmt::Display for Matrix {
     }
 }
 
-/// The set `S` of factored matrices (KIND, eq. 5): those to which tailors add components. It holds
-/// `qkv` or any of `q`, `k`, `v`, never both kinds.
+/// The set `S` of factored matrices, to which tailors add components. It holds `qkv` or any of `q`,
+/// `k`, `v`, never both kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "Vec<Matrix>")]
 pub struct FactoredSet(Vec<Matrix>);

@@ -1,4 +1,5 @@
-//! Rectangles of row-major matrices, to read and to write, and what a product does with its output.
+//! Views of row-major matrices, to read and to write, and what a product does with the values in
+//! its output.
 
 use std::ops::Range;
 
@@ -114,12 +115,12 @@ impl<'a> ViewMut<'a> {
     }
 }
 
-/// What becomes of the values that a product's output held before.
+/// What happens to the values that a product's output held before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output<'a> {
-    /// They are replaced by the product.
+    /// The product replaces them.
     Replace,
-    /// They are replaced by the product plus this bias, one value per column.
+    /// The product plus this bias replaces them; the bias has one value per column.
     Bias(&'a [f32]),
     /// The product is added to them.
     Add,
