@@ -290,7 +290,7 @@ pub enum PackError {
     },
 }
 
-/// The calendar date of a time in unix seconds, UTC: `2027-01-31`.
+/// Returns the calendar date of a time in unix seconds, UTC: `2027-01-31`.
 fn date(seconds: u64) -> String {
     // Civil from days, after Howard Hinnant: years begin in March, so that the leap day comes last.
     let days = seconds / 86_400 + 719_468;

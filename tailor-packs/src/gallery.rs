@@ -71,7 +71,7 @@ enum Signature {
     Here(Vec<u8>),
 }
 
-/// What a caller of [`Opening::next`] does next.
+/// The next thing for the caller of [`Opening::next`] to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Download this file of the gallery. Hand its bytes to [`Opening::came`], or the problem to
@@ -86,7 +86,7 @@ pub enum Next {
     Decide,
 }
 
-/// What [`Opening::decide`] found, and so what its caller does.
+/// The outcome of [`Opening::decide`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// The gallery may be used.

@@ -78,7 +78,7 @@ pub struct Wanted {
 pub enum Event {
     /// The engine is running.
     Ready {
-        /// What it computes on.
+        /// The device that it computes on.
         backend: Backend,
         /// Bytes of its own code that came over the network; 0 from a cache.
         bytes: u64,
@@ -148,7 +148,7 @@ pub enum Event {
     },
     /// The engine has ended and answers no more.
     Lost {
-        /// What happened.
+        /// What happened, and what to do about it.
         failure: Failure,
     },
 }
@@ -168,7 +168,7 @@ pub enum Wait {
 /// Id and name of each class.
 pub type Names = Vec<(String, String)>;
 
-/// What an engine computes on.
+/// The device that an engine computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -179,7 +179,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The name that URLs and `data-backend` use.
+    /// Returns the name that URLs and `data-backend` use.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Cpu => "cpu",
@@ -255,7 +255,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without details.
+    /// Makes a failure without details.
     pub fn new(code: Code, sentence: impl Into<String>, remedy: Remedy) -> Self {
         Self { code, sentence: sentence.into(), detail: String::new(), remedy }
     }
@@ -264,7 +264,8 @@ impl Failure {
 /// Writes the codes and their names once, for both directions.
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
-        /// What went wrong, by a name that stays the same: other programs and tests look for it.
+        /// The kind of a failure. Its name stays the same, since tests and other programs look for
+        /// it.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(from = "String", into = "String")]
         pub enum Code {

@@ -34,7 +34,7 @@ pub(super) trait Weights {
     /// go to `inner`.
     fn linear(&self, block: usize, m: Matrix, x: &[f32], y: ViewMut<'_>, inner: &mut Vec<f32>);
 
-    /// The label's row `[D]`.
+    /// Returns the label's row `[D]`.
     fn label(&self) -> &[f32];
 }
 

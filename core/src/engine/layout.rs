@@ -126,7 +126,7 @@ impl Network {
         (self.config.learngene_components as usize, self.config.tailor_components as usize)
     }
 
-    /// `[C, H, W]` → `[T, p·p·C]`
+    /// Writes an image `[C, H, W]` as patches `[T, p·p·C]`.
     pub(super) fn patches(&self, image: &[f32], out: &mut Vec<f32>) {
         out.clear();
         out.extend(self.places.iter().map(|&place| image[place]));
@@ -134,7 +134,7 @@ impl Network {
 }
 
 impl Dense {
-    /// The learngene's values of weight and bias.
+    /// Returns the learngene's values of weight and bias.
     pub(super) fn of<'a>(&self, learngene: &'a [f32]) -> (&'a [f32], &'a [f32]) {
         (&learngene[self.weight.clone()], &learngene[self.bias.clone()])
     }

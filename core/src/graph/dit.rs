@@ -155,7 +155,8 @@ impl Dit {
         ])
     }
 
-    /// The inverse of [`Dit::patchify`].
+    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`: the inverse of
+    /// [`Dit::patchify`].
     fn unpatchify(&self, tokens: Tensor<3>) -> Tensor<4> {
         let b = tokens.dims()[0];
         let (c, p) = (self.config.channels as usize, self.config.patch_size as usize);
@@ -191,7 +192,7 @@ impl Block {
         x + apply(Matrix::Out, gelu(apply(Matrix::In, h))) * gate_m
     }
 
-    /// Softmax attention; q, k, v and the output are `[B, T, D]`.
+    /// Computes softmax attention (Vaswani et al. 2017); q, k, v and the output are `[B, T, D]`.
     fn attention(&self, qkv: [Tensor<3>; 3]) -> Tensor<3> {
         let [b, t, d] = qkv[0].dims();
         let head = d / self.heads;
@@ -210,14 +211,14 @@ fn chunks<const N: usize>(x: Tensor<3>) -> [Tensor<3>; N] {
     std::array::from_fn(|i| x.clone().narrow(2, i * width, width))
 }
 
-/// LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
+/// Applies LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
 fn layer_norm(x: Tensor<3>) -> Tensor<3> {
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
     centred * (variance + LAYER_NORM_EPSILON).sqrt().recip()
 }
 
-/// `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
+/// Returns `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
 fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
     x * (scale + 1.0) + shift
 }

@@ -11,7 +11,7 @@ use tailor_packs::{Matrix, ModelConfig};
 
 use super::parameters::Parameters;
 
-/// The weight of one linear layer as the learngene holds it.
+/// The weight of one linear layer in the learngene.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a model holds a few dozen, nearly all of the larger kind")]
 pub enum Weight {
@@ -204,8 +204,9 @@ pub(crate) fn linear(config: &ModelConfig, parameters: &Parameters, layer: u32, 
     Linear { weight, bias: parameters.vector(&format!("{name}.bias")), products: FloatDType::F32 }
 }
 
-/// The specification of a gated layer: one product over all `r` components of learngene and bank,
-/// the columns multiplied by the expanded gate. Cost grows with the number of classes.
+/// Computes a gated layer as its specification says (KIND, Algorithm 1): one product over all `r`
+/// components of learngene and bank, the columns multiplied by the expanded gate. Its cost grows
+/// with the number of classes.
 ///
 /// # Shapes
 /// - `x`: `[B, T, m1]`; the learngene's components as in [`Weight::Factored`]; the bank of `K` tailors

@@ -15,7 +15,7 @@ impl Parameters {
         Self(specs.iter().map(|spec| spec.name.clone()).zip(flat).collect())
     }
 
-    /// The vector `name`.
+    /// Returns the vector `name`.
     ///
     /// # Panics
     /// When the name is missing. Callers build the parameters from the config's own list, so it
@@ -24,7 +24,7 @@ impl Parameters {
         self.0.get(name).unwrap_or_else(|| unreachable!("the config lists {name}")).clone()
     }
 
-    /// The matrix `name` in its `shape`.
+    /// Returns the matrix `name` in its `shape`.
     pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Tensor<2> {
         self.vector(name).reshape(shape)
     }

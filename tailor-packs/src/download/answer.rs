@@ -175,7 +175,7 @@ impl Problem {
     }
 }
 
-/// What the head of an answer means, the same for every file.
+/// The meaning of an answer's head, the same for every file.
 pub(super) enum Head {
     /// The whole file follows.
     Whole,

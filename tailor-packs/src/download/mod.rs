@@ -65,7 +65,7 @@ pub fn backoff(attempt: u32, at_least: Option<Duration>, jitter: f64) -> Duratio
     at_least.unwrap_or_default() + Duration::from_secs_f64(longest.min(30.0) * jitter)
 }
 
-/// What the fetcher does next.
+/// The next thing for the fetcher to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Read on.
@@ -109,7 +109,7 @@ impl Patience {
 #[derive(Debug)]
 pub struct Download {
     entry: FileEntry,
-    /// Which chunks are verified and with the caller.
+    /// Which chunks were verified and handed out.
     held: Vec<bool>,
     /// The first bytes of the chunk that is arriving; they end at `at`.
     partial: Vec<u8>,

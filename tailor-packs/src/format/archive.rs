@@ -43,7 +43,7 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// The 26 bytes that the local and the central header have in common.
+    /// Appends the 26 bytes that the local and the central header have in common.
     fn common(&self, out: &mut Vec<u8>) {
         // version, flags, method (stored), time, date
         for field in [VERSION, 0, 0, 0, DATE] {
@@ -76,7 +76,7 @@ impl Header<'_> {
     }
 }
 
-/// The central headers and the end record for entries that end at `offset`.
+/// Returns the central headers and the end record for entries that end at `offset`.
 fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
     let mut out = Vec::new();
     headers.iter().for_each(|h| h.central(&mut out));
@@ -198,10 +198,10 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
     }
 }
 
-/// Which entry may come next.
+/// The state that tells which entry may come next.
 #[derive(Default)]
 struct Order<'a> {
-    /// How many of [`ENTRIES`] are past.
+    /// How many of [`ENTRIES`] can come no more.
     fixed: usize,
     /// The last further entry, how many there were, and their bytes.
     further: Option<&'a str>,
@@ -210,7 +210,8 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// The name of an entry that is in its place, and the largest length of a fixed one.
+    /// Returns the name of an entry that is in its place, and the largest length of one of
+    /// [`ENTRIES`]. Returns `None` for any other entry.
     fn next(&mut self, found: &'a [u8]) -> Option<(&'a str, Option<(&'static str, u64)>)> {
         let fixed = ENTRIES.iter().skip(self.fixed).position(|(name, _)| name.as_bytes() == found);
         if let Some(skipped) = fixed {

@@ -64,7 +64,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// `learngene` or `tailor`, also the file's extension.
+    /// Returns `learngene` or `tailor`, which is also the file's extension.
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Learngene => "learngene",

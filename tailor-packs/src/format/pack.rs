@@ -62,9 +62,9 @@ impl<'a> Contents<'a> {
 /// An entry of a pack beside those that every reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Further<'a> {
-    /// Its name, see [`archive::is_further`].
+    /// The entry's name, see [`archive::is_further`].
     pub name: &'a str,
-    /// What it holds.
+    /// The entry's bytes.
     pub bytes: &'a [u8],
 }
 

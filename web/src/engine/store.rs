@@ -277,7 +277,7 @@ async fn say_if_long<T>(taken: impl Future<Output = T>) -> T {
     }
 }
 
-/// The URLs in the cache.
+/// Returns the URLs in the cache.
 async fn cached(cache: &Cache) -> BTreeSet<String> {
     let Ok(keys) = JsFuture::from(cache.keys()).await else { return BTreeSet::new() };
     let url = |key: JsValue| key.dyn_into::<web_sys::Request>().ok().map(|request| request.url());

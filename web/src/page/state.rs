@@ -18,7 +18,7 @@ pub const MOST_IMAGES: usize = 64;
 pub struct State {
     /// The page's address and settings, which the visitor does not change.
     pub site: Site,
-    /// What the visitor can set.
+    /// The settings that the visitor can change.
     pub settings: Settings,
     /// The gallery, once it is open.
     pub gallery: Option<Gallery>,
@@ -73,7 +73,7 @@ pub struct Site {
     pub hash: String,
 }
 
-/// What the visitor can set.
+/// The settings that the visitor can change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Ids of the chosen classes.

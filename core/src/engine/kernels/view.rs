@@ -21,7 +21,7 @@ impl<'a> View<'a> {
         Self { data, rows: data.len() / columns, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -55,7 +55,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether every element lies in the data.
+    /// Returns whether every element lies in the data.
     fn fits(&self) -> bool {
         self.rows == 0
             || self.columns == 0
