@@ -1,14 +1,15 @@
-//! What the network is told beside the image: the places of the patches and the time.
+//! The network's inputs beside the image: the positions of the patches and the time.
 //!
-//! Both are made here on the host, in `f64`, so that every engine is told the same.
+//! Both are computed on the host, in `f64`, so that every engine gets the same values.
 
 use tailor_packs::ModelConfig;
 use tailor_packs::config::TIME_FEATURES;
 
-/// Added to the variance in every LayerNorm.
+/// What every LayerNorm adds to the variance.
 pub const LAYER_NORM_EPSILON: f64 = 1e-6;
 
-/// DiT's fixed 2-D sin-cos table, `[T, D]`: the column's half first, each half sines then cosines.
+/// Returns DiT's fixed 2-D sin-cos table of positions, `[T, D]`: the column's half first, each half
+/// sines then cosines.
 pub fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
     let side = (config.image_size / config.patch_size) as usize;
     let quarter = config.width as usize / 4;
@@ -22,7 +23,8 @@ pub fn sincos_positions(config: &ModelConfig) -> Vec<f32> {
     places.flat_map(|(row, column)| half(column).chain(half(row))).collect()
 }
 
-/// DiT's `timestep_embedding`: cosines, then sines, over falling frequencies; `[B, 256]`.
+/// Returns DiT's `timestep_embedding` of the times `t` (0 to 1000): cosines, then sines, over
+/// falling frequencies; `[B, 256]`.
 ///
 /// Computed here in `f64`: WebGPU promises little accuracy for angles of up to 1,000.
 pub fn time_features(t: &[f32]) -> Vec<f32> {

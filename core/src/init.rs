@@ -1,24 +1,25 @@
-//! Initial values for training, from the seed alone.
+//! Initial values for training, which depend on the seed alone.
 
 use tailor_packs::{ModelConfig, TensorSpec};
 
 use crate::diffusion::noise::{Stream, standard_normal};
 
-/// First values of the learngene's tensors, in the config's order.
+/// Returns the initial values of the learngene's tensors, in the config's order.
 pub fn learngene(config: &ModelConfig, seed: u64) -> Vec<Vec<f32>> {
     let specs = config.learngene_tensors();
     specs.iter().enumerate().map(|(i, spec)| initial(config, spec, seed, i as u32)).collect()
 }
 
-/// First values of the tailor of class number `class`, in the config's order.
+/// Returns the initial values of the tailor of class number `class`, in the config's order.
 pub fn tailor(config: &ModelConfig, seed: u64, class: u32) -> Vec<Vec<f32>> {
     let specs = config.tailor_tensors();
     let number = |i: usize| 1_000_000 + class * specs.len() as u32 + i as u32;
     specs.iter().enumerate().map(|(i, spec)| initial(config, spec, seed, number(i))).collect()
 }
 
-/// DiT's rules, carried over to components: the product `U·diag(σ)·Vᵀ` of a sample's learngene and
-/// tailor has the variance of Xavier's dense matrix, and is zero where adaLN-Zero wants zero.
+/// Applies DiT's rules to components: the product `U·diag(σ)·Vᵀ` of a sample's learngene and tailor
+/// has the variance of Xavier's dense matrix (Glorot and Bengio 2010), and is zero where adaLN-Zero
+/// wants zero.
 fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, number: u32) -> Vec<f32> {
     let normal = |deviation: f64| {
         let values = standard_normal(seed, Stream::Init(number), spec.len());
@@ -47,7 +48,7 @@ fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, number: u32) -> V
     }
 }
 
-/// Input width `m1` of the matrix to which the tensor `blocks.l.★.v` belongs.
+/// Returns the input width `m1` of the matrix to which the tensor `blocks.l.★.v` belongs.
 fn factored_input_width(config: &ModelConfig, name: &str) -> usize {
     let d = config.width as usize;
     let matrix = name.split('.').nth(2).unwrap_or_default();

@@ -1,50 +1,53 @@
-//! The tailors that are put onto a learngene, which may come and go, and what does not fit.
+//! The tailors that are put onto a learngene, and the errors about models and tailors that do not
+//! fit.
 
 use std::collections::BTreeMap;
 
 use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
-/// What of a model's features both engines here know; a model that needs another is refused by its name.
+/// The features that both engines of this crate know. A model that needs another one is refused by
+/// its name.
 pub const KNOWN: [Feature; 1] = [Feature::SeparateAttention];
 
-/// Classes and weights of one image: one class at weight 1, a blend of several (a soft gate), or none for
-/// the learngene alone.
+/// The gate of one image: which tailors make it, each with a weight. One class at weight 1 is the
+/// usual gate (KIND §3), several classes are a blend (a soft gate), and none is the learngene
+/// alone.
 pub type Gate = Vec<(String, f32)>;
 
-/// A config that the processor's engine does not know, and what about it.
+/// Why the processor's engine refuses a config.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the processor's engine does not know {what}")]
 pub struct Unsupported {
-    /// What it does not know.
+    /// What the engine does not know, such as a feature or a tensor.
     pub what: String,
 }
 
-/// What cannot be assembled or sampled.
+/// Why a model cannot be assembled or sampled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ModelError {
-    /// A config that is no model.
+    /// No model can have this config, or no engine of this crate supports it.
     #[error(transparent)]
     Config(#[from] tailor_packs::ConfigError),
-    /// A config that the processor's engine does not know.
+    /// The processor's engine does not know this config.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// A tensor that the config asks for and the pack does not have in that shape.
+    /// The pack lacks a tensor that the config asks for, or has it in another shape.
     #[error("tensor {name} is missing or not of shape {shape:?}; the pack does not fit this model")]
     Tensor {
-        /// Its name.
+        /// The tensor's name.
         name: String,
         /// The shape the config asks for.
         shape: Vec<usize>,
     },
-    /// A class whose pack is not loaded.
+    /// No pack of this class is loaded.
     #[error("class {class:?} is not loaded; loaded: {}", loaded.join(", "))]
     UnknownClass {
         /// The class asked for.
         class: String,
-        /// The classes there are.
+        /// The classes that are loaded.
         loaded: Vec<String>,
     },
-    /// A setting outside its range.
+    /// A setting is outside its range.
     #[error("{setting} is {found}, must be {allowed}")]
     Setting {
         /// The setting's name.
@@ -56,7 +59,8 @@ pub enum ModelError {
     },
 }
 
-/// The loaded tailors by class, in host memory: a run of sampling makes ready only those it asks for.
+/// The loaded tailors by class, in host memory. A run of sampling prepares only those that it
+/// needs.
 #[derive(Clone, Debug, Default)]
 pub struct Tailors(BTreeMap<String, Tensors>);
 
@@ -64,7 +68,8 @@ impl Tailors {
     /// Adds the tailor of `class`, or replaces it.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when the tailor is not one of this config's shape.
+    /// [`ModelError::Tensor`] when the tailor's tensors do not have the shapes that the config asks
+    /// for.
     pub fn insert(&mut self, config: &ModelConfig, class: &str, tailor: Tensors) -> Result<(), ModelError> {
         config.tailor_tensors().iter().try_for_each(|spec| values(&tailor, spec).map(|_| ()))?;
         self.0.insert(class.to_owned(), tailor);
@@ -76,12 +81,12 @@ impl Tailors {
         self.0.remove(class).is_some()
     }
 
-    /// The loaded classes, sorted.
+    /// Returns the loaded classes, sorted.
     pub fn classes(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
     }
 
-    /// The tailor of `class`.
+    /// Returns the tailor of `class`.
     ///
     /// # Errors
     /// [`ModelError::UnknownClass`].
@@ -90,7 +95,7 @@ impl Tailors {
         self.0.get(class).ok_or_else(unknown)
     }
 
-    /// Each class that any of the gates names, once and sorted.
+    /// Returns each class that any of the gates names, once and sorted.
     pub fn named(gates: &[Gate]) -> Vec<&str> {
         let mut classes: Vec<&str> = gates.iter().flatten().map(|(class, _)| class.as_str()).collect();
         classes.sort_unstable();
@@ -99,7 +104,7 @@ impl Tailors {
     }
 }
 
-/// The values of the tensor that `spec` asks for.
+/// Returns the values of the tensor that `spec` asks for.
 ///
 /// # Errors
 /// [`ModelError::Tensor`] when it is missing or of another shape.

@@ -1,11 +1,13 @@
-//! Whole pieces of work side by side, one thread each.
+//! Runs whole pieces of work side by side, one thread each.
 
 use std::sync::{Mutex, PoisonError};
 
-/// `work` on every item, on up to `threads` threads; results in the order of the items.
+/// Calls `work` on every item, on up to `threads` threads. Returns the results in the order of the
+/// items.
 ///
-/// A thread takes the next item when it is done with one, so pieces may differ in size. In WASM, where
-/// there are no threads, and for one item or thread the work is done in turn.
+/// A thread takes the next item when it is done with one, so pieces may differ in size. In
+/// WebAssembly, where there are no threads, and for a single item or thread, the items are done one
+/// after the other.
 pub fn map<T: Send, R: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
     if threads <= 1 || cfg!(target_arch = "wasm32") {
@@ -15,7 +17,7 @@ pub fn map<T: Send, R: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) -> 
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let drain = || std::iter::from_fn(next).map(|(i, item)| (i, work(item))).collect::<Vec<_>>();
     let mut results = std::thread::scope(|scope| {
-        // The present thread works, too; one that cannot be had is done without.
+        // The present thread works, too. If another cannot be started, the work goes on without it.
         let others: Vec<_> =
             (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, drain).ok()).collect();
         let mut results = drain();
@@ -28,7 +30,8 @@ pub fn map<T: Send, R: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) -> 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// `0..len` in `n` parts of about the same length, none empty.
+/// Splits `0..len` into `n` parts of about the same length. None is empty, so there are fewer if
+/// `len` is below `n`.
 pub fn parts(len: usize, n: usize) -> Vec<std::ops::Range<usize>> {
     let n = n.min(len);
     (0..n).map(|i| i * len / n..(i + 1) * len / n).collect()

@@ -1,14 +1,14 @@
-//! SHA-256, the name of every file and entry.
+//! SHA-256, by which a gallery's index names every file and a pack's manifest every entry.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256. Shown, parsed and in JSON as 64 lower-case hex digits; 32 bytes in postcard.
+/// A SHA-256. Text and JSON have it as 64 lower-case hexadecimal digits, postcard as 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The SHA-256 of `bytes`.
+    /// Computes the SHA-256 of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -31,7 +31,7 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// The first 16 hex digits, as they stand in file names.
+    /// Returns the first 16 hexadecimal digits, which stand in file names.
     pub fn short(&self) -> String {
         hex(&self.0[..8])
     }

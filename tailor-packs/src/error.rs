@@ -1,9 +1,9 @@
-//! Everything that can be wrong with a pack or a gallery, each by name.
+//! Every way in which a pack or a gallery can be wrong, each as one variant of [`PackError`].
 
 use crate::digest::Digest;
 use crate::format::config::ConfigError;
 
-/// A result of this crate.
+/// A result whose error is a [`PackError`].
 pub type Result<T> = std::result::Result<T, PackError>;
 
 /// Why bytes were refused, or why contents could not be written.
@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, PackError>;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The bytes are something else altogether.
+    /// The bytes are neither a learngene file nor a tailor pack.
     #[error("this is no learngene file and no tailor pack; pass a .learngene or .tailor file")]
     NotAPack,
     /// A learngene where a tailor was wanted, or the other way round.
@@ -23,7 +23,8 @@ pub enum PackError {
         /// The kind of the file.
         found: &'static str,
     },
-    /// Written by a later version of tailor.
+    /// The file was written by a later version of tailor, in a format that this crate does not
+    /// know.
     #[error(
         "{what} has format version {found}, and this tailor reads up to {supported}; update tailor to a \
          version that reads format {found}"
@@ -43,10 +44,10 @@ pub enum PackError {
         what: String,
         /// How many bytes it needs, at least.
         needed: u64,
-        /// How many there are.
+        /// How many bytes there are.
         found: u64,
     },
-    /// There is more than there should be.
+    /// There are more bytes than the file or entry should have.
     #[error("{what} has {extra} bytes after its end; download or copy it again")]
     TrailingBytes {
         /// The file or entry.
@@ -60,7 +61,7 @@ pub enum PackError {
          get the original"
     )]
     HeaderMismatch {
-        /// Which of the archive's headers.
+        /// Which of the archive's headers: `local header` or `central directory`.
         header: &'static str,
         /// Where the header begins.
         offset: u64,
@@ -77,14 +78,14 @@ pub enum PackError {
         /// The entry's name.
         entry: String,
     },
-    /// A pack that cannot be understood without something that this crate does not know.
+    /// The pack marks an extension or entry as required, and this crate does not know it.
     #[error(
         "the pack needs {what} {name:?}, which this tailor does not know; update tailor to one that does"
     )]
     RequiredUnknown {
         /// `extension` or `entry`.
         what: &'static str,
-        /// Its name.
+        /// The name of the extension or entry.
         name: String,
     },
     /// An entry's content cannot be read, though it is what its author wrote.
@@ -95,17 +96,17 @@ pub enum PackError {
         /// What is wrong.
         reason: String,
     },
-    /// Something is larger than any reader should accept.
+    /// A file, an entry or a count is larger than any reader should accept.
     #[error("{which} is {found}, and at most {allowed} is allowed; make it smaller")]
     LimitExceeded {
         /// What is too large.
         which: &'static str,
-        /// Its size.
+        /// Its size, in the unit of the limit: bytes, or a count.
         found: u64,
         /// The limit, see [`crate::limits`].
         allowed: u64,
     },
-    /// An entry's bytes do not have the CRC-32 in its header.
+    /// The CRC-32 of an entry's bytes is not the one in its ZIP header.
     #[error("{entry} has checksum {found:08x} instead of {expected:08x}; download or copy the file again")]
     ChecksumMismatch {
         /// The entry's name.
@@ -115,7 +116,7 @@ pub enum PackError {
         /// The CRC-32 of the bytes.
         found: u32,
     },
-    /// Bytes are not those that the manifest or the index names.
+    /// The SHA-256 of some bytes is not the one that the manifest or the index holds for them.
     #[error("{entry} has SHA-256 {found} instead of {expected}; download or copy the file again")]
     DigestMismatch {
         /// The entry, the file, or a chunk of it.
@@ -125,7 +126,7 @@ pub enum PackError {
         /// The digest of the bytes.
         found: Digest,
     },
-    /// Text that should be a SHA-256.
+    /// A text that should be a SHA-256 is none.
     #[error("{found:?} is no SHA-256; write it as 64 lower-case hexadecimal digits")]
     NotADigest {
         /// The text, shortened if long.
@@ -137,22 +138,22 @@ pub enum PackError {
         /// What is wrong.
         reason: String,
     },
-    /// The model config is none that a model can have.
+    /// The model config is one that no model can have; [`ConfigError`] says why.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A tensor that the config does not imply.
+    /// The pack holds a tensor that its config does not imply.
     #[error("tensor {name:?} does not belong to this model config; remove it or publish with its config")]
     TensorUnexpected {
         /// The tensor's name, shortened if long.
         name: String,
     },
-    /// A tensor that the config implies is not there.
+    /// The pack lacks a tensor that its config implies.
     #[error("tensor {name:?} is missing, and the model config wants it; publish with every tensor")]
     TensorMissing {
         /// The tensor's name.
         name: String,
     },
-    /// A tensor of another shape.
+    /// A tensor has another shape than its config implies.
     #[error(
         "tensor {name:?} has shape {found:?} and must have {expected:?}; publish with the model's config"
     )]
@@ -164,7 +165,7 @@ pub enum PackError {
         /// The shape that it has.
         found: Vec<usize>,
     },
-    /// A tensor stored in another number format.
+    /// A tensor is stored in another number format than its manifest gives.
     #[error("tensor {name:?} is stored as {found} and must be {expected}; publish it again")]
     TensorDtype {
         /// The tensor's name.
@@ -174,7 +175,8 @@ pub enum PackError {
         /// The number format that it has.
         found: String,
     },
-    /// A value that is NaN or infinite, or is so once stored as f16 (largest 65,504).
+    /// A value is NaN or infinite, or too large for the number format that it is stored in: f16
+    /// ends at 65,504.
     #[error(
         "tensor {name:?} holds {value} at {position}, which its number format cannot hold; the \
          training diverged, publish an earlier checkpoint"
@@ -182,17 +184,17 @@ pub enum PackError {
     TensorNotFinite {
         /// The tensor's name.
         name: String,
-        /// Where in its row-major values.
+        /// The value's position among the tensor's values, which are in row-major order.
         position: usize,
         /// The value.
         value: f32,
     },
-    /// A tailor that was trained on another learngene.
+    /// The tailor was trained on another learngene.
     #[error("this tailor fits the learngene {expected}, not {found}; take both from the same gallery")]
     WrongLearngene {
-        /// The learngene that the tailor names.
+        /// SHA-256 of the learngene file that the tailor names.
         expected: Digest,
-        /// The learngene that is there.
+        /// SHA-256 of the learngene file that is there.
         found: Digest,
     },
     /// The gallery's index cannot be read or contradicts itself.
@@ -201,13 +203,13 @@ pub enum PackError {
         /// What is wrong.
         reason: String,
     },
-    /// A class that the gallery does not have.
+    /// The gallery has no class with this id.
     #[error("the gallery has no class {found:?}; its index.json lists the classes it has")]
     ClassUnknown {
         /// The id asked for, shortened if long.
         found: String,
     },
-    /// The index is past the time up to which its publisher vouches for it.
+    /// The time up to which the publisher vouches for the index is over.
     #[error(
         "index.json expired on {} (UTC), and it is {} now; reload it, check this device's clock, or ask the \
          publisher for a new one",
@@ -219,7 +221,7 @@ pub enum PackError {
         /// The time now, in unix seconds.
         now: u64,
     },
-    /// The index is older than one already seen.
+    /// The index has a lower version than one that this reader has already seen.
     #[error("index.json has version {found}, and version {seen} was already seen; reload it without caches")]
     IndexRolledBack {
         /// The newest version already seen.
@@ -227,7 +229,7 @@ pub enum PackError {
         /// The version of this index.
         found: u64,
     },
-    /// Two indexes of one version are not the same.
+    /// The index has the version of one that this reader has already seen, but other content.
     #[error(
         "index.json has version {version} like one already seen, but other content; reload it without \
          caches, or ask the publisher to publish a higher version"
@@ -240,7 +242,7 @@ pub enum PackError {
         /// SHA-256 of this index.
         found: Digest,
     },
-    /// The index of another gallery than the one that was here.
+    /// The index belongs to another gallery than the one that was at this address before.
     #[error("this is the index of gallery {found:?}, and {expected:?} was here before; check the address")]
     OtherGallery {
         /// The id of the gallery already seen.
@@ -280,7 +282,7 @@ pub enum PackError {
         /// The id of the key that signed.
         id: String,
     },
-    /// Text that should be a public key.
+    /// A text that should be a public key is none.
     #[error("{found:?} is no minisign public key; pass the line of 56 characters that begins with RW")]
     NotAKey {
         /// The text, shortened if long.
@@ -288,7 +290,7 @@ pub enum PackError {
     },
 }
 
-/// The calendar date of a time in unix seconds, UTC: `2027-01-31`.
+/// Returns the calendar date of a time in unix seconds, UTC: `2027-01-31`.
 fn date(seconds: u64) -> String {
     // Civil from days, after Howard Hinnant: years begin in March, so that the leap day comes last.
     let days = seconds / 86_400 + 719_468;
@@ -303,19 +305,20 @@ fn date(seconds: u64) -> String {
 }
 
 impl PackError {
-    /// Whether this may be an index and a signature of two versions: a publisher replaces one after the other, and
-    /// whoever comes between finds two that do not fit. It is worth a second look, and to be refused if it stays.
+    /// Returns whether the index and the signature may be of two versions. A publisher replaces one
+    /// after the other, so a reader who comes in between gets two files that do not fit. Open the
+    /// gallery once more, and refuse it if the error is the same.
     pub fn may_be_half_published(&self) -> bool {
         matches!(self, Self::SignatureInvalid { .. } | Self::WrongKey { .. } | Self::IndexReplaced { .. })
     }
 }
 
-/// Refuses `found` above `allowed`.
+/// Refuses a number above `allowed`.
 pub(crate) fn check_limit(which: &'static str, found: u64, allowed: u64) -> Result<()> {
     if found <= allowed { Ok(()) } else { Err(PackError::LimitExceeded { which, found, allowed }) }
 }
 
-/// An index that cannot be read or contradicts itself.
+/// Makes the error about an index that cannot be read or contradicts itself.
 pub(crate) fn index_invalid(reason: impl ToString) -> PackError {
     PackError::IndexInvalid { reason: reason.to_string() }
 }
@@ -328,7 +331,7 @@ impl std::str::FromStr for Digest {
     }
 }
 
-/// Text from a file as it may stand in a message: at most 64 characters.
+/// Cuts a text from a file to 64 characters, so that it can stand in a message.
 pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(64).collect();
     if short.len() < text.len() {

@@ -1,4 +1,4 @@
-//! A file of a gallery: its name beside the index, and the digests that vouch for it.
+//! One file of a gallery: its name beside the index, and the digests by which a reader verifies it.
 
 use crate::digest::Digest;
 use crate::error::{PackError, Result, shorten};
@@ -6,26 +6,28 @@ use crate::limits;
 use crate::lists::few;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The index's name in a gallery.
+/// The name of a gallery's index, which lists all other files.
 pub const INDEX_FILE: &str = "index.json";
-/// The name of the index's signature, beside it.
+/// The name of the file with the index's signature.
 pub const SIGNATURE_FILE: &str = "index.json.minisig";
 
-/// A file of the gallery.
+/// What an index says of one file of its gallery: name, length and digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct FileEntry {
-    /// Its name beside the index: `[A-Za-z0-9._-]`, no folders.
+    /// Name of the file, which lies in the same folder as the index: 1 to 160 characters out of
+    /// `A-Za-z0-9._-`, not beginning with a dot.
     pub path: String,
     /// Length in bytes.
     pub size: u64,
     /// SHA-256 of the whole file.
     pub sha256: Digest,
-    /// SHA-256 of each chunk of [`limits::CHUNK`] bytes.
+    /// SHA-256 of each chunk of [`limits::CHUNK`] bytes, in order; the last chunk may be shorter.
     pub chunks: Vec<Digest>,
 }
 
-/// A [`FileEntry`] as JSON has it: the digest of a file's only chunk is not said again.
+/// A [`FileEntry`] as JSON has it. Where a file has one chunk, the list is left out: that chunk's
+/// digest is the file's.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -59,13 +61,14 @@ impl From<FileEntry> for Written {
 }
 
 impl FileEntry {
-    /// The entry for these bytes.
+    /// Makes the entry for a file with these bytes.
     pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
         let chunks = bytes.chunks(limits::CHUNK).map(Digest::of).collect();
         Self { path: path.into(), size: bytes.len() as u64, sha256: Digest::of(bytes), chunks }
     }
 
-    /// Refuses any bytes but those that the entry was made of. Each is hashed once.
+    /// Refuses any bytes but those that the entry was made of. Hashes each byte once where they are
+    /// right.
     ///
     /// # Errors
     /// [`PackError::Truncated`], [`PackError::TrailingBytes`] or [`PackError::DigestMismatch`], with the
@@ -96,16 +99,16 @@ impl FileEntry {
         same(self.path.clone(), self.sha256, found)
     }
 
-    /// What the chunks make of the file: SHA-256 of its size, as 8 bytes, little-endian, and their digests. Where
-    /// [`FileEntry::sha256`] is only what somebody says, two files whose chunks are right have the same content if
-    /// this is the same.
+    /// Returns the SHA-256 of the file's size (8 bytes, little-endian) followed by the digests of
+    /// its chunks. Use it to compare files whose chunks were verified while [`FileEntry::sha256`]
+    /// was not: where this is the same, the content is.
     pub fn content(&self) -> Digest {
         let size = self.size.to_le_bytes();
         let chunks = self.chunks.iter().flat_map(|chunk| chunk.0);
         Digest::of(&size.into_iter().chain(chunks).collect::<Vec<u8>>())
     }
 
-    /// Where chunk `number` lies in the file.
+    /// Returns the bytes of the file that chunk `number` covers; empty past the last chunk.
     pub fn chunk_range(&self, number: usize) -> std::ops::Range<u64> {
         let start = (number as u64).saturating_mul(limits::CHUNK as u64).min(self.size);
         start..start.saturating_add(limits::CHUNK as u64).min(self.size)
@@ -148,12 +151,13 @@ fn same(entry: String, expected: Digest, found: Digest) -> Result<()> {
     if expected == found { Ok(()) } else { Err(PackError::DigestMismatch { entry, expected, found }) }
 }
 
-/// The name of a learngene file, which changes with its content: `letters-0123456789abcdef.learngene`.
+/// Returns the name of a learngene file, which changes with its content:
+/// `letters-0123456789abcdef.learngene`.
 pub fn learngene_file_name(model: &str, digest: &Digest) -> String {
     format!("{model}-{}.learngene", digest.short())
 }
 
-/// The name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
+/// Returns the name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
 pub fn tailor_file_name(class: &str, digest: &Digest) -> String {
     format!("{class}-{}.tailor", digest.short())
 }

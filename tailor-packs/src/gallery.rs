@@ -1,8 +1,12 @@
-//! Opening a gallery, and looking at it again: what to ask its server for, and what to make of the answers.
+//! Opens a gallery, and looks at it again: what to ask its server for, and what the answers mean.
 //!
-//! Nothing here touches the network, a disk or a clock, so the page and the command line decide alike. Whoever opens a
-//! gallery asks [`Opening::next`] which file to download (with [`SmallDownload`](crate::download::SmallDownload)),
-//! hands over what came, and does what the [`Decision`] says:
+//! A gallery is a folder on a web server with an index, the learngene file that all classes share,
+//! and a tailor pack for each class.
+//!
+//! Nothing here touches the network, a disk or a clock, so the page and the command line decide
+//! alike. The caller asks [`Opening::next`] which file to download (with
+//! [`SmallDownload`](crate::download::SmallDownload)), hands the answer to [`Opening::came`] or
+//! [`Opening::is_answer`], and does what the [`Decision`] says:
 //!
 //! ```
 //! # use tailor_packs::{Trust, PackError, download::Problem, gallery::*};
@@ -31,9 +35,10 @@
 //! # Ok(Some(*opened)) }
 //! ```
 //!
-//! A gallery may be published anew at any time. Its files are named by their content, so one that is gone or is not
-//! itself ([`Problem::wants_new_index`]) is a reason to open the gallery again, with what was kept of it, and to see
-//! with [`Checked::since`] what changed. After [`Change::Nothing`] the failure stands.
+//! A gallery may be published anew at any time. Its files are named by their content. So when a
+//! file is missing, or its content is not the expected one ([`Problem::wants_new_index`]), open the
+//! gallery again with the [`Trust`] that was kept of it, and ask [`Checked::since`] what changed.
+//! If the answer is [`Change::Nothing`], report the problem with the file.
 
 use crate::download::Problem;
 use crate::error::Result;
@@ -54,11 +59,11 @@ pub struct Opening {
     vouched: Option<PublicKey>,
     json: Option<Vec<u8>>,
     signature: Signature,
-    /// Whether it was looked at a second time.
+    /// Whether this is the second look at the gallery.
     again: bool,
 }
 
-/// What is known of the file beside the index.
+/// What is known of the index's signature file.
 #[derive(Clone, Debug, PartialEq)]
 enum Signature {
     Unasked,
@@ -66,67 +71,70 @@ enum Signature {
     Here(Vec<u8>),
 }
 
-/// What to do next.
+/// The next thing for the caller of [`Opening::next`] to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Download this file of the gallery and hand it to [`Opening::came`], or the problem to
+    /// Download this file of the gallery. Hand its bytes to [`Opening::came`], or the problem to
     /// [`Opening::is_answer`].
     Ask {
-        /// Its name.
+        /// The file's name.
         file: &'static str,
-        /// How many bytes it may have.
+        /// How many bytes it may have at most.
         limit: u64,
     },
-    /// Everything is there: [`Opening::decide`].
+    /// Every file that is needed is there: call [`Opening::decide`].
     Decide,
 }
 
-/// What became of it.
+/// The outcome of [`Opening::decide`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// It may be used.
+    /// The gallery may be used.
     Open(Box<Opened>),
-    /// It may be used once somebody vouches for this key; then [`Opening::vouch`], and decide again.
+    /// The gallery may be used once somebody vouches for this key. Then call [`Opening::vouch`],
+    /// and decide again.
     FirstUse(PublicKey),
     /// Wait, then begin with [`Opening::next`].
     Again {
-        /// How long.
+        /// How long to wait.
         wait: Duration,
     },
 }
 
-/// An index that may be used, and the bytes that it came as.
+/// An index that may be used, and the files that it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
     /// The index, and what to remember of it.
     pub checked: Checked,
-    /// `index.json`.
+    /// The bytes of `index.json`.
     pub json: Vec<u8>,
-    /// `index.json.minisig`, of a gallery that has one.
+    /// The bytes of `index.json.minisig`, where the gallery has one.
     pub minisig: Option<Vec<u8>>,
 }
 
 /// What is different in a gallery that was opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is the same index.
+    /// The index is the same.
     Nothing,
     /// The learngene and its config are the same, so a model that is loaded can stay; tailors may have changed.
     Tailors,
-    /// It has another learngene.
+    /// The learngene or its config is another one, so the model must be loaded anew.
     Learngene,
 }
 
 impl Opening {
-    /// The first look at a gallery. `pinned` is its publisher's key, where the reader was given it beforehand.
+    /// Begins with a first look at a gallery. `pinned` is its publisher's key, if the reader was
+    /// given one beforehand.
     pub fn new(pinned: Option<PublicKey>) -> Self {
         Self { pinned, vouched: None, json: None, signature: Signature::Unasked, again: false }
     }
 
-    /// What to do next; `kept` is what the reader remembers of the gallery.
+    /// Returns what to do next. `kept` is what the reader remembers of the gallery from its last
+    /// visit.
     ///
     /// # Errors
-    /// Those of [`Index::parse`], for an index of which not even the key can be read.
+    /// Those of [`Index::parse`], if the index has to be read to learn whether it names a key.
     pub fn next(&self, kept: Option<&Trust>) -> Result<Next> {
         Ok(match &self.json {
             None => Next::Ask { file: INDEX_FILE, limit: limits::INDEX },
@@ -137,7 +145,8 @@ impl Opening {
         })
     }
 
-    /// Whether the signature is still to be asked for. A gallery that is not signed need not have a file that says so.
+    /// Returns whether to ask for the signature. An unsigned gallery need not have a signature
+    /// file, so it is asked for only if a key is known or the index names one.
     fn wants_signature(&self, json: &[u8], kept: Option<&Trust>) -> Result<bool> {
         if self.signature != Signature::Unasked {
             return Ok(false);
@@ -146,7 +155,7 @@ impl Opening {
         Ok(known || Index::look(json)?.key.is_some())
     }
 
-    /// Takes the file that was asked for.
+    /// Takes the bytes of the file that was asked for.
     pub fn came(&mut self, bytes: Vec<u8>) {
         match self.json {
             None => self.json = Some(bytes),
@@ -154,8 +163,8 @@ impl Opening {
         }
     }
 
-    /// Whether this problem with the file that was asked for is an answer: that the gallery has no signature
-    /// ([`Problem::is_absence`]). Any other problem stands.
+    /// Returns whether this problem answers the question for the signature file: there is none
+    /// ([`Problem::is_absence`]). Any other problem is a failure to report.
     pub fn is_answer(&mut self, problem: &Problem) -> bool {
         let absent = self.json.is_some() && problem.is_absence();
         if absent {
@@ -164,15 +173,17 @@ impl Opening {
         absent
     }
 
-    /// Somebody vouches for this key, which [`Decision::FirstUse`] named.
+    /// Notes that somebody vouches for this key, which [`Decision::FirstUse`] named.
     pub fn vouch(&mut self, key: PublicKey) {
         self.vouched = Some(key);
     }
 
-    /// Decides by what the reader remembers now, which may be more than it was in [`Opening::next`]; `now` is in unix
-    /// seconds. To decide and to keep [`Checked::trust`] must be one act for all who keep it in the same place.
+    /// Decides whether the gallery may be used. `kept` is what the reader remembers of it now,
+    /// perhaps more than at [`Opening::next`], and `now` is the time in unix seconds. Where several
+    /// readers share a memory, hold its lock from this call until [`Checked::trust`] is stored.
     ///
-    /// Index and signature are published one after the other, so two that do not fit are looked at a second time.
+    /// A publisher replaces index and signature one after the other. So when the two do not fit,
+    /// the first answer is [`Decision::Again`], and only the second look gives an error.
     ///
     /// # Errors
     /// Those of [`trust::check`].
@@ -207,7 +218,7 @@ impl Opening {
 }
 
 impl Checked {
-    /// What is different from the index `before`, of which `trust` was remembered.
+    /// Returns what changed since the index `before`, of which the reader remembers `trust`.
     pub fn since(&self, before: &Index, trust: &Trust) -> Change {
         let Checked { index, trust: now } = self;
         if now.digest == trust.digest {

@@ -1,9 +1,19 @@
-//! Diffusion models that come apart, on disk and on the wire: learngene files, tailor packs, galleries.
+//! Reads, writes and checks the files of diffusion models that come apart.
 //!
-//! A model is one shared `.learngene` file and a small `.tailor` pack for each class. Packs come from anyone
-//! and are opened by strangers' browsers, so a reader here trusts no byte before it is checked, and nobody
-//! has to trust a pack: whatever is not exactly what the writer writes is refused, by name
-//! ([`PackError`]).
+//! Such a model is trained with KIND, *Knowledge Integration and Diversion* (Xie et al., ICML 2025,
+//! <https://proceedings.mlr.press/v267/xie25d.html>), which splits a network into parts:
+//!
+//! - The **learngene** is what all classes share: one `.learngene` file.
+//! - A **tailor** is what one class adds to it: a few extra components for each matrix, and a
+//!   label.
+//! - A **pack** is the `.tailor` file that holds one tailor. Where both kinds of file are meant,
+//!   this crate calls a learngene file a pack, too ([`Pack`]).
+//! - A **gallery** is a folder with one learngene file, its packs, and an index that lists them
+//!   all.
+//!
+//! Anyone may publish a pack, and strangers' browsers open it. So a reader trusts no byte before it
+//! is checked, and nobody has to trust a pack: every file that is not exactly as the writer writes
+//! it is refused with a [`PackError`] that names the fault.
 //!
 //! ```text
 //! letters-0123456789abcdef.learngene          a-0123456789abcdef.tailor
@@ -16,19 +26,20 @@
 //! index.json.minisig       its publisher's signature (optional)
 //! ```
 //!
-//! The crate does no I/O: bytes in, values out, on every target. It has no unsafe code.
+//! The crate does no I/O: it takes bytes and returns values, natively and in WebAssembly. It has no
+//! unsafe code.
 //!
-//! # What to start with
+//! # Where to start
 //!
-//! | to | use |
+//! | task | use |
 //! |---|---|
-//! | read a pack that one was given | [`read_any`], [`read_learngene`], [`read_tailor`] |
-//! | write one | [`write_learngene`], [`write_tailor`] |
-//! | open a gallery, and see whether it was published anew | [`gallery::Opening`], keeping its [`Trust`] |
-//! | decide about an index and a signature that one has | [`trust::check`] |
-//! | read the files that an index vouches for | [`Index::read_learngene`], [`Index::read_pack`] |
+//! | read a pack whose bytes are at hand | [`read_any`], [`read_learngene`], [`read_tailor`] |
+//! | write a pack | [`write_learngene`], [`write_tailor`] |
+//! | open a gallery, and see later what was published anew | [`gallery::Opening`], with the [`Trust`] that was kept |
+//! | decide whether to trust an index and its signature | [`trust::check`] |
+//! | read the files that an index lists | [`Index::read_learngene`], [`Index::read_pack`] |
 //! | download them from servers that may be wrong | [`download::Download`] |
-//! | publish a gallery | [`publish::Draft`], and of thousands of classes [`Index::sharded`] |
+//! | publish a gallery; one of thousands of classes | [`publish::Draft`]; [`Index::sharded`] |
 //! | refuse a model that an engine cannot run | [`ModelConfig::supported_by`] |
 //!
 //! ```
@@ -53,16 +64,20 @@
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! - No input makes it panic, loop or overflow, natively or in WebAssembly.
-//! - A refused file costs less than 1 MiB of memory and 64 KiB for its manifest; a pack that is read, its
-//!   tensors in `f32` and less than a twentieth and 1 MiB more.
-//! - Through an index each byte is hashed once, beside the other checks where there are threads.
-//! - A format that is older stays readable. What is new has a name ([`manifest`]): where a pack cannot do without it, it is
-//!   refused by that name, and else passed over and kept. A newer format altogether is refused by its number.
+//! - Refusing a file takes less than 1 MiB of memory beside the file, and 64 KiB for its manifest.
+//!   Reading a pack takes the memory of its tensors in `f32`, and less than a twentieth of that and
+//!   1 MiB more.
+//! - A file that is read through an index is hashed once, on a second thread beside the other
+//!   checks where there are threads.
+//! - Files of older formats stay readable. Whatever a newer writer adds has a name ([`manifest`]):
+//!   a reader that does not know the name refuses the pack by it if the pack marks it as required,
+//!   and else ignores it and keeps its bytes. A format with a higher number is refused by that
+//!   number.
 //!
-//! The example `list_gallery` lists a gallery after verifying all of it.
+//! The example `list_gallery` verifies a whole gallery and lists it.
 #![forbid(unsafe_code)]
 
 pub mod digest;

@@ -1,4 +1,5 @@
-//! The largest of everything. A reader checks each against the bytes it holds before it allocates.
+//! The largest size of each thing in a pack or gallery. A reader checks a size against these limits
+//! and the bytes it holds before it allocates memory.
 
 /// A whole learngene file or tailor pack, in bytes.
 pub const FILE: u64 = 512 << 20;
@@ -12,27 +13,29 @@ pub const CARD: u64 = 256 << 10;
 pub const CARD_VALUES: u64 = 2048;
 /// `preview.png`, in bytes.
 pub const PREVIEW: u64 = 1 << 20;
-/// Extensions of a manifest.
+/// How many extensions a manifest may have.
 pub const EXTENSIONS: u64 = 32;
 /// The value of an extension, in bytes. What is longer belongs in an entry.
 pub const EXTENSION: u64 = 4 << 10;
-/// Entries of a pack beside the fixed ones.
+/// How many further entries a pack may have beside the four fixed ones.
 pub const FURTHER_ENTRIES: u64 = 16;
-/// All of these together, in bytes.
+/// All further entries of a pack together, in bytes.
 pub const FURTHER: u64 = 16 << 20;
-/// `index.json`, in bytes: some 2000 classes, and any number in shards.
+/// `index.json`, in bytes. This is room for some 2,000 classes; shards hold any further ones.
 pub const INDEX: u64 = 1 << 20;
 /// `index.json.minisig`, in bytes.
 pub const SIGNATURE: u64 = 4 << 10;
-/// A shard of a gallery's classes, in bytes: one chunk, so that its digest is its chunk's.
+/// A shard, which is a file with some of a large gallery's classes, in bytes. It is one chunk, so
+/// the file and its chunk have the same digest.
 pub const SHARD: u64 = CHUNK as u64;
-/// Shards of a gallery.
+/// How many shards a gallery may have.
 pub const SHARDS: u64 = 1024;
 /// The file with a gallery's class names, in bytes.
 pub const NAMES: u64 = 8 << 20;
-/// Patches of an image, which are the tokens of its transformer.
+/// How many patches an image may have; each is one token of the transformer.
 pub const TOKENS: u64 = 4096;
-/// A chunk whose digest the index holds, in bytes; only a file's last chunk is shorter.
+/// A chunk of a file, in bytes. The index holds a digest of each; only a file's last chunk is
+/// shorter.
 pub const CHUNK: usize = 1 << 20;
 /// The id of a model, class or gallery, in bytes.
 pub const ID: u64 = 64;

@@ -1,10 +1,11 @@
-//! Lists of strangers, read one item at a time: serde's own reserve room for a length that they were told.
+//! Reads lists from untrusted files one item at a time: serde's own readers reserve memory for the
+//! length that a file claims.
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::marker::PhantomData;
 
-/// Shows each item of a list to `look` and keeps none; ends at the first that it refuses.
+/// Passes each item of a list to `look` and keeps none; stops at the first that `look` refuses.
 pub(crate) fn each<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
     look: impl FnMut(T) -> Result<(), String>,
@@ -27,7 +28,7 @@ pub(crate) fn each<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_seq(Each(look, PhantomData))
 }
 
-/// A list of at most `most` items.
+/// Reads a list of at most `most` items.
 pub(crate) fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
     most: usize,

@@ -1,4 +1,4 @@
-//! The files of a new gallery, in the order in which they are written: learngene, packs, index.
+//! Makes the files of a new gallery, in the order in which to write them: learngene, packs, index.
 //!
 //! ```
 //! # use tailor_packs::{*, publish::Draft};
@@ -39,7 +39,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A gallery whose learngene file holds `contents` and whose id is their model's; and that file.
+    /// Begins a gallery whose learngene file holds `contents` and whose id is the model's. Returns
+    /// it with that file.
     ///
     /// # Errors
     /// As [`write_learngene`] and [`Index::new`].
@@ -50,7 +51,8 @@ impl Draft {
         Ok((Self { index }, NewFile { entry, bytes }))
     }
 
-    /// Adds a class whose pack holds `contents`, of the same model and config; its file.
+    /// Adds a class whose pack holds `contents`, of the same model and config. Returns the pack's
+    /// file.
     ///
     /// # Errors
     /// As [`write_tailor`].
@@ -61,7 +63,7 @@ impl Draft {
         Ok(NewFile { entry, bytes })
     }
 
-    /// The index, unsigned and in its first version, with every class in it.
+    /// Returns the index with every class in it, unsigned and with version 1.
     pub fn finish(self) -> Index {
         self.index
     }

@@ -1,8 +1,9 @@
-//! One spelling for each gallery's address: what is remembered of a gallery must not depend on how a link spells
-//! it.
+//! Gives each gallery's address one spelling. What the browser remembers of a gallery must not
+//! depend on how a link spells its address.
 
-/// The address of a gallery's folder with its last slash, out of an absolute URL as the browser writes it: escapes
-/// that need not be are undone and doubled slashes are one. `None` for what is no folder on a web server.
+/// Returns the address of a gallery's folder, ending in a slash, for an absolute URL as the browser
+/// writes it. Escapes that are not needed are undone, and doubled slashes become one. Returns
+/// `None` for anything but a folder on a web server.
 pub fn canonical(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -15,7 +16,7 @@ pub fn canonical(url: &str) -> Option<String> {
     Some(format!("{scheme}://{host}/{path}"))
 }
 
-/// Whether this address is on the visitor's own machine.
+/// Returns whether this address is on the visitor's own machine.
 pub fn is_local(url: &str) -> bool {
     let host = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
@@ -27,8 +28,8 @@ fn is_loopback(name: &str) -> bool {
     name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Without escapes of letters, digits and `-._~`, which mean the same with and without; the others in upper
-/// case.
+/// Undoes escapes of letters, digits and `-._~`, which mean the same with and without, and writes
+/// the others in upper case.
 fn plain(path: &str) -> String {
     let mut out = String::new();
     let mut rest = path;

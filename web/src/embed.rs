@@ -1,4 +1,5 @@
-//! The embedding API: the engines for any other page, in JavaScript through wasm-bindgen.
+//! The embedding API, which lets any other page use the engines from JavaScript through
+//! wasm-bindgen.
 //!
 //! ```js
 //! import init, { Tailor } from "./page.js";
@@ -22,7 +23,7 @@ use wasm_bindgen::prelude::*;
 
 type Answer = Result<Vec<f32>, Failure>;
 
-/// A gallery that is open, and the engine behind it.
+/// An open gallery, and the engine that makes its images.
 #[wasm_bindgen]
 pub struct Tailor {
     engine: Engine,
@@ -37,8 +38,9 @@ type Waiting = Rc<RefCell<BTreeMap<u32, oneshot::Sender<Answer>>>>;
 impl Tailor {
     /// Opens the gallery in the folder at this absolute URL.
     ///
-    /// `backend` is `"cpu"` (if left out), `"cpu-simd"` (the same without relaxed SIMD) or `"gpu"`, and `key`
-    /// the publisher's, without which a signed gallery must have been trusted in the studio before.
+    /// `backend` is `"cpu"` (the default), `"cpu-simd"` (the same without relaxed SIMD) or `"gpu"`.
+    /// `key` is the publisher's key; without it, a signed gallery must have been trusted in the
+    /// studio before.
     ///
     /// # Errors
     /// A JavaScript `Error` with the failure's sentence.
@@ -55,17 +57,17 @@ impl Tailor {
         Ok(Self { engine, gallery, next_id: Cell::new(1), waiting })
     }
 
-    /// Ids of the gallery's classes.
+    /// Returns the ids of the gallery's classes.
     #[wasm_bindgen(getter)]
     pub fn classes(&self) -> Vec<String> {
         self.gallery.classes.iter().map(|class| class.id.clone()).collect()
     }
 
-    /// Makes one image of each class in one batch; no classes is the learngene alone. What is left out is the
-    /// gallery's default.
+    /// Makes one image of each class in one batch; with no classes, one of the learngene alone.
+    /// Arguments that are left out have the gallery's default.
     ///
-    /// On the processor at most this many `workers` take part, each with a core of its own; left out, as many as
-    /// there are cores for.
+    /// On the processor at most `workers` workers take part, each on a core of its own. If left
+    /// out, as many take part as there are cores for.
     ///
     /// # Errors
     /// A JavaScript `Error` with the failure's sentence.
@@ -100,13 +102,13 @@ impl Tailor {
 
 type Resolver<T> = Rc<Cell<Option<oneshot::Sender<Result<T, Failure>>>>>;
 
-/// Keeps a promise, unless it is kept already.
+/// Resolves a promise, unless it is resolved already.
 fn resolve<T>(promise: &Resolver<T>, outcome: Result<T, Failure>) {
     // Nobody waits any more when the caller dropped its promise.
     drop(promise.take().map(|sender| sender.send(outcome)));
 }
 
-/// Waits for a promise to be kept.
+/// Waits until a promise is resolved.
 async fn heard<T>(promise: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {
     let gone = |_| Failure::new(Code::Engine, "The engine is gone.", Remedy::Retry);
     promise.await.map_err(gone)?
@@ -119,7 +121,8 @@ struct Opening {
     waiting: Waiting,
 }
 
-/// Starts the engine that is wished for; one that is not on the server is followed by the next.
+/// Starts the engine that is wished for. If it is not on the server, starts the next one of its
+/// kind.
 async fn connect(wish: Wish) -> Result<Opening, Failure> {
     let programs = match wish {
         Wish::Gpu => &[Program::Gpu],
@@ -135,7 +138,7 @@ async fn connect(wish: Wish) -> Result<Opening, Failure> {
     outcome
 }
 
-/// Starts this engine and waits until it speaks.
+/// Starts this engine and waits until it is ready.
 async fn start(program: Program) -> Result<Opening, Failure> {
     let waiting = Waiting::default();
     let (ready, is_ready) = oneshot::channel();
@@ -184,37 +187,37 @@ pub struct Images(Grid);
 
 #[wasm_bindgen]
 impl Images {
-    /// Number of images, `B`.
+    /// Returns the number of images, `B`.
     #[wasm_bindgen(getter)]
     pub fn count(&self) -> u32 {
         self.0.count()
     }
 
-    /// Channels, `C`: 1 (grey) or 3 (RGB).
+    /// Returns the number of channels, `C`: 1 (grey) or 3 (RGB).
     #[wasm_bindgen(getter)]
     pub fn channels(&self) -> u32 {
         self.0.channels
     }
 
-    /// Height and width of one image, `H = W`.
+    /// Returns height and width of one image in pixels, `H = W`.
     #[wasm_bindgen(getter)]
     pub fn side(&self) -> u32 {
         self.0.side
     }
 
-    /// All values `[B, C, H, W]`, row-major, in `[-1, 1]`.
+    /// Returns all values `[B, C, H, W]`, row-major, in `[-1, 1]`.
     #[wasm_bindgen(getter)]
     pub fn values(&self) -> Vec<f32> {
         self.0.values.clone()
     }
 
-    /// Image number `index` for an `ImageData`.
+    /// Returns image number `index` as the bytes of an `ImageData`.
     pub fn rgba(&self, index: u32) -> Clamped<Vec<u8>> {
         Clamped(self.0.rgba(index))
     }
 }
 
-/// The finished images that the studio shows, if there is a studio and they are finished.
+/// Returns the finished images that the studio shows, if there is a studio and they are finished.
 #[wasm_bindgen]
 pub fn shown() -> Option<Images> {
     studio::shown().map(Images)

@@ -1,15 +1,22 @@
-//! `tailor` in the browser: an engine in a worker, and the page that drives it.
+//! `tailor` in the browser: engines that run in workers, and the page that drives them.
 //!
-//! These downloads come from this crate, each with its own feature and binary:
+//! The page opens a *gallery*: a folder on a web server with a *learngene*, the part of an image
+//! generator that all classes share, and one *pack* for each class. A pack holds the class's
+//! *tailor*, which is what the class adds to the learngene. The method is KIND, *Knowledge
+//! Integration and Diversion* (Xie et al., ICML 2025,
+//! <https://proceedings.mlr.press/v267/xie25d.html>). The engines download the files that are
+//! needed, verify them with `tailor-packs`, and compute images with `tailor-core`.
+//!
+//! The crate is built into four programs, each with its own feature and binary:
 //!
 //! | feature | binary | what it is |
 //! |---|---|---|
 //! | `page` | `page` | the studio (Leptos) and the embedding API, `embed` |
-//! | `cpu` | `engine-cpu-relaxed` | the engine on relaxed WASM SIMD; small, so it makes the first image |
+//! | `cpu` | `engine-cpu-relaxed` | the engine for the processor, with relaxed WASM SIMD; small, so it makes the first image |
 //! | `cpu` | `engine-cpu` | the same without relaxed SIMD, for browsers that lack it |
-//! | `gpu` | `engine-gpu` | the engine on WebGPU; streams in behind it where there is an adapter |
+//! | `gpu` | `engine-gpu` | the engine for WebGPU; loaded after the first image, where there is an adapter |
 //!
-//! Page and engine share nothing but [`protocol`].
+//! Page and engine exchange nothing but the messages in [`protocol`].
 #![forbid(unsafe_code)]
 
 pub mod address;

@@ -1,24 +1,26 @@
-//! The address bar's part after `#`: everything that an image depends on, so that a link reproduces it.
+//! The part of the page's address after `#`. It holds everything that an image depends on, so that
+//! a link reproduces the image.
 
-/// What a link says; what it leaves out is the gallery's default.
+/// The content of a link. Fields that a link leaves out have the gallery's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
     /// Ids or names of the classes, `class=A,b`; each may come again as a further `class=`.
     pub classes: Vec<String>,
     /// The first image's seed, `seed=7`; further variations count up from it.
     pub seed: Option<u64>,
-    /// `steps=20`.
+    /// Sampling steps, 1 to 1000: `steps=20`.
     pub steps: Option<u32>,
-    /// `guidance=1.5`.
+    /// Guidance scale, 0 to 100: `guidance=1.5`.
     pub guidance: Option<f64>,
-    /// Images of each class, `count=4`.
+    /// Images of each class, 1 to 16: `count=4`.
     pub count: Option<u32>,
-    /// `learngene-only`.
+    /// Whether the learngene works alone: `learngene-only`.
     pub learngene_only: bool,
 }
 
 impl Link {
-    /// Reads a hash, with or without its `#`. What it does not understand it leaves out.
+    /// Reads a link, with or without its `#`. Leaves out every part that it does not understand, or
+    /// whose value is out of range.
     pub fn parse(hash: &str) -> Self {
         let mut link = Self::default();
         for pair in hash.trim_start_matches('#').split('&') {

@@ -1,41 +1,44 @@
-//! What page and engine say to each other.
+//! The messages between page and engine.
 //!
-//! A message is a JavaScript array `[text]` or `[text, values]`: the text is one [`Request`] or
-//! [`Event`] as JSON, the values are a `Float32Array` of images `[B, C, H, W]` in `[-1, 1]`, whose
-//! buffer is transferred. The engine speaks first, with [`Event::Ready`]: a message posted to a worker
-//! whose handler is not yet installed would be lost.
+//! A message is a JavaScript array `[text]` or `[text, values]`. The text is one [`Request`] or
+//! [`Event`] as JSON. The values are a `Float32Array` of images `[B, C, H, W]` in `[-1, 1]`, whose
+//! buffer is transferred. The engine sends the first message, [`Event::Ready`]: a message posted to
+//! a worker whose handler is not yet installed would be lost.
 
 use serde::{Deserialize, Serialize};
 
-/// From the page to an engine.
+/// A message from the page to an engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Open the gallery whose folder is at this absolute URL. Answered by [`Event::Index`].
     Start {
         /// The folder that holds `index.json`.
         gallery: String,
-        /// The publisher's key, where the page knows it; then no other will do.
+        /// The publisher's key, if the page knows it; then the engine accepts no other.
         key: Option<String>,
     },
-    /// The visitor trusts the key of the gallery that asked for it. Answered by [`Event::Index`].
+    /// Trust the key of the gallery that asked for it, since the visitor does. Answered by
+    /// [`Event::Index`].
     Trust,
-    /// Forget which key the gallery at this absolute URL was trusted with, and open it as on a first visit.
+    /// Forget everything that is remembered of the gallery at this absolute URL, such as its
+    /// trusted key, and open it as on a first visit.
     Forget {
         /// The folder that holds `index.json`.
         gallery: String,
-        /// The publisher's key, where the page knows it.
+        /// The publisher's key, if the page knows it.
         key: Option<String>,
     },
-    /// Say what all classes of a large gallery are called. Answered by [`Event::Names`].
+    /// Send the names of all classes of a large gallery. Answered by [`Event::Names`].
     Names,
     /// Make images, after downloading what they need. Answered by [`Event::Done`].
     Sample(Order),
-    /// Take the class's tailor out of the model and delete its pack. Answered by [`Event::Dropped`].
+    /// Remove the class's tailor from the model and delete its pack. Answered by
+    /// [`Event::Dropped`].
     Drop {
         /// The class's id.
         class: String,
     },
-    /// Stop the order of this number, at once if it waits, between two steps if it runs.
+    /// Stop the order with this number: at once while it waits, between two steps while it runs.
     Cancel {
         /// The order's number.
         id: u32,
@@ -45,76 +48,77 @@ pub enum Request {
 /// Images to make in one batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// Number by which events name this order; numbers grow.
+    /// The number by which events name this order. Each order has a higher one than the last.
     pub id: u32,
     /// The images, in batch order.
     pub images: Vec<Wanted>,
-    /// Steps.
+    /// Number of sampling steps.
     pub steps: u32,
-    /// Classifier-free guidance; 1 is none.
+    /// Scale of classifier-free guidance; 1 turns it off.
     pub guidance: f64,
     /// Whether to send [`Event::Preview`] after each step.
     pub previews: bool,
-    /// Workers of the processor that take part at most; 0 is as many as the device has cores for.
+    /// The most workers that may take part on the processor; 0 means as many as the device has
+    /// cores for.
     #[serde(default)]
     pub workers: u32,
 }
 
-/// One image.
+/// One image to make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     /// The class's id; `None` is the learngene alone.
     pub class: Option<String>,
-    /// The seed, on which the image depends with class and settings alone.
+    /// The seed. The image depends on seed, class and settings alone.
     pub seed: u64,
 }
 
-/// From an engine to the page.
+/// A message from an engine to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// The engine is up.
+    /// The engine is running.
     Ready {
-        /// What it computes on.
+        /// The device that it computes on.
         backend: Backend,
-        /// Bytes that its own code took from the network; 0 from a cache.
+        /// Bytes of its own code that came over the network; 0 from a cache.
         bytes: u64,
     },
     /// The gallery is open.
     Index(Gallery),
-    /// The gallery was published anew while it was open: this is what it is now.
+    /// The gallery was published anew while it was open. This is its new state.
     Renewed(Gallery),
     /// A class of a large gallery that was not in [`Event::Index`] was looked up.
     Class(ClassInfo),
     /// Id and name of every class of a large gallery, or why they did not come.
     Names(Result<Names, Failure>),
-    /// Nothing comes for now; the engine goes on by itself.
+    /// The engine waits, and goes on by itself.
     Waiting(Wait),
-    /// A file is on its way.
+    /// A file is being downloaded.
     Fetching {
-        /// Which.
+        /// The file.
         file: File,
-        /// Bytes so far.
+        /// Bytes received so far.
         received: u64,
         /// Bytes in all.
         total: u64,
     },
     /// A file is verified and part of the model.
     Loaded {
-        /// Which.
+        /// The file.
         file: File,
-        /// Bytes that came over the network; 0 when it was on this device.
+        /// Bytes that came over the network; 0 when the file was on this device.
         network: u64,
-        /// Whether it is kept on this device for the next visit.
+        /// Whether the file is kept on this device for the next visit.
         kept: bool,
     },
-    /// A class's tailor is gone.
+    /// A class's tailor was removed, and its pack deleted.
     Dropped {
         /// The class's id.
         class: String,
     },
-    /// A step is done; the values are the images as they would come out now.
+    /// A step is done. The values are the clean images as estimated at this step.
     Preview {
-        /// The order.
+        /// The order's number.
         id: u32,
         /// Steps done.
         step: u32,
@@ -123,28 +127,28 @@ pub enum Event {
     },
     /// An order is done; the values are its images.
     Done {
-        /// The order.
+        /// The order's number.
         id: u32,
-        /// Milliseconds of sampling, downloads not counted.
+        /// Milliseconds from the first step to the finished images, without downloads.
         ms: f64,
-        /// The same per step.
+        /// Milliseconds of computing for each step.
         ms_per_step: f64,
     },
     /// An order was stopped.
     Cancelled {
-        /// The order.
+        /// The order's number.
         id: u32,
     },
     /// Something went wrong.
     Failed {
-        /// The order that failed; `None` when the gallery or the engine did.
+        /// The number of the order that failed; `None` when the gallery or the engine failed.
         id: Option<u32>,
-        /// What, and what to do.
+        /// What went wrong, and what to do about it.
         failure: Failure,
     },
-    /// The engine is gone and answers no more.
+    /// The engine has ended and answers no more.
     Lost {
-        /// What happened.
+        /// What happened, and what to do about it.
         failure: Failure,
     },
 }
@@ -152,19 +156,19 @@ pub enum Event {
 /// What an engine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wait {
-    /// A server that did not answer as it should is asked again.
+    /// A server did not answer as it should, and is asked again.
     Server {
-        /// In this many seconds.
+        /// How many seconds until then.
         seconds: u32,
     },
-    /// Another tab has the file in hand.
+    /// Another tab is using the file.
     Tab,
 }
 
 /// Id and name of each class.
 pub type Names = Vec<(String, String)>;
 
-/// What an engine computes on.
+/// The device that an engine computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -175,7 +179,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The name that URLs and `data-backend` use.
+    /// Returns the name that URLs and `data-backend` use.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Cpu => "cpu",
@@ -195,14 +199,14 @@ pub enum File {
     List,
 }
 
-/// What the page needs of `index.json`.
+/// What the page needs to know of `index.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gallery {
-    /// Its name for people.
+    /// The gallery's title, for people.
     pub title: String,
-    /// Fingerprint of the trusted key that signed it; none for an unsigned gallery.
+    /// Fingerprint of the trusted key that signed the gallery; `None` for an unsigned one.
     pub signed: Option<String>,
-    /// Whether this device could remember whom it trusts.
+    /// Whether this device could store whom it trusts.
     pub remembered: bool,
     /// The learngene's size in bytes.
     pub learngene: u64,
@@ -210,9 +214,9 @@ pub struct Gallery {
     pub learngene_stored: bool,
     /// Bytes of `index.json` itself.
     pub index: u64,
-    /// The classes; of a large gallery, those to show first.
+    /// The classes; of a large gallery, only those to show first.
     pub classes: Vec<ClassInfo>,
-    /// Whether there are more, to be searched by name.
+    /// Whether there are more classes, which can be searched by name.
     pub more: bool,
     /// Image channels, 1 (grey) or 3 (RGB).
     pub channels: u32,
@@ -231,27 +235,27 @@ pub struct ClassInfo {
     pub id: String,
     /// Name for people.
     pub name: String,
-    /// Exact size of its pack.
+    /// Exact size of its pack in bytes.
     pub bytes: u64,
     /// Whether the pack is on this device.
     pub stored: bool,
 }
 
-/// An error in words, with one action.
+/// An error in words, with one action that may help.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The error's name, for programs.
     pub code: Code,
     /// What happened, for people.
     pub sentence: String,
-    /// The cause in its own words, for who wants to know; may be empty.
+    /// The cause in the words of the library or browser; may be empty.
     pub detail: String,
-    /// What to do.
+    /// What the visitor can do.
     pub remedy: Remedy,
 }
 
 impl Failure {
-    /// A failure without details.
+    /// Makes a failure without details.
     pub fn new(code: Code, sentence: impl Into<String>, remedy: Remedy) -> Self {
         Self { code, sentence: sentence.into(), detail: String::new(), remedy }
     }
@@ -260,7 +264,8 @@ impl Failure {
 /// Writes the codes and their names once, for both directions.
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
-        /// What went wrong, by a name that stays the same: other programs and tests look for it.
+        /// The kind of a failure. Its name stays the same, since tests and other programs look for
+        /// it.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(from = "String", into = "String")]
         pub enum Code {
@@ -302,11 +307,11 @@ codes! {
     Missing = "missing",
     /// The server does not give the file out.
     Forbidden = "forbidden",
-    /// The server answered with a status that is none of the others.
+    /// The server answered with a status that has no code of its own here.
     Status = "status",
-    /// The server was out of order, each time.
+    /// The server was overloaded or out of order at every attempt.
     Busy = "busy",
-    /// The server asks to come back later than anybody waits.
+    /// The server asks for a longer wait than the engine grants.
     Later = "later",
     /// A web page came instead of the file.
     WebPage = "web-page",
@@ -316,31 +321,31 @@ codes! {
     Encoded = "encoded",
     /// The file has another length than the index says.
     WrongLength = "wrong-length",
-    /// The file arrived damaged, each time.
+    /// The file arrived damaged at every attempt.
     Damaged = "damaged",
-    /// No answer can be had, or none that this page may read.
+    /// No answer came, or none that the browser lets this page read.
     Unreachable = "unreachable",
-    /// The server stopped sending, each time.
+    /// The server stopped sending at every attempt.
     Stalled = "stalled",
-    /// The connection broke, each time.
+    /// The connection broke at every attempt.
     Broken = "broken",
     /// The file is larger than such a file may be.
     TooLarge = "too-large",
     /// The gallery or file is of a newer version than this program.
     VersionTooNew = "version-too-new",
-    /// The index is past its date.
+    /// The index has expired.
     IndexExpired = "index-expired",
     /// The index is older than one that was seen.
     IndexRolledBack = "index-rolled-back",
-    /// The gallery was signed before and is not any more.
+    /// The gallery was signed before and is no longer.
     SignatureMissing = "signature-missing",
     /// The signature does not fit the index.
     SignatureInvalid = "signature-invalid",
-    /// Another key signed the gallery than the one that is trusted.
+    /// The gallery is signed by another key than the trusted one.
     WrongKey = "wrong-key",
-    /// The index has the version of one that was seen, and other content.
+    /// The index has the version of an earlier one, but other content.
     IndexReplaced = "index-replaced",
-    /// The gallery is another one than was seen at this address.
+    /// There is another gallery at this address than before.
     OtherGallery = "other-gallery",
     /// The index cannot be used for another reason.
     IndexRefused = "index-refused",
@@ -358,7 +363,7 @@ codes! {
     UnknownClass = "unknown-class",
     /// The gallery wants a sampler that this version lacks.
     UnknownSampler = "unknown-sampler",
-    /// The model cannot do what is asked.
+    /// The model cannot make these images.
     Model = "model",
     /// No gallery is open.
     NoGallery = "no-gallery",
@@ -366,9 +371,9 @@ codes! {
     Device = "device",
     /// The images could not be read back from the device.
     ReadBack = "read-back",
-    /// The images hold values that are no numbers.
+    /// The images hold values that are NaN or infinite.
     NotFinite = "not-finite",
-    /// A message that the receiver does not know.
+    /// The receiver does not know the message.
     Message = "message",
     /// The order was stopped.
     Cancelled = "cancelled",
@@ -376,7 +381,7 @@ codes! {
     Panic = "panic",
     /// The engine did not load, or broke down.
     Engine = "engine",
-    /// The browser lets the page start no worker.
+    /// The browser does not let the page start a worker.
     Worker = "worker",
     /// The browser has no WebAssembly SIMD.
     Simd = "simd",
@@ -400,7 +405,7 @@ impl std::fmt::Display for Code {
     }
 }
 
-/// What can be done about a failure.
+/// What a visitor can do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// Do the same again.
@@ -409,7 +414,7 @@ pub enum Remedy {
     Reload,
     /// Go on with the CPU engine.
     UseCpu,
-    /// Nothing but another choice of class or setting.
+    /// Choose another class or setting; nothing else helps.
     Choose,
     /// Trust the key that is shown, from now on.
     Trust,

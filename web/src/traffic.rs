@@ -1,4 +1,4 @@
-//! What a page or a worker took from the network.
+//! Measures what a page or a worker downloaded.
 
 use wasm_bindgen::JsCast as _;
 

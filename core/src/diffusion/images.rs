@@ -1,20 +1,21 @@
-//! Batches of images as samplers see them: values that can be combined.
+//! Batches of images as samplers see them: values that can be added and scaled.
 
 /// A batch of images `[B, C, H, W]`, wherever its values live.
 ///
 /// Samplers and guidance are written in these few operations alone, so one text serves the
 /// processor's engine and Burn's graph.
 pub trait Combine: Clone {
-    /// `p·self + q·other`
+    /// Returns `p·self + q·other`. A factor of zero leaves its operand out, even where that is not
+    /// finite.
     fn combine(&self, p: f64, other: &Self, q: f64) -> Self;
 
-    /// The batch twice, one after the other: `[2B, C, H, W]`.
+    /// Returns the batch twice, one after the other: `[2B, C, H, W]`.
     fn twice(&self) -> Self;
 
-    /// The first and the second half of a batch: the inverse of [`Combine::twice`].
+    /// Returns the first and the second half of a batch: the inverse of [`Combine::twice`].
     fn halves(&self) -> (Self, Self);
 
-    /// Every value held within `[-1, 1]`.
+    /// Returns the images with every value clamped to `[-1, 1]`.
     fn clamped(&self) -> Self;
 }
 
@@ -23,28 +24,28 @@ pub trait Combine: Clone {
 pub struct Images {
     /// `[B, C, H, W]`
     pub shape: [usize; 4],
-    /// Values, row-major; images proper lie in `[-1, 1]`.
+    /// Values, row-major; those of finished images lie in `[-1, 1]`.
     pub values: Vec<f32>,
 }
 
 impl Images {
-    /// `values` as images of this shape.
+    /// Takes `values` as images of this shape.
     pub fn new(shape: [usize; 4], values: Vec<f32>) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
         Self { shape, values }
     }
 
-    /// Values of one image.
+    /// Returns the number of values of one image, `C·H·W`.
     pub fn image_len(&self) -> usize {
         self.shape[1..].iter().product()
     }
 
-    /// Image number `i`, `[C, H, W]`.
+    /// Returns image number `i`, `[C, H, W]`.
     pub fn image(&self, i: usize) -> &[f32] {
         &self.values[i * self.image_len()..][..self.image_len()]
     }
 
-    /// The images in `range`.
+    /// Returns a copy of the images in `range`.
     pub fn part(&self, range: std::ops::Range<usize>) -> Self {
         let n = self.image_len();
         self.of(range.len(), self.values[range.start * n..range.end * n].to_vec())
@@ -59,7 +60,7 @@ impl Images {
 impl Combine for Images {
     fn combine(&self, p: f64, other: &Self, q: f64) -> Self {
         let (p, q) = (p as f32, q as f32);
-        // A factor of zero leaves out what may not be finite.
+        // An operand with the factor zero is left out, since it may not be finite.
         let combined = |(a, b): (&f32, &f32)| match (p == 0.0, q == 0.0) {
             (true, _) => q * b,
             (_, true) => p * a,

@@ -1,4 +1,5 @@
-//! From noise to images: the path between them, the samplers that walk it, and the noise itself.
+//! Sampling, the way from noise to images: the path between them, the samplers that walk it, and
+//! the noise itself.
 
 pub mod images;
 pub mod noise;

@@ -1,4 +1,4 @@
-//! Counter-based Gaussian noise: one seed is one image on every backend.
+//! Counter-based Gaussian noise, so that one seed gives one image on every backend.
 //!
 //! The bits come from ChaCha with 8 rounds (`rand_chacha`), keyed by seed and stream; the Box–Muller
 //! transform runs in `f64` through `libm`, so no platform's own `ln` or `cos` takes part. The test
@@ -7,16 +7,16 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// What a run of random numbers is for; streams of one seed never overlap.
+/// The purpose of a series of random numbers. The streams of one seed never overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// The noise an image starts from.
     Start,
-    /// The noise a stochastic sampler adds after its step of this number.
+    /// The noise that a stochastic sampler adds after the step with this number.
     Step(u32),
-    /// Draws of a training run: purpose and step (or epoch).
+    /// The draws of a training run, by purpose and step (or epoch).
     Training(u32, u32),
-    /// Initial values of the tensor of this number.
+    /// The initial values of the tensor with this number.
     Init(u32),
 }
 
@@ -31,7 +31,7 @@ impl Stream {
     }
 }
 
-/// A generator whose values depend on `seed` and `stream` alone.
+/// Makes a generator whose values depend on `seed` and `stream` alone.
 pub fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -42,12 +42,12 @@ pub fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// A uniform value in `[0, 1)` with 53 random bits.
+/// Draws a uniform value in `[0, 1)` with 53 random bits.
 pub fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// `n` independent standard normal values of one seed and stream.
+/// Draws `n` independent standard normal values of one seed and stream.
 pub fn standard_normal(seed: u64, stream: Stream, n: usize) -> Vec<f32> {
     let mut rng = generator(seed, stream);
     let mut values = Vec::with_capacity(n + 1);

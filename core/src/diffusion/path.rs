@@ -1,25 +1,27 @@
-//! The path from data to noise, `x_t = α·x₀ + σ·ε`, and what the network's output means on it.
+//! The path from data to noise, `x_t = α·x₀ + σ·ε`, and how to read the network's output on it.
+//! Here `x₀` is the clean image and `ε` the noise.
 
 use tailor_packs::Objective;
 
 /// Steps of DiT's linear schedule.
 pub const DDPM_STEPS: usize = 1000;
 
-/// A place on the path.
+/// One point on the path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Node {
-    /// Time as the network is told it, 0 to 1000.
+    /// Time as the network gets it, from 0 (clean) to 1000 (noise).
     pub t: f64,
-    /// Factor of the clean image.
+    /// Factor `α` of the clean image.
     pub alpha: f64,
-    /// Factor of the noise.
+    /// Factor `σ` of the noise.
     pub sigma: f64,
 }
 
 /// The clean end, where every sampler stops.
 pub const CLEAN: Node = Node { t: 0.0, alpha: 1.0, sigma: 0.0 };
 
-/// `ᾱ_t` of DiT's linear schedule: β from 1e-4 to 0.02 over 1,000 steps (Ho et al. 2020, §4).
+/// Returns `ᾱ_t` of DiT's linear schedule for `t` from 0 to 999: β grows from 1e-4 to 0.02 over
+/// 1,000 steps (Ho et al. 2020, §4).
 pub fn alphas_cumprod() -> Vec<f64> {
     let beta = |i: usize| 1e-4 + (0.02 - 1e-4) * i as f64 / (DDPM_STEPS - 1) as f64;
     let mut product = 1.0;
@@ -30,18 +32,19 @@ pub fn alphas_cumprod() -> Vec<f64> {
     (0..DDPM_STEPS).map(&mut next).collect()
 }
 
-/// The place at DDPM step `t` (0 to 999).
+/// Returns the point at DDPM step `t` (0 to 999). `alphas_cumprod` is [`alphas_cumprod`]'s result.
 pub fn ddpm_node(alphas_cumprod: &[f64], t: usize) -> Node {
     let a = alphas_cumprod[t];
     Node { t: t as f64, alpha: libm::sqrt(a), sigma: libm::sqrt(1.0 - a) }
 }
 
-/// The place at time `t` (0 clean, 1 noise) of the straight path of flow matching.
+/// Returns the point at time `t` (0 clean, 1 noise) of the straight path of flow matching.
 pub fn flow_node(t: f64) -> Node {
     Node { t: 1000.0 * t, alpha: 1.0 - t, sigma: t }
 }
 
-/// The places a sampler with `steps` steps visits, from noise to [`CLEAN`], `steps + 1` in all.
+/// Returns the points that a sampler with `steps` steps visits, from noise to [`CLEAN`]: `steps +
+/// 1` in all.
 ///
 /// Spacing is "trailing" (Lin et al. 2024), which starts at pure noise: for DDPM the times
 /// `round(1000·(1 − i/n)) − 1`, for flow matching `1 − i/n`.
@@ -58,7 +61,7 @@ pub fn nodes(objective: Objective, steps: usize) -> Vec<Node> {
     (0..steps).map(node).chain([CLEAN]).collect()
 }
 
-/// Factors that turn the network's output and `x_t` into the clean image and the noise.
+/// Factors that turn `x_t` and the network's output into the clean image and the noise.
 ///
 /// `x₀ = x0.0·x_t + x0.1·output`, `ε = eps.0·x_t + eps.1·output`.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +72,8 @@ pub struct Reading {
     pub eps: (f64, f64),
 }
 
-/// How to read the output at `node`: the noise itself for DDPM, `ε − x₀` for flow matching.
+/// Returns how to read the output at `node`: it is the noise itself for DDPM, `ε − x₀` for flow
+/// matching.
 pub fn reading(objective: Objective, node: Node) -> Reading {
     match objective {
         Objective::Ddpm => Reading { x0: (1.0 / node.alpha, -node.sigma / node.alpha), eps: (0.0, 1.0) },
@@ -77,7 +81,8 @@ pub fn reading(objective: Objective, node: Node) -> Reading {
     }
 }
 
-/// Coordinates `(scale, τ)` in which the probability-flow ODE reads `d(scale·x)/dτ = output`.
+/// Returns the coordinates `(scale, τ)` of `node` in which the probability-flow ODE (Song et al.
+/// 2021, score-based generative modelling) reads `d(scale·x)/dτ = output`.
 pub fn ode(objective: Objective, node: Node) -> (f64, f64) {
     match objective {
         Objective::Ddpm => (1.0 / node.alpha, node.sigma / node.alpha),

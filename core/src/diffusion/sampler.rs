@@ -1,14 +1,15 @@
-//! Samplers: how the predictions along the path become an image.
+//! Samplers, which turn the predictions along the path into an image.
 //!
 //! Every sampler works for every objective, since each is written in `α`, `σ`, the clean image and
-//! the noise of [`super::path`]. Held to `diffusers` by the fixtures in `tests/reference`.
+//! the noise of [`super::path`]. Fixtures in `tests/reference` compare the samplers with those of
+//! `diffusers`.
 
 use tailor_packs::Objective;
 
 use super::images::Combine;
 use super::path::{Node, ode, reading};
 
-/// A way from noise to an image.
+/// A method to get from noise to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampler {
     /// Ancestral sampling with the smaller posterior variance (Ho et al. 2020).
@@ -17,13 +18,13 @@ pub enum Sampler {
     Ddim,
     /// DPM-Solver++(2M), midpoint form, last step first-order (Lu et al. 2022).
     DpmPlusPlus,
-    /// Euler steps of the probability-flow ODE.
+    /// Euler steps of the probability-flow ODE: first order, one evaluation a step.
     Euler,
     /// Heun steps (Karras et al. 2022, algorithm 1 without churn): two evaluations a step.
     Heun,
 }
 
-/// A name that is no sampler.
+/// The error for a name that no sampler has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no sampler {0:?}; choose from {names}", names = Sampler::ALL.map(Sampler::name).join(", "))]
 pub struct UnknownSampler(String);
@@ -33,7 +34,7 @@ impl Sampler {
     pub const ALL: [Sampler; 5] =
         [Sampler::Ddpm, Sampler::Ddim, Sampler::DpmPlusPlus, Sampler::Euler, Sampler::Heun];
 
-    /// The name used on the command line and in files.
+    /// Returns the name that stands on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
             Sampler::Ddpm => "ddpm",
@@ -58,7 +59,8 @@ impl std::str::FromStr for Sampler {
     }
 }
 
-/// What a multistep sampler remembers: where it was and the clean image it saw there.
+/// What a multistep sampler remembers of its last step: the point it was at, and the clean image
+/// that it estimated there.
 #[derive(Clone, Debug)]
 pub struct Past<V> {
     node: Node,
@@ -70,36 +72,36 @@ pub struct Past<V> {
 pub struct Stepped<V> {
     /// The image at the next node, `[B, C, H, W]`.
     pub x: V,
-    /// To be handed to the next step.
+    /// What to hand to the next step.
     pub past: Past<V>,
 }
 
 impl<V> Stepped<V> {
-    /// The clean image as predicted at this step: a preview, `[B, C, H, W]`.
+    /// Returns the clean image as estimated at this step, `[B, C, H, W]`, to show as a preview.
     pub fn x0(&self) -> &V {
         &self.past.x0
     }
 }
 
-/// Where a step stands after the network's answer.
+/// The state of a step after an answer of the network.
 #[derive(Clone, Debug)]
 pub enum Progress<V> {
-    /// The step is made.
+    /// The step is done.
     Stepped(Stepped<V>),
-    /// The network is to look again, at the end of the step ([`Sampler::Heun`]).
+    /// The network has to predict again, at the end of the step ([`Sampler::Heun`]).
     Again(Trial<V>),
 }
 
-/// A step tried with the slope at its beginning.
+/// A trial step along the slope at its beginning.
 #[derive(Clone, Debug)]
 pub struct Trial<V> {
-    /// Where it leads, at the next node, `[B, C, H, W]`.
+    /// The image that it leads to, at the next node, `[B, C, H, W]`.
     pub x: V,
     slope: V,
     x0: V,
 }
 
-/// A step from one node of the path to the next.
+/// A step from one node of the path to the next one.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// What the network's output means.
@@ -111,17 +113,18 @@ pub struct Span {
 }
 
 impl Span {
-    /// Euler's step of the probability-flow ODE along `slope`.
+    /// Makes Euler's step of the probability-flow ODE along `slope`.
     fn advance<V: Combine>(&self, x: &V, slope: &V) -> V {
         let ((scale, tau), (next_scale, next_tau)) =
             (ode(self.objective, self.here), ode(self.objective, self.next));
         x.combine(scale / next_scale, slope, (next_tau - tau) / next_scale)
     }
 
-    /// What becomes of `x` when the network has said `output` at the beginning of the step.
+    /// Steps from the noisy images `x` to the next node. `output` is the network's prediction at
+    /// the beginning of the step, and `past` what the last step left.
     ///
-    /// `noise` is called by samplers that add some: [`Sampler::Ddpm`]. Only [`Sampler::Heun`] looks again, and not at the
-    /// clean end.
+    /// Only [`Sampler::Ddpm`] adds noise, and so calls `noise`. Only [`Sampler::Heun`] asks for a
+    /// second prediction, except in the step to the clean end.
     ///
     /// # Shapes
     /// - `x`, `output`, `noise`: `[B, C, H, W]`
@@ -170,7 +173,8 @@ impl Span {
         Progress::Stepped(Stepped { x, past: Past { node: here, x0 } })
     }
 
-    /// The step from `x` with the mean of both slopes, when the network has said `output` at its end.
+    /// Steps from `x` along the mean of two slopes: the trial's, and `output`, the network's
+    /// prediction at the trial's end.
     pub fn step_again<V: Combine>(&self, x: &V, trial: Trial<V>, output: &V) -> Stepped<V> {
         let x = self.advance(x, &trial.slope.combine(0.5, output, 0.5));
         Stepped { x, past: Past { node: self.here, x0: trial.x0 } }

@@ -1,5 +1,5 @@
-//! A sampling run: from settings to images, one step at a time, so that a caller can show a preview
-//! after each step and stop between two.
+//! A run of sampling, from settings to images, one step at a time, so that a caller can show a
+//! preview after each step and stop between two.
 
 use tailor_packs::{ModelConfig, Tensors};
 
@@ -9,83 +9,86 @@ use super::path::{Node, nodes};
 use super::sampler::{Past, Progress, Sampler, Span, Stepped, Trial};
 use crate::model::{Gate, ModelError};
 
-/// Values of one tensor that a device is asked for at most: a browser's memory ends at 4 GiB, and several of
-/// them are needed at once.
+/// The most values that one tensor may have. A browser's memory ends at 4 GiB, and a run needs
+/// several such tensors at once.
 const LARGEST: u64 = if cfg!(target_pointer_width = "32") { 1 << 27 } else { 1 << 31 };
 
 /// One image to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// Its classes and their weights.
+    /// The classes that it shows, and their weights.
     pub gate: Gate,
-    /// One seed is one image, whatever else is in the batch.
+    /// The seed of its noise. One seed gives one image, whatever else is in the batch.
     pub seed: u64,
 }
 
 /// How to make images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleSettings {
-    /// The way from noise to image.
+    /// The method to get from noise to an image.
     pub sampler: Sampler,
-    /// Steps, 1 to 1000.
+    /// Number of steps, 1 to 1000.
     pub steps: usize,
-    /// Classifier-free guidance: 0 is the learngene, 1 the gated model, more exaggerates the class.
+    /// Scale of classifier-free guidance (Ho and Salimans 2022, `1 + w` there), 0 to 100: 0 is the
+    /// learngene alone, 1 the gated model; more exaggerates the class.
     pub guidance: f64,
     /// The images of the batch.
     pub items: Vec<Item>,
 }
 
-/// A learngene and its tailors on an engine, ready to predict.
+/// A learngene with tailors on an engine, ready to predict.
 pub trait Predict {
     /// A batch of images on the engine.
     type Images: Combine;
-    /// The tailors of a batch, made ready once for all its steps.
+    /// The tailors of a batch, prepared once for all steps.
     type Gated;
 
-    /// The model's sizes.
+    /// Returns the model's config.
     fn config(&self) -> &ModelConfig;
 
     /// Adds the tailor of `class`, or replaces it.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    /// [`ModelError::Tensor`] when the tailor's tensors do not have this model's shapes.
     fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError>;
 
     /// Takes the tailor of `class` away, and returns whether it was there.
     fn remove(&mut self, class: &str) -> bool;
 
-    /// The classes whose tailors are loaded, sorted.
+    /// Returns the classes whose tailors are loaded, sorted.
     fn classes(&self) -> Vec<String>;
 
-    /// Makes the tailors of a batch ready, a gate for each image.
+    /// Prepares the tailors of a batch. `gates` has a gate for each image.
     ///
     /// # Errors
-    /// [`ModelError::UnknownClass`].
+    /// [`ModelError::UnknownClass`] for a class whose tailor is not loaded.
     fn gate(&self, gates: &[Gate]) -> Result<Self::Gated, ModelError>;
 
-    /// Puts host values onto the engine, row-major images of the model's shape.
+    /// Puts values from host memory onto the engine: images of the model's shape, row-major.
     fn images(&self, values: Vec<f32>) -> Self::Images;
 
-    /// What the objective predicts for noisy images, all at time `t` (0 to 1000).
+    /// Predicts what the model's objective asks for (the noise, or `ε − x₀`), for noisy images that
+    /// are all at time `t` (0 to 1000).
     ///
     /// # Shapes
     /// - `x` and the output: `[B, C, H, W]`, `B` as in [`Predict::gate`]
     fn predict(&self, gated: &Self::Gated, x: &Self::Images, t: f32) -> Self::Images;
 }
 
-/// What the network is asked in a run.
+/// Which model a run asks for predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
     /// The learngene alone.
     Alone,
     /// The gated model alone.
     Gated,
-    /// Both, one after the other in one batch.
+    /// Both, in one batch: first the learngene's half, then the gated one.
     Both,
 }
 
-/// A run under way, apart from any engine: [`Course::query`] says what the network is to predict,
-/// [`Course::answer`] takes it. Nothing here waits, so a browser can hand the question to several workers.
+/// The state of a run, independent of any engine. [`Course::query`] returns what the network has to
+/// predict next, and [`Course::answer`] takes the prediction. Neither waits, so a browser can hand
+/// the query to several workers.
 #[derive(Clone, Debug)]
 pub struct Course<V> {
     settings: SampleSettings,
@@ -102,14 +105,14 @@ pub struct Course<V> {
 /// A question to the network.
 #[derive(Clone, Debug)]
 pub struct Query<V> {
-    /// Noisy images, one for each of [`Course::gates`].
+    /// Noisy images `[B, C, H, W]`, one for each of [`Course::gates`].
     pub x: V,
-    /// Their time, 0 to 1000.
+    /// The time of all of them, 0 to 1000.
     pub t: f32,
 }
 
 impl<V: Combine> Course<V> {
-    /// Draws the start noise, which `images` puts onto the engine.
+    /// Begins a run: draws the noise, which `images` puts onto the engine.
     ///
     /// # Errors
     /// [`ModelError::Setting`] for steps, guidance, weights or a batch that is empty or too large.
@@ -132,7 +135,7 @@ impl<V: Combine> Course<V> {
         Ok(Self { settings, config, rows, nodes, done: 0, preview: x.clone(), x, past: None, trial: None })
     }
 
-    /// The gate of each image of every query.
+    /// Returns the gate of each image of a query, the same for every query of the run.
     pub fn gates(&self) -> Vec<Gate> {
         let alone = self.settings.items.iter().map(|_| Gate::new());
         let gated = self.settings.items.iter().map(|item| item.gate.clone());
@@ -143,7 +146,7 @@ impl<V: Combine> Course<V> {
         }
     }
 
-    /// Returns what the network is to predict next, or nothing after the last step.
+    /// Returns what the network has to predict next; `None` after the last step.
     pub fn query(&self) -> Option<Query<V>> {
         let node = self.nodes.get(self.done + usize::from(self.trial.is_some()))?;
         if self.done == self.settings.steps {
@@ -154,7 +157,7 @@ impl<V: Combine> Course<V> {
         Some(Query { x, t: node.t as f32 })
     }
 
-    /// Goes on with what the network predicted for the present query, and returns whether that ends a step.
+    /// Takes the network's prediction for the present query. Returns whether that completes a step.
     ///
     /// `images` puts the noise of a stochastic sampler onto the engine.
     pub fn answer(&mut self, predicted: V, images: impl FnOnce(Vec<f32>) -> V) -> bool {
@@ -193,23 +196,24 @@ impl<V: Combine> Course<V> {
         }
     }
 
-    /// Steps made so far.
+    /// Returns the number of steps made so far.
     pub fn steps_done(&self) -> usize {
         self.done
     }
 
-    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
     pub fn preview(&self) -> V {
         self.preview.clamped()
     }
 
-    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`; finished after the last step.
+    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`. They are finished
+    /// after the last step.
     pub fn images(&self) -> V {
         self.x.clamped()
     }
 }
 
-/// A run on one engine.
+/// A run on one engine, which makes every prediction itself.
 pub struct Sampling<'a, M: Predict> {
     model: &'a M,
     gated: M::Gated,
@@ -217,13 +221,13 @@ pub struct Sampling<'a, M: Predict> {
 }
 
 impl<'a, M: Predict> Sampling<'a, M> {
-    /// Draws the start noise and makes the tailors ready.
+    /// Draws the noise and prepares the tailors.
     ///
     /// # Errors
     /// [`ModelError::UnknownClass`], or those of [`Course::new`].
     pub fn new(model: &'a M, settings: SampleSettings) -> Result<Self, ModelError> {
         let course = Course::new(model.config(), settings, |values| model.images(values))?;
-        // Those that guidance leaves out must be known, too.
+        // Classes that guidance leaves out must be loaded, too.
         let (wanted, loaded) = (course.settings.items.iter().flat_map(|item| &item.gate), model.classes());
         if let Some((class, _)) = wanted.into_iter().find(|(class, _)| !loaded.contains(class)) {
             return Err(ModelError::UnknownClass { class: class.clone(), loaded });
@@ -232,9 +236,9 @@ impl<'a, M: Predict> Sampling<'a, M> {
         Ok(Self { model, gated, course })
     }
 
-    /// Makes one step; `false` when there was none left to make.
+    /// Makes one step. Returns `false` when there was none left to make.
     ///
-    /// Nothing is read back from the device here.
+    /// It reads nothing back from the device.
     pub fn step(&mut self) -> bool {
         while let Some(query) = self.course.query() {
             let predicted = self.model.predict(&self.gated, &query.x, query.t);
@@ -245,17 +249,18 @@ impl<'a, M: Predict> Sampling<'a, M> {
         false
     }
 
-    /// Steps made so far.
+    /// Returns the number of steps made so far.
     pub fn steps_done(&self) -> usize {
         self.course.steps_done()
     }
 
-    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
     pub fn preview(&self) -> M::Images {
         self.course.preview()
     }
 
-    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`; finished after the last step.
+    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`. They are finished
+    /// after the last step.
     pub fn images(&self) -> M::Images {
         self.course.images()
     }
@@ -287,7 +292,7 @@ fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelErr
     }
 }
 
-/// Noise for each item from its own seed, `[B, C, H, W]`.
+/// Draws noise for each item from its own seed, `[B, C, H, W]`.
 fn noise(config: &ModelConfig, items: &[Item], stream: Stream) -> Vec<f32> {
     let n = config.channels as usize * (config.image_size as usize).pow(2);
     items.iter().flat_map(|i| standard_normal(i.seed, stream, n)).collect()

@@ -1,4 +1,4 @@
-//! AdamW with a moving average of the parameters, lazy about parameters that stand still.
+//! AdamW with a moving average of the parameters, which skips parameters that get no gradient.
 
 use super::kernels::dispatch;
 
@@ -9,9 +9,9 @@ pub struct AdamW {
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Keeps the denominator from zero.
+    /// What is added to the denominator, to keep it from zero.
     pub epsilon: f64,
-    /// Decoupled weight decay; 0 in the paper.
+    /// Decoupled weight decay; 0 in the KIND paper.
     pub weight_decay: f64,
 }
 
@@ -22,59 +22,64 @@ impl Default for AdamW {
 }
 
 impl AdamW {
-    /// Factors of step number `step` (from 1) at rate `lr`: `(lr / (1 − β₁ᵗ), 1 / √(1 − β₂ᵗ))`.
+    /// Returns the factors of step number `step` (from 1) at learning rate `lr`: `(lr / (1 − β₁ᵗ),
+    /// 1 / √(1 − β₂ᵗ))`.
     pub fn corrections(&self, step: u64, lr: f64) -> (f64, f64) {
         let t = step.min(i32::MAX as u64) as i32;
         (lr / (1.0 - self.beta1.powi(t)), 1.0 / (1.0 - self.beta2.powi(t)).sqrt())
     }
 }
 
-/// Flat parameters with their AdamW moments and moving average: a tailor in the order of
-/// `ModelConfig::tailor_tensors`, or the learngene in that of `ModelConfig::learngene_tensors`.
+/// Flat parameters with their AdamW moments and moving average. They belong to a tailor, in the
+/// order of `ModelConfig::tailor_tensors`, or to the learngene, in that of
+/// `ModelConfig::learngene_tensors`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
-    /// Parameters.
+    /// The parameters.
     pub parameters: Vec<f32>,
     /// First moments.
     pub first: Vec<f32>,
     /// Second moments.
     pub second: Vec<f32>,
-    /// Exponential moving average of the parameters, as of `ema_clock`.
+    /// Exponential moving average (EMA) of the parameters, as of `ema_clock`.
     pub ema: Vec<f32>,
-    /// Optimiser steps made.
+    /// Number of optimiser steps made.
     pub steps: u64,
     /// Value of the run's EMA clock when `ema` was last brought up to date.
     pub ema_clock: f64,
 }
 
-/// What one optimiser step needs to know beside the gradient.
+/// The settings of one optimiser step.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
     /// Learning rate.
     pub learning_rate: f64,
-    /// Factor of the gradient, below 1 where it is clipped.
+    /// Factor of the gradient, below 1 where the gradient is clipped.
     pub scale: f64,
-    /// The EMA's clock after this step: Σ ln d.
+    /// The EMA's clock after this step, which is the sum of `ln d` over all steps of the run.
     pub ema_clock: f64,
     /// The EMA's decay `d` at this step.
     pub decay: f64,
 }
 
 impl Learned {
-    /// Parameters at their first values.
+    /// Makes the state before the first step, with zero moments and an average that equals the
+    /// parameters.
     pub fn new(parameters: Vec<f32>) -> Self {
         let zeros = vec![0.0; parameters.len()];
         let (first, second, ema) = (zeros.clone(), zeros, parameters.clone());
         Self { parameters, first, second, ema, steps: 0, ema_clock: 0.0 }
     }
 
-    /// One AdamW step after any number of steps in which the parameters stood still, and the average of
-    /// both.
+    /// Makes one AdamW step, and brings the average up to date, after any number of steps without a
+    /// gradient. In those the parameters did not change, so the average moved towards them by a
+    /// known factor.
     pub fn update(&mut self, gradient: &[f32], adamw: &AdamW, update: &Update) {
         self.parts(gradient, gradient.len(), adamw, update).into_iter().for_each(Part::update);
     }
 
-    /// [`Learned::update`] in parts of up to `len` values, to be made in any order or side by side.
+    /// Splits [`Learned::update`] into parts of up to `len` values, which can be updated in any
+    /// order or side by side.
     pub fn parts<'a>(
         &'a mut self,
         gradient: &'a [f32],
@@ -82,7 +87,8 @@ impl Learned {
         adamw: &AdamW,
         update: &Update,
     ) -> Vec<Part<'a>> {
-        // Up to the step before this one, in which p stood still.
+        // The average's decay from its last update to the step before this one; `p` did not change
+        // meanwhile.
         let idle = (update.ema_clock - update.decay.ln() - self.ema_clock).exp() as f32;
         self.steps += 1;
         self.ema_clock = update.ema_clock;
@@ -103,7 +109,7 @@ impl Learned {
         parts.map(|(((p, ema), (m, v)), g)| Part { p, ema, m, v, g, factors }).collect()
     }
 
-    /// The moving average as of `clock`.
+    /// Returns the moving average as of `clock`.
     pub fn ema(&self, clock: f64) -> Vec<f32> {
         let idle = (clock - self.ema_clock).exp() as f32;
         self.ema.iter().zip(&self.parameters).map(|(ema, p)| p + (ema - p) * idle).collect()
@@ -122,7 +128,7 @@ struct Factors {
     decay: f32,
 }
 
-/// Some of the values of a [`Learned`] and their update.
+/// Some of the values of a [`Learned`], with all that their update needs.
 #[derive(Debug)]
 pub struct Part<'a> {
     p: &'a mut [f32],

@@ -1,8 +1,9 @@
 //! The network's gradients, written out by hand.
 //!
-//! Images of one class follow each other, so that learngene and tailor are one matrix `[m1, N_G + N_T]`
-//! whose last columns are exchanged between classes. `native-trainer/tests/engines.rs` holds all of it to the
-//! gradients that Burn's graph finds for the same batch, and `gradients` beside this file to finite differences.
+//! Images of one class follow each other, so that learngene and tailor form one matrix `[m1, N_G +
+//! N_T]`, whose last columns are exchanged between classes. Tests compare the gradients with those
+//! that Burn's graph finds for the same batch (`native-trainer/tests/engines.rs`), and with finite
+//! differences (`core/tests/gradients.rs`).
 
 use std::ops::Range;
 
@@ -18,10 +19,12 @@ use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
 use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
 
 impl Network {
-    /// Gradients of `factor · Σ (output − target)²` over `samples`, which follow each other by class.
+    /// Computes the gradients of `factor · Σ (output − target)²` over `samples`. Samples of the
+    /// same class have to follow each other.
     ///
-    /// `tailor` gives the flat parameters of a class. With `frozen`, the learngene gets no gradient.
-    /// Buffers come from `pool`, and so do the gradients: [`Pool::give_back`] when they are used up.
+    /// `tailor` returns the flat parameters of a class. With `frozen`, the learngene gets no
+    /// gradient. Buffers and gradients come from `pool`: return the gradients with
+    /// [`Pool::give_back`] after use.
     pub fn gradients<'a>(
         &'a self,
         learngene: &'a [f32],
@@ -43,7 +46,7 @@ impl Network {
         Gradients { squares: pass.squares, learngene: pass.finish(), tailors }
     }
 
-    /// Empty room for every factored matrix.
+    /// Makes room for every factored matrix.
     fn workspace(&self) -> Workspace {
         let (g, n) = self.components();
         let r = g + n;
@@ -58,7 +61,7 @@ impl Network {
     }
 }
 
-/// One thread's way through its samples.
+/// The state of one thread on its way through its samples.
 struct Pass<'a> {
     network: &'a Network,
     pool: &'a Pool,
@@ -73,7 +76,8 @@ struct Pass<'a> {
     tape: Tape,
 }
 
-/// The matrices of a pass: the learngene's dense ones, and the components of learngene and class side by side.
+/// The matrices of a pass: the learngene's dense ones, and the factored ones with the components of
+/// learngene and class side by side.
 struct Merged<'a> {
     network: &'a Network,
     learngene: &'a [f32],
@@ -82,7 +86,7 @@ struct Merged<'a> {
 }
 
 impl Network {
-    /// Each factored matrix of each block beside its components.
+    /// Pairs each factored matrix of each block with its components.
     fn factored<'a>(
         &'a self,
         components: &'a mut [ByMatrix<Components>],
@@ -122,13 +126,13 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Puts the class's components, if there is one, beside the learngene's.
+    /// Puts the class's components, if there is a class, beside the learngene's.
     fn put_on(&mut self, own: Option<&'a [f32]>) {
         self.own = own;
         let Some(own) = own else { return };
         let (g, n) = self.network.components();
         self.own_gradient = self.pool.take(self.network.tailor_len);
-        // All else is replaced when the tailor is taken off; the label's row is added to.
+        // The label's row is added to; all other values are replaced when the tailor is taken off.
         self.own_gradient[self.network.label.clone()].fill(0.0);
         for (linear, c) in self.network.factored(&mut self.components) {
             let Linear::Factored { m2, tailor, .. } = linear else { continue };
@@ -138,7 +142,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The gradient of the class's tailor, whose place is left clear for the next.
+    /// Returns the gradient of the class's tailor, and clears the room for the next class.
     fn take_off(&mut self) -> Vec<f32> {
         let (Some(own), (g, n)) = (self.own, self.network.components()) else { return Vec::new() };
         let mut gradient = std::mem::take(&mut self.own_gradient);
@@ -155,7 +159,8 @@ impl<'a> Pass<'a> {
         gradient
     }
 
-    /// The gradient of the learngene, empty when it is frozen; the buffers go back to the pool.
+    /// Returns the gradient of the learngene, empty when it is frozen. Gives the buffers back to
+    /// the pool.
     fn finish(mut self) -> Vec<f32> {
         let (g, n) = self.network.components();
         for (linear, c) in self.network.factored(&mut self.components).filter(|_| !self.frozen) {
@@ -172,7 +177,7 @@ impl<'a> Pass<'a> {
         self.gradient
     }
 
-    /// One image through the network and back.
+    /// Computes the loss of one image and adds its gradients.
     fn sample(&mut self, sample: &Sample<'_>) {
         let network = self.network;
         let d = network.config.width as usize;
@@ -205,7 +210,7 @@ impl<'a> Pass<'a> {
             Some(_) => add(&mut self.own_gradient[network.label.clone()], &dcondition),
             None => add(&mut self.gradient[network.null_label.clone()], &dcondition),
         }
-        // What lies before the blocks is the learngene's alone.
+        // Only the learngene has parameters before the blocks.
         if !self.frozen {
             let [first, second] = &network.time;
             let mut da = vec![0.0; d];
@@ -217,7 +222,8 @@ impl<'a> Pass<'a> {
         self.tape = tape;
     }
 
-    /// A block backward: `dx` from the block's output to its input, `dcondition` added to.
+    /// Differentiates a block: turns `dx`, the gradient by the block's output, into that by its
+    /// input, and adds to `dcondition`.
     fn block_backward(
         &mut self,
         block: usize,
@@ -295,7 +301,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// [`Weights::linear`] backward: `dx` is added to.
+    /// Differentiates [`Weights::linear`]: adds to `dx` and to the gradients of the matrix.
     fn backward(
         &mut self,
         block: usize,
@@ -359,19 +365,19 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Components per factored matrix, learngene and tailor.
+    /// Returns the number of components of each factored matrix, learngene and tailor together.
     fn r(&self) -> usize {
         let (g, n) = self.network.components();
         g + n
     }
 
-    /// Components in use: the learngene's alone when the gate is off.
+    /// Returns the number of components in use: the learngene's alone when the gate is off.
     fn used(&self) -> usize {
         used(self.network, self.own)
     }
 }
 
-/// Components in use: the learngene's alone when the gate is off.
+/// Returns the number of components in use: the learngene's alone when the gate is off.
 fn used(network: &Network, own: Option<&[f32]>) -> usize {
     let (g, n) = network.components();
     if own.is_some() { g + n } else { g }
@@ -424,7 +430,7 @@ impl Merged<'_> {
     }
 }
 
-/// `out = σ·v`, row by row.
+/// Writes `out = σ·v`, row by row.
 fn scaled(v: &[f32], sigma: &[f32], out: &mut [f32]) {
     let m2 = v.len() / sigma.len();
     for ((v, out), sigma) in v.chunks_exact(m2).zip(out.chunks_exact_mut(m2)).zip(sigma) {
@@ -432,7 +438,7 @@ fn scaled(v: &[f32], sigma: &[f32], out: &mut [f32]) {
     }
 }
 
-/// From the gradient by `σ·v` to those by `σ` and by `v`; the former is cleared.
+/// Turns `dv`, the gradient by `σ·v`, into the gradients by `σ` and by `v`, and clears it.
 fn unscaled(dv: &mut [f32], parameters: &[f32], place: &Factors, gradient: &mut [f32]) {
     let (sigma, v) = (&parameters[place.sigma.clone()], &parameters[place.v.clone()]);
     let m2 = v.len() / sigma.len();

@@ -1,7 +1,7 @@
-//! The network forward: `tailor_core::graph::dit` for one image, on slices.
+//! The network's prediction for one image, as in `tailor_core::graph::dit`, on slices.
 //!
-//! The same text trains and samples. [`Weights`] says where the matrices lie, and a [`Tape`] keeps what the
-//! way back needs, or serves as room for intermediate values.
+//! The same code trains and samples. [`Weights`] gives access to the matrices. A [`Tape`] keeps the
+//! values that the backward pass needs, or holds intermediate values when there is none.
 
 use std::ops::Range;
 
@@ -25,19 +25,20 @@ pub(super) enum Outer {
     FinalLinear,
 }
 
-/// The matrices of one image's model, learngene and tailors together.
+/// The matrices with which one image is computed, learngene and tailors together.
 pub(super) trait Weights {
-    /// `y = x·W + bias` of a matrix outside of the blocks.
+    /// Writes `y = x·W + bias` for a matrix outside of the blocks.
     fn outer(&self, which: Outer, x: &[f32], y: &mut [f32]);
 
-    /// `y = x·W + bias` of a block's matrix; the inner activations `x·U` of a factored one go to `inner`.
+    /// Writes `y = x·W + bias` for a block's matrix. The inner activations `x·U` of a factored one
+    /// go to `inner`.
     fn linear(&self, block: usize, m: Matrix, x: &[f32], y: ViewMut<'_>, inner: &mut Vec<f32>);
 
-    /// The label's row `[D]`.
+    /// Returns the label's row `[D]`.
     fn label(&self) -> &[f32];
 }
 
-/// What one image leaves on its way forward.
+/// The intermediate values of one image's forward pass.
 #[derive(Debug, Default)]
 pub(super) struct Tape {
     /// `[T, p·p·C]`
@@ -52,13 +53,13 @@ pub(super) struct Tape {
     pub(super) normal: Vec<f32>,
     pub(super) inverse: Vec<f32>,
     pub(super) h: Vec<f32>,
-    /// What the network says, `[T, p·p·C]`.
+    /// The network's prediction, `[T, p·p·C]`.
     pub(super) output: Vec<f32>,
     x: Vec<f32>,
     room: Vec<f32>,
 }
 
-/// What one block leaves.
+/// The intermediate values of one block.
 #[derive(Debug, Default)]
 pub(super) struct BlockTape {
     pub(super) modulation: Vec<f32>,
@@ -80,7 +81,8 @@ pub(super) fn resize(values: &mut Vec<f32>, len: usize) {
     values.resize(len, 0.0);
 }
 
-/// LayerNorm and modulation `x̂·(1 + scale) + shift`; the way back needs what is `kept`.
+/// Applies LayerNorm and modulation `x̂·(1 + scale) + shift`. `kept` receives the values that the
+/// backward pass needs.
 fn norm(
     x: &[f32],
     (shift, scale): (&[f32], &[f32]),
@@ -100,9 +102,9 @@ fn norm(
 }
 
 impl Network {
-    /// What the network says of the image `x` `[C, H, W]` at time `t`, into `tape.output`.
+    /// Predicts for the image `x` `[C, H, W]` at time `t` (0 to 1000), and writes to `tape.output`.
     ///
-    /// Training keeps a tape for every block; else one serves all of them.
+    /// Training keeps the values of every block; otherwise all blocks share one tape.
     pub(super) fn forward(&self, weights: &impl Weights, x: &[f32], t: f32, tape: &mut Tape, training: bool) {
         let (d, tokens) = (self.config.width as usize, self.config.tokens());
         self.patches(x, &mut tape.patches);
@@ -137,7 +139,7 @@ impl Network {
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
     }
 
-    /// One block, `x` in place.
+    /// Applies one block to `x` `[T, D]` in place.
     fn block(
         &self,
         weights: &impl Weights,
@@ -187,7 +189,8 @@ impl Network {
         gated_add(x, part(5), &tape.fed);
     }
 
-    /// The matrices that make queries, keys and values, with the columns of `[T, 3D]` that each fills.
+    /// Returns the matrices that make queries, keys and values, with the columns of `[T, 3D]` that
+    /// each fills.
     pub(super) fn attention_matrices(&self, block: usize) -> impl Iterator<Item = (Matrix, Range<usize>)> {
         let d = self.config.width as usize;
         let all =
@@ -195,7 +198,8 @@ impl Network {
         all.into_iter().filter(move |(m, _)| self.blocks[block][*m as usize].is_some())
     }
 
-    /// Softmax attention of each head; `scores` keeps the weights `[H, T, T]`.
+    /// Computes the softmax attention of each head. `scores` keeps the attention weights `[H, T,
+    /// T]`, where `H` is the number of heads.
     fn attention(&self, qkv: &[f32], scores: &mut Vec<f32>, out: &mut [f32]) {
         let (d, heads) = (self.config.width as usize, self.config.heads as usize);
         let (t, head) = (out.len() / d, d / heads);

@@ -1,4 +1,4 @@
-//! Where everything lies in the flat parameters of a config.
+//! Where every tensor lies in the flat parameters of a config.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,7 +9,8 @@ use tailor_packs::{Matrix, ModelConfig, TensorSpec};
 use crate::embedding::sincos_positions;
 use crate::model::{KNOWN, Unsupported};
 
-/// Where every tensor of a config lies, and what else of it is the same for all images.
+/// The place of every tensor of a config in the flat parameters, and the constants that all images
+/// share.
 #[derive(Clone, Debug)]
 pub struct Network {
     pub(super) config: ModelConfig,
@@ -58,11 +59,12 @@ pub(super) struct Factors {
 }
 
 impl Network {
-    /// Finds every tensor of `config`.
+    /// Finds the place of every tensor of `config`.
     ///
     /// # Errors
-    /// [`Unsupported`] when the config has a tensor that this engine has no use for, or lacks one that it
-    /// needs, or has one of another shape: it would train or sample something else in silence.
+    /// [`Unsupported`] when the config has a tensor that this engine does not use, lacks one that
+    /// it needs, or has one in another shape. Without this refusal it would silently train or
+    /// sample another model.
     pub fn new(config: &ModelConfig) -> Result<Self, Unsupported> {
         if let Some(feature) = config.needs().into_iter().find(|feature| !KNOWN.contains(feature)) {
             return Err(Unsupported { what: feature.to_string() });
@@ -114,7 +116,7 @@ impl Network {
         })
     }
 
-    /// The model's sizes.
+    /// Returns the model's config.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
@@ -124,7 +126,7 @@ impl Network {
         (self.config.learngene_components as usize, self.config.tailor_components as usize)
     }
 
-    /// `[C, H, W]` → `[T, p·p·C]`
+    /// Writes an image `[C, H, W]` as patches `[T, p·p·C]`.
     pub(super) fn patches(&self, image: &[f32], out: &mut Vec<f32>) {
         out.clear();
         out.extend(self.places.iter().map(|&place| image[place]));
@@ -132,13 +134,13 @@ impl Network {
 }
 
 impl Dense {
-    /// The learngene's values of weight and bias.
+    /// Returns the learngene's values of weight and bias.
     pub(super) fn of<'a>(&self, learngene: &'a [f32]) -> (&'a [f32], &'a [f32]) {
         (&learngene[self.weight.clone()], &learngene[self.bias.clone()])
     }
 }
 
-/// Tensors that were not asked for yet, and where they lie.
+/// The tensors that were not asked for yet, with their places and shapes.
 struct Places(HashMap<String, (Range<usize>, Vec<usize>)>);
 
 impl Places {

@@ -1,17 +1,18 @@
-//! The network and its gradients on a processor, written out by hand on plain slices: natively on threads,
-//! in a browser in WASM.
+//! Computes the network and its gradients on a processor, written out by hand on plain slices:
+//! natively on threads, in a browser in WebAssembly.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`layout`] | where every tensor lies in the flat parameters of a config |
 //! | [`kernels`] | matrix products and the loops between them |
-//! | `forward` | the network, once, for training and for sampling |
+//! | `forward` | the network's prediction, the same code for training and for sampling |
 //! | [`backward`] | its gradients |
-//! | [`adamw`] | the step that gradients lead to |
-//! | [`sampling`] | a learngene and tailors made ready to predict |
+//! | [`adamw`] | the optimiser's step |
+//! | [`sampling`] | a learngene with tailors, prepared to predict |
 //!
-//! Burn's graph (`tailor_core::graph`) is the specification: tests hold gradients and images to it. One image
-//! at a time goes all the way through while its activations lie in the cache; images are spread over threads.
+//! Burn's graph (`tailor_core::graph`) is the specification: tests compare gradients and images
+//! with it. Each image goes all the way through the network by itself, so that its activations stay
+//! in the cache; threads share the images of a batch.
 
 pub mod adamw;
 pub mod backward;

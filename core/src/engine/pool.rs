@@ -1,4 +1,4 @@
-//! Gradients, and the buffers that outlive a step.
+//! The gradients of a batch, and the buffers that are kept between steps.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,11 +9,12 @@ use super::layout::ByMatrix;
 /// Gradients of a batch, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gradients {
-    /// Sum of squared errors.
+    /// Sum of the squared errors of all values.
     pub squares: f64,
-    /// By the learngene's flat parameters; empty when the learngene is frozen.
+    /// Gradient by the learngene's flat parameters; empty when the learngene is frozen.
     pub learngene: Vec<f32>,
-    /// By the flat parameters of each class's tailor, in the order of first use.
+    /// For each class its number, and the gradient by the flat parameters of its tailor; in the
+    /// order of first use.
     pub tailors: Vec<(usize, Vec<f32>)>,
 }
 
@@ -22,22 +23,23 @@ pub struct Gradients {
 pub struct Sample<'a> {
     /// The noisy image, `[C, H, W]`.
     pub x: &'a [f32],
-    /// What the network should say, `[C, H, W]`.
+    /// What the network should predict, `[C, H, W]`.
     pub target: &'a [f32],
-    /// Its time, 0 to 1000.
+    /// The time of the noisy image, 0 to 1000.
     pub t: f32,
-    /// Its class; none for the learngene alone.
+    /// The number of its class; `None` for the learngene alone.
     pub class: Option<usize>,
 }
 
-/// Buffers that outlive a step: for fresh ones the system would clear pages, a tenth of a step's time.
+/// Buffers that are kept between steps. The operating system would have to clear fresh ones, which
+/// takes a tenth of a step's time.
 #[derive(Debug, Default)]
 pub struct Pool {
     pub(super) workspaces: Mutex<Vec<Workspace>>,
     pub(super) values: Mutex<Vec<Vec<f32>>>,
 }
 
-/// What a pass writes its intermediate values to.
+/// The room for the intermediate values of one pass.
 #[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) components: Vec<ByMatrix<Components>>,
@@ -57,7 +59,8 @@ pub(super) struct Components {
 }
 
 impl Gradients {
-    /// The sum of two parts of a batch, the second of which goes on with the classes of the first.
+    /// Adds the gradients of two parts of a batch. If the second begins with the class with which
+    /// the first ends, their gradients for that class are added.
     pub fn add(mut self, part: Self, pool: &Pool) -> Self {
         self.squares += part.squares;
         add(&mut self.learngene, &part.learngene);
@@ -83,8 +86,8 @@ impl Pool {
         lock(&self.values).extend(tailors.into_iter().map(|(_, values)| values).chain([learngene]));
     }
 
-    /// `len` values, whatever they are: each is to be written. Where debug assertions are on, a value that
-    /// was not is told from one that was.
+    /// Takes a buffer of `len` arbitrary values, each of which the caller has to write. With debug
+    /// assertions, [`all_written`] finds values that were not.
     pub(super) fn take(&self, len: usize) -> Vec<f32> {
         let mut kept = lock(&self.values);
         let found = kept.iter().rposition(|values| values.len() == len).map(|at| kept.swap_remove(at));
@@ -96,14 +99,14 @@ impl Pool {
     }
 }
 
-/// Stands where a gradient was not written yet: a NaN that no arithmetic makes.
+/// Marks a value that was not written: a NaN that no arithmetic makes.
 const UNWRITTEN: f32 = f32::from_bits(0x7fc0_dead);
 
 pub(super) fn all_written(gradient: &[f32]) -> bool {
     gradient.iter().all(|value| value.to_bits() != UNWRITTEN.to_bits())
 }
 
-/// A thread that panicked leaves buffers whose values nobody reads.
+/// Locks even after a panic in another thread: nobody reads the values that it left.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A learngene and tailors made ready to predict, and the prediction of a batch on threads.
+//! Prepares a learngene and tailors to predict, and predicts for a batch on several threads.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ pub struct Model {
     tapes: Mutex<Vec<Tape>>,
 }
 
-/// The learngene's matrices as the kernels like them.
+/// The learngene's matrices in the order that the kernels read.
 #[derive(Debug)]
 struct Learngene {
     outer: [Ready; 5],
@@ -38,14 +38,14 @@ struct Ready {
     bias: Vec<f32>,
 }
 
-/// What all classes share of a block's matrix.
+/// The part of a block's matrix that all classes share.
 #[derive(Debug)]
 enum Shared {
     Dense(Ready),
     Factored { u: Packed, v: Ready },
 }
 
-/// What tailors add for the images of one gate: nothing of it changes between steps.
+/// What the tailors of one gate add. It does not change between steps.
 #[derive(Debug)]
 struct Own {
     label: Vec<f32>,
@@ -59,15 +59,16 @@ struct Components {
     v: Packed,
 }
 
-/// The tailors of a batch, made ready: for each image its own, shared by images of the same gate.
+/// The prepared tailors of a batch, one for each image; images with the same gate share theirs.
 #[derive(Debug)]
 pub struct Gated(Vec<Arc<Own>>);
 
 impl Model {
-    /// Makes a learngene's tensors ready, to predict on one thread.
+    /// Prepares a learngene's tensors, to predict on one thread.
     ///
     /// # Errors
-    /// [`ModelError::Config`], [`ModelError::Unsupported`] or [`ModelError::Tensor`].
+    /// [`ModelError::Config`] or [`ModelError::Unsupported`] for a config that this engine cannot
+    /// compute; [`ModelError::Tensor`] for a tensor that is missing or of another shape.
     pub fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
         config.validate()?;
         config.supported_by("this engine", &KNOWN)?;
@@ -76,18 +77,18 @@ impl Model {
         Ok(Self { network, learngene, tailors: Tailors::default(), threads: 1, tapes: Mutex::default() })
     }
 
-    /// Spreads the images of a batch, and the two halves of guidance, over `threads`.
+    /// Lets `threads` threads share the images of a batch, to which guidance adds a second half.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// The tailor of a class that is loaded.
+    /// Returns the tailor of `class`, if it is loaded.
     pub fn tailor(&self, class: &str) -> Option<&Tensors> {
         self.tailors.get(class).ok()
     }
 
-    /// What the tailors of `gate` add, in one piece.
+    /// Prepares what the tailors of `gate` add together.
     fn own(&self, gate: &Gate) -> Result<Own, ModelError> {
         let config = &self.network.config;
         let d = config.width as usize;
@@ -277,7 +278,7 @@ impl Predict for Model {
     }
 
     /// # Panics
-    /// When `x` has not as many images as `gated`.
+    /// When the number of images in `x` is not that in `gated`.
     fn predict(&self, gated: &Gated, x: &Images, t: f32) -> Images {
         assert_eq!(gated.0.len(), x.shape[0], "a gate for each image");
         let rows: Vec<usize> = (0..x.shape[0]).collect();

@@ -1,7 +1,7 @@
 //! The diffusion transformer (Peebles & Xie 2023, `models.py` of DiT) with factored matrices.
 //!
-//! Departure from DiT: the feed-forward layer uses the exact GELU, which every backend has as one
-//! kernel, instead of the tanh approximation.
+//! One thing differs from DiT: the feed-forward layer uses the exact GELU, for which every backend
+//! has one kernel, instead of the tanh approximation.
 
 use burn::tensor::activation::{gelu, silu, softmax};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
@@ -12,7 +12,7 @@ use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use super::parameters::Parameters;
 use crate::embedding::{LAYER_NORM_EPSILON, sincos_positions, time_features};
 
-/// The learngene as a network; tailors join in [`Dit::forward`].
+/// The learngene as a network. Tailors are passed to [`Dit::forward`].
 #[derive(Clone, Debug)]
 pub struct Dit {
     config: ModelConfig,
@@ -85,9 +85,9 @@ impl Dit {
         }
     }
 
-    /// Makes every product in this number format: mixed precision with [`FloatDType::BF16`] or
-    /// [`FloatDType::F16`]. Parameters, sums, normalisation and softmax keep theirs, as under PyTorch's
-    /// autocast.
+    /// Computes every matrix product in this number format. [`FloatDType::BF16`] or
+    /// [`FloatDType::F16`] gives mixed precision: parameters, sums, normalisation and softmax keep
+    /// their format, as under PyTorch's autocast.
     pub fn with_products_in(mut self, format: FloatDType) -> Self {
         let dense =
             self.time.iter_mut().chain([&mut self.patch, &mut self.final_adaln, &mut self.final_linear]);
@@ -99,12 +99,14 @@ impl Dit {
         self
     }
 
-    /// The transformer blocks, first to last, for whoever looks at one alone.
+    /// Returns the transformer blocks, first to last, so that a test or benchmark can run one
+    /// alone.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// What the objective predicts for noisy images; without `tailors` the learngene works alone.
+    /// Predicts what the config's objective asks for, for noisy images. Without `tailors` the
+    /// learngene works alone.
     ///
     /// # Shapes
     /// - `x`: `[B, C, H, W]`
@@ -124,14 +126,15 @@ impl Dit {
         self.unpatchify(self.final_linear.forward(modulate(layer_norm(tokens), shift, scale)))
     }
 
-    /// `B` times → `[B, D]`
+    /// Embeds `B` times as `[B, D]`.
     fn time_embedding(&self, t: &[f32]) -> Tensor<2> {
         let features = TensorData::new(time_features(t), [t.len(), TIME_FEATURES]);
         let features = Tensor::<2>::from_data(features, &self.positions.device());
         self.time[1].forward(silu(self.time[0].forward(features)))
     }
 
-    /// `[B, D]`: the null row, or the tailors' rows by the gate's weights.
+    /// Returns the label embedding `[B, D]`: the null row, or the tailors' rows by the gate's
+    /// weights.
     fn label_embedding(&self, b: usize, tailors: Option<&GatedTailors>) -> Tensor<2> {
         let null = self.null_label.clone().unsqueeze::<2>();
         match tailors {
@@ -140,7 +143,8 @@ impl Dit {
         }
     }
 
-    /// `[B, C, H, W] → [B, T, p·p·C]`, patches in rows, each patch as (row, column, channel).
+    /// Turns images `[B, C, H, W]` into tokens `[B, T, p·p·C]`: patches in rows, each as (row,
+    /// column, channel).
     fn patchify(&self, x: Tensor<4>) -> Tensor<3> {
         let [b, c, h, w] = x.dims();
         let p = self.config.patch_size as usize;
@@ -151,7 +155,8 @@ impl Dit {
         ])
     }
 
-    /// The inverse of [`Dit::patchify`].
+    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`: the inverse of
+    /// [`Dit::patchify`].
     fn unpatchify(&self, tokens: Tensor<3>) -> Tensor<4> {
         let b = tokens.dims()[0];
         let (c, p) = (self.config.channels as usize, self.config.patch_size as usize);
@@ -187,7 +192,7 @@ impl Block {
         x + apply(Matrix::Out, gelu(apply(Matrix::In, h))) * gate_m
     }
 
-    /// Softmax attention; q, k, v and the output are `[B, T, D]`.
+    /// Computes softmax attention (Vaswani et al. 2017); q, k, v and the output are `[B, T, D]`.
     fn attention(&self, qkv: [Tensor<3>; 3]) -> Tensor<3> {
         let [b, t, d] = qkv[0].dims();
         let head = d / self.heads;
@@ -206,14 +211,14 @@ fn chunks<const N: usize>(x: Tensor<3>) -> [Tensor<3>; N] {
     std::array::from_fn(|i| x.clone().narrow(2, i * width, width))
 }
 
-/// LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
+/// Applies LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
 fn layer_norm(x: Tensor<3>) -> Tensor<3> {
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
     centred * (variance + LAYER_NORM_EPSILON).sqrt().recip()
 }
 
-/// `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
+/// Returns `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.
 fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
     x * (scale + 1.0) + shift
 }

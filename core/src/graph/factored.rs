@@ -1,17 +1,17 @@
 //! The factored matrix `W = U·diag(σ)·Vᵀ` of learngene and tailors, and the class gate
 //! (KIND §3, eqs. 5–7, Algorithm 1).
 //!
-//! Two forms compute the same thing. [`masked`] is the specification: one product over all `r`
-//! components whose columns the expanded gate switches. [`Linear::forward`] is the form that runs:
-//! the learngene's product plus a batched product with each sample's own components, whose cost does
-//! not depend on the number of classes.
+//! Two functions compute the same. [`masked`] is the specification: one product over all `r`
+//! components, whose columns the expanded gate switches on and off. [`Linear::forward`] is what
+//! runs: the learngene's product plus a batched product with each sample's own components. Its cost
+//! does not depend on the number of classes.
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
 use tailor_packs::{Matrix, ModelConfig};
 
 use super::parameters::Parameters;
 
-/// The weight of one linear layer as the learngene holds it.
+/// The weight of one linear layer in the learngene.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a model holds a few dozen, nearly all of the larger kind")]
 pub enum Weight {
@@ -77,24 +77,26 @@ impl Linear {
     }
 }
 
-/// `x` in this number format; the very same tensor where it is already.
+/// Converts `x` to this number format; returns it unchanged if it has it already.
 pub(crate) fn to<const D: usize>(x: Tensor<D>, format: FloatDType) -> Tensor<D> {
     if x.dtype() == format.into() { x } else { x.cast(format) }
 }
 
-/// The gate of a batch: for each sample the tailors it uses and their weights.
+/// The gate of a batch: for each sample, the numbers of the tailors that it uses, with their
+/// weights.
 ///
-/// One-hot gates are `[(k, 1.0)]`, soft gates list several tailors, and an empty list is "gate off".
+/// `[(k, 1.0)]` is a one-hot gate (one tailor), a longer list a soft gate (several tailors), and an
+/// empty list turns the gate off.
 pub type Gate = Vec<Vec<(usize, f32)>>;
 
 /// The components of one matrix for several tailors, stacked.
 #[derive(Clone, Debug)]
 pub struct StackedComponents {
-    /// `[K, m1, N]`
+    /// Left vectors `[K, m1, N]`.
     pub u: Tensor<3>,
-    /// `[K, N]`
+    /// Scales `[K, N]`.
     pub sigma: Tensor<2>,
-    /// `[K, N, m2]`
+    /// Right vectors `[K, N, m2]`.
     pub v: Tensor<3>,
 }
 
@@ -107,13 +109,14 @@ pub struct TailorStack {
     pub layers: Vec<Vec<(Matrix, StackedComponents)>>,
 }
 
-/// What the tailors add for one batch: per layer and matrix the gathered components, and the label.
+/// What the tailors add for one batch: the gathered components of each layer and matrix, and the
+/// labels.
 #[derive(Clone, Debug)]
 pub struct GatedTailors {
-    /// Label embedding of each sample `[B, D]`: its tailors' rows by weight; the null row is added
-    /// by the transformer for the weight that is left.
+    /// Label embedding of each sample, `[B, D]`: the rows of its tailors, by weight. The network
+    /// adds the null row with the weight `null_weight`.
     pub label: Tensor<2>,
-    /// Weight left for the null row, `1 − Σw`, `[B, 1]`.
+    /// Weight that is left for the null row, `1 − Σw`, `[B, 1]`.
     pub null_weight: Tensor<2>,
     /// Per layer, the factored matrices in canonical order.
     pub layers: Vec<Vec<(Matrix, Gathered)>>,
@@ -142,9 +145,9 @@ impl TailorStack {
         Self { label, layers }
     }
 
-    /// Gathers each sample's components. `None` when no sample uses any tailor.
+    /// Gathers each sample's components. Returns `None` when no sample uses a tailor.
     ///
-    /// Samples with fewer tailors than the largest entry are filled up with weight zero.
+    /// Samples with fewer tailors than others are filled up with tailors of weight zero.
     pub fn gather(&self, gate: &Gate) -> Option<GatedTailors> {
         let slots = gate.iter().map(Vec::len).max().unwrap_or(0);
         if slots == 0 {
@@ -201,8 +204,9 @@ pub(crate) fn linear(config: &ModelConfig, parameters: &Parameters, layer: u32, 
     Linear { weight, bias: parameters.vector(&format!("{name}.bias")), products: FloatDType::F32 }
 }
 
-/// The specification of a gated layer: one product over all `r` components of learngene and bank,
-/// the columns multiplied by the expanded gate. Cost grows with the number of classes.
+/// Computes a gated layer as its specification says (KIND, Algorithm 1): one product over all `r`
+/// components of learngene and bank, the columns multiplied by the expanded gate. Its cost grows
+/// with the number of classes.
 ///
 /// # Shapes
 /// - `x`: `[B, T, m1]`; the learngene's components as in [`Weight::Factored`]; the bank of `K` tailors

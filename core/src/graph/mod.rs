@@ -1,5 +1,5 @@
-//! The network as Burn's graph: the specification to which the processor's engine is held, and the engine
-//! of GPUs.
+//! The network in Burn. It is the specification with which tests compare the processor's engine,
+//! and it runs on GPUs.
 
 pub mod dit;
 pub mod factored;

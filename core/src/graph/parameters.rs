@@ -1,5 +1,4 @@
-//! Named parameters as flat tensors: the one form that the trainer updates, the packs fill and the
-//! transformer reads.
+//! Named parameters as flat tensors, which the trainer updates and the network reads.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +15,16 @@ impl Parameters {
         Self(specs.iter().map(|spec| spec.name.clone()).zip(flat).collect())
     }
 
-    /// The vector `name`.
+    /// Returns the vector `name`.
     ///
     /// # Panics
-    /// When the name is missing: callers build from the config's own tensor list.
+    /// When the name is missing. Callers build the parameters from the config's own list, so it
+    /// never is.
     pub(crate) fn vector(&self, name: &str) -> Tensor<1> {
         self.0.get(name).unwrap_or_else(|| unreachable!("the config lists {name}")).clone()
     }
 
-    /// The matrix `name` in its `shape`.
+    /// Returns the matrix `name` in its `shape`.
     pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Tensor<2> {
         self.vector(name).reshape(shape)
     }

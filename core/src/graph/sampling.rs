@@ -1,4 +1,4 @@
-//! A learngene on one of Burn's devices with the tailors that are put onto it.
+//! A learngene with its tailors on one of Burn's devices, ready to sample.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
@@ -36,7 +36,7 @@ impl Combine for Tensor<4> {
     }
 }
 
-/// A learngene on a device with the tailors that have been put onto it.
+/// A learngene on a device, with the tailors that were put onto it.
 #[derive(Clone, Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -50,7 +50,8 @@ impl Model {
     /// Puts a learngene's tensors on `device`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] or [`ModelError::Tensor`].
+    /// [`ModelError::Config`] for a config that this engine cannot compute; [`ModelError::Tensor`]
+    /// for a tensor that is missing or of another shape.
     pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         config.supported_by("this engine", &KNOWN)?;
@@ -64,7 +65,7 @@ impl Model {
         Ok(Self { config: config.clone(), device: device.clone(), dit, tailors: Tailors::default() })
     }
 
-    /// The shared network.
+    /// Returns the network of the learngene.
     pub fn dit(&self) -> &Dit {
         &self.dit
     }
@@ -126,7 +127,7 @@ impl Predict for Model {
 /// Reads images back from their device.
 ///
 /// # Errors
-/// What the device says when it was lost.
+/// The device's own message when it was lost.
 pub fn read(images: &Tensor<4>) -> Result<Images, String> {
     let data = images.try_to_data().map_err(|e| e.to_string())?.convert::<f32>();
     let values = data.try_to_vec::<f32>().map_err(|e| format!("{e:?}"))?;

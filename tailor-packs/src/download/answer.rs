@@ -1,23 +1,24 @@
-//! What to ask a server for, and what the head of its answer says.
+//! A request to a server, the head of its answer, and what that head means.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// How often in a row to try without getting a chunk further.
+/// How many times in a row to try without completing a chunk.
 pub const ATTEMPTS: u32 = 6;
-/// How often in a row one chunk may come damaged.
+/// How many times in a row one chunk may come damaged.
 pub const DAMAGED: u32 = 3;
-/// The longest wait that a server may ask for.
+/// The longest wait that a server may ask for with `Retry-After`.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What to ask a server for.
+/// A request for one file, or for a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The value of `Range`, if there should be one.
+    /// The value of the header `Range`, if it is to be sent.
     pub range: Option<String>,
-    /// The value of `If-Range`, if there should be one.
+    /// The value of the header `If-Range`, if it is to be sent.
     pub if_range: Option<String>,
-    /// Whether to go past all caches: what came last was damaged, and may be so in a cache.
+    /// Whether to go past all caches, because the bytes that came last were damaged, and a cache
+    /// may hold them.
     pub fresh: bool,
 }
 
@@ -38,26 +39,27 @@ pub struct Answer<'a> {
     pub etag: Option<&'a str>,
     /// `Retry-After`.
     pub retry_after: Option<&'a str>,
-    /// The address or origin that answered, if redirects led to another origin than was asked. Files that the
-    /// index names by their digest may come from anywhere; the index itself may not.
+    /// The address or origin that answered, if redirects led to another origin than the one that
+    /// was asked. Files that the index names by their digest may come from anywhere; the index
+    /// itself may not.
     pub elsewhere: Option<&'a str>,
     /// The time now in unix seconds, for a `Retry-After` that is a date.
     pub now: u64,
 }
 
-/// How a connection ended when it did not end well.
+/// How a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// There was no answer: no network, no such server, or one that lets no other page read it (CORS). A
-    /// browser does not say which.
+    /// There was no answer: no network, no such server, or a server that lets no other page read
+    /// its files (CORS). A browser does not say which.
     Unreachable,
-    /// There were no bytes for [`STALL`](super::STALL).
+    /// No byte came for [`STALL`](super::STALL).
     Stalled,
     /// The connection broke.
     Broken,
 }
 
-/// Why a file cannot be had, in words for a visitor.
+/// Why a file cannot be downloaded, in words for a visitor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {problem}")]
 pub struct DownloadError {
@@ -67,7 +69,8 @@ pub struct DownloadError {
     pub problem: Problem,
 }
 
-/// What is wrong with a server's answers.
+/// What is wrong with a server's answers. The comments name the status codes, headers or failures
+/// that lead to each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -77,7 +80,8 @@ pub enum Problem {
     /// 401, 403, 407 or 451.
     #[error("the server does not give it out (status {0}); ask the gallery's publisher")]
     Forbidden(u16),
-    /// Any other status that is no success.
+    /// Any other status that is no success; also 206 or 416 to a request that a server cannot serve
+    /// in parts.
     #[error("the server answered with status {0}; ask the gallery's publisher")]
     Status(u16),
     /// 408, 425, 429 or 5xx, each time.
@@ -95,21 +99,21 @@ pub enum Problem {
     /// Redirected to another origin, for a file that nothing vouches for beforehand.
     #[error("the server sent us on to {0}; if that is where the gallery is now, use that address")]
     Elsewhere(String),
-    /// `Content-Encoding`, and not the bytes of the file.
+    /// A `Content-Encoding` says that the bytes are compressed, and they are not those of the file.
     #[error("the server sends it compressed ({0}) and so not as it is; ask the gallery's publisher")]
     Encoded(String),
-    /// Not as many bytes as the index says.
+    /// The server's file has another length than the index says.
     #[error(
         "the server has {found} bytes of it instead of {expected}, so it is not what the index names; try again \
          in a minute, then ask the gallery's publisher"
     )]
     WrongLength {
-        /// The bytes in the index.
+        /// The length in the index, in bytes.
         expected: u64,
-        /// The bytes on the server, at least.
+        /// The length on the server in bytes, or a lower bound of it.
         found: u64,
     },
-    /// A chunk whose digest is not the index's, [`DAMAGED`] times.
+    /// The digest of a chunk was not the index's, [`DAMAGED`] times in a row.
     #[error(
         "part {chunk} arrived damaged {DAMAGED} times, or is not what the index names; try again in a minute, \
          then ask the gallery's publisher"
@@ -130,13 +134,14 @@ pub enum Problem {
     /// [`Failure::Broken`] or too few bytes, each time.
     #[error("the connection broke {ATTEMPTS} times; check it and try again")]
     Broken,
-    /// A file of the gallery that is not in the index has more bytes than it may.
+    /// A file that the index does not list, such as the index itself, has more bytes than its
+    /// limit.
     #[error("it has more than {0} bytes, which no such file has; ask the gallery's publisher")]
     TooLarge(u64),
 }
 
 impl Problem {
-    /// Its name, for programs.
+    /// Returns the problem's name for programs, such as `missing`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -156,28 +161,29 @@ impl Problem {
         }
     }
 
-    /// Whether the server says that there is no such file: 404 and 410, and 403, which many hosts of files give for
-    /// what is not there. 401, 407 and 451 say that something stands before it.
+    /// Returns whether the server says that there is no such file: 404 and 410, and also 403, which
+    /// many file hosts answer for a file that is missing. 401, 407 and 451 say instead that access
+    /// is barred.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Missing | Self::Forbidden(403))
     }
 
-    /// Whether a newer index may be the remedy: files are named by their content, so one that is not there
-    /// or not itself was replaced.
+    /// Returns whether a newer index may be the remedy. Files are named by their content, so one
+    /// that is missing or has other content was probably replaced.
     pub fn wants_new_index(&self) -> bool {
         matches!(self, Self::Missing | Self::WrongLength { .. } | Self::Damaged { .. })
     }
 }
 
-/// What an answer's head says, the same for every file.
+/// The meaning of an answer's head, the same for every file.
 pub(super) enum Head {
     /// The whole file follows.
     Whole,
     /// A part of it follows.
     Part,
-    /// The range asked for is none of the file's.
+    /// The file has no such range.
     NoRange,
-    /// It may go better later.
+    /// A later attempt may succeed.
     Later(Problem, Option<Duration>),
 }
 
@@ -205,7 +211,7 @@ pub(super) fn head(answer: &Answer<'_>) -> std::result::Result<Head, Problem> {
     }
 }
 
-/// Seconds, or a date.
+/// Parses `Retry-After`: seconds, or a date.
 fn retry_after(text: &str, now: u64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -215,7 +221,7 @@ fn retry_after(text: &str, now: u64) -> Option<Duration> {
     Some(Duration::from_secs(then.as_secs().saturating_sub(now)))
 }
 
-/// `Content-Range`, as far as it can be read.
+/// The header `Content-Range`, as far as it can be read.
 pub(super) struct ContentRange {
     pub(super) part: Option<Range<u64>>,
     pub(super) total: Option<u64>,

@@ -1,8 +1,10 @@
-//! Downloads that survive wrong servers: what to ask for, what to make of the answer, when to try again.
+//! Downloads files from servers that may answer wrongly: what to ask for, what an answer means, and
+//! when to try again.
 //!
-//! Nothing here touches the network. A fetcher, in a browser or not, asks [`Download::request`] what to ask
-//! for, tells it the answer's head with [`Download::answer`], its bytes with [`Download::bytes`] and its end
-//! with [`Download::ended`] or [`Download::failed`], and does what the [`Step`] says:
+//! Nothing here touches the network. A fetcher, in a browser or not, gets its next request from
+//! [`Download::request`]. It reports the head of the answer with [`Download::answer`], the bytes
+//! with [`Download::bytes`], and the end with [`Download::ended`] or [`Download::failed`]. Each
+//! report returns the [`Step`] to take:
 //!
 //! ```
 //! # use tailor_packs::{FileEntry, download::*};
@@ -34,8 +36,8 @@
 //! # Ok::<(), DownloadError>(())
 //! ```
 //!
-//! Each chunk is verified the moment it is whole, and only verified chunks are handed out. A bad one is
-//! asked for again; what was good is never asked for twice.
+//! Each chunk is verified when its last byte arrives, and only verified chunks are handed out. A
+//! damaged chunk is asked for again; a good one is never asked for twice.
 
 mod answer;
 
@@ -51,38 +53,39 @@ use answer::{ContentRange, Head, head};
 
 /// How many files to fetch at the same time.
 pub const PARALLEL: usize = 4;
-/// After this long without a byte a connection counts as stalled: the fetcher ends it and reports
-/// [`Failure::Stalled`].
+/// How long a connection may go without a byte. After that it counts as stalled: the fetcher ends
+/// it and reports [`Failure::Stalled`].
 pub const STALL: Duration = Duration::from_secs(20);
-/// How long to wait before attempt number `attempt`, counted from 1: a random part, `jitter` from 0 to 1, of
-/// a time that doubles from half a second to half a minute, so that many readers do not come back at once.
+/// Returns how long to wait before attempt number `attempt`, counted from 1. The wait is `at_least`
+/// and a share of a time that doubles from half a second to half a minute. That share is `jitter`,
+/// a random number from 0 to 1, so that many readers do not come back at once.
 pub fn backoff(attempt: u32, at_least: Option<Duration>, jitter: f64) -> Duration {
     let longest = 0.5 * f64::from(1u32 << attempt.saturating_sub(1).min(6));
     let jitter = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 1.0 };
     at_least.unwrap_or_default() + Duration::from_secs_f64(longest.min(30.0) * jitter)
 }
 
-/// What to do next.
+/// The next thing for the fetcher to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Read on.
     Read,
-    /// Leave the body if there is more of it, and make the next request at once.
+    /// Drop the rest of the body, and make the next request at once.
     Next,
-    /// Leave the body, wait for [`backoff`], and make the next request.
+    /// Drop the body, wait for [`backoff`], and make the next request.
     Retry {
-        /// For [`backoff`].
+        /// The attempt's number, for [`backoff`].
         attempt: u32,
-        /// For [`backoff`]: what the server asked for.
+        /// The shortest wait that the server asked for, for [`backoff`].
         at_least: Option<Duration>,
     },
-    /// Everything is there.
+    /// Every chunk is there.
     Done,
 }
 
 type Result<T> = std::result::Result<T, DownloadError>;
 
-/// Attempts in a row.
+/// How many attempts in a row went wrong.
 #[derive(Debug, Default)]
 struct Patience(u32);
 
@@ -106,34 +109,35 @@ impl Patience {
 #[derive(Debug)]
 pub struct Download {
     entry: FileEntry,
-    /// Which chunks are verified and with the caller.
+    /// Which chunks were verified and handed out.
     held: Vec<bool>,
-    /// The chunk that is on its way, as far as it is here: it ends at `at`.
+    /// The first bytes of the chunk that is arriving; they end at `at`.
     partial: Vec<u8>,
     /// Where in the file the next byte belongs.
     at: u64,
-    /// The part that was asked for or, once answered, is on its way.
+    /// The bytes of the file that were asked for; after an answer, those that it brings.
     part: Range<u64>,
-    /// The strong validator of the file that `partial` is of.
+    /// The strong entity tag (`ETag`) of the file version that `partial` comes from.
     etag: Option<String>,
     /// The content encoding of the present answer.
     encoding: Option<String>,
-    /// Whether the file is on another origin than the page.
+    /// Whether the file lies on another origin than the page.
     cross_origin: bool,
     /// Whether to ask for the whole file only, because asking for parts went wrong.
     whole_only: bool,
     patience: Patience,
-    /// How often in a row the same chunk came damaged.
+    /// How many times in a row the same chunk came damaged.
     damaged: u32,
 }
 
 impl Download {
-    /// A download of everything.
+    /// Begins a download of the whole file.
     pub fn new(entry: &FileEntry) -> Self {
         Self::resume(entry, |_| false, None)
     }
 
-    /// A download of the chunks that are not `held` yet. `etag` is [`Download::etag`] of the earlier one.
+    /// Goes on with a download: `held` says which chunks are there already. `etag` is what
+    /// [`Download::etag`] returned before.
     pub fn resume(entry: &FileEntry, held: impl Fn(usize) -> bool, etag: Option<String>) -> Self {
         Self {
             held: (0..entry.chunks.len()).map(held).collect(),
@@ -150,35 +154,36 @@ impl Download {
         }
     }
 
-    /// For a file on another origin: without `If-Range`, for which a browser would first ask whether it may,
-    /// and most servers say no. Chunks are verified all the same.
+    /// Leaves out `If-Range`, for a file on another origin: a browser would first ask the server
+    /// for permission to send that header, and most servers refuse. Chunks are verified all the
+    /// same.
     pub fn cross_origin(mut self) -> Self {
         self.cross_origin = true;
         self
     }
 
-    /// The validator of what was downloaded so far, to be kept with it.
+    /// Returns the strong `ETag` of what was downloaded so far, to be stored beside it.
     pub fn etag(&self) -> Option<&str> {
         self.etag.as_deref()
     }
 
-    /// Whether every chunk was handed out.
+    /// Returns whether every chunk was handed out.
     pub fn is_done(&self) -> bool {
         self.held.iter().all(|held| *held)
     }
 
-    /// Bytes of the file that are here, whether verified yet or not.
+    /// Returns how many bytes of the file are here, verified or not yet.
     pub fn received(&self) -> u64 {
         let held = self.held.iter().enumerate().filter(|(_, held)| **held);
         held.map(|(n, _)| length(&self.entry.chunk_range(n))).sum::<u64>() + self.partial.len() as u64
     }
 
-    /// What to ask for next: the first bytes that are missing, up to the next that are there. `None` once
-    /// everything is.
+    /// Returns what to ask for next: the first bytes that are missing, up to the next chunk that is
+    /// there. Returns `None` once every chunk is there.
     pub fn request(&mut self) -> Option<Request> {
         let first = self.held.iter().position(|held| !held)?;
         let chunk = self.entry.chunk_range(first);
-        // What is here of that chunk need not come again; of any other it is of no use.
+        // The beginning of that chunk need not come again; that of another chunk is of no use.
         if self.at != chunk.start + self.partial.len() as u64 {
             self.partial.clear();
         }
@@ -255,7 +260,8 @@ impl Download {
         }
     }
 
-    /// Notes the validator of what follows; whether it is of something else than what came before.
+    /// Notes the `ETag` of the bytes that follow. Returns whether it is of another version of the
+    /// file than the bytes before.
     fn see(&mut self, etag: Option<&str>) -> bool {
         let etag = etag.filter(|etag| is_strong(etag)).map(str::to_owned);
         let other = self.etag.is_some() && etag.is_some() && self.etag != etag;
@@ -265,7 +271,7 @@ impl Download {
         other
     }
 
-    /// Asks for the whole file from now on; gives up if that is what was done already.
+    /// Asks for the whole file from now on; gives up if that was asked for already.
     fn without_parts(&mut self, problem: Problem) -> std::result::Result<Step, Problem> {
         if self.whole_only {
             return Err(problem);
@@ -275,7 +281,8 @@ impl Download {
         Ok(Step::Next)
     }
 
-    /// Takes bytes of the answer, and hands out number and bytes of each chunk that is whole and verified.
+    /// Takes bytes of the answer, and calls `keep` with number and bytes of each chunk that they
+    /// complete, once it is verified.
     ///
     /// # Errors
     /// As [`Download::answer`].
@@ -357,7 +364,7 @@ impl Download {
         }
     }
 
-    /// Takes word that there was no answer, or no good end of it.
+    /// Takes note of a connection without an answer, or of one that broke off.
     ///
     /// # Errors
     /// As [`Download::answer`].
@@ -370,11 +377,11 @@ impl Download {
     }
 }
 
-/// Content encodings under which nothing of a file can be read as it is. Not gzip, which is easily undone, and
-/// which some servers only claim.
+/// Content encodings whose bytes are not those of the file. Gzip is left out: it is easily undone,
+/// and some servers only claim it.
 const COMPRESSED: [&str; 4] = ["br", "compress", "deflate", "zstd"];
 
-/// The download of a small file that nothing vouches for beforehand: `index.json` and its signature.
+/// The download of a small file whose digest no index gives: `index.json` itself, or its signature.
 ///
 /// The steps are those of [`Download`]; each request is for the whole file and past all caches.
 #[derive(Debug)]
@@ -389,14 +396,14 @@ pub struct SmallDownload {
 }
 
 impl SmallDownload {
-    /// A download of `file`, which may have `limit` bytes.
+    /// Begins a download of `file`, which may have at most `limit` bytes.
     pub fn new(file: &str, limit: u64) -> Self {
         let (file, bytes, patience) = (file.to_owned(), Vec::new(), Patience::default());
         Self { file, limit, announced: None, bytes, patience, raw: false }
     }
 
-    /// For a fetcher that hands on the bytes as the server sends them: an answer that is compressed is then
-    /// [`Problem::Encoded`]. A browser undoes compression by itself.
+    /// Refuses a compressed answer with [`Problem::Encoded`], for a fetcher that hands on the bytes
+    /// as the server sends them. A browser undoes compression by itself.
     pub fn raw(mut self) -> Self {
         self.raw = true;
         self
@@ -446,7 +453,8 @@ impl SmallDownload {
         Ok(Step::Read)
     }
 
-    /// Takes the answer's end; after [`Step::Done`] the bytes are [`SmallDownload::into_bytes`].
+    /// Takes the answer's end. After [`Step::Done`], [`SmallDownload::into_bytes`] returns the
+    /// file.
     ///
     /// # Errors
     /// As [`SmallDownload::answer`].
@@ -457,7 +465,7 @@ impl SmallDownload {
         Ok(Step::Done)
     }
 
-    /// Takes word that there was no answer, or no good end of it.
+    /// Takes note of a connection without an answer, or of one that broke off.
     ///
     /// # Errors
     /// As [`SmallDownload::answer`].
@@ -465,7 +473,7 @@ impl SmallDownload {
         self.patience.failed(failure).map_err(|problem| self.error(problem))
     }
 
-    /// The bytes, as far as they came.
+    /// Returns the bytes that arrived.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -475,7 +483,8 @@ impl SmallDownload {
     }
 }
 
-/// A validator that stands for the same bytes, and that is fit to be sent back.
+/// Returns whether an `ETag` is strong, which means that it stands for the same bytes, and fit to
+/// be sent back.
 fn is_strong(etag: &str) -> bool {
     etag.len() <= 256 && etag.starts_with('"') && etag.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -1,4 +1,4 @@
-//! A ZIP archive with nothing clever in it.
+//! Reads and writes the ZIP archive that a pack is, with the plainest of ZIP's features only.
 //!
 //! ```text
 //! local header │ name │ bytes      once per entry, in the fixed order of ENTRIES, then further ones by name
@@ -6,22 +6,23 @@
 //! end record                       22 bytes
 //! ```
 //!
-//! Entries are stored, dated 1980-01-01, without flags, extra fields, comments or data descriptors. Every
-//! header follows from the entries' names, lengths and checksums, so the reader rebuilds each one and
-//! compares: whatever the writer would not have written is refused.
+//! Entries are stored without compression, dated 1980-01-01, without flags, extra fields, comments
+//! or data descriptors. Every header follows from the entries' names, lengths and checksums. So the
+//! reader builds each header anew and compares: an archive that differs from what the writer writes
+//! is refused.
 
 use crate::error::{PackError, Result, check_limit, shorten};
 use crate::limits;
 
-/// The manifest's entry.
+/// Name of the entry with the manifest, which says what the pack is.
 pub const MANIFEST: &str = "manifest.postcard";
-/// The tensors' entry.
+/// Name of the entry with the tensors.
 pub const TENSORS: &str = "tensors.safetensors";
-/// The card's entry.
+/// Name of the entry with the card, for people to read.
 pub const CARD: &str = "card.json";
-/// The preview's entry, which is optional.
+/// Name of the entry with the preview picture, which is optional.
 pub const PREVIEW: &str = "preview.png";
-/// The entries of every format with their largest lengths, in file order.
+/// The entries that every reader knows, with their largest lengths in bytes, in file order.
 pub const ENTRIES: [(&str, u64); 4] =
     [(MANIFEST, limits::MANIFEST), (TENSORS, limits::FILE), (CARD, limits::CARD), (PREVIEW, limits::PREVIEW)];
 
@@ -42,7 +43,7 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// The 26 bytes that the local and the central header have in common.
+    /// Appends the 26 bytes that the local and the central header have in common.
     fn common(&self, out: &mut Vec<u8>) {
         // version, flags, method (stored), time, date
         for field in [VERSION, 0, 0, 0, DATE] {
@@ -75,7 +76,7 @@ impl Header<'_> {
     }
 }
 
-/// The central headers and the end record for entries that end at `offset`.
+/// Returns the central headers and the end record for entries that end at `offset`.
 fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
     let mut out = Vec::new();
     headers.iter().for_each(|h| h.central(&mut out));
@@ -91,10 +92,10 @@ fn directory(headers: &[Header<'_>], offset: usize) -> Vec<u8> {
     out
 }
 
-/// The archive of these entries, byte for byte the same for the same entries.
+/// Writes an archive of these entries. The same entries give the same bytes.
 ///
-/// Names and order are the caller's; [`read`] accepts only [`ENTRIES`], and after them names that
-/// [`is_further`], ascending.
+/// The caller chooses names and order. [`read`] accepts only [`ENTRIES`] in their order, and after
+/// them further entries ([`is_further`]) in ascending order of their names.
 ///
 /// # Errors
 /// [`PackError::LimitExceeded`] for an archive larger than [`limits::FILE`].
@@ -120,12 +121,12 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>> {
 pub struct Archive<'a>(Vec<(&'a str, &'a [u8])>);
 
 impl<'a> Archive<'a> {
-    /// The bytes of entry `name`, if the archive has it.
+    /// Returns the bytes of entry `name`, if the archive has it.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, bytes)| *bytes)
     }
 
-    /// The bytes of a mandatory entry.
+    /// Returns the bytes of an entry that every pack must have.
     ///
     /// # Errors
     /// [`PackError::EntryMissing`].
@@ -133,13 +134,13 @@ impl<'a> Archive<'a> {
         self.get(entry).ok_or_else(|| PackError::EntryMissing { entry: entry.to_owned() })
     }
 
-    /// Name and bytes of every entry, in file order.
+    /// Returns name and bytes of every entry, in file order.
     pub fn entries(&self) -> &[(&'a str, &'a [u8])] {
         &self.0
     }
 }
 
-/// Reads an archive whose every byte is as [`write()`] writes it.
+/// Reads an archive, every byte of which must be as [`write()`] writes it.
 ///
 /// # Errors
 /// [`PackError::NotAPack`], [`PackError::Truncated`], [`PackError::TrailingBytes`],
@@ -152,7 +153,7 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
     }
 
     let (mut entries, mut headers, mut at, mut order) = (Vec::new(), Vec::new(), 0, Order::default());
-    // A rest shorter than a signature is a truncated header, not the directory's beginning.
+    // Fewer bytes than a ZIP signature are a truncated header, not the beginning of the directory.
     while bytes[at..].starts_with(&LOCAL) || LOCAL.starts_with(&bytes[at..]) {
         let fixed = take(bytes, at, LOCAL_LEN)?;
         let field = |i: usize| u32::from_le_bytes([fixed[i], fixed[i + 1], fixed[i + 2], fixed[i + 3]]);
@@ -197,10 +198,10 @@ pub fn read(bytes: &[u8]) -> Result<Archive<'_>> {
     }
 }
 
-/// Which entry may come next.
+/// The state that tells which entry may come next.
 #[derive(Default)]
 struct Order<'a> {
-    /// How many of [`ENTRIES`] are past.
+    /// How many of [`ENTRIES`] can come no more.
     fixed: usize,
     /// The last further entry, how many there were, and their bytes.
     further: Option<&'a str>,
@@ -209,7 +210,8 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// The name of an entry that is in its place, and the largest length of a fixed one.
+    /// Returns the name of an entry that is in its place, and the largest length of one of
+    /// [`ENTRIES`]. Returns `None` for any other entry.
     fn next(&mut self, found: &'a [u8]) -> Option<(&'a str, Option<(&'static str, u64)>)> {
         let fixed = ENTRIES.iter().skip(self.fixed).position(|(name, _)| name.as_bytes() == found);
         if let Some(skipped) = fixed {
@@ -235,8 +237,8 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Whether `name` can be that of an entry beside [`ENTRIES`]: 1 to 64 characters out of `a-z0-9._-`, not beginning
-/// with a dot, and none of theirs.
+/// Returns whether `name` can be that of a further entry, which is one beside [`ENTRIES`]: 1 to 64
+/// characters out of `a-z0-9._-`, not beginning with a dot, and not a name in [`ENTRIES`].
 pub fn is_further(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     let plain = !name.starts_with('.') && !name.is_empty() && name.bytes().all(allowed);

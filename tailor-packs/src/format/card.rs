@@ -1,4 +1,4 @@
-//! `card.json`: what a pack says of itself to people.
+//! `card.json`, in which a pack tells people about itself.
 
 use super::archive::CARD;
 use crate::error::{PackError, Result, check_limit};
@@ -7,16 +7,16 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// `card.json`: what people and other programs want to know about a pack.
+/// The content of `card.json`: what people and other programs want to know about a pack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Title, for example `Letters: A`.
     pub title: String,
-    /// What it was trained on.
+    /// The data that the model was trained on.
     pub data: String,
     /// Licence of the weights, as an SPDX expression where there is one.
     pub licence: String,
-    /// Who made it.
+    /// The people who made it.
     #[serde(default)]
     pub authors: Vec<String>,
     /// Program and version that trained and published it.
@@ -28,7 +28,7 @@ pub struct Card {
     /// Training settings by name.
     #[serde(default)]
     pub training: BTreeMap<String, CardValue>,
-    /// Anything else.
+    /// Any other keys of the JSON object.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
 }
@@ -37,7 +37,7 @@ pub struct Card {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum CardValue {
-    /// A whole number, as it was counted: a seed has more digits than a [`CardValue::Number`] keeps.
+    /// A whole number, exact. A seed can have more digits than a [`CardValue::Number`] keeps.
     Integer(u64),
     /// A finite number.
     Number(f64),
@@ -80,7 +80,7 @@ impl Card {
     }
 }
 
-/// How many keys and values a JSON document has, counted without keeping any.
+/// The number of keys and values in a JSON document, counted without keeping any.
 struct Values(u64);
 
 impl<'de> Deserialize<'de> for Values {

@@ -1,6 +1,8 @@
-//! What a model is: its sizes, which matrices are factored, and what else an engine must not guess.
+//! The config of a model: its sizes, which matrices are factored, and all else that an engine must
+//! know to compute it.
 //!
-//! From these follows every tensor it has: [`ModelConfig::learngene_tensors`] and [`ModelConfig::tailor_tensors`].
+//! The config implies every tensor of the model: [`ModelConfig::learngene_tensors`] and
+//! [`ModelConfig::tailor_tensors`].
 
 use crate::limits;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -38,7 +40,7 @@ impl Matrix {
     pub const ALL: [Matrix; 8] =
         [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn];
 
-    /// The name used in tensor names and on the command line.
+    /// Returns the name that stands in tensor names and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Matrix::Qkv => "qkv",
@@ -52,7 +54,7 @@ impl Matrix {
         }
     }
 
-    /// Input and output width `(m1, m2)` of the matrix in a model of width `d`.
+    /// Returns input and output width `(m1, m2)` of the matrix in a model of width `d`.
     pub fn widths(self, d: usize) -> (usize, usize) {
         match self {
             Matrix::Qkv => (d, 3 * d),
@@ -70,13 +72,14 @@ impl std::fmt::Display for Matrix {
     }
 }
 
-/// The set `S` of factored matrices. Either `qkv` or any of `q`, `k`, `v`, never both kinds.
+/// The set `S` of factored matrices, to which tailors add components. It holds `qkv` or any of `q`,
+/// `k`, `v`, never both kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "Vec<Matrix>")]
 pub struct FactoredSet(Vec<Matrix>);
 
 impl FactoredSet {
-    /// A set in canonical order, each matrix once.
+    /// Makes a set in canonical order, each matrix once.
     ///
     /// # Errors
     /// [`ConfigError::MixedAttention`] when `qkv` stands beside `q`, `k` or `v`.
@@ -89,22 +92,22 @@ impl FactoredSet {
         Ok(Self(set))
     }
 
-    /// `qkv,o,in,out,adaln`: the set behind the paper's Table 1.
+    /// Returns the set `qkv,o,in,out,adaln`, which is behind Table 1 of the KIND paper.
     pub fn all_fused() -> Self {
         Self(vec![Matrix::Qkv, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn])
     }
 
-    /// Whether `matrix` is factored.
+    /// Returns whether `matrix` is factored.
     pub fn contains(&self, matrix: Matrix) -> bool {
         self.0.contains(&matrix)
     }
 
-    /// The factored matrices in canonical order.
+    /// Returns the factored matrices in canonical order.
     pub fn matrices(&self) -> &[Matrix] {
         &self.0
     }
 
-    /// Whether attention has separate `q`, `k`, `v` matrices rather than a fused `qkv`.
+    /// Returns whether attention has separate `q`, `k`, `v` matrices rather than a fused `qkv`.
     pub fn separate_attention(&self) -> bool {
         [Matrix::Q, Matrix::K, Matrix::V].iter().any(|m| self.contains(*m))
     }
@@ -137,7 +140,7 @@ impl std::str::FromStr for FactoredSet {
     }
 }
 
-/// What the network is trained to predict, and with it the path from data to noise.
+/// What the network is trained to predict, which also sets the path from data to noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Objective {
@@ -154,28 +157,28 @@ pub enum Gelu {
     /// `x·Φ(x)`, with the error function (Hendrycks and Gimpel 2016).
     #[default]
     Exact,
-    /// `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, its approximation, with which DiT's published weights were
-    /// trained.
+    /// The approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, with which DiT's published
+    /// weights were trained.
     Tanh,
 }
 
-/// What a model can have that was not there from the beginning. An engine lists those that it knows, and refuses a
-/// model that needs another by its name.
+/// A property of a model that the first version of the format could not say. An engine lists the
+/// features that it knows, and refuses by name a model that needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
-    /// [`ModelConfig::learned_variance`].
+    /// The model has [`ModelConfig::learned_variance`].
     LearnedVariance,
-    /// [`ModelConfig::separate_attention`].
+    /// The model has [`ModelConfig::separate_attention`].
     SeparateAttention,
-    /// [`Gelu::Tanh`].
+    /// The model's activation is [`Gelu::Tanh`].
     TanhGelu,
 }
 
 impl Feature {
-    /// Every feature, by name.
+    /// Every feature, sorted by name.
     pub const ALL: [Self; 3] = [Self::LearnedVariance, Self::SeparateAttention, Self::TanhGelu];
 
-    /// Its name in a manifest.
+    /// Returns the feature's name in a manifest.
     pub fn name(self) -> &'static str {
         match self {
             Self::LearnedVariance => "learned-variance",
@@ -191,9 +194,10 @@ impl std::fmt::Display for Feature {
     }
 }
 
-/// The sizes of a model that comes apart, and what else an engine must know to run it.
+/// The sizes of a model that comes apart, and all else that an engine must know to compute it.
 ///
-/// In JSON the fields that are as they always were are left out, so that older programs read them.
+/// In JSON, `gelu`, `learned_variance` and `separate_attention` are left out while they have their
+/// default, so that programs older than these fields can read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -215,22 +219,24 @@ pub struct ModelConfig {
     pub tailor_components: u32,
     /// The set `S` of factored matrices.
     pub factored: FactoredSet,
-    /// What the network predicts.
+    /// What the network is trained to predict.
     pub objective: Objective,
     /// The activation of the feed-forward layers.
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub gelu: Gelu,
-    /// Whether the last layer gives `2·C` channels for each pixel, first the prediction, then what DiT and improved
-    /// DDPM (Nichol and Dhariwal 2021) interpolate the variance with.
+    /// Whether the last layer gives `2·C` channels for each pixel: first the prediction, then the
+    /// values between which DiT and improved DDPM (Nichol and Dhariwal 2021) interpolate the
+    /// variance.
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub learned_variance: bool,
-    /// Whether attention has separate `q`, `k`, `v` matrices though none of them is factored. Where one is, they are
-    /// separate without this.
+    /// Whether attention has separate `q`, `k`, `v` matrices although none of them is factored.
+    /// Where one of them is factored, they are separate in any case, and this must be false.
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub separate_attention: bool,
 }
 
-/// A field that is left out when it is as it always was: to say so is a second spelling, and refused.
+/// Reads a field that is left out when it has its default. Refuses the default, which would be a
+/// second spelling of the same config.
 fn told<'de, T: Deserialize<'de> + Default + PartialEq, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -247,40 +253,41 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A config that cannot be a model.
+/// Why a config, or a name in one, was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A field outside its range.
+    /// A field is outside its range.
     #[error("model config: {field} is {found}, must be {allowed}")]
     OutOfRange {
         /// The field's name.
         field: &'static str,
-        /// What it was.
+        /// The value that it has.
         found: u32,
-        /// What it may be.
+        /// The values that it may have.
         allowed: &'static str,
     },
-    /// The fused and the separate attention matrices together.
+    /// The set holds the fused and a separate attention matrix.
     #[error("factored set: choose either qkv or q,k,v, not both")]
     MixedAttention,
-    /// A name that is no matrix.
+    /// No matrix has this name.
     #[error("factored set: {0:?} is no matrix; choose from qkv, q, k, v, o, in, out, adaln")]
     UnknownMatrix(String),
-    /// Separate attention beside factored matrices, which say it already or contradict it.
+    /// The config asks for separate attention although an attention matrix is factored. The
+    /// factored set decides in that case.
     #[error(
         "model config: separate_attention is for a model of whose attention nothing is factored; leave it out, \
          or factor no qkv, q, k or v"
     )]
     SeparateAttention,
-    /// An engine that does not know what the model has.
+    /// The engine does not know a feature that the model needs.
     #[error("{engine} does not know {feature}, which this model needs; use an engine that does")]
     NotSupported {
-        /// Which engine, in words.
+        /// The engine, in words.
         engine: &'static str,
-        /// What it does not know.
+        /// The feature that it does not know.
         feature: Feature,
     },
-    /// A name that is no preset.
+    /// No preset has this name.
     #[error("there is no preset {found:?}; choose from {}", ModelConfig::PRESETS.join(", "))]
     UnknownPreset {
         /// The name asked for.
@@ -289,12 +296,12 @@ pub enum ConfigError {
 }
 
 impl ModelConfig {
-    /// Names that [`ModelConfig::preset`] knows.
+    /// The names that [`ModelConfig::preset`] knows.
     pub const PRESETS: [&'static str; 9] =
         ["tiny", "letters", "fashion", "cifar", "small-32", "dit-s-2", "dit-b-2", "dit-l-2", "dit-xl-2"];
 
-    /// A model by name: the paper's sizes on 32×32×4 latents (`dit-*-2`), small ones for images of
-    /// 28 to 32 pixels, and `tiny` for tests.
+    /// Returns a config by name: the KIND paper's sizes on 32×32×4 latents (`dit-*-2`), small ones
+    /// for images of 28 to 32 pixels, and `tiny` for tests.
     ///
     /// # Errors
     /// [`ConfigError::UnknownPreset`] for any other name.
@@ -341,7 +348,7 @@ impl ModelConfig {
         check("image_size", self.image_size, (1..=256).contains(&self.image_size), "1 to 256")?;
         let divides = self.patch_size > 0 && self.image_size.is_multiple_of(self.patch_size);
         check("patch_size", self.patch_size, divides, "a divisor of image_size")?;
-        // Attention grows with their square.
+        // The work of attention grows with the square of their number.
         let few = self.tokens() as u64 <= limits::TOKENS;
         check("patch_size", self.patch_size, few, "so large that an image has at most 4,096 patches")?;
         let width_ok = (4..=4096).contains(&self.width) && self.width.is_multiple_of(4);
@@ -359,12 +366,13 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// What this model has that was not there from the beginning, by name. Most have nothing of it.
+    /// Returns the features that this model needs, sorted by name. Most models need none.
     pub fn needs(&self) -> Vec<Feature> {
         Feature::ALL.into_iter().filter(|feature| self.has(*feature)).collect()
     }
 
-    /// Refuses a model that needs something else than what `engine`, in words, knows.
+    /// Refuses a model that needs a feature not in `known`. The error names the engine by the words
+    /// in `engine`.
     ///
     /// # Errors
     /// [`ConfigError::NotSupported`] with the first feature that it does not know.
@@ -391,26 +399,27 @@ impl ModelConfig {
         }
     }
 
-    /// Tokens `T` of one image.
+    /// Returns the number of tokens `T` of one image, which are its patches.
     pub fn tokens(&self) -> usize {
         let side = (self.image_size / self.patch_size) as usize;
         side * side
     }
 
-    /// Values of the largest tensor between two layers when so many images are in a batch: attention
-    /// `[B, heads, T, T]`, or the hidden layer `[B, T, 4·D]`.
+    /// Returns the number of values in the largest tensor between two layers for a batch of `B =
+    /// images`: attention `[B, heads, T, T]`, or the hidden layer `[B, T, 4·D]`.
     pub fn largest_activation(&self, images: usize) -> u64 {
         let (tokens, width) = (self.tokens() as u64, u64::from(self.width));
         let one = (tokens * tokens * u64::from(self.heads)).max(tokens * width * 4);
         one.saturating_mul(images as u64)
     }
 
-    /// Values of one patch, `p·p·C`.
+    /// Returns the number of values of one patch, `p·p·C`.
     pub fn patch_values(&self) -> usize {
         (self.patch_size * self.patch_size * self.channels) as usize
     }
 
-    /// Values that the last layer gives for one patch: `p·p·C`, or `p·p·2C` with learned variance.
+    /// Returns the number of values that the last layer gives for one patch: `p·p·C`, or `p·p·2C`
+    /// with learned variance.
     pub fn patch_outputs(&self) -> usize {
         self.patch_values() * if self.learned_variance { 2 } else { 1 }
     }

@@ -1,9 +1,10 @@
-//! `manifest.postcard`: what a pack is, and the digest of everything else in it.
+//! `manifest.postcard`, which says what a pack is and holds the digest of every other entry in it.
 //!
-//! Format 2 is format 1 and then what it has beside: further entries, and *extensions*, which are names with a value
-//! of bytes. Each is either required, and a reader that does not know it refuses the pack by its name, or optional, and
-//! such a reader passes over it and keeps it as it is. So nothing that a pack may come to say needs another format.
-//! What can be said in format 1 is written in it, as before.
+//! Format 2 appends two lists to format 1: further entries, and *extensions*, each of which is a
+//! name with a value of bytes. Both are marked as required or optional. A reader that does not know
+//! a required one refuses the pack by its name; it ignores an optional one, and keeps its bytes. So
+//! whatever a pack may come to say needs no other format. A pack that format 1 can describe is
+//! written in format 1.
 
 use super::archive;
 use super::config::{FactoredSet, Feature, Gelu, ModelConfig, Objective};
@@ -19,13 +20,13 @@ pub use super::names::{is_id, is_name};
 
 /// The format version of a pack that needs no newer one.
 pub const FORMAT_VERSION: u16 = 1;
-/// The newest format version. All from 1 to this one are read.
+/// The newest format version. This crate reads every version from 1 to this one.
 pub const NEWEST_FORMAT: u16 = 2;
 
 /// The extension that gives the number format of each tensor.
 const TYPES: &str = "tensor-types";
 
-/// A class that a tailor adds.
+/// The class that a tailor adds to a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
@@ -37,17 +38,17 @@ pub struct Class {
     pub wordnet: Option<String>,
 }
 
-/// Which weights of the training run these are.
+/// Which weights of the training run a pack holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
-    /// The exponential moving average.
+    /// The exponential moving average of the weights over the training steps.
     Ema,
-    /// The weights themselves.
+    /// The weights of the last step.
     Raw,
 }
 
-/// What a pack holds.
+/// Which part of a model a pack holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Kind {
@@ -63,7 +64,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// `learngene` or `tailor`, also the file's extension.
+    /// Returns `learngene` or `tailor`, which is also the file's extension.
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Learngene => "learngene",
@@ -72,11 +73,11 @@ impl Kind {
     }
 }
 
-/// Another entry of the same pack.
+/// Name, length and digest of another entry of the same pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Its name in the archive.
+    /// The entry's name in the archive.
     pub name: String,
     /// Length in bytes.
     pub len: u64,
@@ -84,29 +85,31 @@ pub struct Entry {
     pub sha256: Digest,
 }
 
-/// Something that a pack says beside the fields of its manifest, and that may be passed over.
+/// A statement of a pack beside the fields of its manifest, which a reader may ignore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
-    /// Its name, `[a-z0-9_-]{1,64}`.
+    /// The extension's name, `[a-z0-9_-]{1,64}`.
     pub name: String,
-    /// What it says, in a form that its name stands for.
+    /// Its content, in the form that its name stands for.
     pub value: Vec<u8>,
 }
 
-/// What a pack is.
+/// The content of `manifest.postcard`: what a pack is.
 ///
-/// In postcard it is the bytes of the manifest without those that align it; in JSON, for people, its fields.
+/// Serde writes it to postcard as the manifest's bytes without the alignment at their end, and to
+/// JSON, for people, as its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Format version, see [`Manifest::needed_format`]. It comes first in every version, so that any reader can tell.
+    /// Format version, see [`Manifest::needed_format`]. It is the first field in every version, so
+    /// that any reader can tell the version.
     pub format: u16,
-    /// Learngene, or tailor of which learngene and class.
+    /// Learngene or tailor; of a tailor, its class and the learngene that it fits.
     pub kind: Kind,
     /// Stable id of the model, `[a-z0-9_-]{1,64}`, for example `letters`.
     pub model: String,
-    /// The sizes from which every tensor follows.
+    /// The model config, which implies every tensor.
     pub config: ModelConfig,
     /// Which weights of the training run.
     pub weights: Weights,
@@ -114,20 +117,21 @@ pub struct Manifest {
     pub steps: u64,
     /// Every entry out of [`archive::ENTRIES`] but the manifest, in file order.
     pub entries: Vec<Entry>,
-    /// The number format of each tensor, in the order of the config's list; empty if all are as usual.
+    /// The number format of each tensor, in the order of the config's list; empty if every tensor
+    /// has [its usual one](DataType::usual).
     #[serde(default)]
     pub types: Vec<DataType>,
-    /// Entries that this crate does not know and that may be passed over, by name.
+    /// Optional entries that this crate does not know, in ascending order of their names.
     #[serde(default)]
     pub further: Vec<Entry>,
-    /// Extensions that this crate does not know and that may be passed over, by name. Those that it knows are
-    /// fields: of the config, and [`Manifest::types`].
+    /// Optional extensions that this crate does not know, in ascending order of their names. Those
+    /// that it knows are fields: of the config, and [`Manifest::types`].
     #[serde(default)]
     pub extensions: Vec<Extension>,
 }
 
 impl Manifest {
-    /// The class of a tailor.
+    /// Returns a tailor's class; `None` for a learngene.
     pub fn class(&self) -> Option<&Class> {
         match &self.kind {
             Kind::Learngene => None,
@@ -135,7 +139,7 @@ impl Manifest {
         }
     }
 
-    /// The oldest format in which all of this can be said, which is the one to write it in.
+    /// Returns the oldest format that can say all of this, in which the manifest has to be written.
     pub fn needed_format(&self) -> u16 {
         let plain = self.config.needs().is_empty() && self.types.is_empty();
         if plain && self.further.is_empty() && self.extensions.is_empty() {
@@ -145,15 +149,15 @@ impl Manifest {
         }
     }
 
-    /// The number format of each tensor that the config implies.
+    /// Returns the number format of each tensor that the config implies.
     pub fn storage(&self) -> Storage<'_> {
         if self.types.is_empty() { Storage::Usual } else { Storage::Each(&self.types) }
     }
 
-    /// The manifest's bytes.
+    /// Writes the manifest's bytes.
     ///
-    /// A last field of 0 to 7 zero bytes makes their number a multiple of 8. With the fixed names that puts
-    /// the tensors at a multiple of 8 in the file.
+    /// A last field of 0 to 7 zero bytes makes their number a multiple of 8. With the fixed names
+    /// of the entries, that puts the tensors at a multiple of 8 in the file.
     ///
     /// # Errors
     /// [`PackError::ManifestInvalid`], [`PackError::LimitExceeded`] or [`PackError::Config`].
@@ -189,7 +193,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Takes what format 2 has beside format 1; gives back the bytes after it.
+    /// Takes the two lists of format 2. Returns the bytes after them.
     fn read_second<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8]> {
         let (Second { further, extensions }, rest) =
             postcard::take_from_bytes::<Second<'_>>(bytes).map_err(invalid)?;
@@ -202,7 +206,7 @@ impl Manifest {
         for ExtensionWire { name, required, value } in extensions.0 {
             let feature = Feature::ALL.into_iter().find(|feature| feature.name() == name);
             match feature {
-                // The value is seen to be empty when all is written again.
+                // That the value is empty is checked when all is written again.
                 Some(feature) => self.config.add(feature),
                 None if name == TYPES => {
                     let Few::<_, { limits::EXTENSION as usize }>(types) =
@@ -240,7 +244,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Refuses what only format 2 has, where it is not right.
+    /// Checks the parts that only format 2 has.
     fn validate_second(&self) -> Result<()> {
         let count = self.further.len() as u64;
         check_limit("the number of further entries", count, limits::FURTHER_ENTRIES)?;
@@ -279,15 +283,15 @@ impl Manifest {
 }
 
 impl Class {
-    /// Whether a gallery can have this class.
+    /// Refuses a class that no gallery can have.
     ///
     /// # Errors
-    /// [`PackError::ManifestInvalid`] says what is wrong with its id, name or WordNet id.
+    /// [`PackError::ManifestInvalid`], which says what is wrong with its id, name or WordNet id.
     pub fn check(&self) -> Result<()> {
         self.validate().map_err(invalid)
     }
 
-    /// What is wrong with the class, if anything.
+    /// Returns what is wrong with the class, as the error.
     pub(crate) fn validate(&self) -> std::result::Result<(), String> {
         check_id("class id", &self.id)?;
         check_name("class name", &self.name)?;
@@ -303,7 +307,7 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// What both formats begin with after their version, as postcard has it.
+/// The fields with which both formats begin, after the version; as postcard has them.
 #[derive(Serialize, Deserialize)]
 struct First {
     kind: Kind,
@@ -314,7 +318,7 @@ struct First {
     entries: Few<Entry, { archive::ENTRIES.len() - 1 }>,
 }
 
-/// A model config without what format 1 cannot say.
+/// The fields of a model config that format 1 has.
 #[derive(Serialize, Deserialize)]
 struct Sizes {
     channels: u32,
@@ -329,7 +333,7 @@ struct Sizes {
     objective: Objective,
 }
 
-/// What format 2 has after that.
+/// The fields of format 2 after those of [`First`].
 #[derive(Serialize, Deserialize)]
 struct Second<'a> {
     further: Few<FurtherWire, { limits::FURTHER_ENTRIES as usize }>,
@@ -350,7 +354,7 @@ struct ExtensionWire<'a> {
     value: &'a [u8],
 }
 
-/// A list of at most `MOST`, of which no more than are there take memory.
+/// A list of at most `MOST` items. Reading one takes memory for the items that are there only.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Few<T, const MOST: usize>(Vec<T>);
@@ -385,7 +389,7 @@ impl First {
         }
     }
 
-    /// A manifest that says this and nothing more.
+    /// Makes a manifest that has these fields, and defaults for all others.
     fn manifest(self, format: u16) -> Manifest {
         let Self { kind, model, config, weights, steps, entries: Few(entries) } = self;
         let config = ModelConfig {

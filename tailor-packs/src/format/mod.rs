@@ -1,4 +1,4 @@
-//! The bytes of one file: a learngene or a tailor pack.
+//! The format of one file: a learngene file or a tailor pack.
 
 pub mod archive;
 mod card;

@@ -1,15 +1,16 @@
-//! What ids and names may be, so that they can be files, addresses and words on a page.
+//! Rules for ids and names, which become file names, addresses and words on a page.
 
 use crate::error::shorten;
 use crate::limits;
 
-/// Whether `id` is a stable id, `[a-z0-9_-]{1,64}`.
+/// Returns whether `id` is a stable id, `[a-z0-9_-]{1,64}`.
 pub fn is_id(id: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     !id.is_empty() && id.len() as u64 <= limits::ID && id.bytes().all(allowed)
 }
 
-/// Whether `name` can be the name of a class or the title of a gallery: 1 to 200 bytes that can be printed.
+/// Returns whether `name` can be the name of a class or the title of a gallery: 1 to 200 bytes of
+/// UTF-8 text that can be printed.
 pub fn is_name(name: &str) -> bool {
     check_name("name", name).is_ok()
 }
@@ -30,8 +31,8 @@ pub(crate) fn check_name(what: &str, name: &str) -> std::result::Result<(), Stri
     Err(format!("{what} {:?} is not 1 to {} printable bytes", shorten(name), limits::NAME))
 }
 
-/// The characters of `name` without the tags that make a black flag that of a region, such as England's: they
-/// show nothing themselves, but they are what tells one flag from another.
+/// Returns the characters of `name` without the tags that make a black flag that of a region, such
+/// as England's. Such tags show nothing themselves, but they tell one flag from another.
 fn without_flags(name: &str) -> impl Iterator<Item = char> {
     let mut rest = name.chars();
     std::iter::from_fn(move || {
@@ -51,8 +52,9 @@ fn without_flags(name: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Characters that show nothing, or turn the direction of what is beside them, so that two names would look
-/// alike. The joiners U+200C and U+200D are not among them: scripts and emoji need those.
+/// Returns whether a character shows nothing, or turns the direction of the text beside it, so that
+/// two names would look alike. The joiners U+200C and U+200D are not among these, since scripts and
+/// emoji need them.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'

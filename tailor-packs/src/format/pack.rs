@@ -1,4 +1,4 @@
-//! Learngene files and tailor packs as values, and their bytes.
+//! Reads and writes learngene files and tailor packs as values.
 
 use super::archive::{self, Archive};
 use super::config::ModelConfig;
@@ -14,33 +14,35 @@ use crate::limits;
 
 pub use super::card::{Card, CardValue};
 
-/// What the writers need, beside a tailor's class and learngene.
+/// What a writer needs beside a tailor's class and learngene.
 #[derive(Clone, Copy, Debug)]
 pub struct Contents<'a> {
     /// Stable id of the model, `[a-z0-9_-]{1,64}`.
     pub model: &'a str,
     /// The model's sizes.
     pub config: &'a ModelConfig,
-    /// Which weights of the training run.
+    /// Which weights of the training run these are.
     pub weights: Weights,
     /// Training steps behind the weights.
     pub steps: u64,
-    /// Exactly [`ModelConfig::learngene_tensors`] or [`ModelConfig::tailor_tensors`].
+    /// Exactly the tensors of [`ModelConfig::learngene_tensors`] or
+    /// [`ModelConfig::tailor_tensors`].
     pub tensors: &'a Tensors,
-    /// For people.
+    /// The card, for people to read.
     pub card: &'a Card,
     /// A PNG with samples at fixed seeds.
     pub preview: Option<&'a [u8]>,
     /// In which number formats to store the tensors.
     pub storage: Storage<'a>,
-    /// What readers may pass over, by ascending name.
+    /// Extensions that a reader may ignore, in ascending order of their names.
     pub extensions: &'a [Extension],
-    /// Entries that readers may pass over, by ascending name.
+    /// Entries that a reader may ignore, in ascending order of their names.
     pub further: &'a [Further<'a>],
 }
 
 impl<'a> Contents<'a> {
-    /// Averaged weights without a preview, stored as usual, after 0 steps: whatever is otherwise is a field to set.
+    /// Describes averaged weights ([`Weights::Ema`]) after 0 steps, in the usual number formats,
+    /// without preview, extensions or further entries. Set the fields that differ.
     pub fn new(model: &'a str, config: &'a ModelConfig, tensors: &'a Tensors, card: &'a Card) -> Self {
         Self {
             model,
@@ -60,41 +62,41 @@ impl<'a> Contents<'a> {
 /// An entry of a pack beside those that every reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Further<'a> {
-    /// Its name, see [`archive::is_further`].
+    /// The entry's name, see [`archive::is_further`].
     pub name: &'a str,
-    /// What it holds.
+    /// The entry's bytes.
     pub bytes: &'a [u8],
 }
 
-/// A learngene file, read.
+/// The content of a learngene file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learngene {
-    /// What it is.
+    /// The manifest, which says what the file is.
     pub manifest: Manifest,
-    /// Exactly [`ModelConfig::learngene_tensors`].
+    /// Exactly the tensors of [`ModelConfig::learngene_tensors`].
     pub tensors: Tensors,
-    /// For people.
+    /// The card, for people to read.
     pub card: Card,
-    /// A PNG.
+    /// A PNG with samples at fixed seeds, if there is one.
     pub preview: Option<Vec<u8>>,
     /// SHA-256 of the whole file, by which tailors name it.
     pub digest: Digest,
 }
 
-/// A tailor pack, read.
+/// The content of a tailor pack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tailor {
-    /// What it is.
+    /// The manifest, which says what the file is.
     pub manifest: Manifest,
-    /// The class that it adds; the manifest's.
+    /// The class that it adds, as in the manifest.
     pub class: Class,
-    /// SHA-256 of the learngene file that it fits; the manifest's.
+    /// SHA-256 of the learngene file that it fits, as in the manifest.
     pub learngene: Digest,
-    /// Exactly [`ModelConfig::tailor_tensors`].
+    /// Exactly the tensors of [`ModelConfig::tailor_tensors`].
     pub tensors: Tensors,
-    /// For people.
+    /// The card, for people to read.
     pub card: Card,
-    /// A PNG.
+    /// A PNG with samples at fixed seeds, if there is one.
     pub preview: Option<Vec<u8>>,
     /// SHA-256 of the whole file.
     pub digest: Digest,
@@ -110,7 +112,7 @@ pub enum Pack {
 }
 
 impl Pack {
-    /// What it is.
+    /// Returns the pack's manifest.
     pub fn manifest(&self) -> &Manifest {
         match self {
             Pack::Learngene(learngene) => &learngene.manifest,
@@ -118,7 +120,7 @@ impl Pack {
         }
     }
 
-    /// Its card.
+    /// Returns the pack's card.
     pub fn card(&self) -> &Card {
         match self {
             Pack::Learngene(learngene) => &learngene.card,
@@ -126,7 +128,7 @@ impl Pack {
         }
     }
 
-    /// SHA-256 of the whole file.
+    /// Returns the SHA-256 of the whole file.
     pub fn digest(&self) -> Digest {
         match self {
             Pack::Learngene(learngene) => learngene.digest,
@@ -135,7 +137,7 @@ impl Pack {
     }
 }
 
-/// The bytes of a `.learngene` file, the same for the same contents.
+/// Writes the bytes of a `.learngene` file. The same contents give the same bytes.
 ///
 /// # Errors
 /// Any variant about manifests, configs, tensors, cards and limits.
@@ -144,7 +146,8 @@ pub fn write_learngene(contents: &Contents<'_>) -> Result<Vec<u8>> {
     write(contents, Kind::Learngene, &contents.config.learngene_tensors())
 }
 
-/// The bytes of a `.tailor` file for `class`, which fits only the learngene file of this digest.
+/// Writes the bytes of a `.tailor` file for `class`. The tailor fits only the learngene file whose
+/// SHA-256 is `learngene`.
 ///
 /// # Errors
 /// Any variant about manifests, configs, tensors, cards and limits.
@@ -184,10 +187,10 @@ fn write(contents: &Contents<'_>, kind: Kind, specs: &[TensorSpec]) -> Result<Ve
     archive::write(&entries)
 }
 
-/// The entries of a pack that this crate does not know, each as its manifest names it.
+/// Returns the entries of a pack that this crate does not know, in file order.
 ///
 /// # Errors
-/// Those of [`read_any`] about archive, manifest and digests; cards and tensors are not looked at.
+/// Those of [`read_any`] about archive, manifest and digests. Cards and tensors are not checked.
 pub fn further(bytes: &[u8]) -> Result<Vec<Further<'_>>> {
     let (manifest, archive) = open(bytes, true)?;
     let known = manifest.entries.len() + 1;
@@ -204,7 +207,8 @@ pub fn read_learngene(bytes: &[u8]) -> Result<Learngene> {
     scanned.learngene(digest)
 }
 
-/// Reads a `.tailor` file; `learngene` is the digest and config of the learngene that it is for.
+/// Reads a `.tailor` file. `learngene` is the digest and config of the learngene that the tailor
+/// has to fit; with `None` any learngene will do.
 ///
 /// # Errors
 /// Any variant of [`PackError`] about packs; [`PackError::WrongKind`] for a learngene, and
@@ -242,7 +246,7 @@ pub(crate) fn read_tailor_of(
     scanned.tailor(digest)
 }
 
-/// What the caller will take, checked before the tensors are looked at.
+/// The kind of pack that the caller accepts, checked before the tensors are looked at.
 enum Wanted<'a> {
     Any,
     /// Of this config, if any is given.
@@ -251,7 +255,7 @@ enum Wanted<'a> {
     Tailor(Option<(&'a Digest, &'a ModelConfig)>),
 }
 
-/// A pack in which everything was checked and nothing but its manifest and card was copied.
+/// A pack that was checked completely, of which only manifest and card were copied.
 struct Scanned<'a> {
     manifest: Manifest,
     card: Card,
@@ -259,10 +263,11 @@ struct Scanned<'a> {
     tensors: Scan<'a>,
 }
 
-/// Checks everything about a pack; gives back also its digest.
+/// Checks a pack completely, and returns it with its digest.
 ///
-/// Each byte is hashed once when `entry` vouches for the file, and the manifest's digests then say nothing
-/// new. Hashing goes beside the other checks, and nothing is decoded before both are done.
+/// When `entry` vouches for the file, each byte is hashed once only, since the manifest's digests
+/// then say nothing new. Hashing runs beside the other checks, and no tensor is decoded before both
+/// are done.
 fn scan<'a>(
     bytes: &'a [u8],
     entry: Option<&FileEntry>,
@@ -339,7 +344,8 @@ impl Wanted<'_> {
     }
 }
 
-/// The manifest, and the entries once their lengths, and if asked for their digests, are those it names.
+/// Returns the manifest and the archive, after comparing the entries' lengths, and with `digests`
+/// also their digests, with the manifest.
 fn open(bytes: &[u8], digests: bool) -> Result<(Manifest, Archive<'_>)> {
     let archive = archive::read(bytes)?;
     let manifest = Manifest::from_bytes(archive.require(archive::MANIFEST)?)?;

@@ -1,10 +1,10 @@
-//! Two things at once, where there are threads and it is worth one.
+//! Runs two functions at the same time, where there are threads and the work is worth one.
 
 /// Below this many bytes a thread costs more than it saves.
 #[cfg(not(target_family = "wasm"))]
 const WORTH: usize = 4 << 20;
 
-/// The results of both, worked out side by side if `bytes` are many.
+/// Returns the results of both functions. They run side by side if `bytes` is large enough.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn both<A: Send, B>(bytes: usize, a: impl Fn() -> A + Sync, b: impl FnOnce() -> B) -> (A, B) {
     if bytes < WORTH {
@@ -20,7 +20,7 @@ pub(crate) fn both<A: Send, B>(bytes: usize, a: impl Fn() -> A + Sync, b: impl F
     })
 }
 
-/// The results of both, one after the other.
+/// Returns the results of both functions, which run one after the other.
 #[cfg(target_family = "wasm")]
 pub(crate) fn both<A, B>(_: usize, a: impl Fn() -> A, b: impl FnOnce() -> B) -> (A, B) {
     (a(), b())

@@ -1,9 +1,9 @@
-//! Every tensor that a config implies: the one truth that the writer, the reader, the trainer and the parameter
-//! counts share.
+//! Lists every tensor that a config implies. The writer, the reader, the trainer and the parameter
+//! counts all use this one list.
 
 use super::config::{Matrix, ModelConfig, TIME_FEATURES};
 
-/// One tensor that a config implies.
+/// Name and shape of one tensor that a config implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
     /// Name in the safetensors body, for example `blocks.0.qkv.u`.
@@ -17,19 +17,19 @@ impl TensorSpec {
         Self { name: name.into(), shape: shape.to_vec() }
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether the tensor has no values; never true for a valid config.
+    /// Returns whether the tensor has no values, which is never so for a valid config.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl ModelConfig {
-    /// The matrices of one block, factored or not, in canonical order.
+    /// Returns the matrices of one transformer block, factored or not, in canonical order.
     pub fn block_matrices(&self) -> Vec<Matrix> {
         let separate = self.separate_attention || self.factored.separate_attention();
         Matrix::ALL
@@ -42,10 +42,11 @@ impl ModelConfig {
             .collect()
     }
 
-    /// Every tensor of the learngene, in file order.
+    /// Returns every tensor of the learngene, in the canonical order of the config.
     ///
-    /// A factored matrix is `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` with `y = ((x·u)∘σ)·v + bias`;
-    /// a dense one is `weight [m1, m2]` with `y = x·weight + bias`.
+    /// A factored matrix is stored as `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` and computes `y =
+    /// ((x·u)∘σ)·v + bias` (KIND, eqs. 5–7); a dense one is `weight [m1, m2]` and computes `y =
+    /// x·weight + bias`. `m1` and `m2` are the matrix's input and output width.
     pub fn learngene_tensors(&self) -> Vec<TensorSpec> {
         let d = self.width as usize;
         let g = self.learngene_components as usize;
@@ -80,7 +81,8 @@ impl ModelConfig {
         list
     }
 
-    /// Every tensor of one tailor, in file order: its label row, then its components.
+    /// Returns every tensor of one tailor, in the canonical order of the config: its label row
+    /// `[D]`, then for each factored matrix `u [m1, N_T]`, `sigma [N_T]` and `v [N_T, m2]`.
     pub fn tailor_tensors(&self) -> Vec<TensorSpec> {
         let d = self.width as usize;
         let n = self.tailor_components as usize;
@@ -97,12 +99,12 @@ impl ModelConfig {
         list
     }
 
-    /// Number of values of the learngene.
+    /// Returns the number of values of the learngene.
     pub fn learngene_parameters(&self) -> u64 {
         self.learngene_tensors().iter().map(|t| t.len() as u64).sum()
     }
 
-    /// Number of values of one tailor.
+    /// Returns the number of values of one tailor.
     pub fn tailor_parameters(&self) -> u64 {
         self.tailor_tensors().iter().map(|t| t.len() as u64).sum()
     }

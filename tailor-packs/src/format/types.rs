@@ -12,24 +12,25 @@ pub enum DataType {
     F32,
     /// IEEE half precision, up to 65,504.
     F16,
-    /// Whole numbers from −127 to 127 times a scale for each channel: each row of a factored `v`, each column of any
-    /// other matrix. Not for vectors.
+    /// Whole numbers from −127 to 127, each times the scale of its channel. A channel is one row of
+    /// a factored `v`, and one column of any other matrix. Vectors cannot have this format.
     I8,
 }
 
 impl DataType {
-    /// What a tensor is stored as unless a pack says otherwise: f32 for vectors, of which there are few and which
-    /// scale everything else; f16 for the rest.
+    /// Returns the format in which a tensor is stored unless its pack says otherwise: f32 for
+    /// vectors, since they are few and scale everything else, and f16 for the rest.
     pub fn usual(spec: &TensorSpec) -> Self {
         if spec.shape.len() < 2 { Self::F32 } else { Self::F16 }
     }
 
-    /// Number of scales of a tensor stored as [`DataType::I8`], and how many values in a row share one: 1 where the
-    /// channel is the last axis, more where it is the first.
+    /// Returns the number of scales of a tensor stored as [`DataType::I8`], and how many values in
+    /// a row share one: 1 where the channel is the last axis, more where it is the first.
     ///
-    /// A component of a factored matrix is a column of `u` and a row of `v`, and its two scales are factors of its
-    /// `σ`: `((x·u)∘σ)·v = ((x·q_u)∘(s_u∘σ∘s_v))·q_v`. So each component has its own scale in both, which an engine can
-    /// fold into `σ` for nothing. A dense matrix has one for each output, which is a column.
+    /// A component of a factored matrix is a column of `u` and a row of `v`. The scales of both are
+    /// factors of its `σ`: `((x·u)∘σ)·v = ((x·q_u)∘(s_u∘σ∘s_v))·q_v`. So an engine can fold them
+    /// into `σ` and multiply the whole numbers `q_u` and `q_v`. A dense matrix has one scale for
+    /// each output, which is a column.
     pub(crate) fn channels(spec: &TensorSpec) -> (usize, usize) {
         let axis = if spec.name.ends_with(".v") { spec.shape.first() } else { spec.shape.last() };
         let count = axis.copied().unwrap_or(1);
@@ -41,24 +42,26 @@ impl DataType {
 /// In which number formats to store the tensors of a pack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage<'a> {
-    /// f16 for matrices and f32 for vectors: what every reader knows.
+    /// f16 for matrices and f32 for vectors, which every reader knows.
     #[default]
     Usual,
-    /// f32 for all.
+    /// f32 for all tensors.
     Single,
-    /// int8 for each matrix that is smaller that way, scales included, else as usual.
+    /// int8 for each matrix that becomes smaller by it, scales included; the usual format for all
+    /// others.
     Int8,
-    /// One for each tensor, in the order of [`ModelConfig::learngene_tensors`](super::config::ModelConfig) or
-    /// `tailor_tensors`.
+    /// One format for each tensor, in the order of
+    /// [`ModelConfig::learngene_tensors`](super::config::ModelConfig::learngene_tensors) or
+    /// [`tailor_tensors`](super::config::ModelConfig::tailor_tensors).
     Each(&'a [DataType]),
 }
 
 impl Storage<'_> {
-    /// The number format of each of these tensors.
+    /// Returns the number format of each of these tensors.
     ///
     /// # Errors
-    /// [`PackError::ManifestInvalid`] for [`Storage::Each`] with another number of formats than tensors, or one that
-    /// a tensor cannot have.
+    /// [`PackError::ManifestInvalid`] for a [`Storage::Each`] whose length is not the number of
+    /// tensors, or that gives a tensor a format it cannot have.
     pub fn types(&self, specs: &[TensorSpec]) -> Result<Vec<DataType>> {
         let int8 = |spec: &TensorSpec| {
             let (scales, _) = DataType::channels(spec);
@@ -75,7 +78,8 @@ impl Storage<'_> {
     }
 }
 
-/// Refuses formats that are not one for each tensor, or that a tensor cannot have.
+/// Refuses a list of formats whose length is not the number of tensors, or that gives a tensor a
+/// format it cannot have.
 pub(crate) fn check(specs: &[TensorSpec], types: &[DataType]) -> Result<()> {
     let invalid = |reason| Err(PackError::ManifestInvalid { reason });
     if types.len() != specs.len() {

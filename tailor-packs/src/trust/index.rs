@@ -1,9 +1,10 @@
-//! `index.json`: the gallery's files with their digests, and its classes.
+//! `index.json`, which lists a gallery's classes and files with their digests.
 //!
-//! Format 2 adds to format 1 the keys that sign the gallery, shards for large galleries, and files of one
-//! chunk without its digest, which is the file's own. Format 3 adds the fields of [`ModelConfig`] that tell of its
-//! [`Feature`](crate::config::Feature)s. All are read. Format 2 is written, and format 3 where the model needs it, so
-//! that older programs read whatever they can.
+//! This crate reads formats 1 to 3. Format 2 adds the keys of signed galleries, shards for large
+//! galleries, and files of one chunk without that chunk's digest, which is the file's own. Format 3
+//! adds the fields of [`ModelConfig`] for its [`Feature`](crate::config::Feature)s. The crate
+//! writes format 2, or format 3 where the model needs it, so that older programs read whatever they
+//! can.
 
 use super::signature::PublicKey;
 use crate::error::{PackError, Result, check_limit, index_invalid as invalid, shorten};
@@ -21,50 +22,52 @@ pub use crate::file::{FileEntry, INDEX_FILE, SIGNATURE_FILE, learngene_file_name
 
 /// The format version of an `index.json` that needs no newer one.
 pub const INDEX_VERSION: u16 = 2;
-/// The newest format version. All from 1 to this one are read.
+/// The newest format version. This crate reads every version from 1 to this one.
 pub const NEWEST_INDEX: u16 = 3;
-/// A gallery: one learngene and the tailors that fit it.
+/// The content of `index.json`. It describes a gallery: one learngene and the tailors that fit it.
 ///
-/// `C` are its classes; [`Index::parse`] looks at an index first without keeping those.
+/// `C` is the type of its classes. [`Index::parse`] first checks an index with a type that keeps
+/// none of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index<C = Vec<ClassEntry>> {
-    /// Format version, as it was read; written is the one that [`Index::to_json`] needs.
+    /// Format version, as it was read. [`Index::to_json`] writes the one that the model needs.
     pub format: u16,
     /// Stable id of the gallery, `[a-z0-9_-]{1,64}`.
     pub id: String,
     /// Name for people.
     pub title: String,
-    /// Grows with every publication.
+    /// Number of the publication, which grows each time.
     pub version: u64,
-    /// Until when the publisher vouches for it, in unix seconds.
+    /// The time until which the publisher vouches for the index, in unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
-    /// The key that signs the gallery, so that a reader who knows none can ask whether to trust this one.
+    /// The key that signs the gallery. A reader who knows no key can ask the visitor whether to
+    /// trust it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PublicKey>,
-    /// The key that will sign it from some later version on.
+    /// The key that will sign the gallery from some later version on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_key: Option<PublicKey>,
     /// The model's sizes.
     pub config: ModelConfig,
-    /// How many values that is.
+    /// The numbers of values that the config implies.
     pub parameters: Parameters,
-    /// How to sample unless told otherwise.
+    /// The sampling settings that the publisher recommends.
     pub sampling: Sampling,
     /// The learngene file.
     pub learngene: FileEntry,
-    /// The classes, each id once; of a large gallery, those to show first.
+    /// The classes, each id once. Of a large gallery, only those to show first.
     pub classes: C,
-    /// Where the other classes of a large gallery are, see [`super::shards`].
+    /// The files with a large gallery's other classes, see [`super::shards`].
     #[serde(default, deserialize_with = "few_shards", skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<FileEntry>,
-    /// Id and name of every class of a large gallery, to search in.
+    /// The file with id and name of every class of a large gallery, for search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<FileEntry>,
 }
 
-/// Parameter counts; they follow from the config.
+/// Numbers of values, which the config implies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
@@ -82,11 +85,11 @@ pub struct Sampling {
     pub sampler: String,
     /// Number of steps.
     pub steps: u32,
-    /// Guidance scale; 1 is none.
+    /// Scale of the classifier-free guidance (Ho and Salimans 2022); 1 turns it off.
     pub guidance: f32,
 }
 
-/// A class of the gallery.
+/// What an index says of one class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassEntry {
@@ -97,7 +100,7 @@ pub struct ClassEntry {
     /// WordNet synset, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wordnet: Option<String>,
-    /// Its tailor pack.
+    /// The class's tailor pack.
     pub file: FileEntry,
 }
 
@@ -106,7 +109,7 @@ fn few_shards<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result
 }
 
 impl ClassEntry {
-    /// The entry of `class` whose pack is `file`.
+    /// Makes the entry of `class`, whose pack is `file`.
     pub fn new(class: &Class, file: FileEntry) -> Self {
         Self { id: class.id.clone(), name: class.name.clone(), wordnet: class.wordnet.clone(), file }
     }
@@ -119,10 +122,11 @@ impl ClassEntry {
 }
 
 impl Parameters {
-    /// The counts of `config`.
+    /// Counts the values of `config`.
     ///
     /// # Errors
-    /// [`PackError::Config`] for a config that is no model, [`PackError::LimitExceeded`] for one too large.
+    /// [`PackError::Config`] for a config that no model can have, [`PackError::LimitExceeded`] for
+    /// one that is too large.
     pub fn of(config: &ModelConfig) -> Result<Self> {
         config.validate()?;
         Ok(Self {
@@ -133,8 +137,8 @@ impl Parameters {
 }
 
 impl Index {
-    /// The index of a gallery without classes: unsigned, in its first version, and never to expire. What is otherwise is
-    /// a field to set.
+    /// Makes the index of a gallery without classes: unsigned, with version 1, without expiry. Set
+    /// the fields that differ.
     ///
     /// # Errors
     /// As [`Parameters::of`].
@@ -163,7 +167,8 @@ impl Index {
         })
     }
 
-    /// Reads `index.json`.
+    /// Reads `index.json`, and refuses one that contradicts itself. Does not check a signature;
+    /// [`crate::trust::check`] does.
     ///
     /// # Errors
     /// [`PackError::VersionTooNew`], [`PackError::LimitExceeded`], [`PackError::Config`] or
@@ -172,10 +177,11 @@ impl Index {
         Index::look(json)?.read(json)
     }
 
-    /// The bytes of `index.json`, in format [`INDEX_VERSION`], or [`NEWEST_INDEX`] if the model needs it.
+    /// Writes the bytes of `index.json`, in format [`INDEX_VERSION`], or in [`NEWEST_INDEX`] if the
+    /// model needs it.
     ///
     /// # Errors
-    /// As [`Index::parse`]: what could not be read is not written.
+    /// As [`Index::parse`]: an index that could not be read is not written.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut seen = Seen::default();
         self.classes.iter().try_for_each(|class| seen.add(class)).map_err(invalid)?;
@@ -188,7 +194,7 @@ impl Index {
         Ok(json)
     }
 
-    /// The class of this id.
+    /// Returns the class with this id, if it is in [`Index::classes`].
     pub fn class(&self, id: &str) -> Option<&ClassEntry> {
         self.classes.iter().find(|class| class.id == id)
     }
@@ -196,8 +202,8 @@ impl Index {
     /// Verifies and reads the gallery's learngene file.
     ///
     /// # Errors
-    /// As [`FileEntry::verify`] and [`crate::pack::read_learngene`]; [`PackError::IndexInvalid`] when its config
-    /// is not the index's.
+    /// Those of [`FileEntry::verify`] and [`crate::pack::read_learngene`];
+    /// [`PackError::IndexInvalid`] when its config is not the index's.
     pub fn read_learngene(&self, bytes: &[u8]) -> Result<Learngene> {
         pack::read_learngene_of(bytes, &self.learngene, &self.config)
     }
@@ -205,13 +211,15 @@ impl Index {
     /// Verifies and reads the tailor pack of the class with this id, which must fit the gallery's learngene.
     ///
     /// # Errors
-    /// [`PackError::ClassUnknown`] unless the class is in [`Index::classes`]; as [`Index::read_pack`].
+    /// [`PackError::ClassUnknown`] unless the class is in [`Index::classes`]; those of
+    /// [`Index::read_pack`].
     pub fn read_tailor(&self, class: &str, bytes: &[u8]) -> Result<Tailor> {
         let unknown = || PackError::ClassUnknown { found: shorten(class) };
         self.read_pack(self.class(class).ok_or_else(unknown)?, bytes)
     }
 
-    /// Verifies and reads the tailor pack of `class`, which comes from the index or from one of its shards.
+    /// Verifies and reads the tailor pack of `class`. The class may come from the index or from one
+    /// of its shards.
     ///
     /// # Errors
     /// As [`FileEntry::verify`] and [`crate::pack::read_tailor`]; [`PackError::IndexInvalid`] when it is the pack
@@ -224,14 +232,14 @@ impl Index {
         Ok(tailor)
     }
 
-    /// Every file that the index itself names: the learngene, packs, shards and names.
+    /// Returns every file that the index itself names: learngene, packs, shards and names.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let packs = self.classes.iter().map(|class| &class.file);
         std::iter::once(&self.learngene).chain(packs).chain(&self.shards).chain(&self.names)
     }
 }
 
-/// The format in which an index of this config is written.
+/// Returns the format in which to write an index of this config.
 fn written_format(config: &ModelConfig) -> u16 {
     if config.needs().is_empty() { INDEX_VERSION } else { NEWEST_INDEX }
 }
@@ -252,7 +260,7 @@ impl<C> Index<C> {
         }
     }
 
-    /// Refuses an index of these classes in which anything else is wrong.
+    /// Checks everything in the index but `classes`, which were checked before.
     fn validate(&self, classes: &Seen) -> Result<()> {
         if self.format == 0 {
             return Err(invalid("there is no format version 0"));
@@ -283,7 +291,7 @@ impl<C> Index<C> {
         check_shards(self).map_err(invalid)?;
         let others = || std::iter::once(&self.learngene).chain(&self.names);
         others().chain(&self.shards).try_for_each(FileEntry::validate).map_err(invalid)?;
-        // Two shards may be one file, when nothing falls to either.
+        // Two shards without a class are one file.
         let mut paths = BTreeSet::new();
         paths.extend(self.shards.iter().map(|shard| &shard.path));
         let again = others().map(|file| &file.path).find(|path| !paths.insert(path));
@@ -295,8 +303,8 @@ impl<C> Index<C> {
 }
 
 impl Index<Seen> {
-    /// Finds whatever is wrong with `index.json` and keeps none of its classes, so that one that is refused
-    /// takes little memory.
+    /// Checks `index.json` completely and keeps none of its classes, so that a refused one takes
+    /// little memory.
     pub(crate) fn look(json: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
@@ -313,14 +321,14 @@ impl Index<Seen> {
         Ok(index)
     }
 
-    /// The same index with its classes.
+    /// Reads the same index with its classes.
     pub(crate) fn read(self, json: &[u8]) -> Result<Index> {
         drop(self);
         serde_json::from_slice(json).map_err(invalid)
     }
 }
 
-/// Refuses a size that no file of so many values has, whatever else is in it.
+/// Refuses a size that no file with so many values can have.
 pub(crate) fn fits(what: &str, size: u64, values: u64) -> std::result::Result<(), String> {
     // The names of its entries, twice, and what is between them.
     const AROUND: u64 = 4 << 10;
@@ -333,7 +341,7 @@ pub(crate) fn fits(what: &str, size: u64, values: u64) -> std::result::Result<()
     }
 }
 
-/// What tells classes apart, of those that were right so far and are not kept.
+/// Ids and paths of the classes that were found to be right, to refuse a second one.
 #[derive(Default)]
 pub(crate) struct Seen {
     ids: BTreeSet<String>,
@@ -364,15 +372,16 @@ impl<'de> Deserialize<'de> for Seen {
     }
 }
 
-/// Refuses JSON with a longer text than a gallery can have, before it is copied or an error repeats it.
+/// Refuses JSON with a longer text than a gallery can have, before serde copies it or an error
+/// repeats it.
 pub(crate) fn check_texts(json: &[u8]) -> std::result::Result<(), String> {
-    // A name with an escape for each byte.
+    // Each byte of a name may be written as an escape of six.
     const LONGEST: u64 = 6 * limits::NAME;
     let (mut inside, mut length, mut bytes) = (false, 0, json.iter());
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => (inside, length) = (!inside, 0),
-            // What is escaped ends no text.
+            // An escaped quotation mark does not end a text.
             b'\\' => length += 1 + u64::from(bytes.next().is_some()),
             _ => length += 1,
         }
@@ -383,7 +392,7 @@ pub(crate) fn check_texts(json: &[u8]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with the files of a large gallery in `index`, if anything.
+/// Checks the shards and the names of a large gallery.
 fn check_shards<C>(index: &Index<C>) -> std::result::Result<(), String> {
     if index.shards.is_empty() != index.names.is_none() {
         return Err("it has shards without names, or names without shards".into());

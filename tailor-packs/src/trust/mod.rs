@@ -1,6 +1,7 @@
-//! Which gallery a reader trusts, and how it stays the same one.
+//! Decides whether a reader may trust a gallery, and whether it is still the same one.
 //!
-//! A reader keeps a [`Trust`] for each gallery and passes it to [`check`] with every index it gets:
+//! A reader keeps a [`Trust`] for each gallery, and passes it to [`check`] with every index that it
+//! gets:
 //!
 //! ```
 //! # use tailor_packs::{trust::{self, Verdict}, PackError};
@@ -18,10 +19,11 @@
 //! # }
 //! ```
 //!
-//! What a signed gallery's reader is safe from, as in [TUF](https://theupdateframework.io): an index by
-//! another key; one older than the last (rollback); the last one for ever (freeze: it expires); another one
-//! of the same version, or the publisher's index of another gallery (mix and match); and the unsigned
-//! one that takes a signed one's place.
+//! The reader of a signed gallery is safe from these attacks, named as in
+//! [TUF](https://theupdateframework.io): an index signed by another key; an older index than the
+//! last one (rollback); the same index served for ever (freeze: it expires); another index of the
+//! same version, or the publisher's index of another gallery (mix and match); and an unsigned index
+//! in the place of a signed one.
 
 pub mod index;
 pub mod shards;
@@ -33,13 +35,14 @@ use index::Index;
 use serde::{Deserialize, Serialize};
 use signature::{PublicKey, claimed_key_id};
 
-/// What a reader remembers of a gallery, from one visit to the next.
+/// What a reader remembers of a gallery from one visit to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
     /// The gallery's id.
     pub gallery: String,
-    /// The key with which trust began: pinned, or confirmed by the visitor. None for an unsigned gallery.
+    /// The key with which trust began: pinned, or confirmed by the visitor. `None` for an unsigned
+    /// gallery.
     pub root: Option<PublicKey>,
     /// The key that signs now, after any rotation.
     pub key: Option<PublicKey>,
@@ -54,40 +57,42 @@ pub struct Trust {
 /// An index that may be used, and what to remember of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
-    /// The index.
+    /// The index, read and checked.
     pub index: Index,
-    /// To be kept instead of what was kept before.
+    /// What to remember of the gallery, instead of what was kept before.
     pub trust: Trust,
 }
 
-/// What an index turned out to be.
+/// What [`check`] found out about an index.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Signed by a key that is trusted.
+    /// The index is signed by a key that the reader trusts.
     Signed(Checked),
-    /// Signed by the key that it names itself, which nobody has vouched for yet: show the key's fingerprint,
-    /// and keep the trust only if the visitor agrees.
+    /// The index is signed by the key that it names itself, and nobody has vouched for that key
+    /// yet. Show the key's fingerprint, and keep the trust only if the visitor agrees.
     FirstUse {
         /// The key to show.
         key: PublicKey,
-        /// What there is once the visitor agreed.
+        /// What to use and keep once the visitor agrees.
         checked: Checked,
     },
-    /// Signed by nobody: to be labelled `unsigned`.
+    /// The index is not signed. Label it as `unsigned`.
     Unsigned(Checked),
 }
 
-/// Decides about an index.
+/// Decides whether an index may be used.
 ///
-/// `pinned` is the publisher's key, where the reader was given it beforehand; `kept` is what it remembers of
-/// the gallery at this address; `now` is in unix seconds. A pinned key outranks what was kept, except that
-/// rotations since are followed and versions never go back. Of an unsigned gallery it is only seen to
-/// that the version does not shrink: anybody can write any other.
+/// `pinned` is the publisher's key, if the reader was given one beforehand; `kept` is what the
+/// reader remembers of the gallery at this address; `now` is the time in unix seconds. A pinned key
+/// outranks a kept one, but rotations from it are followed, and versions never go back. For an
+/// unsigned gallery only the rollback of versions is refused, since anybody could have written the
+/// rest.
 ///
 /// # Errors
-/// [`PackError::SignatureMissing`], [`PackError::SignatureInvalid`], [`PackError::WrongKey`],
-/// [`PackError::KeyUnknown`]; [`PackError::IndexExpired`], [`PackError::IndexRolledBack`],
-/// [`PackError::IndexReplaced`], [`PackError::OtherGallery`]; and those of [`Index::parse`].
+/// About the signature: [`PackError::SignatureMissing`], [`PackError::SignatureInvalid`],
+/// [`PackError::WrongKey`], [`PackError::KeyUnknown`]. About its place among the indexes of this
+/// gallery: [`PackError::IndexExpired`], [`PackError::IndexRolledBack`],
+/// [`PackError::IndexReplaced`], [`PackError::OtherGallery`]. And those of [`Index::parse`].
 pub fn check(
     pinned: Option<&PublicKey>,
     kept: Option<&Trust>,
@@ -96,13 +101,13 @@ pub fn check(
     now: u64,
 ) -> Result<Verdict> {
     let kept_keys = kept.and_then(|kept| Some((kept.root?, kept.key?, kept.next_key)));
-    // A pinned key that has no part in what was kept begins anew.
+    // A pinned key that is none of the kept ones begins anew.
     let kept_keys = kept_keys.filter(|(root, key, next)| {
         pinned.is_none_or(|pinned| [Some(*root), Some(*key), *next].contains(&Some(*pinned)))
     });
-    // The root, the key that signs, and the one that may.
+    // The root key, the key that signs, and the next key, which may sign.
     let trusted = match (pinned, kept_keys) {
-        // The rotation to the pinned key is as good as done: the one before it signs no more.
+        // The publisher has rotated to the pinned key: the one before it signs no more.
         (Some(pinned), Some((_, _, Some(next)))) if *pinned == next => Some((next, next, None)),
         (Some(pinned), Some((_, key, next))) => Some((*pinned, key, next)),
         (Some(pinned), None) => Some((*pinned, *pinned, None)),
@@ -120,7 +125,7 @@ pub fn check(
         (None, None) => (None, None, false),
     };
 
-    // Not a byte of a signed index is read before its signature was found right, but for its key above.
+    // Of a signed index nothing is read before its signature was verified, except its key above.
     let index = Index::look(json)?;
     if key.is_some() && index.key.is_some_and(|named| Some(named) != key) {
         return Err(invalid("it names another key than the one that signs it"));
@@ -130,7 +135,7 @@ pub fn check(
         continues(kept, &index, digest, kept_keys.is_some())?;
     }
     index.check_fresh(now, None)?;
-    // What signs now is no longer the next one.
+    // The key that signs now is no longer the next one.
     let next_key = index.next_key.filter(|next| key.is_some() && Some(*next) != key);
     let trust = Trust { gallery: index.id.clone(), root, key, next_key, version: index.version, digest };
     let checked = Checked { index: index.read(json)?, trust };
@@ -141,7 +146,7 @@ pub fn check(
     })
 }
 
-/// The one of both keys that signed.
+/// Returns which of the two keys signed.
 fn signer(key: PublicKey, next: Option<PublicKey>, json: &[u8], minisig: &[u8]) -> Result<PublicKey> {
     match (key.verify(json, minisig), next) {
         (Ok(_), _) => Ok(key),
@@ -151,17 +156,18 @@ fn signer(key: PublicKey, next: Option<PublicKey>, json: &[u8], minisig: &[u8]) 
     }
 }
 
-/// The key that the index names, if it signed.
+/// Returns the key that the index names, after verifying that it signed.
 fn named(json: &[u8], minisig: &[u8]) -> Result<PublicKey> {
     let id = claimed_key_id(minisig)?;
     let key = Index::look(json)?.key.ok_or(PackError::KeyUnknown { id })?;
     key.verify(json, minisig).map(|_| key)
 }
 
-/// Refuses an index that cannot come after what was kept.
+/// Refuses an index that cannot follow the one that was kept.
 fn continues<C>(kept: &Trust, index: &Index<C>, digest: Digest, signed: bool) -> Result<()> {
     if kept.gallery != index.id {
-        // Unsigned, or under a key that had nothing to do with the old one, it is another gallery.
+        // Where it is unsigned, or its key had nothing to do with the old one, this is another
+        // gallery.
         let (expected, found) = (kept.gallery.clone(), index.id.clone());
         return if signed { Err(PackError::OtherGallery { expected, found }) } else { Ok(()) };
     }

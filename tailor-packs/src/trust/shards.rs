@@ -1,4 +1,5 @@
-//! Galleries of thousands of classes: a small index, and the rest in files that are loaded when needed.
+//! Splits galleries of thousands of classes into a small index and files that are loaded when
+//! needed.
 //!
 //! ```text
 //! index.json                      the classes to show first, in full; a FileEntry for each file below
@@ -6,8 +7,8 @@
 //! names-0123456789abcdef.json     [[id, name], …] of every class, for search; not needed to make an image
 //! ```
 //!
-//! A class whose id a visitor knows costs one shard: [`shard_of`] tells which. All of these are vouched for
-//! by the index's digests, so one signature covers a gallery of any size.
+//! [`shard_of`] tells in which shard a class is, so a reader who knows an id loads one shard. The
+//! index holds the digests of all these files, so one signature covers a gallery of any size.
 
 use super::index::{ClassEntry, Index, check_texts, fits};
 use crate::digest::Digest;
@@ -19,23 +20,23 @@ use crate::lists::each;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 
-/// About how many classes a shard holds: 30 kB of JSON.
+/// About how many classes a shard holds, which is about 30 kB of JSON.
 const PER_SHARD: usize = 80;
 
-/// Which of `count` shards holds the class with this id: the first 8 bytes of the id's SHA-256, as a
-/// big-endian number, modulo `count`.
+/// Returns which of `count` shards holds the class with this id: the first 8 bytes of the id's
+/// SHA-256, as a big-endian number, modulo `count`.
 pub fn shard_of(id: &str, count: usize) -> usize {
     let [a, b, c, d, e, f, g, h, ..] = Digest::of(id.as_bytes()).0;
     let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     (number % count.max(1) as u64) as usize
 }
 
-/// A file to publish beside the index.
+/// A file to publish beside the index, with its entry in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFile {
-    /// Its entry in the index.
+    /// The file's entry in the index.
     pub entry: FileEntry,
-    /// Its bytes.
+    /// The file's bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -47,8 +48,9 @@ impl NewFile {
 }
 
 impl Index {
-    /// Keeps the `first` classes in the index and moves the others of [`Index::classes`] to files, which are
-    /// given back; an index whose classes are no more than that has no such files.
+    /// Keeps the `first` classes in the index and moves the others of [`Index::classes`] to files.
+    /// Returns the new index and those files. If there are no more than `first` classes, there are
+    /// no such files.
     ///
     /// # Errors
     /// [`PackError::IndexInvalid`] for classes that no index could hold; [`PackError::LimitExceeded`].
@@ -87,18 +89,20 @@ impl Index {
         Ok((self, files))
     }
 
-    /// Number and file of the shard that holds the class with this id, if the gallery has it and
-    /// [`Index::class`] does not find it.
+    /// Returns number and file of the shard to which the class with this id belongs, or `None` for
+    /// a gallery without shards. Ask [`Index::class`] first: the classes that it finds are in no
+    /// shard.
     pub fn shard(&self, class: &str) -> Option<(usize, &FileEntry)> {
         let number = shard_of(class, self.shards.len());
         self.shards.get(number).map(|file| (number, file))
     }
 
-    /// Verifies and reads shard `number`: its classes by id, none of which is in [`Index::classes`].
+    /// Verifies and reads shard `number`. Returns its classes sorted by id, none of which is in
+    /// [`Index::classes`].
     ///
     /// # Errors
-    /// As [`FileEntry::verify`]; [`PackError::IndexInvalid`] for a shard that is not there, cannot be read,
-    /// or holds a class twice or one that falls to another shard.
+    /// Those of [`FileEntry::verify`]; [`PackError::IndexInvalid`] for a shard that is not there,
+    /// cannot be read, or holds a class twice or one that belongs to another shard.
     pub fn read_shard(&self, number: usize, bytes: &[u8]) -> Result<Vec<ClassEntry>> {
         let file = self.shards.get(number).ok_or_else(|| invalid(format!("it has no shard {number}")))?;
         read(file, bytes, |before: Option<&ClassEntry>, class| {
@@ -112,7 +116,8 @@ impl Index {
         })
     }
 
-    /// The index of the same gallery with the classes of every shard in it; `shards` are their bytes, in order.
+    /// Returns the index of the same gallery with the classes of every shard in it. `shards` are
+    /// the bytes of the shards, in order.
     ///
     /// # Errors
     /// As [`Index::read_shard`]; [`PackError::IndexInvalid`] for another number of shards.
@@ -127,9 +132,10 @@ impl Index {
         Ok(self)
     }
 
-    /// Verifies and reads the file of [`Index::names`]: id and name of every class, by id.
+    /// Verifies and reads the file of [`Index::names`]. Returns id and name of every class, sorted
+    /// by id.
     ///
-    /// A name here is for search; the one to show beside an image is the class entry's.
+    /// These names are for search. Beside an image, show the name in the class's entry.
     ///
     /// # Errors
     /// As [`FileEntry::verify`]; [`PackError::IndexInvalid`] when there is none, or it cannot be read.
@@ -144,7 +150,8 @@ impl Index {
     }
 }
 
-/// Verifies and reads a list; `check` sees each entry with the one before it, while none of them is kept.
+/// Verifies and reads a list. First passes each entry with the one before it to `check`, and keeps
+/// none of them; only then reads the list as a whole.
 fn read<T: DeserializeOwned>(
     file: &FileEntry,
     bytes: &[u8],

@@ -1,4 +1,5 @@
-//! `index.json.minisig`: who published a gallery, in the format of [minisign](https://jedisct1.github.io/minisign/).
+//! `index.json.minisig`, the signature of a gallery's publisher, in the format of
+//! [minisign](https://jedisct1.github.io/minisign/).
 //!
 //! ```text
 //! untrusted comment: signature from minisign secret key     one of COMMENTS
@@ -7,9 +8,10 @@
 //! base64: Ed25519 over the signature above and the trusted comment
 //! ```
 //!
-//! The stock `minisign` program reads what is accepted here. The reverse does not hold: a file has one
-//! spelling only, so that no byte of it can be altered, and a signature is checked strictly: `S` below the
-//! group's order, neither key nor `R` of small order, no legacy signature over the bytes themselves.
+//! The stock `minisign` program accepts every signature that is accepted here, but not the reverse.
+//! Here a file has one spelling only, so that no byte of it can be altered. A signature is checked
+//! strictly: `S` is below the group's order, neither key nor `R` is of small order, and legacy
+//! signatures over the bytes themselves are refused.
 
 use crate::digest::Digest;
 use crate::error::{PackError, Result, check_limit, shorten};
@@ -20,17 +22,18 @@ use blake2::{Blake2b512, Digest as _};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What the first line may say after `untrusted comment: `. It is signed by nobody, so nothing else is let in.
+/// The texts that the first line may have after `untrusted comment: `. No signature covers that
+/// line, so nothing else is let in.
 pub const COMMENTS: [&str; 2] = ["signature from minisign secret key", "signature from tailor"];
 
 const UNTRUSTED: &str = "untrusted comment: ";
 const TRUSTED: &str = "trusted comment: ";
-/// Ed25519, as a key says it.
+/// The mark of an Ed25519 key.
 const KEY: [u8; 2] = *b"Ed";
-/// Ed25519 over the BLAKE2b-512 of a file, as a signature says it.
+/// The mark of a signature over the BLAKE2b-512 of a file.
 const PREHASHED: [u8; 2] = *b"ED";
 
-/// A publisher's key. Shown, parsed and in JSON as the line of base64 that `minisign -P` takes.
+/// A publisher's public key. Text and JSON have it as the line of base64 that `minisign -P` takes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     id: [u8; 8],
@@ -38,24 +41,25 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Its name in `minisign`: 16 hex digits, chosen by whoever made the key. Two keys can have the same, so
-    /// it tells keys apart for their owner and proves nothing to anyone else.
+    /// Returns the key's id in `minisign`: 16 hexadecimal digits, chosen by whoever made the key.
+    /// Two keys can have the same id, so it tells an owner's keys apart and proves nothing to
+    /// anyone else.
     pub fn id(&self) -> String {
         format!("{:016X}", u64::from_le_bytes(self.id))
     }
 
-    /// What a visitor compares before trusting a key for the first time: six groups of four hex digits, the
-    /// first 96 bits of the SHA-256 of id and key.
+    /// Returns what a visitor compares before trusting a key for the first time: six groups of four
+    /// hexadecimal digits, which are the first 96 bits of the SHA-256 of id and key.
     pub fn fingerprint(&self) -> String {
         let digest = Digest::of(&[&self.id[..], &self.key].concat()).to_string();
         let groups: Vec<_> = (0..6).map(|i| &digest[4 * i..4 * i + 4]).collect();
         groups.join(" ")
     }
 
-    /// Refuses a signature that is not this key's over `signed`; gives back its trusted comment.
+    /// Refuses a signature that is not by this key over `signed`. Returns its trusted comment.
     ///
     /// # Errors
-    /// [`PackError::SignatureInvalid`], and [`PackError::WrongKey`] for one by another key.
+    /// [`PackError::SignatureInvalid`]; [`PackError::WrongKey`] for a signature by another key.
     pub fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<String> {
         let Minisig { id, signature, comment, global } = Minisig::parse(signature)?;
         if id != self.id {
@@ -70,7 +74,8 @@ impl PublicKey {
         Ok(comment)
     }
 
-    /// The key as a point of the curve: in its one encoding, and of large order.
+    /// Returns the key as a point of the curve. Refuses a second encoding of it, and a point of
+    /// small order.
     fn point(&self) -> Result<VerifyingKey> {
         let point = VerifyingKey::from_bytes(&self.key).ok();
         let point = point.filter(|p| !p.is_weak() && p.to_edwards().compress().to_bytes() == self.key);
@@ -126,7 +131,7 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
-/// The content of a signature file.
+/// The content of a signature file, not yet verified.
 struct Minisig {
     id: [u8; 8],
     signature: Signature,
@@ -135,7 +140,7 @@ struct Minisig {
 }
 
 impl Minisig {
-    /// Reads a file in its one spelling.
+    /// Reads a signature file, and refuses any but its one spelling.
     fn parse(bytes: &[u8]) -> Result<Self> {
         check_limit(SIGNATURE_FILE, bytes.len() as u64, limits::SIGNATURE)?;
         let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is no text"))?;
@@ -170,7 +175,8 @@ impl Minisig {
     }
 }
 
-/// The id, as `minisign` shows it, of the key that a signature says it is by; not verified.
+/// Returns the id, as `minisign` shows it, of the key that a signature claims to be by. The claim
+/// is not verified.
 ///
 /// # Errors
 /// [`PackError::SignatureInvalid`].

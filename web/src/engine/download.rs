@@ -1,4 +1,5 @@
-//! Bytes from the network: [`tailor_packs::download`] decides, this file asks, reads and waits.
+//! Downloads files: sends the requests, reads the answers and waits, as [`tailor_packs::download`]
+//! decides.
 
 use super::error::EngineError;
 use super::host::{post, scope};
@@ -23,12 +24,12 @@ use web_sys::{
 /// The folder of a gallery on some server.
 #[derive(Clone)]
 pub struct Folder {
-    /// Absolute, with its last slash.
+    /// An absolute URL that ends in a slash.
     url: String,
     origin: String,
 }
 
-/// What a server says, piece by piece.
+/// A server's answer, piece by piece.
 enum Heard<'a> {
     Answer(Answer<'a>),
     Bytes(&'a [u8]),
@@ -37,29 +38,29 @@ enum Heard<'a> {
 }
 
 impl Folder {
-    /// The folder at this absolute URL.
+    /// Takes the folder at this absolute URL.
     ///
     /// # Errors
-    /// [`EngineError::Address`] for what is no folder on a web server.
+    /// [`EngineError::Address`] for anything but a folder on a web server.
     pub fn new(url: &str) -> Result<Self, EngineError> {
-        // Relative parts and odd spellings of the host are the browser's business.
+        // The browser resolves relative parts and odd spellings of the host.
         let href = Url::new(url).map(|url| url.href()).ok();
         let address = || EngineError::Address { url: url.to_owned() };
         let url = href.and_then(|href| canonical(&href)).ok_or_else(address)?;
         Ok(Self { origin: origin(&url), url })
     }
 
-    /// Its URL.
+    /// Returns the folder's URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Downloads a file whose content nothing vouches for yet; `limit` is in bytes.
+    /// Downloads a small file of which no digest is known yet. It may have at most `limit` bytes.
     ///
     /// # Errors
     /// Those of [`SmallDownload`].
     pub async fn small(&self, name: &str, limit: u64) -> Result<Vec<u8>, EngineError> {
-        // One that comes byte by byte would otherwise come for hours.
+        // A file that comes byte by byte would otherwise take hours.
         let patience = TimeoutFuture::new(PATIENCE.as_millis() as u32);
         match select(pin!(self.small_in_time(name, limit)), patience).await {
             Either::Left((outcome, _)) => outcome,
@@ -79,7 +80,8 @@ impl Folder {
                 Heard::Ended => download.ended(),
                 Heard::Failed(failure) => download.failed(failure),
             };
-            // Its content may change under its name, so no cache answers without asking.
+            // The file's content may change under its name, so no cache may answer without asking
+            // the server.
             let step = self.exchange(name, &request, RequestCache::NoCache, None, hear).await?;
             if step == Step::Done {
                 return Ok(download.into_bytes());
@@ -88,11 +90,12 @@ impl Folder {
         }
     }
 
-    /// Downloads the chunks of `file` that are missing in `part`, each when it is verified, and hands it to
-    /// `keep`. `progress` hears how many bytes of the file are here. Gives back how many the network brought.
+    /// Downloads the chunks of `file` that are missing in `part`, and passes each verified one to
+    /// `keep`. Reports to `progress` how many bytes of the file are here. Returns how many bytes
+    /// the network brought.
     ///
     /// # Errors
-    /// Those of [`Download`]; [`EngineError::Cancelled`], but not while `keep` is at work.
+    /// Those of [`Download`]; [`EngineError::Cancelled`], but not while `keep` runs.
     pub async fn fetch(
         &self,
         file: &FileEntry,
@@ -135,7 +138,7 @@ impl Folder {
         Ok(network)
     }
 
-    /// One request and its answer, until `hear` wants no more.
+    /// Sends one request and reads its answer, until `hear` wants no more.
     async fn exchange(
         &self,
         name: &str,
@@ -177,16 +180,16 @@ impl Folder {
     }
 }
 
-/// A file, as far as it is here.
+/// A file of which some chunks may be missing.
 pub struct Part {
-    /// Its bytes, up to the last chunk that is here; what is missing before that is zero.
+    /// The bytes up to the last chunk that is here. Missing chunks before that are zero.
     pub bytes: Vec<u8>,
-    /// Which chunks are here and right.
+    /// Which chunks are here and verified.
     pub held: Vec<bool>,
 }
 
 impl Part {
-    /// Takes over a chunk that is verified.
+    /// Adds a verified chunk, which lies at `range` in the file.
     pub fn put(&mut self, number: usize, range: Range<u64>, chunk: &[u8]) {
         let (start, end) = (range.start as usize, range.end as usize);
         if self.bytes.len() < end {
@@ -196,13 +199,14 @@ impl Part {
         self.held[number] = true;
     }
 
-    /// Whether everything is here.
+    /// Returns whether every chunk is here.
     pub fn is_whole(&self) -> bool {
         self.held.iter().all(|held| *held)
     }
 }
 
-/// An answer that is being read. When dropped half-way, as by a cancelled order, the transfer ends too.
+/// An answer that is being read. If it is dropped half-way, as by a cancelled order, the transfer
+/// ends, too.
 struct Incoming {
     response: Response,
     body: Option<ReadableStreamDefaultReader>,
@@ -248,7 +252,7 @@ impl Incoming {
     }
 }
 
-/// What `work` comes to, unless it is stopped before.
+/// Returns the result of `work`, unless the order is stopped first.
 async fn stoppable<T>(stop: Option<&Stop>, work: impl Future<Output = T>) -> Result<T, EngineError> {
     match stop {
         Some(stop) => stop.or(work).await,
@@ -256,7 +260,7 @@ async fn stoppable<T>(stop: Option<&Stop>, work: impl Future<Output = T>) -> Res
     }
 }
 
-/// What became of `promise`, unless that takes longer than [`STALL`].
+/// Waits for `promise`, but no longer than [`STALL`].
 async fn in_time(promise: js_sys::Promise) -> Result<Result<JsValue, JsValue>, Failure> {
     let patience = TimeoutFuture::new(STALL.as_millis() as u32);
     match select(JsFuture::from(promise), patience).await {
@@ -265,7 +269,7 @@ async fn in_time(promise: js_sys::Promise) -> Result<Result<JsValue, JsValue>, F
     }
 }
 
-/// Waits as long as `step` says, and tells the page if that is long enough to wonder.
+/// Waits as long as `step` says. Tells the page if that is a second or more.
 async fn wait(step: Step) {
     let Step::Retry { attempt, at_least } = step else { return };
     let pause = backoff(attempt, at_least, js_sys::Math::random());

@@ -1,4 +1,4 @@
-//! Everything that can stop the engine, each by name.
+//! Every error that can stop the engine.
 
 use crate::protocol::{Code, Failure, Remedy};
 use tailor_core::{ModelError, UnknownSampler};
@@ -7,16 +7,16 @@ use tailor_packs::{DownloadError, PackError};
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// A file that cannot be had.
+    /// A file cannot be downloaded.
     #[error("{file} could not be downloaded: {problem}.", file = .0.file, problem = .0.problem)]
     Download(#[from] DownloadError),
-    /// An address that is none.
+    /// The address is not one of a folder on a web server.
     #[error("“{url}” is no address of a gallery: it must be a folder on a web server.")]
     Address {
         /// The address.
         url: String,
     },
-    /// A file that does not fit into memory.
+    /// A file does not fit into memory.
     #[error(
         "The file {file} of {bytes} bytes does not fit into this browser's memory. Close other pages, then try again."
     )]
@@ -26,7 +26,7 @@ pub enum EngineError {
         /// Its size.
         bytes: u64,
     },
-    /// Bytes that are not what the gallery promised.
+    /// A file is not what the gallery's index promises.
     #[error("The file {file} is not what this gallery promises, so it was not used.")]
     Pack {
         /// The file's name.
@@ -34,7 +34,7 @@ pub enum EngineError {
         /// What is wrong with it.
         source: PackError,
     },
-    /// An index that cannot be trusted.
+    /// The index cannot be trusted.
     #[error("The gallery was not opened: {source}.")]
     Index {
         /// What is wrong with it.
@@ -49,40 +49,40 @@ pub enum EngineError {
         /// The key's fingerprint.
         fingerprint: String,
     },
-    /// A class that the gallery does not have.
+    /// The gallery does not have this class.
     #[error("This gallery has no class “{class}”. Choose one that it shows.")]
     UnknownClass {
         /// The id asked for.
         class: String,
     },
-    /// A gallery made for a sampler that this version lacks.
+    /// The gallery was made for a sampler that this version lacks.
     #[error("The gallery was made for another version of tailor.")]
     Sampler(#[from] UnknownSampler),
-    /// What cannot be assembled or sampled.
+    /// The model cannot be assembled, or cannot make these images.
     #[error("The model cannot do this: {0}.")]
     Model(#[from] ModelError),
-    /// An order before any gallery was opened.
+    /// An order came before any gallery was opened.
     #[error("No gallery is open. Open one first.")]
     NoGallery,
-    /// No device of this kind.
+    /// There is no GPU to compute on, or it was lost.
     #[error("The GPU cannot be used.")]
     Device {
         /// Burn's or the browser's words.
         reason: String,
     },
-    /// The device did not give its numbers back.
+    /// The images could not be read back from the device.
     #[error("The images could not be read back.")]
     ReadBack {
         /// Burn's words.
         reason: String,
     },
-    /// The numbers that came back are no image.
+    /// The images hold values that are NaN or infinite.
     #[error("The images hold values that are no numbers. Another seed or less guidance may help.")]
     NotFinite,
-    /// A message that is none.
+    /// The engine does not know the message.
     #[error("The engine was sent a message that it does not know.")]
     Message {
-        /// What the parser says.
+        /// The parser's words.
         reason: String,
     },
     /// The order was stopped.
@@ -91,7 +91,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// The error with its words and its one action.
+    /// Returns the error for the page, with its words and its one action.
     pub fn failure(&self) -> Failure {
         use EngineError as E;
         let (code, remedy) = match self {

@@ -1,4 +1,4 @@
-//! An open gallery: its files, from this device or from the network, and the model made of them.
+//! An open gallery: gets its files from this device or from the network, and makes a model of them.
 
 use super::device::{Device, Model};
 use super::download::Folder;
@@ -16,39 +16,39 @@ use tailor_packs::gallery::Change;
 use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust};
 use web_sys::RequestCache;
 
-/// What a learngene may take, in bytes: WebAssembly ends at 4 GiB.
+/// The most memory that a learngene may take, in bytes: WebAssembly ends at 4 GiB.
 const MEMORY: u64 = 3 << 30;
 
 /// A gallery that is open.
 pub struct Open {
-    /// Where it is.
+    /// The gallery's folder.
     pub folder: Folder,
-    /// The publisher's key, where the page knows it.
+    /// The publisher's key, if the page knows it.
     pub pinned: Option<PublicKey>,
-    /// What is in it.
+    /// The gallery's index.
     pub index: Index,
-    /// Who is trusted, and with which index, whatever becomes of the storage.
+    /// The key that is trusted and the index that was seen, for when the storage fails.
     pub trust: Trust,
     /// The classes of a large gallery that were looked up, by shard.
     shards: BTreeMap<usize, Vec<ClassEntry>>,
-    /// The learngene, once it is here, with the tailors that came so far.
+    /// The learngene, once it is loaded, with the tailors that were loaded so far.
     pub model: Option<Model>,
 }
 
 impl Open {
-    /// The gallery with nothing loaded yet.
+    /// Takes a gallery of which nothing is loaded yet.
     pub fn new(opened: Opened) -> Self {
         let Opened { folder, pinned, checked: Checked { index, trust }, .. } = opened;
         Self { folder, pinned, index, trust, shards: BTreeMap::new(), model: None }
     }
 
-    /// Whether this is another index than the one that is open.
+    /// Returns whether `opened` has another index than this gallery.
     pub fn differs(&self, opened: &Opened) -> bool {
         opened.checked.since(&self.index, &self.trust) != Change::Nothing
     }
 
-    /// Goes on with a newer index. Of what is loaded the learngene stays if it is the same; tailors may have
-    /// changed, and those that did not are in the store.
+    /// Takes over a newer index. A loaded learngene stays if it is the same. Tailors are removed,
+    /// since they may have changed; those that did not are still in the store.
     pub fn renew(&mut self, opened: Opened) {
         let change = opened.checked.since(&self.index, &self.trust);
         let before = std::mem::replace(self, Self::new(opened));
@@ -62,7 +62,7 @@ impl Open {
         }
     }
 
-    /// Sees that the learngene and these classes' tailors are in the model, a few downloads at a time.
+    /// Loads the learngene and these classes' tailors into the model, a few downloads at a time.
     pub async fn load(
         &mut self,
         classes: &BTreeSet<&str>,
@@ -87,7 +87,8 @@ impl Open {
         let mut arriving = stream::iter(wanted.iter().map(fetch)).buffered(PARALLEL);
         let mut outcome = Ok(());
         for class in &wanted {
-            // Whatever arrives is stored, so one that failed does not cost the others again.
+            // Every file that arrives is stored, so if one fails, the others need not be downloaded
+            // again.
             let Some(arrived) = arriving.next().await else { break };
             let added = arrived.and_then(|arrived| match (class, &mut model) {
                 (None, model) => this.assemble(arrived, device).map(|new| *model = Some(new)),
@@ -102,7 +103,8 @@ impl Open {
         outcome
     }
 
-    /// Refuses a learngene that would not fit: the file, its values, and those on the device.
+    /// Refuses a learngene that would not fit into memory: the file, its values, and the device's
+    /// copy of them.
     fn check_memory(&self) -> Result<(), EngineError> {
         let entry = &self.index.learngene;
         match entry.size.saturating_add(8 * self.index.parameters.learngene) > MEMORY {
@@ -125,7 +127,7 @@ impl Open {
         Ok(())
     }
 
-    /// The class with this id, looked up in a large gallery's shards if need be.
+    /// Returns the class with this id; looks it up in a large gallery's shards if necessary.
     pub async fn class(&mut self, id: &str, store: &Store, stop: &Stop) -> Result<ClassEntry, EngineError> {
         let unknown = || EngineError::UnknownClass { class: id.to_owned() };
         if let Some(class) = self.index.class(id) {
@@ -145,7 +147,7 @@ impl Open {
         Ok(class.clone())
     }
 
-    /// A file of the gallery, from this device as far as it is here.
+    /// Gets a file of the gallery: the chunks on this device, and the others from the network.
     ///
     /// # Errors
     /// Those of downloading; [`EngineError::Cancelled`], [`EngineError::Memory`].
@@ -162,7 +164,7 @@ impl Open {
         if !part.is_whole() {
             let total = entry.size;
             let progress = |received| post(&Event::Fetching { file: file.clone(), received, total }, None);
-            // What the store keeps, the browser's own cache need not keep as well.
+            // The browser's own cache need not keep what the store keeps.
             let cache = if store.exists() { RequestCache::NoStore } else { RequestCache::Default };
             let keep = async |number: usize, chunk: &[u8]| slot.write(number, chunk).await;
             network = self.folder.fetch(entry, &mut part, cache, stop, keep, progress).await?;
@@ -174,7 +176,7 @@ impl Open {
         Ok(Arrived { file, bytes: part.bytes, network, kept: kept == Kept::Yes })
     }
 
-    /// The contents of all files of the gallery that are known.
+    /// Returns the content digests of all files of the gallery that are known.
     fn contents(&self) -> BTreeSet<Digest> {
         let packs = self.shards.values().flatten().map(|class| &class.file);
         let mut contents = BTreeSet::new();
@@ -183,7 +185,7 @@ impl Open {
     }
 }
 
-/// A file whose bytes are those that the index names.
+/// A file whose chunks were verified against the index.
 pub struct Arrived {
     file: File,
     /// The bytes of the file.
@@ -193,13 +195,13 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    /// Tells the page that it is verified and in use.
+    /// Tells the page that the file is verified and in use.
     pub fn announce(self) {
         post(&Event::Loaded { file: self.file, network: self.network, kept: self.kept }, None);
     }
 }
 
-/// What to make of a file that is refused.
+/// Makes the error for a file that `tailor-packs` refuses.
 pub fn refused(file: &FileEntry) -> impl Fn(PackError) -> EngineError + use<> {
     let file = file.path.clone();
     move |source| EngineError::Pack { file: file.clone(), source }

@@ -44,7 +44,7 @@ pub(crate) fn now() -> f64 {
     scope().performance().map_or(0.0, |clock| clock.now())
 }
 
-/// Lets the worker hear the messages that wait. A timer would wait for 4 ms each time.
+/// Lets the worker handle the messages that wait. A timer would take 4 ms each time.
 pub(crate) async fn breathe() {
     let Ok(channel) = web_sys::MessageChannel::new() else { return };
     let (near, far) = (channel.port1(), channel.port2());

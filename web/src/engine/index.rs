@@ -1,4 +1,4 @@
-//! A gallery's index: downloaded, checked, and described to the page.
+//! Downloads a gallery's index, checks it, and describes it to the page.
 
 use super::download::Folder;
 use super::error::EngineError;
@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use tailor_packs::gallery::{Decision, Next, Opening};
 use tailor_packs::{Checked, ClassEntry, Digest, PackError, PublicKey, Trust};
 
-/// An index that may be used, where it came from, and the bytes that it took.
+/// An index that may be used, where it came from, and how many bytes were downloaded for it.
 pub struct Opened {
     /// The gallery's folder.
     pub folder: Folder,
-    /// The publisher's key, where the page knows it.
+    /// The publisher's key, if the page knows it.
     pub pinned: Option<PublicKey>,
     /// The index, and what to remember of it.
     pub checked: Checked,
@@ -31,21 +31,21 @@ pub struct Published {
     opening: Opening,
 }
 
-/// What an index turned out to be.
+/// What opening a gallery found.
 pub enum Found {
-    /// One that may be used.
+    /// An index that may be used.
     Trusted(Box<Opened>),
-    /// One that may be used once the visitor vouches for this key.
+    /// An index that may be used once the visitor vouches for this key.
     FirstUse(PublicKey, Box<Published>),
 }
 
 impl Published {
-    /// Downloads the index of the gallery in this folder and decides about it. `before` is what is known of it
-    /// without the storage.
+    /// Downloads the index of the gallery in this folder and decides whether to trust it. `before`
+    /// is used where the storage remembers nothing.
     ///
     /// # Errors
-    /// Those of downloading; [`EngineError::Index`] for what [`Opening::decide`] refuses; [`EngineError::Cancelled`],
-    /// but not while it decides.
+    /// Those of downloading; [`EngineError::Index`] for an index that [`Opening::decide`] refuses;
+    /// [`EngineError::Cancelled`], but not during the decision.
     pub async fn find(
         folder: &Folder,
         pinned: Option<PublicKey>,
@@ -57,7 +57,7 @@ impl Published {
         Self { folder: folder.clone(), pinned, opening }.open(before, store, stop).await
     }
 
-    /// Goes on after [`Found::FirstUse`], now that the visitor vouches for its key.
+    /// Opens the gallery after [`Found::FirstUse`], once the visitor vouches for `key`.
     ///
     /// # Errors
     /// As [`Published::find`].
@@ -96,7 +96,7 @@ impl Published {
         }
     }
 
-    /// Downloads what it takes to decide.
+    /// Downloads the files that the decision needs.
     async fn ask(&mut self, before: Option<&Trust>, store: &Store) -> Result<(), EngineError> {
         let kept = store.trust(self.folder.url()).await;
         while let Next::Ask { file, limit } = self.opening.next(kept.as_ref().or(before)).map_err(refused)? {
@@ -109,8 +109,8 @@ impl Published {
         Ok(())
     }
 
-    /// Decides by what is remembered now, and remembers what follows: no other tab decides meanwhile. Tells also whether
-    /// it could be remembered.
+    /// Decides by what is remembered now, and remembers the outcome. Locks out other tabs
+    /// meanwhile. Returns also whether the outcome could be stored.
     async fn decide(
         &mut self,
         before: Option<&Trust>,
@@ -119,7 +119,8 @@ impl Published {
         let _lock = store.deciding(self.folder.url()).await;
         let kept = store.trust(self.folder.url()).await;
         let kept = kept.as_ref().or(before);
-        // Whoever makes an unsigned gallery on this machine may well begin it anew.
+        // An unsigned gallery on this machine is one in the making, which may begin again at
+        // version 1.
         let kept = kept.filter(|kept| kept.root.is_some() || !is_local(self.folder.url()));
         let decision = self.opening.decide(kept, unix_seconds()).map_err(refused)?;
         let remembered = match &decision {
@@ -135,7 +136,7 @@ fn refused(source: PackError) -> EngineError {
 }
 
 impl Opened {
-    /// What the page needs to know of it.
+    /// Describes the gallery for the page.
     pub async fn describe(&self, store: &Store) -> Gallery {
         let Checked { index, trust } = &self.checked;
         let stored = store.holds(index.files()).await;
@@ -156,7 +157,7 @@ impl Opened {
     }
 }
 
-/// What the page needs to know of a class, if these files are on this device.
+/// Describes a class for the page. `stored` are the contents of the files on this device.
 pub fn info(class: &ClassEntry, stored: &BTreeSet<Digest>) -> ClassInfo {
     ClassInfo {
         id: class.id.clone(),

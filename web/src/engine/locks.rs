@@ -1,4 +1,4 @@
-//! One worker at a time, over all tabs of this site.
+//! Locks that only one worker holds at a time, over all tabs of this site.
 
 use super::host::scope;
 use futures_channel::oneshot;
@@ -27,7 +27,7 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Waits for the lock of this name. `None` where the browser has no locks.
+    /// Waits for the lock with this name. Returns `None` where the browser has no locks.
     pub async fn take(name: &str) -> Option<Self> {
         let locks = js_sys::Reflect::get(&scope().navigator(), &"locks".into()).ok()?;
         if !locks.is_object() {
@@ -36,7 +36,8 @@ impl Lock {
         let locks: LockManager = locks.unchecked_into();
         let (sender, granted) = oneshot::channel();
         let callback = Closure::once_into_js(move |_: JsValue| {
-            // The lock is held until this promise is kept, by the drop: at once if nobody waits any more.
+            // The lock is held until this promise is resolved by the drop; at once if nobody waits
+            // any more.
             let mut release = None;
             let held = js_sys::Promise::new(&mut |resolve, _| release = Some(resolve));
             if let Some(release) = release {

@@ -1,22 +1,24 @@
-//! The engine: downloads what is asked for, verifies it, assembles a model and samples.
+//! The engine, which runs in a worker: downloads the files that an order needs, verifies them,
+//! assembles a model and samples.
 //!
 //! ```text
-//! worker    messages in and out, one request at a time
-//! session   what the page can ask for
-//! index     a gallery's index: downloaded, checked, described
-//! gallery   an open gallery: its files, and the model made of them
-//! download  bytes from the network, chunk by chunk
-//! store     verified bytes kept on this device, by digest
+//! worker    receives messages, and carries out one request at a time
+//! session   the requests: open a gallery, drop a class, make images
+//! index     downloads, checks and describes a gallery's index
+//! gallery   an open gallery: gets its files, and makes a model of them
+//! download  downloads files, chunk by chunk
+//! store     keeps verified bytes on this device, by digest
 //! opfs      the browser's own file system
-//! stop      how an order is stopped
-//! locks     one worker at a time, over all tabs
-//! host      what the browser gives a worker: its global object, its clock, the way to the page
-//! device    what computes: the processor with a team of workers, or WebGPU
+//! stop      stops orders
+//! locks     locks that one worker holds at a time, over all tabs
+//! host      the worker's global object, its clock, and messages to the page
+//! device    computes: on the processor with a team of workers, or with WebGPU
 //! ```
 //!
-//! A set is extended, not collected: collecting sorts first, and each kind of sorting is 5 kB more to download.
+//! A set is extended, not collected: collecting sorts first, and each kind of sorting adds 5 kB to the
+//! download.
 //!
-//! Bytes from the network and from the store alike pass `tailor-packs` before anything looks at them.
+//! Nothing uses a byte from the network or from the store before `tailor-packs` has checked it.
 
 pub mod device;
 pub mod download;

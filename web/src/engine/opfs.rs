@@ -1,4 +1,4 @@
-//! The browser's own file system for this site, where it has one that a worker can write to.
+//! The browser's own file system for this site (OPFS), if it has one that a worker can write to.
 
 use super::host::{has, scope};
 use std::collections::BTreeSet;
@@ -18,29 +18,29 @@ extern "C" {
     async fn rename(this: &Movable, name: &str) -> Result<JsValue, JsValue>;
 }
 
-/// What the folder, the cache and the locks are called.
+/// The name of the folder, of the cache, and of the locks.
 pub const NAME: &str = "tailor-packs-1";
 
-/// Whether something was kept.
+/// Whether bytes were stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It was.
+    /// They were.
     Yes,
-    /// There was no room.
+    /// They were not, since there was no room.
     Full,
-    /// It was not, for another reason.
+    /// They were not, for another reason.
     No,
 }
 
 impl Kept {
-    /// What the browser's exception says.
+    /// Reads the browser's exception.
     pub fn failed(error: &JsValue) -> Self {
         let name = js_sys::Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
         if name.as_deref() == Some("QuotaExceededError") { Self::Full } else { Self::No }
     }
 }
 
-/// A file in OPFS, open and closed to everybody else until dropped.
+/// An open file in OPFS, which nobody else can open until this is dropped.
 pub struct Access(FileSystemSyncAccessHandle);
 
 impl Drop for Access {
@@ -50,7 +50,7 @@ impl Drop for Access {
 }
 
 impl Access {
-    /// Opens the file of this name.
+    /// Opens the file with this name; with `create`, makes it if it is missing.
     pub async fn open(name: &str, create: bool) -> Option<Self> {
         let file = handle(name, create).await?;
         let access = JsFuture::from(file.create_sync_access_handle()).await.ok()?;
@@ -63,17 +63,17 @@ impl Access {
         options
     }
 
-    /// `length` bytes from `start`, if there are as many.
+    /// Reads `length` bytes from byte `start`; `None` if the file ends before.
     pub fn read(&self, start: u64, length: usize) -> Option<Vec<u8>> {
         let end = start as f64 + length as f64;
-        // A file that ends before is asked first, so that nothing is reserved for what is not there.
+        // The size is asked first, so that no memory is reserved for bytes that are not there.
         self.0.get_size().ok().filter(|size| *size >= end)?;
         let mut bytes = vec![0; length];
         let read = self.0.read_with_u8_array_and_options(&mut bytes, &Self::at(start)).ok()?;
         (read == length as f64).then_some(bytes)
     }
 
-    /// Writes `bytes` at `start`.
+    /// Writes `bytes` at byte `start`.
     pub fn write(&self, start: u64, bytes: &[u8]) -> Kept {
         match self.0.write_with_u8_array_and_options(bytes, &Self::at(start)) {
             // On a full disk browsers throw or write less.
@@ -84,13 +84,14 @@ impl Access {
         }
     }
 
-    /// Sees that what was written is on the disk.
+    /// Waits until everything written is on the disk; returns whether it is.
     pub fn flush(&self) -> bool {
         self.0.flush().is_ok()
     }
 }
 
-/// The folder in OPFS. It is looked up each time: the visitor may have deleted it meanwhile.
+/// Returns the folder in OPFS. It is looked up each time, since the visitor may have deleted it
+/// meanwhile.
 pub async fn folder() -> Option<FileSystemDirectoryHandle> {
     let handles = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into()).ok()?;
     let prototype = js_sys::Reflect::get(&handles, &"prototype".into()).ok()?;
@@ -112,15 +113,15 @@ async fn handle(name: &str, create: bool) -> Option<FileSystemFileHandle> {
     Some(JsFuture::from(file).await.ok()?.unchecked_into())
 }
 
-/// Gives a file another name.
+/// Renames a file.
 pub async fn rename(from: &str, to: &str) {
     if let Some(file) = handle(from, false).await {
-        // A failure leaves the file on its way, with all its chunks.
+        // A failure leaves the unfinished file, with all its chunks.
         let _ = file.unchecked_into::<Movable>().rename(to).await;
     }
 }
 
-/// The names in the folder.
+/// Returns the names of the files in the folder.
 pub async fn names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let Some(folder) = folder().await else { return names };

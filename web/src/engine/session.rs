@@ -1,4 +1,4 @@
-//! What the page can ask for: galleries to open, classes to drop, images to make.
+//! Carries out the page's requests: opens galleries, drops classes, makes images.
 
 use super::device::{Device, Run};
 use super::download::Folder;
@@ -13,30 +13,31 @@ use std::collections::BTreeSet;
 use tailor_core::{Item, SampleSettings};
 use tailor_packs::{PublicKey, Trust};
 
-/// Milliseconds between two previews at least.
+/// The least time between two previews, in milliseconds.
 const FRAME: f64 = 16.0;
 
-/// A device, the storage, and the gallery that is open.
+/// The engine: a device to compute on, the storage, and the open gallery.
 pub struct Engine {
     device: Device,
     store: Store,
     open: Option<Open>,
-    /// A gallery whose key waits for the visitor's word.
+    /// A gallery whose key the visitor has to vouch for.
     asked: Option<(PublicKey, Box<Published>)>,
 }
 
 impl Engine {
-    /// An engine without a gallery.
+    /// Makes an engine without a gallery.
     pub async fn new(device: Device) -> Self {
         Self { device, store: Store::open().await, open: None, asked: None }
     }
 
-    /// Opens the gallery in the folder at this absolute URL, if it can be trusted, and tells the page what is
-    /// in it. `key` is the publisher's, where the page knows it.
+    /// Opens the gallery in the folder at this absolute URL, if it can be trusted, and describes it
+    /// to the page. `key` is the publisher's key, if the page knows it.
     ///
     /// # Errors
-    /// Those of downloading; [`EngineError::Index`] for what cannot be trusted, and
-    /// [`EngineError::FirstUse`] for a key that is to be vouched for with [`Engine::trust`].
+    /// Those of downloading; [`EngineError::Index`] for an index that cannot be trusted;
+    /// [`EngineError::FirstUse`] for a key that the visitor has to vouch for with
+    /// [`Engine::trust`].
     pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
         let pinned = key.map(str::parse::<PublicKey>).transpose();
         let pinned = pinned.map_err(|source| EngineError::Index { source })?;
@@ -46,11 +47,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The visitor vouches for the key of the gallery that waits for it.
+    /// Opens the gallery whose key the visitor now vouches for.
     ///
     /// # Errors
-    /// [`EngineError::NoGallery`] when none does; [`EngineError::Index`] when another tab trusted another key
-    /// meanwhile.
+    /// [`EngineError::NoGallery`] when no gallery asked for it; [`EngineError::Index`] when another
+    /// tab trusted another key meanwhile.
     pub async fn trust(&mut self) -> Result<(), EngineError> {
         let (key, published) = self.asked.take().ok_or(EngineError::NoGallery)?;
         let (_pull, stop) = Stop::new();
@@ -60,10 +61,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Forgets what is remembered of the gallery in this folder.
+    /// Forgets everything that is remembered of the gallery in this folder.
     ///
     /// # Errors
-    /// [`EngineError::Address`].
+    /// [`EngineError::Address`] for anything but a folder on a web server.
     pub async fn forget(&self, folder: &str) -> Result<(), EngineError> {
         self.store.forget_trust(Folder::new(folder)?.url()).await;
         Ok(())
@@ -85,7 +86,7 @@ impl Engine {
         self.known(found)
     }
 
-    /// The gallery that was found, unless the visitor is to vouch for its key first.
+    /// Returns the gallery that was found, unless the visitor has to vouch for its key first.
     fn known(&mut self, found: Found) -> Result<Opened, EngineError> {
         match found {
             Found::Trusted(opened) => Ok(*opened),
@@ -96,14 +97,16 @@ impl Engine {
         }
     }
 
-    /// Files are named by their content: if one is gone, the gallery was probably published anew meanwhile. Then it
-    /// is gone on with as it is now, and what failed is worth another try; else the error stands.
+    /// Looks for a newer index after an error. Files are named by their content, so if one is
+    /// missing, the gallery was probably published anew. If so, its new state is taken over, and
+    /// the caller can try again; otherwise the error is returned.
     async fn renew_after(&mut self, error: EngineError, stop: &Stop) -> Result<(), EngineError> {
         let gone = matches!(&error, EngineError::Download(error) if error.problem.wants_new_index());
         if gone && self.renew(stop).await? { Ok(()) } else { Err(error) }
     }
 
-    /// Looks whether the open gallery was published anew, and goes on with what it is now; whether it was.
+    /// Opens the gallery again, and takes over its new state if it was published anew. Returns
+    /// whether it was.
     async fn renew(&mut self, stop: &Stop) -> Result<bool, EngineError> {
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
         let (folder, pinned, trust) = (open.folder.clone(), open.pinned, open.trust.clone());
@@ -118,7 +121,7 @@ impl Engine {
         Ok(differs)
     }
 
-    /// Tells the page what all classes of a large gallery are called.
+    /// Sends the page the names of all classes of a large gallery.
     ///
     /// # Errors
     /// [`EngineError::NoGallery`], [`EngineError::Cancelled`]; those of downloading.
@@ -143,7 +146,7 @@ impl Engine {
         Ok(names)
     }
 
-    /// Takes the class's tailor out of the model and deletes its pack.
+    /// Removes the class's tailor from the model and deletes its pack.
     ///
     /// # Errors
     /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`].
@@ -158,7 +161,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sees that the model holds what the order needs.
+    /// Loads everything that the order needs into the model.
     async fn load(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
         match self.load_once(classes, stop).await {
             Err(error) => {
@@ -174,7 +177,7 @@ impl Engine {
         open.load(classes, &self.store, &self.device, stop).await
     }
 
-    /// Downloads what the order needs, makes its images and sends them.
+    /// Downloads the files that the order needs, makes its images and sends them.
     ///
     /// # Errors
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
@@ -204,13 +207,13 @@ impl Engine {
             if step == of {
                 break;
             }
-            // More than a screen shows would only take time from the steps.
+            // More previews than a screen can show would only take time from the steps.
             if order.previews && now() - shown >= FRAME {
                 shown = now();
                 let preview = run.preview().await?;
                 post(&Event::Preview { id, step, of }, Some(&preview));
             }
-            // The message that cancels this order is heard here and nowhere else.
+            // Messages, such as the one that cancels this order, are handled only here.
             breathe().await;
             if stop.is_pulled() {
                 return Err(EngineError::Cancelled);

@@ -1,4 +1,5 @@
-//! How an order is stopped: what waits for the network or for another tab gives up, what writes is let finish.
+//! Stops orders: waits for the network or for another tab end at once, but writes are finished
+//! first.
 
 use super::error::EngineError;
 use futures_channel::oneshot;
@@ -6,33 +7,34 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, Shared, select};
 use std::pin::pin;
 
-/// Stops an order when pulled.
+/// The end of a [`Stop`] that stops the order.
 pub struct Pull(oneshot::Sender<()>);
 
 impl Pull {
-    /// Stops it; one that is done does not mind.
+    /// Stops the order; has no effect on one that is done.
     pub fn pull(self) {
         let _ = self.0.send(());
     }
 }
 
-/// Whether an order is to stop, for everybody who works on it.
+/// Tells everyone who works on an order whether to stop.
 #[derive(Clone)]
 pub struct Stop(Shared<oneshot::Receiver<()>>);
 
 impl Stop {
-    /// Both ends. Dropping the `Pull` stops the order, too: it is to be kept while that runs.
+    /// Makes both ends. Dropping the `Pull` also stops the order, so keep it while the order runs.
     pub fn new() -> (Pull, Self) {
         let (sender, receiver) = oneshot::channel();
         (Pull(sender), Self(receiver.shared()))
     }
 
-    /// Whether it was pulled.
+    /// Returns whether the order is to stop.
     pub fn is_pulled(&self) -> bool {
         self.0.clone().now_or_never().is_some()
     }
 
-    /// What `work` comes to, unless it is stopped before: then `work` is dropped, so it must be one that may.
+    /// Returns the result of `work`, unless the order is stopped first. Then `work` is dropped, so
+    /// it must be safe to drop.
     ///
     /// # Errors
     /// [`EngineError::Cancelled`].

@@ -1,4 +1,5 @@
-//! Verified bytes kept on this device, so that a second visit downloads nothing and a broken one goes on.
+//! Keeps verified bytes on this device, so that a second visit downloads nothing, and a download
+//! that broke off goes on.
 //!
 //! ```text
 //! OPFS, folder tailor-packs-1      <content>           a file, whole
@@ -7,10 +8,10 @@
 //!                                  trust/<address>     what is remembered of a gallery
 //! ```
 //!
-//! A file is named by [`FileEntry::content`], which is what its chunks are verified against: a gallery that
-//! claims another's digest gets no other's file. Nothing here is believed: each chunk is verified again whenever
-//! it is read. Where the browser has no storage (a page without HTTPS), or it is full, everything works and
-//! nothing is kept.
+//! A file is named by [`FileEntry::content`], a digest of its chunks' digests. A gallery that
+//! claims the digest of another gallery's file does not get that file. Chunks are verified again
+//! whenever they are read. Where the browser has no storage (as in a page without HTTPS), or it is
+//! full, everything works but nothing is kept.
 
 use super::download::Part;
 use super::error::EngineError;
@@ -30,9 +31,9 @@ use web_sys::{Cache, Response};
 
 pub use super::opfs::Kept;
 
-/// The storage, or none.
+/// The browser's storage, if there is any.
 pub struct Store {
-    /// Whether files are kept in OPFS; else in the cache.
+    /// Whether files are kept in OPFS; otherwise they are kept in the cache.
     files: bool,
     cache: Option<Cache>,
 }
@@ -48,18 +49,19 @@ impl Store {
         Self { files: opfs::folder().await.is_some(), cache: opened.map(JsCast::unchecked_into) }
     }
 
-    /// Whether there is any.
+    /// Returns whether there is any storage.
     pub fn exists(&self) -> bool {
         self.files || self.cache.is_some()
     }
 
-    /// The place of `file`, for this worker alone until it is dropped: two tabs do not write the same file.
+    /// Reserves the place of `file` for this worker until the slot is dropped, so that two tabs do
+    /// not write the same file. Tells the page if that takes longer than a second.
     ///
-    /// What a slot has begun is to be let finish: a browser that opens a file for nobody keeps it closed to
-    /// everybody.
+    /// Let every operation of a slot finish: if one is dropped while the browser opens a file, that
+    /// file stays locked.
     ///
     /// # Errors
-    /// [`EngineError::Cancelled`] while another has it.
+    /// [`EngineError::Cancelled`] when `stop` is pulled while another tab has the place.
     pub async fn slot<'a>(&'a self, file: &'a FileEntry, stop: &Stop) -> Result<Slot<'a>, EngineError> {
         let content = file.content();
         let lock = stop.or(say_if_long(Lock::take(&format!("{NAME}/{content}")))).await?;
@@ -67,7 +69,7 @@ impl Store {
         Ok(Slot { store: self, file, content, part: None, kept, _lock: lock })
     }
 
-    /// Deletes what is here of `file`.
+    /// Deletes everything stored of `file`.
     pub async fn remove(&self, file: &FileEntry) {
         let content = &file.content();
         // A failure leaves bytes that are verified again before use.
@@ -84,7 +86,8 @@ impl Store {
         }
     }
 
-    /// The contents of those of `files` that are here whole, unverified.
+    /// Returns the content digests of those of `files` that are stored whole. They are not verified
+    /// here.
     pub async fn holds(&self, files: impl Iterator<Item = &FileEntry>) -> BTreeSet<Digest> {
         let mut held = BTreeSet::new();
         let contents = files.map(|file| (file.content(), file.chunks.len()));
@@ -100,7 +103,7 @@ impl Store {
         held
     }
 
-    /// Deletes all files but those of these contents; whether there were any.
+    /// Deletes all files but those with these content digests. Returns whether it deleted any.
     pub async fn make_room(&self, keep: &BTreeSet<Digest>) -> bool {
         let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
         let mut found = false;
@@ -126,12 +129,13 @@ impl Store {
         found
     }
 
-    /// What is remembered of the gallery in `folder`.
+    /// Returns what is remembered of the gallery in `folder`.
     pub async fn trust(&self, folder: &str) -> Option<Trust> {
         serde_json::from_slice(&read_cached(self.cache.as_ref()?, &trust_name(folder)).await?).ok()
     }
 
-    /// Remembers it, in the room of files if need be; whether that was possible.
+    /// Remembers `trust` for the gallery in `folder`; deletes files if there is no room. Returns
+    /// whether it was stored.
     pub async fn keep_trust(&self, folder: &str, trust: &Trust) -> bool {
         let (Some(cache), Ok(json)) = (&self.cache, serde_json::to_vec(trust)) else { return false };
         let url = trust_name(folder);
@@ -142,12 +146,12 @@ impl Store {
         kept == Kept::Yes
     }
 
-    /// Holds off other tabs while this one decides whom to trust.
+    /// Locks out other tabs while this one decides whom to trust.
     pub async fn deciding(&self, folder: &str) -> Option<Lock> {
         Lock::take(&trust_name(folder)).await
     }
 
-    /// Forgets it.
+    /// Forgets what is remembered of the gallery in `folder`.
     pub async fn forget_trust(&self, folder: &str) {
         if let Some(cache) = &self.cache {
             let _ = JsFuture::from(cache.delete_with_str(&trust_name(folder))).await;
@@ -155,20 +159,20 @@ impl Store {
     }
 }
 
-/// Where a file is kept.
+/// The place of one file in the store.
 pub struct Slot<'a> {
     store: &'a Store,
     file: &'a FileEntry,
     content: Digest,
-    /// The file on its way, open.
+    /// The unfinished file, open.
     part: Option<Access>,
-    /// Whether everything so far was kept.
+    /// Whether every chunk so far was kept.
     kept: Kept,
     _lock: Option<Lock>,
 }
 
 impl Slot<'_> {
-    /// What is here of the file, and which of its chunks are right; the others are as good as missing.
+    /// Reads the stored chunks of the file. Chunks that are not right count as missing.
     ///
     /// # Errors
     /// [`EngineError::Memory`] when the file does not fit.
@@ -189,7 +193,7 @@ impl Slot<'_> {
         Ok(part)
     }
 
-    /// Takes over a chunk if it is right.
+    /// Adds a chunk to `part` if it is right.
     fn take(&self, part: &mut Part, number: usize, chunk: &[u8]) {
         if self.file.verify_chunk(number, chunk).is_ok() {
             part.put(number, self.file.chunk_range(number), chunk);
@@ -211,7 +215,7 @@ impl Slot<'_> {
         }
         if is_whole {
             drop(access);
-            // What is no longer right is no longer there: it becomes a file on its way again.
+            // A damaged file becomes an unfinished one again.
             if !part.is_whole() {
                 opfs::rename(&whole, &on_its_way).await;
             }
@@ -220,7 +224,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Keeps chunk `number`, which is verified.
+    /// Stores chunk `number`, which was verified.
     pub async fn write(&mut self, number: usize, chunk: &[u8]) {
         if self.kept != Kept::Yes {
             return;
@@ -241,7 +245,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Lets the file, all of whose chunks are here, be seen as whole; whether it is kept.
+    /// Marks the file as whole, once all its chunks are written. Returns whether it was kept.
     pub async fn finish(&mut self) -> Kept {
         if let Some(part) = self.part.take() {
             if !part.flush() {
@@ -255,7 +259,7 @@ impl Slot<'_> {
         self.kept
     }
 
-    /// Keeps the whole file after all, now that there may be room.
+    /// Stores the whole file after all, now that there may be room. Returns whether it was kept.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Kept {
         self.kept = Kept::Yes;
         for number in 0..self.file.chunks.len() {
@@ -279,7 +283,7 @@ async fn say_if_long<T>(taken: impl Future<Output = T>) -> T {
     }
 }
 
-/// The URLs in the cache.
+/// Returns the URLs in the cache.
 async fn cached(cache: &Cache) -> BTreeSet<String> {
     let mut urls = BTreeSet::new();
     if let Ok(keys) = JsFuture::from(cache.keys()).await {
@@ -316,12 +320,12 @@ fn chunk_name(content: &Digest, number: usize) -> String {
     format!("{}{number}", file_name(content))
 }
 
-/// Where the trust in the gallery in `folder` is kept.
+/// Returns the name under which the trust in the gallery in `folder` is stored.
 fn trust_name(folder: &str) -> String {
     name(&format!("trust/{}", Digest::of(folder.as_bytes())))
 }
 
-/// A URL, as the Cache API wants one, under which nothing is ever served.
+/// Returns a URL, as the Cache API requires, under which no server file lies.
 fn name(path: &str) -> String {
     // The worker starts from a blob URL, which relative names cannot be resolved against.
     format!("{}/.tailor-packs/{path}", scope().location().origin())

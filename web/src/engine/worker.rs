@@ -1,4 +1,4 @@
-//! Messages in and out of the worker.
+//! Receives the worker's messages, and has the engine carry them out one at a time.
 
 use super::device::Device;
 use super::error::EngineError;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::{Closure, JsCast, JsValue};
 use web_sys::MessageEvent;
 
-/// A request on its way to the engine; cancelling takes effect while it waits, too.
+/// A request that waits for the engine. It can be cancelled while it waits.
 enum Work {
     Start { gallery: String, key: Option<String> },
     Trust,
@@ -24,13 +24,13 @@ enum Work {
     Drop(String),
 }
 
-/// Runs the engine in this worker, or what else the worker's name says.
+/// Runs the engine in this worker, or a helper if that is the worker's name.
 pub fn start() {
     #[cfg(feature = "cpu")]
     if scope().name() == super::device::helper::NAME {
         return super::device::helper::serve();
     }
-    // Whatever Burn or wgpu could not turn into an error still reaches the page in words.
+    // A panic in Burn or wgpu still reaches the page in words.
     std::panic::set_hook(Box::new(|info| {
         let detail = info.to_string();
         web_sys::console::error_1(&JsValue::from_str(&detail));
@@ -48,7 +48,7 @@ pub fn start() {
 
 type Running = Rc<RefCell<BTreeMap<u32, Pull>>>;
 
-/// Under this number stands the request for names, which no order has.
+/// The number of the request for names, which no order has.
 const NAMES: u32 = 0;
 
 /// Installs the message handler. Cancelling acts at once, everything else queues.
@@ -122,7 +122,7 @@ async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running:
             }
             Work::Drop(class) => {
                 let (_pull, stop) = Stop::new();
-                // One that this gallery does not have is not here either.
+                // A class that this gallery does not have is not stored either.
                 let _ = engine.drop_class(&class, &stop).await;
                 continue;
             }

@@ -1,11 +1,12 @@
-//! Images on a canvas, and from there into a PNG.
+//! Draws images on a canvas, and saves them as a PNG.
 
 use super::grid::Grid;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, ImageData};
 
 impl Grid {
-    /// Draws the grid enlarged, each pixel a square or, when `smooth`, blended into its neighbours.
+    /// Draws the grid enlarged. Each pixel is a square or, when `smooth`, blended into its
+    /// neighbours.
     ///
     /// # Errors
     /// The browser's exception.
@@ -31,7 +32,7 @@ impl Grid {
         Ok(())
     }
 
-    /// Hands the grid to the reader as a PNG of this name, each pixel a square.
+    /// Saves the grid as a PNG with this name, each pixel a square.
     ///
     /// # Errors
     /// The browser's exception.

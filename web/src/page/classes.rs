@@ -1,4 +1,4 @@
-//! The gallery's classes, to be chosen from and searched.
+//! The view of the gallery's classes, which a visitor can choose and search.
 
 use super::numbers::{grouped, percent};
 use super::search::MANY;
@@ -8,7 +8,7 @@ use super::words;
 use crate::protocol::{ClassInfo, File};
 use leptos::prelude::*;
 
-/// Every class that is known, as a tile.
+/// Shows every class that is known as a tile.
 #[component]
 pub(super) fn Classes(studio: Studio) -> impl IntoView {
     let several = studio.holds(|state| state.settings.several);

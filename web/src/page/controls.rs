@@ -1,10 +1,10 @@
-//! What the visitor can set, and the buttons that make, stop and save.
+//! The view of the settings, and the buttons that make, stop and save images.
 
 use super::shell::Studio;
 use super::state::{Field, Message, State};
 use leptos::prelude::*;
 
-/// The form below the picture.
+/// Shows the form below the picture.
 #[component]
 pub(super) fn Controls(studio: Studio) -> impl IntoView {
     let submit = move |event: leptos::ev::SubmitEvent| {

@@ -1,4 +1,4 @@
-//! An engine's worker as the page sees it.
+//! The page's side of an engine's worker.
 
 use super::program::{Absence, Program, Simd};
 use crate::protocol::{Code, Event, Failure, Remedy, Request};
@@ -32,20 +32,21 @@ pub struct Engine {
     _error: Closure<dyn FnMut(web_sys::Event)>,
 }
 
-/// What comes from a worker.
+/// A message from a worker.
 pub enum Word {
-    /// The engine says something, with the images that belong to it.
+    /// An event of the engine, with the images that belong to it.
     Event(Event, Option<Vec<f32>>),
-    /// There is no engine in it: its program did not load, in the browser's words.
+    /// The engine's program did not load, for this reason in the browser's words.
     NotLoaded(String),
 }
 
 impl Engine {
-    /// Starts this program; `hear` gets every word.
+    /// Starts this program in a worker, and passes every message from it to `hear`.
     ///
-    /// The engine's files lie beside the page's own script. A worker of another origin is not allowed,
-    /// an import is; so the worker is one line of ours that imports the engine. It is a classic script,
-    /// because in a page without an origin, such as a sandboxed frame, a module may not import.
+    /// The engine's files lie beside the page's own script. A browser refuses a worker script of
+    /// another origin but allows an import, so the worker is one line of our own that imports the
+    /// engine. It is a classic script, because in a page without an origin, such as a sandboxed
+    /// frame, a module may not import.
     ///
     /// # Errors
     /// The browser's exception when it refuses workers.
@@ -53,7 +54,7 @@ impl Engine {
         let script = JsValue::from_str(&beside(&format!("{}.js", program.name()))?);
         // JSON's quoting is JavaScript's.
         let quoted = String::from(js_sys::JSON::stringify(&script)?);
-        // Thrown outside the promise, what goes wrong reaches `onerror` below.
+        // An error that is thrown outside the promise reaches `onerror` below.
         let source = format!(
             "import({quoted}).then(engine => engine.default()).catch(error => setTimeout(() => {{ throw error }}));"
         );
@@ -79,7 +80,8 @@ impl Engine {
             spoke.set(true);
             let parts = Array::from(&message.data());
             let text = parts.get(0).as_string().unwrap_or_default();
-            // An engine of another version than the page speaks words that the page does not know.
+            // An engine of another version than the page may send events that the page does not
+            // know.
             let event = serde_json::from_str(&text).unwrap_or_else(|error| {
                 let sentence = "Page and engine are of different versions.";
                 let failure = Failure::new(Code::Message, sentence, Remedy::Reload);
@@ -109,7 +111,7 @@ impl Drop for Engine {
     }
 }
 
-/// Finds out what this browser can do of WebAssembly's vector instructions.
+/// Finds out which of WebAssembly's vector instructions this browser has.
 pub fn simd() -> Simd {
     let validate = |module: &[u8]| WebAssembly::validate(&js_sys::Uint8Array::from(module)).unwrap_or(false);
     Simd::probe(validate)

@@ -1,4 +1,4 @@
-//! The files on this device, and what was downloaded.
+//! The view of the files on this device and of what was downloaded.
 
 use super::numbers::{grouped, megabytes};
 use super::shell::Studio;
@@ -6,7 +6,7 @@ use super::state::{Message, State};
 use super::words::{self, Row};
 use leptos::prelude::*;
 
-/// Every file that is here or on its way.
+/// Shows every file that is on this device or being downloaded.
 #[component]
 pub(super) fn Files(studio: Studio) -> impl IntoView {
     let bytes = studio.part(|state: &State| (state.gallery_bytes, state.code_bytes));
@@ -48,7 +48,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
     }
 }
 
-/// A file, and the button that removes it.
+/// Shows a file, and the button that removes it.
 fn line(studio: Studio, row: Row) -> impl IntoView {
     let Row { name, bytes, removable, place } = row;
     let remove = removable.map(|id| {

@@ -1,4 +1,4 @@
-//! Whether this browser has a GPU that is worth the larger engine.
+//! Finds out whether this browser has a GPU that is worth the larger engine.
 
 use super::state::Adapter as Found;
 use wasm_bindgen::prelude::*;
@@ -12,7 +12,7 @@ extern "C" {
     type Adapter;
     #[wasm_bindgen(method, getter)]
     fn info(this: &Adapter) -> Option<Info>;
-    // Browsers before Chrome 140 have it here, later ones in the info.
+    // Chrome has this property here before version 140, and in the adapter's info from then on.
     #[wasm_bindgen(method, getter, js_name = isFallbackAdapter)]
     fn is_fallback(this: &Adapter) -> Option<bool>;
 

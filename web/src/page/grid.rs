@@ -12,7 +12,7 @@ pub struct Grid {
     pub channels: u32,
     /// Height and width of one image in pixels.
     pub side: u32,
-    /// Images in a row.
+    /// How many images lie in a row.
     pub columns: u32,
 }
 
@@ -49,7 +49,8 @@ impl Grid {
         (0..plane).flat_map(|pixel| [channel(0, pixel), channel(1, pixel), channel(2, pixel), 255]).collect()
     }
 
-    /// Returns how much larger than its pixels an image is drawn: small ones by 8, large ones not at all.
+    /// Returns how many canvas pixels wide and high one pixel of an image is drawn: 8 for small
+    /// images, 1 for large ones.
     pub fn scale(&self) -> u32 {
         (512 / self.side.max(1)).clamp(1, 8)
     }

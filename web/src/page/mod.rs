@@ -1,26 +1,26 @@
 //! The studio: a page that drives the engines.
 //!
 //! ```text
-//! state     what the page knows, what can happen to it, and what it can have done
-//! update    what happens to it: messages in, effects out
-//! orders    from the settings to an order and to a link, and back
-//! trial     from the processor to the GPU and back
-//! search    the classes to choose from
+//! state     what the page knows, the messages that change it, the effects that it asks for
+//! update    applies a message to the state, and returns the effects
+//! orders    turns the settings into an order and a link, and a link into settings
+//! trial     switches from the processor to the GPU and back
+//! search    finds the classes to choose from
 //! words     the sentences in which the page says what it knows
-//! program   which engine's program is loaded
+//! program   chooses the engine's program to load
 //! numbers   numbers as people read them
 //! grid      a batch of images, and how they lie beside each other
 //! ```
 //!
-//! These are pure: they know no browser and are tested natively. The others touch it:
+//! These modules are pure: they do not use the browser, and are tested natively. The others use it:
 //!
 //! ```text
-//! shell     has the effects done, and tells what came of them
-//! engine    an engine's worker
-//! gpu       whether there is a GPU worth asking
-//! storage   whether what is kept may be deleted
-//! site      what the address and the document say
-//! canvas    images on a canvas, and from there into a PNG
+//! shell     carries out the effects, and sends their outcomes as messages
+//! engine    starts an engine's worker and exchanges messages with it
+//! gpu       finds out whether there is a GPU worth using
+//! storage   asks whether the browser may delete what is stored
+//! site      reads the page's address and document
+//! canvas    draws images on a canvas, and saves them as a PNG
 //! view      the whole page; picture, controls, classes and files are its parts
 //! ```
 

@@ -1,4 +1,4 @@
-//! From the settings to an order and to a link, and from a link to the settings.
+//! Turns the settings into an order and a link, and a link into settings.
 
 use super::grid::Grid;
 use super::program::Program;
@@ -9,7 +9,7 @@ use crate::protocol::{Backend, Code, Failure, File, Gallery, Order, Remedy, Requ
 use std::sync::Arc;
 
 impl State {
-    /// Makes images of what is chosen; what is under way is stopped.
+    /// Stops the present order, and makes images of the chosen classes.
     pub(super) fn generate(&mut self, effects: &mut Vec<Effect>) {
         let Some(gallery) = self.gallery.as_ref().filter(|_| self.can_generate()) else { return };
         let hash = self.link(gallery).to_string();
@@ -17,7 +17,7 @@ impl State {
         self.site.hash.clone_from(&hash);
         effects.push(Effect::WriteLink(hash));
         if !self.is_alive(self.active) {
-            // One that broke down starts again, opens the gallery and follows the link.
+            // An engine that broke down starts again, opens the gallery and follows the link.
             return self.go_on(effects);
         }
         let images = self.images();
@@ -38,7 +38,7 @@ impl State {
         self.post(self.active, Request::Sample(order), effects);
     }
 
-    /// Lists the images that are chosen, in batch order.
+    /// Lists the images of the chosen classes, in batch order.
     fn images(&self) -> Vec<Wanted> {
         let settings = &self.settings;
         let seeds = (0..u64::from(settings.count)).map(|n| settings.seed.wrapping_add(n));
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// Stops what is under way.
+    /// Stops the present order.
     pub(super) fn cancel(&mut self, effects: &mut Vec<Effect>) {
         if let Some(Running { order, .. }) = self.current.take() {
             self.post(self.active, Request::Cancel { id: order.id }, effects);
@@ -60,7 +60,8 @@ impl State {
         }
     }
 
-    /// Goes on from wherever it broke: starts the engine, opens the gallery, or makes the images.
+    /// Resumes after a failure: starts the engine, opens the gallery, or makes the images,
+    /// whichever is missing.
     pub(super) fn go_on(&mut self, effects: &mut Vec<Effect>) {
         self.phase = Phase::Starting;
         if !self.is_alive(self.active) {
@@ -87,8 +88,8 @@ impl State {
         Request::Start { gallery: self.site.gallery.clone(), key: self.site.key.clone() }
     }
 
-    /// Has the engine open the gallery in another way than at the start. One that is gone has to start
-    /// first, and then comes to the same question.
+    /// Has the engine open the gallery with `request`. An engine that has ended is started first,
+    /// and then asks the same question again.
     pub(super) fn open_by(&mut self, request: Request, effects: &mut Vec<Effect>) {
         if !self.is_alive(self.active) {
             return self.go_on(effects);
@@ -103,7 +104,7 @@ impl State {
         let link = Link::parse(&self.site.hash);
         let find = |wanted: &String| {
             let class = gallery.classes.iter().find(|c| c.id == *wanted || c.name == *wanted);
-            // Of a large gallery, the engine knows whether there is such an id.
+            // In a large gallery only the engine knows whether there is such an id.
             class.map(|class| class.id.clone()).or_else(|| gallery.more.then(|| wanted.clone()))
         };
         let mut classes: Vec<String> = link.classes.iter().filter_map(find).collect();
@@ -130,16 +131,17 @@ impl State {
         }
     }
 
-    /// Returns the link to what is chosen.
+    /// Returns the link to the present settings.
     fn link(&self, gallery: &Gallery) -> Link {
         let settings = &self.settings;
-        // A name reads better than an id, where it names one class and stands in an address as it is.
+        // A name reads better than an id, if only one class has it and an address can hold it as it
+        // is.
         let word = |id: &String| {
             let class = gallery.classes.iter().find(|class| class.id == *id);
             let name = class.map(|class| class.name.clone()).unwrap_or_default();
             let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
             let once = gallery.classes.iter().filter(|c| c.name == name || c.id == name).count() == 1;
-            // Whether a name stands for one class only is not known of a large gallery.
+            // In a large gallery it is not known whether only one class has the name.
             if plain && once && !gallery.more { name } else { id.clone() }
         };
         Link {
@@ -162,7 +164,7 @@ impl State {
         self.shown = Some(Arc::new(Shown { grid, order: running.order.clone(), finished }));
     }
 
-    /// Finds anew which classes are there to choose from.
+    /// Updates the list of classes to choose from.
     pub(super) fn list(&mut self) {
         self.tiles = Arc::new(tiles(self.gallery.as_ref(), &self.names, &self.settings.search));
     }
@@ -171,6 +173,6 @@ impl State {
 /// Returns how many of `n` images lie in a row, if there are `count` of each class.
 fn columns(n: u32, count: u32) -> u32 {
     let square = (1..=n).find(|c| c * c >= n).unwrap_or(1);
-    // Several images of several classes read as a table, one row for each class.
+    // Several images of several classes are shown as a table, one row for each class.
     if count > 1 && count < n { count } else { square }
 }

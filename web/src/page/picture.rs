@@ -1,4 +1,4 @@
-//! The images, how far they are, and what went wrong with them.
+//! The view of the images, their progress, and what went wrong.
 
 use super::shell::Studio;
 use super::state::{Message, State};
@@ -7,14 +7,14 @@ use crate::protocol::{Failure, Remedy};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
-/// The images on a canvas, with progress, status and failure below them.
+/// Shows the images on a canvas, with progress, status and failure below them.
 #[component]
 pub(super) fn Picture(studio: Studio) -> impl IntoView {
     let canvas: NodeRef<Canvas> = NodeRef::new();
     let shown = studio.part(|state| state.shown.clone());
     Effect::new(move || {
         if let (Some(shown), Some(canvas)) = (shown.get(), canvas.get()) {
-            // A canvas that cannot be drawn on leaves the words below it.
+            // If the canvas cannot be drawn on, the words below it are still there.
             let _ = shown.grid.draw(&canvas, true);
         }
     });
@@ -49,7 +49,7 @@ pub(super) fn Picture(studio: Studio) -> impl IntoView {
     }
 }
 
-/// What went wrong, and the one thing to do about it.
+/// Shows what went wrong, and the one thing to do about it.
 #[component]
 fn Failed(studio: Studio, failure: Failure) -> impl IntoView {
     let of_trust = words::is_of_trust(&failure.code);
@@ -67,7 +67,8 @@ fn Failed(studio: Studio, failure: Failure) -> impl IntoView {
             <button id="remedy" on:click=move |_| studio.tell(Message::Remedy)>
                 {words::remedy(failure.remedy)}
             </button>
-            // Not a button beside the other: whoever clicks through a warning should not get here.
+            // Not a button beside the other, so that a visitor who clicks through a warning does
+            // not get here.
             {of_trust.then(|| view! {
                 <details>
                     <summary>"The publisher has told me that this is right"</summary>

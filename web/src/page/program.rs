@@ -1,13 +1,14 @@
-//! Which engine's program the page loads: by what the browser can do, and by what its address asks for.
+//! Chooses the engine's program that the page loads, by what the browser has and what the address
+//! asks for.
 
 use crate::protocol::{Backend, Code, Failure, Remedy};
 
-/// An engine as a download. All of them speak the same protocol.
+/// A program that holds an engine. All of them use the same protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// For the processor, with relaxed SIMD: faster, and not in every browser.
     CpuRelaxed,
-    /// For the processor, with SIMD as browsers have had it since 2021 to 2023.
+    /// For the processor, with the SIMD that browsers have had since 2021 to 2023.
     Cpu,
     /// For the GPU, through WebGPU.
     Gpu,
@@ -23,7 +24,7 @@ impl Program {
         }
     }
 
-    /// Returns what it computes on.
+    /// Returns the device that the program computes on.
     pub fn backend(self) -> Backend {
         match self {
             Self::CpuRelaxed | Self::Cpu => Backend::Cpu,
@@ -32,14 +33,14 @@ impl Program {
     }
 }
 
-/// What the browser can do of WebAssembly's vector instructions.
+/// The vector instructions of WebAssembly that a browser has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Simd {
-    /// Nothing.
+    /// None.
     Missing,
-    /// Those of 128 bits.
+    /// The SIMD instructions of 128 bits.
     Plain,
-    /// Those, and the relaxed ones, such as a fused multiply and add.
+    /// Also the relaxed ones, such as a fused multiply and add.
     Relaxed,
 }
 
@@ -48,12 +49,13 @@ impl Simd {
     pub const PLAIN: [u8; 30] =
         *b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7b\x03\x02\x01\0\x0a\x0a\x01\x08\0\x41\0\
         \xfd\x0f\xfd\x62";
-    /// The same with `f32x4.relaxed_madd`.
+    /// A module that holds nothing but the relaxed instruction `f32x4.relaxed_madd`.
     pub const RELAXED: [u8; 39] =
         *b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7b\x03\x02\x01\0\x0a\x13\x01\x11\0\
         \x41\0\xfd\x0f\x41\0\xfd\x0f\x41\0\xfd\x0f\xfd\x85\x02";
 
-    /// Finds out what the browser can do; `validate` tells whether it takes a module.
+    /// Finds out which instructions the browser has. `validate` returns whether it accepts a
+    /// module.
     pub fn probe(validate: impl Fn(&[u8]) -> bool) -> Self {
         let takes = |module: &[u8]| validate(&[module, b"\x0b"].concat());
         match (takes(&Self::PLAIN), takes(&Self::RELAXED)) {
@@ -64,10 +66,10 @@ impl Simd {
     }
 }
 
-/// What the address asks for with `?backend=`.
+/// The engine that the address asks for with `?backend=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Nothing: the processor first, and the GPU behind the first image if it is worth it.
+    /// No wish: the processor first, and after the first image the GPU if it is worth it.
     Any,
     /// `cpu`: the processor alone.
     Cpu,
@@ -78,7 +80,7 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// Reads the parameter. What it does not know it takes for no wish.
+    /// Reads the parameter. An unknown one counts as no wish.
     pub fn parse(parameter: Option<&str>) -> Self {
         match parameter {
             Some("cpu") => Self::Cpu,
@@ -88,13 +90,13 @@ impl Wish {
         }
     }
 
-    /// Returns what makes the first image.
+    /// Returns the device that makes the first image.
     pub fn backend(self) -> Backend {
         if self == Self::Gpu { Backend::Gpu } else { Backend::Cpu }
     }
 
-    /// Lists the programs for the processor in the order in which they are to be tried: one that is
-    /// not on the server is followed by the next.
+    /// Lists the programs for the processor in the order in which to try them. If one is not on the
+    /// server, the next is tried.
     pub fn for_cpu(self, simd: Simd) -> &'static [Program] {
         match (simd, self) {
             (Simd::Missing, _) => &[],
@@ -104,25 +106,25 @@ impl Wish {
     }
 }
 
-/// What is said where there is no SIMD.
+/// Makes the failure for a browser without SIMD.
 pub fn no_simd() -> Failure {
     let sentence = "This browser has no WebAssembly SIMD, which the engine is made of. Chrome and Edge have it from \
                     version 91 on, Firefox from 89, Safari from 16.4.";
     Failure::new(Code::Simd, sentence, Remedy::Reload)
 }
 
-/// What became of a program that did not load, as far as its server tells.
+/// Why a program did not load, as far as its server tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// The server does not have it: status 404 or 410.
     Missing,
-    /// The server says another status, or the file is there and of no use.
+    /// The server answers with another status, or has the file, but it cannot be used.
     Unknown,
     /// The server does not answer.
     Unreachable,
 }
 
-/// Says that the program of this name did not load. `detail` is in the browser's words.
+/// Makes the failure for a program that did not load. `detail` is in the browser's words.
 pub fn not_loaded(program: Program, absence: Absence, detail: String) -> Failure {
     let name = program.name();
     let (sentence, remedy) = match (absence, program) {

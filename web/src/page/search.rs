@@ -1,16 +1,17 @@
-//! The classes to choose from: all that are known, or those that are searched for.
+//! Finds the classes to choose from: all that are known, or those that a search finds.
 
 use super::state::NameList;
 use crate::protocol::{ClassInfo, Gallery};
 
-/// A gallery of more classes than these can be searched.
+/// A gallery with more classes than this can be searched.
 pub const MANY: usize = 100;
-/// Classes that are shown without a search, at most.
+/// The most classes that are shown without a search.
 pub const SHOWN: usize = 500;
-/// Classes found that are shown, at most.
+/// The most classes that are shown of those that a search finds.
 pub const FOUND: usize = 60;
 
-/// Lists the classes whose name or id holds what is searched for; without a search, those known so far.
+/// Lists the classes whose name or id holds the searched text; without a search, those known so
+/// far.
 pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<ClassInfo> {
     let search = lower_case(search.trim());
     let known = gallery.map(|gallery| &*gallery.classes).unwrap_or_default();
@@ -22,7 +23,7 @@ pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<C
         known.iter().filter(|c| fits(&c.id, &c.name)).take(FOUND).cloned().collect();
     if let NameList::Here(names) = names {
         let others = names.iter().filter(|(id, name)| fits(id, name) && known.iter().all(|c| c.id != *id));
-        // How large its pack is, is known once the class is looked up.
+        // The size of its pack is known once the class is looked up.
         let class = |(id, name): &(String, String)| ClassInfo {
             id: id.clone(),
             name: name.clone(),

@@ -1,4 +1,4 @@
-//! Has done what the state wants done, and tells it what came of that.
+//! Carries out the state's effects, and sends it their outcomes as messages.
 
 use super::engine::{Engine, Word, examine};
 use super::grid::Grid;
@@ -45,7 +45,7 @@ pub fn shown() -> Option<Grid> {
 }
 
 impl Studio {
-    /// Begins on this site.
+    /// Starts the studio on this site.
     pub fn start(site: Site) -> Self {
         let (state, effects) = State::start(site);
         let studio =
@@ -55,13 +55,13 @@ impl Studio {
         studio
     }
 
-    /// Lets something happen.
+    /// Applies a message, and carries out the effects that follow.
     pub fn tell(self, message: Message) {
         let effects = self.state.try_update(|state| update(state, message)).unwrap_or_default();
         effects.into_iter().for_each(|effect| self.perform(effect));
     }
 
-    /// Returns a part of the state that wakes its readers only when it is another than before.
+    /// Returns a part of the state that notifies its readers only when its value changes.
     pub fn part<T>(self, part: impl Fn(&State) -> T + Send + Sync + 'static) -> Memo<T>
     where
         T: PartialEq + Send + Sync + 'static,
@@ -69,12 +69,12 @@ impl Studio {
         Memo::new(move |_| self.state.with(&part))
     }
 
-    /// The same for words.
+    /// Returns a text made from the state, as [`Studio::part`] does.
     pub fn words(self, words: fn(&State) -> String) -> Memo<String> {
         self.part(words)
     }
 
-    /// The same for what holds or does not.
+    /// Returns whether something holds in the state, as [`Studio::part`] does.
     pub fn holds(self, test: fn(&State) -> bool) -> Memo<bool> {
         self.part(test)
     }
@@ -102,13 +102,13 @@ impl Studio {
                 spawn_local(async move { self.tell(Message::Persistent(storage::persist().await)) });
             }
             Effect::WriteLink(hash) => {
-                // A page in a frame may not be allowed to: then there is no link.
+                // A page in a frame may not be allowed to write it. Then there is no link.
                 if let Ok(history) = window().history() {
                     let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&hash));
                 }
             }
             Effect::Reload => drop(window().location().reload()),
-            // A canvas that cannot be read gives no file.
+            // If the canvas cannot be read, there is no file.
             Effect::Save(shown, name) => drop(shown.grid.save(&name)),
         }
     }

@@ -1,4 +1,4 @@
-//! What the page's address and document say.
+//! Reads the page's address and document.
 
 use super::engine::simd;
 use super::program::Wish;
@@ -7,7 +7,7 @@ use crate::address::canonical;
 use leptos::prelude::{document, window};
 use web_sys::{Url, UrlSearchParams};
 
-/// Reads `?gallery=`, `?backend=` and what stands after `#`.
+/// Reads `?gallery=`, `?backend=` and the part after `#`.
 pub fn read() -> Site {
     let query = window().location().search().unwrap_or_default();
     let query = UrlSearchParams::new_with_str(&query).ok();
@@ -15,7 +15,7 @@ pub fn read() -> Site {
     let gallery = parameter("gallery").unwrap_or_else(|| "galleries/letters/".to_owned());
     let base = document().base_uri().ok().flatten().unwrap_or_default();
     let absolute = Url::new_with_base(&gallery, &base).map(|url| url.href());
-    // One that is no address is for the engine to refuse in words.
+    // A text that is no address is passed on, and the engine refuses it in words.
     let absolute = absolute.map(|url| canonical(&url).unwrap_or(url)).unwrap_or(gallery);
     let own = Url::new_with_base(".", &base).ok().and_then(|url| canonical(&url.href()));
     let own = own.is_some_and(|site| absolute.starts_with(&site));
@@ -29,12 +29,12 @@ pub fn read() -> Site {
     }
 }
 
-/// Reads what stands after `#` now.
+/// Reads the part of the address after `#`.
 pub fn hash() -> String {
     window().location().hash().unwrap_or_default()
 }
 
-/// Reads the key in `<meta name="tailor-key">`, which is for the galleries of the page's own site.
+/// Reads the key in `<meta name="tailor-key">`, which signs the galleries of the page's own site.
 fn publisher() -> Option<String> {
     let meta = document().query_selector("meta[name='tailor-key']").ok().flatten()?;
     meta.get_attribute("content").filter(|key| !key.is_empty())

@@ -1,6 +1,6 @@
-//! What the page knows, what can happen to it, and what it can have done.
+//! The page's state, the messages that change it, and the effects that it asks for.
 //!
-//! Everything here is plain data: no browser, no view. `super::update` is what happens to it.
+//! Everything here is plain data, without browser or view. [`super::update`] changes it.
 
 use super::grid::Grid;
 use super::program::{Absence, Program, Simd, Wish};
@@ -10,19 +10,19 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Images in one batch, at most; more would only wait longer for the first.
+/// The most images in one batch. More would only delay the first.
 pub const MOST_IMAGES: usize = 64;
 
 /// The page's state.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Where the page stands, which the visitor does not change.
+    /// The page's address and settings, which the visitor does not change.
     pub site: Site,
-    /// What the visitor can set.
+    /// The settings that the visitor can change.
     pub settings: Settings,
     /// The gallery, once it is open.
     pub gallery: Option<Gallery>,
-    /// Files that are here or on their way.
+    /// Files that are on this device or being downloaded.
     pub files: BTreeMap<File, Place>,
     /// What the page is doing.
     pub phase: Phase,
@@ -30,65 +30,65 @@ pub struct State {
     pub shown: Option<Arc<Shown>>,
     /// Bytes of gallery files that came over the network.
     pub gallery_bytes: u64,
-    /// The same of the page's and the engines' code.
+    /// Bytes of the page's and the engines' code that came over the network.
     pub code_bytes: u64,
-    /// What makes the images.
+    /// Which engine makes the images.
     pub active: Backend,
     /// What is known about the GPU.
     pub gpu: Gpu,
-    /// What the engine waits for, if nothing comes.
+    /// What the engine waits for, if it waits.
     pub waiting: Option<Wait>,
-    /// What all classes of a large gallery are called.
+    /// The names of all classes of a large gallery.
     pub names: NameList,
-    /// The classes to choose from, as far as the search lets them.
+    /// The classes to choose from, filtered by the search.
     pub tiles: Arc<Vec<ClassInfo>>,
     /// Whether the browser promised to keep what is stored; `None` where it cannot be asked.
     pub persistent: Option<bool>,
-    /// The programs for the processor that are still to be tried, the next one first.
+    /// The programs for the processor that were not tried yet, the next one first.
     pub(super) for_cpu: &'static [Program],
-    /// The engines that run, or are on their way.
+    /// The engines that run or are starting.
     pub(super) engines: Engines,
     /// The last order's number.
     pub(super) last_id: u32,
     /// The order under way.
     pub(super) current: Option<Running>,
-    /// The images by which the GPU's engine is judged.
+    /// The trial of the GPU's engine, while it goes on.
     pub(super) trial: Option<Trial>,
 }
 
-/// Where the page stands.
+/// What the page's address and document say, and what its browser can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// The gallery's folder, as an absolute URL.
     pub gallery: String,
     /// Whether the gallery comes from the page's own site.
     pub own: bool,
-    /// The publisher's key, where the page knows it.
+    /// The publisher's key, if the page knows it.
     pub key: Option<String>,
-    /// What the address asks for.
+    /// The engine that the address asks for.
     pub wish: Wish,
-    /// What the browser can do.
+    /// The WebAssembly vector instructions that the browser has.
     pub simd: Simd,
-    /// The address bar's part after `#`.
+    /// The part of the address after `#`.
     pub hash: String,
 }
 
-/// What the visitor can set.
+/// The settings that the visitor can change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Ids of the chosen classes.
     pub classes: Vec<String>,
-    /// Whether a click adds a class to those that are chosen.
+    /// Whether a click adds a class to the chosen ones.
     pub several: bool,
-    /// What is searched for among the classes.
+    /// The text that is searched for among the classes.
     pub search: String,
     /// The first image's seed.
     pub seed: u64,
     /// Images of each class, with seeds that count up.
     pub count: u32,
-    /// Steps.
+    /// Number of sampling steps.
     pub steps: u32,
-    /// Guidance.
+    /// Guidance scale; 1 turns guidance off.
     pub guidance: f64,
     /// Whether the learngene works alone.
     pub learngene_only: bool,
@@ -104,7 +104,7 @@ impl Settings {
 /// Where a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On its way: received, in all.
+    /// Being downloaded: bytes received, and bytes in all.
     Arriving(u64, u64),
     /// On this device, from an earlier visit.
     Stored,
@@ -119,26 +119,26 @@ pub enum Phase {
     Starting,
     /// Waiting for files.
     Downloading,
-    /// Making images: steps done, in all.
+    /// Making images: steps done, and steps in all.
     Sampling(u32, u32),
-    /// The images are there: milliseconds, and those of one step.
+    /// The images are finished: milliseconds in all, and for each step.
     Done(f64, f64),
-    /// The visitor stopped it.
+    /// The visitor stopped the order.
     Stopped,
-    /// It went wrong.
+    /// Something went wrong.
     Failed(Failure),
 }
 
 /// Id and name of every class of a large gallery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NameList {
-    /// Nobody wanted it yet.
+    /// Nobody asked for the list yet.
     Unasked,
-    /// It is on its way.
+    /// The list is being downloaded.
     Coming,
-    /// Here it is.
+    /// The list.
     Here(Arc<Names>),
-    /// Why it did not come.
+    /// Why the list could not be loaded.
     Failed(String),
 }
 
@@ -149,21 +149,21 @@ pub enum Gpu {
     Unknown,
     /// The visitor asked for the CPU.
     Unwanted,
-    /// It will not be used, because.
+    /// The GPU will not be used, for this reason.
     No(String),
-    /// There is the adapter of this name, and its engine is not on the server yet.
+    /// There is an adapter with this name, but its engine is not on the server yet.
     Unbuilt(String),
     /// The browser is asked for an adapter.
     Sought,
     /// The engine for the adapter of this name is loading and being tried.
     Coming(String),
-    /// It agrees with the CPU, and takes over once the order under way is done.
+    /// The GPU's engine agrees with the CPU's, and takes over after the present order.
     Ready(String),
-    /// It computes.
+    /// The GPU with this name makes the images.
     Used(String),
 }
 
-/// Images and what they are.
+/// Images, and the order that they belong to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// The images.
@@ -174,7 +174,7 @@ pub struct Shown {
     pub finished: bool,
 }
 
-/// Which engines run, or are on their way.
+/// Which engines run or are starting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Engines {
     pub(super) cpu: Option<Program>,
@@ -189,7 +189,8 @@ pub(super) struct Running {
     pub(super) columns: u32,
 }
 
-/// The GPU engine's first images, which the CPU engine makes as well; it is used if they agree.
+/// The image with which the GPU's engine is tried. The CPU's engine makes it, too, and the GPU is
+/// used if they agree.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Trial {
     pub(super) id: u32,
@@ -197,7 +198,7 @@ pub(super) struct Trial {
     pub(super) gpu: Option<Vec<f32>>,
 }
 
-/// A setting that is typed.
+/// A setting that the visitor types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// [`Settings::seed`].
@@ -213,68 +214,70 @@ pub enum Field {
 /// An adapter that the browser offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adapter {
-    /// Its name, as far as the browser tells.
+    /// The adapter's name, as far as the browser tells.
     pub name: String,
-    /// Whether the processor only plays a GPU.
+    /// Whether the processor emulates it.
     pub emulated: bool,
 }
 
-/// What happens to the page.
+/// An event that changes the page's state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// The visitor clicks a class; `add` is whether a key is held that adds it to the others.
+    /// The visitor clicks a class.
     Choose {
         /// The class's id.
         class: String,
-        /// Whether to add it.
+        /// Whether a key is held that adds the class to the chosen ones.
         add: bool,
     },
-    /// The visitor wants several classes, or one.
+    /// The visitor switches between choosing several classes and choosing one.
     Several(bool),
-    /// The visitor looks for a class; nothing is typed when the search is only entered.
+    /// The visitor types a search, or only enters the search field (`None`).
     Search(Option<String>),
     /// The visitor types a setting.
     Typed(Field, String),
-    /// The visitor wants the learngene alone, or not.
+    /// The visitor switches the learngene alone on or off.
     LearngeneOnly(bool),
     /// The visitor wants images.
     Generate,
-    /// The visitor wants images from this random seed.
+    /// The visitor asks for images from this random seed.
     Dice(u64),
-    /// The visitor stops what is under way.
+    /// The visitor stops the present order.
     Cancel,
-    /// The visitor wants the finished images as a file.
+    /// The visitor saves the finished images as a file.
     Save,
-    /// The visitor wants a class off this device.
+    /// The visitor removes a class from this device.
     Remove(String),
-    /// The visitor wants the browser to keep what is stored.
+    /// The visitor asks the browser to keep what is stored.
     Persist,
-    /// The visitor does what the failure offers.
+    /// The visitor clicks the action that the failure offers.
     Remedy,
-    /// The visitor wants everything forgotten that is remembered of the gallery.
+    /// The visitor has everything forgotten that is remembered of the gallery.
     Forget,
-    /// The visitor follows a link, or types one: this is what stands after `#`.
+    /// The visitor follows or types a link. This is its part after `#`.
     Link(String),
     /// The page's own code took so many bytes from the network.
     Code(u64),
     /// The browser answers whether it keeps what is stored.
     Persistent(Option<bool>),
-    /// The browser answers which adapter there is, or why there is none, as the second half of a sentence.
+    /// The browser tells its adapter, or why there is none, as the second half of a sentence.
     Adapter(Result<Adapter, &'static str>),
     /// The browser does not let the page start this worker.
     NoWorker(Backend),
     /// The program of an engine did not load, in the browser's words.
     NotLoaded(Program, String),
-    /// Why it did not load, as far as the server tells.
+    /// The server tells why a program did not load, as far as it can. The last value is in the
+    /// browser's words.
     Examined(Program, Absence, String),
-    /// An engine says something, with the images that belong to it.
+    /// An engine sends an event, with the images that belong to it.
     Heard(Backend, Event, Option<Vec<f32>>),
 }
 
-/// What the page has done, in the order in which it is to be done.
+/// Something that the state has the browser or an engine do. Effects are carried out in their
+/// order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Start this engine in a worker of its own; one of the same kind ends.
+    /// Start this engine in a worker of its own, and end another one of the same kind.
     Spawn(Program),
     /// End the engine of this kind.
     End(Backend),
@@ -286,18 +289,18 @@ pub enum Effect {
     Examine(Program, String),
     /// Ask whether the browser keeps what is stored; answered by [`Message::Persistent`].
     AskPersistent,
-    /// Ask the browser to keep it; answered by [`Message::Persistent`].
+    /// Ask the browser to keep what is stored; answered by [`Message::Persistent`].
     Persist,
     /// Write this after the `#` of the address.
     WriteLink(String),
     /// Load the page again.
     Reload,
-    /// Hand the images to the visitor as a PNG of this name.
+    /// Save the images as a PNG with this name.
     Save(Arc<Shown>, String),
 }
 
 impl State {
-    /// Begins: returns the state and what is to be done first.
+    /// Returns the first state, and the first effects.
     pub fn start(site: Site) -> (Self, Vec<Effect>) {
         let settings = Settings {
             classes: Vec::new(),
@@ -378,7 +381,7 @@ impl State {
         effects.push(Effect::Spawn(program));
     }
 
-    /// Lets go of an engine.
+    /// Ends an engine.
     pub(super) fn end(&mut self, backend: Backend, effects: &mut Vec<Effect>) {
         let engine = match backend {
             Backend::Cpu => &mut self.engines.cpu,
@@ -395,7 +398,7 @@ impl State {
         effects.push(Effect::FindAdapter);
     }
 
-    /// Has the visitor told that something went wrong.
+    /// Shows the visitor that something went wrong.
     pub(super) fn fail(&mut self, failure: Failure) {
         self.current = None;
         self.phase = Phase::Failed(failure);
@@ -427,7 +430,7 @@ impl State {
         self.shown.as_ref().filter(|shown| shown.finished)
     }
 
-    /// Returns what went wrong, if the page stands there.
+    /// Returns what went wrong, if something did.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.phase {
             Phase::Failed(failure) => Some(failure),
@@ -435,7 +438,7 @@ impl State {
         }
     }
 
-    /// Tells whether the visitor is asked something rather than told that it failed.
+    /// Tells whether the failure is a question to the visitor: whether to trust a key.
     pub fn is_question(&self) -> bool {
         self.failure().is_some_and(|failure| failure.remedy == Remedy::Trust)
     }

@@ -1,16 +1,16 @@
-//! Whether the browser may delete what is kept when it runs out of room.
+//! Asks whether the browser may delete what is stored when it runs out of room.
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::StorageManager;
 
-/// Whether it promised not to; `None` where it cannot be asked.
+/// Returns whether the browser promised not to delete it; `None` where it cannot be asked.
 pub async fn is_persistent() -> Option<bool> {
     ask(StorageManager::persisted).await
 }
 
-/// Asks it to promise, which some browsers pass on to the visitor.
+/// Asks the browser to promise that. Some browsers pass the question on to the visitor.
 pub async fn persist() -> Option<bool> {
     ask(StorageManager::persist).await
 }

@@ -1,5 +1,5 @@
-//! From the processor to the GPU and back: its engine is tried before it is used, and done without when
-//! it is lost.
+//! Switches from the processor to the GPU and back. The GPU's engine is tried before it is used,
+//! and the page goes on without it when it is lost.
 
 use super::program::{Absence, Program, Wish, not_loaded};
 use super::state::{Adapter, Effect, Gpu, State, Trial};
@@ -7,7 +7,7 @@ use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
 
 /// Steps of a trial.
 const TRIAL_STEPS: u32 = 2;
-/// How far one value in `[-1, 1]` may lie from the CPU's.
+/// The largest difference of one value in `[-1, 1]` from the CPU's.
 const TRIAL_TOLERANCE: f32 = 0.02;
 
 impl State {
@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// Has both engines make the same image in few steps. For the GPU it is the warm-up, too.
+    /// Has both engines make the same image in few steps, which also warms up the GPU.
     pub(super) fn try_gpu(&mut self, effects: &mut Vec<Effect>) {
         let shown = self.shown.as_ref();
         let Some(image) = shown.and_then(|shown| shown.order.images.first().cloned()) else { return };
@@ -51,7 +51,7 @@ impl State {
         self.post(Backend::Gpu, Request::Sample(order), effects);
     }
 
-    /// Compares once both have made it.
+    /// Takes an image of the trial, and compares the two once both are there.
     pub(super) fn tried(
         &mut self,
         from: Backend,
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    /// Lets the GPU take over where it is ready. An order under way ends where it is.
+    /// Lets the GPU take over if it is ready and no order is under way.
     pub(super) fn take_over(&mut self) {
         if let (Gpu::Ready(name), None) = (&self.gpu, &self.current) {
             self.gpu = Gpu::Used(name.clone());
@@ -83,19 +83,19 @@ impl State {
         }
     }
 
-    /// Does without the GPU, because of `why`.
+    /// Ends the GPU's engine, and goes on without it because of `why`.
     pub(super) fn no_gpu(&mut self, why: String, effects: &mut Vec<Effect>) {
         self.end(Backend::Gpu, effects);
         self.trial = None;
         self.gpu = Gpu::No(why);
     }
 
-    /// An engine is gone and answers no more.
+    /// Handles an engine that has ended.
     pub(super) fn lost(&mut self, from: Backend, failure: Failure, effects: &mut Vec<Effect>) {
         self.end(from, effects);
         match from {
             Backend::Gpu if self.active != from => self.no_gpu(why(&failure), effects),
-            // The visitor did not ask for it, so the other takes over.
+            // The visitor did not ask for the GPU, so the processor takes over.
             Backend::Gpu if self.site.wish != Wish::Gpu => {
                 self.no_gpu(why(&failure), effects);
                 self.active = Backend::Cpu;
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    /// The program of an engine did not load: the next one of its kind is tried, or the server is asked why.
+    /// Handles a program that did not load: tries the next one of its kind, or asks the server why.
     pub(super) fn not_loaded(&mut self, program: Program, detail: String, effects: &mut Vec<Effect>) {
         if self.program(program.backend()) != Some(program) {
             return;
@@ -132,7 +132,7 @@ impl State {
         }
     }
 
-    /// The server says why it did not load.
+    /// Handles the server's answer why a program did not load.
     pub(super) fn examined(
         &mut self,
         program: Program,
@@ -154,13 +154,13 @@ impl State {
         }
     }
 
-    /// The browser does not let the page start a worker.
+    /// Handles a browser that does not let the page start a worker.
     pub(super) fn no_worker(&mut self, backend: Backend, effects: &mut Vec<Effect>) {
         let sentence = "This browser does not let the page start a worker. Allow it, then try again.";
         self.lost(backend, Failure::new(Code::Worker, sentence, Remedy::Retry), effects);
     }
 
-    /// The visitor wants the processor instead of the GPU.
+    /// Switches to the processor, because the visitor wants that.
     pub(super) fn use_cpu(&mut self, effects: &mut Vec<Effect>) {
         self.site.wish = Wish::Cpu;
         self.end(Backend::Gpu, effects);
@@ -168,7 +168,7 @@ impl State {
         self.go_on(effects);
     }
 
-    /// Something that an engine was asked for went wrong.
+    /// Handles a failure of an order, of the gallery or of an engine.
     pub(super) fn failed(
         &mut self,
         from: Backend,
@@ -186,7 +186,8 @@ impl State {
     }
 }
 
-/// Says in a few words what happened. The cause may be a page long; its first words say which it is.
+/// Shortens a failure to a few words. Its cause may be a page long; the first words tell which it
+/// is.
 fn why(failure: &Failure) -> String {
     let detail: String = failure.detail.chars().take(120).collect();
     match detail.as_str() {

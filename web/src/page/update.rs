@@ -1,11 +1,11 @@
-//! What happens to the page's state: the one way in which it changes.
+//! Changes the page's state: a message goes in, and effects come out. Nothing else changes it.
 
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
 use super::words::file_name;
 use crate::protocol::{Backend, ClassInfo, Code, Event, File, Gallery, Remedy, Request};
 use std::sync::Arc;
 
-/// Lets something happen, and returns what is to be done about it, in this order.
+/// Applies a message to the state, and returns the effects to carry out, in this order.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     state.take(message, &mut effects);
@@ -64,7 +64,7 @@ impl State {
         }
     }
 
-    /// A click on a class makes it, or adds it to those that are chosen.
+    /// Handles a click on a class, which makes its image, or adds it to the chosen ones.
     fn choose(&mut self, class: String, add: bool, effects: &mut Vec<Effect>) {
         let settings = &mut self.settings;
         if settings.several || add {
@@ -80,7 +80,7 @@ impl State {
         }
     }
 
-    /// Asks, once, what all classes of a large gallery are called.
+    /// Asks, once, for the names of all classes of a large gallery.
     fn ask_names(&mut self, effects: &mut Vec<Effect>) {
         let large = self.gallery.as_ref().is_some_and(|gallery| gallery.more);
         let wanted = matches!(self.names, NameList::Unasked | NameList::Failed(_));
@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    /// Does what the failure offers.
+    /// Does the action that the failure offers.
     fn remedy(&mut self, effects: &mut Vec<Effect>) {
         let Some(remedy) = self.failure().map(|failure| failure.remedy) else { return };
         match remedy {
@@ -102,11 +102,11 @@ impl State {
         }
     }
 
-    /// An engine says something.
+    /// Handles an event of an engine.
     fn hear(&mut self, from: Backend, event: Event, values: Option<Vec<f32>>, effects: &mut Vec<Effect>) {
         self.waiting = None;
         if matches!(event, Event::Done { .. } | Event::Cancelled { .. } | Event::Failed { .. }) {
-            // What had not come by then is no longer on its way.
+            // Files that had not arrived by then are no longer being downloaded.
             self.files.retain(|_, place| !matches!(place, Place::Arriving(..)));
         }
         match event {
@@ -133,7 +133,7 @@ impl State {
             Event::Names(names) => {
                 self.names = match names {
                     Ok(names) => NameList::Here(Arc::new(names)),
-                    // An order went first: whoever still searches asks again.
+                    // An order came first. A visitor who still searches asks again.
                     Err(failure) if failure.code == Code::Cancelled => NameList::Unasked,
                     Err(failure) => NameList::Failed(failure.sentence),
                 };
@@ -167,7 +167,7 @@ impl State {
         }
     }
 
-    /// Takes over what a gallery is, and which of its files are here.
+    /// Takes over the description of a gallery, and which of its files are on this device.
     fn describe(&mut self, gallery: Gallery) {
         let stored = gallery.classes.iter().filter(|class| class.stored);
         let stored = stored.map(|class| File::Tailor(class.id.clone()));
@@ -192,7 +192,7 @@ impl State {
 }
 
 impl Settings {
-    /// Takes over what was typed if it is a number within bounds; what is half typed changes nothing.
+    /// Takes over a typed number if it is within bounds. A half-typed one changes nothing.
     fn read(&mut self, field: Field, text: &str) {
         fn within<T: std::str::FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
             text.parse::<T>().ok().filter(|value| *value >= least && *value <= most)

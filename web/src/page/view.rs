@@ -1,4 +1,4 @@
-//! The whole page.
+//! The view of the whole page.
 
 use super::classes::Classes;
 use super::controls::Controls;
@@ -10,7 +10,7 @@ use super::{site, words};
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
 
-/// The whole page.
+/// Shows the whole page.
 #[component]
 pub fn App() -> impl IntoView {
     let studio = Studio::start(site::read());

@@ -5,7 +5,7 @@ use super::search::FOUND;
 use super::state::{Gpu, NameList, Phase, Place, State};
 use crate::protocol::{Backend, Code, File, Order, Remedy, Wait};
 
-/// Says what goes on.
+/// Says what the page is doing.
 pub fn status(state: &State) -> String {
     if let (Some(wait), Phase::Starting | Phase::Downloading) = (state.waiting, &state.phase) {
         return match wait {
@@ -29,7 +29,7 @@ pub fn status(state: &State) -> String {
     }
 }
 
-/// Says what changes too often to be read out.
+/// Says the numbers that change too often for a screen reader.
 pub fn step(state: &State) -> String {
     match state.phase {
         Phase::Downloading => {
@@ -41,7 +41,7 @@ pub fn step(state: &State) -> String {
     }
 }
 
-/// Says what computes, and why.
+/// Says which device computes, and why.
 pub fn backend(state: &State) -> String {
     let on_cpu = state.active == Backend::Cpu;
     match &state.gpu {
@@ -61,7 +61,7 @@ pub fn backend(state: &State) -> String {
     }
 }
 
-/// Says who vouches for the gallery, in a word or two and in more.
+/// Says who vouches for the gallery: in a word or two, and in a sentence.
 pub fn signed(state: &State) -> (String, String) {
     let Some(gallery) = &state.gallery else { return Default::default() };
     match (&gallery.signed, gallery.remembered) {
@@ -85,7 +85,7 @@ pub fn signed(state: &State) -> (String, String) {
     }
 }
 
-/// Says what the gallery shares, in its own numbers.
+/// Says how many classes share the gallery's learngene, and how large that is.
 pub fn idea(state: &State) -> String {
     let Some(gallery) = state.gallery.as_ref().filter(|gallery| !gallery.classes.is_empty()) else {
         return "One model that comes apart.".to_owned();
@@ -118,7 +118,7 @@ pub fn file_name(state: &State, order: &Order) -> String {
     format!("tailor-{}.png", caption(state, order).replace(", ", "-").replace(' ', "-"))
 }
 
-/// Says what the picture shows, for who does not see it.
+/// Describes the picture for visitors who do not see it.
 pub fn picture(state: &State) -> String {
     match &state.shown {
         Some(shown) if shown.finished => caption(state, &shown.order),
@@ -127,7 +127,7 @@ pub fn picture(state: &State) -> String {
     }
 }
 
-/// Returns a class's name; one that is not known goes by its id.
+/// Returns a class's name, or the id of a class that is not known.
 pub fn class_name(state: &State, id: &str) -> String {
     let class = state.gallery.as_ref().and_then(|g| g.classes.iter().find(|class| class.id == id));
     class.map_or_else(|| id.to_owned(), |class| class.name.clone())
@@ -150,7 +150,7 @@ pub fn hint(state: &State) -> String {
     }
 }
 
-/// Describes a class's tile, for who does not see it.
+/// Describes a class's tile for visitors who do not see it.
 pub fn tile(name: &str, bytes: u64, place: Option<Place>) -> String {
     let on = match place {
         None | Some(Place::Arriving(..)) => "",
@@ -173,17 +173,18 @@ pub fn place(place: Place) -> String {
 /// A row of the table of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// What it is called.
+    /// The file's name for people.
     pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
     /// The class that it belongs to, if it may be removed.
     pub removable: Option<String>,
-    /// Where it is.
+    /// Where the file is.
     pub place: Place,
 }
 
-/// Lists the files that are here or on their way; lists of classes are none that a visitor cares for.
+/// Lists the learngene and the packs that are on this device or being downloaded. Leaves out lists
+/// of classes, which mean nothing to a visitor.
 pub fn rows(state: &State) -> Vec<Row> {
     let size = |id: &str| {
         let mut classes = state.gallery.iter().flat_map(|gallery| &gallery.classes);
@@ -214,8 +215,8 @@ pub fn remedy(remedy: Remedy) -> &'static str {
     }
 }
 
-/// Tells whether a failure is about what this device remembers of the gallery, so that forgetting it may
-/// be right.
+/// Tells whether a failure is about what this device remembers of the gallery, so that forgetting
+/// it may help.
 pub fn is_of_trust(code: &Code) -> bool {
     match code {
         Code::WrongKey

@@ -1,4 +1,4 @@
-//! The functions between the products, and their gradients, on plain slices of `f32`.
+//! The functions between the matrix products, and their gradients, on plain slices of `f32`.
 //!
 //! Each loop is compiled for several instruction sets, among which the `pulp` crate chooses at run time.
 
@@ -27,7 +27,8 @@ impl View<'_> {
     }
 }
 
-/// Gives `eˣ` to about 2 units in the last place; arguments are held within what an `f32` can express.
+/// Returns `eˣ` to about 2 units in the last place. Arguments are clamped so that an `f32` can hold
+/// the result.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     // Adding this moves a number's integer part into the lowest bits of its fraction.
@@ -66,23 +67,23 @@ fn dot_with(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// The larger of two numbers; the second where the first is none.
+/// Returns the larger of two numbers; the second if the first is NaN.
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// Sum of the squares of `values`, in parts short enough for `f32`.
+/// Returns the sum of the squares of `values`, added up in parts short enough for `f32`.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
     Arch::new().dispatch(|| values.chunks(4096).map(|part| f64::from(dot(part, part))).sum())
 }
 
-/// `a += b`
+/// Adds: `a += b`, value by value.
 pub fn add(a: &mut [f32], b: &[f32]) {
     Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
 }
 
-/// `a *= b`
+/// Multiplies: `a *= b`, value by value.
 pub fn multiply(a: &mut [f32], b: &[f32]) {
     Arch::new().dispatch(|| a.iter_mut().zip(b).for_each(|(a, b)| *a *= b));
 }
@@ -92,7 +93,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// SiLU `x·sigmoid(x)`; its slope is written to `slope`.
+/// Writes SiLU `x·sigmoid(x)` to `out`, and its derivative to `slope`.
 pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
     Arch::new().dispatch(|| {
         for ((&x, out), slope) in x.iter().zip(out).zip(slope) {
@@ -103,13 +104,13 @@ pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
     });
 }
 
-/// [`silu`] in place, without its slope.
+/// Applies [`silu`] in place, without its derivative.
 pub fn silu_in_place(x: &mut [f32]) {
     Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= sigmoid(*x)));
 }
 
-/// `Φ(x)` of the normal distribution, with the error function's approximation 7.1.26 of Abramowitz & Stegun
-/// (error below 2e-7), and `e^(-x²/2)`.
+/// Returns `Φ(x)` of the normal distribution, with the error function's approximation 7.1.26 of
+/// Abramowitz & Stegun (error below 2e-7), and `e^(-x²/2)`.
 #[inline(always)]
 fn normal_distribution(x: f32) -> (f32, f32) {
     let z = x.abs() * FRAC_1_SQRT_2;
@@ -120,7 +121,8 @@ fn normal_distribution(x: f32) -> (f32, f32) {
     (if x > 0.0 { 1.0 - tail } else { tail }, bell)
 }
 
-/// GELU `x·Φ(x)` with the error function itself, and its slope `Φ(x) + x·φ(x)` in place of `x`.
+/// Writes GELU `x·Φ(x)`, with the error function itself, to `out`, and its derivative `Φ(x) +
+/// x·φ(x)` over `x`.
 pub fn gelu(x: &mut [f32], out: &mut [f32]) {
     Arch::new().dispatch(|| {
         for (x, out) in x.iter_mut().zip(out) {
@@ -131,12 +133,12 @@ pub fn gelu(x: &mut [f32], out: &mut [f32]) {
     });
 }
 
-/// [`gelu`] in place, without its slope.
+/// Applies [`gelu`] in place, without its derivative.
 pub fn gelu_in_place(x: &mut [f32]) {
     Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= normal_distribution(*x).0));
 }
 
-/// Softmax of each row of `columns` values times `scale`, in place.
+/// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     Arch::new().dispatch(|| {
         for row in rows.chunks_exact_mut(columns) {
@@ -152,7 +154,7 @@ pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     });
 }
 
-/// The gradient of [`softmax`] by its input, in place of `gradient`, the one by its output.
+/// Turns `gradient`, the gradient by the output of [`softmax`], into that by its input, in place.
 pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, scale: f32) {
     Arch::new().dispatch(|| {
         for (p, g) in output.chunks_exact(columns).zip(gradient.chunks_exact_mut(columns)) {
@@ -171,7 +173,8 @@ fn centre(x: &[f32], epsilon: f32, centred: &mut [f32]) -> f32 {
     1.0 / (dot(centred, centred) / d + epsilon).sqrt()
 }
 
-/// LayerNorm without affine parameters over rows of the width of `shift`, then `x̂·(1 + scale) + shift`.
+/// Writes `x̂·(1 + scale) + shift` to `out`, where `x̂` is the LayerNorm of `x` without affine
+/// parameters, over rows of the width of `shift`.
 ///
 /// `normal` receives `x̂` and `inverse` each row's `1/√(variance + ε)`.
 pub fn norm_modulate(
@@ -195,7 +198,7 @@ pub fn norm_modulate(
     });
 }
 
-/// [`norm_modulate`] without what only its gradient needs.
+/// Computes [`norm_modulate`] without the values that only its gradient needs.
 pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: f32, out: &mut [f32]) {
     let d = shift.len();
     Arch::new().dispatch(|| {
@@ -208,8 +211,8 @@ pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: 
     });
 }
 
-/// The gradients of [`norm_modulate`]: adds to `dx`, `dshift` and `dscale`. `gradient`, the one by its
-/// output, is used up.
+/// Adds the gradients of [`norm_modulate`] to `dx`, `dshift` and `dscale`. Overwrites `gradient`,
+/// the gradient by its output.
 pub fn norm_modulate_backward(
     gradient: &mut [f32],
     scale: &[f32],
@@ -236,7 +239,7 @@ pub fn norm_modulate_backward(
     });
 }
 
-/// `x += gate·y`, the gate by column.
+/// Adds `gate·y` to `x`; the gate has a value for each column.
 pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
     let d = gate.len();
     Arch::new().dispatch(|| {
@@ -246,7 +249,7 @@ pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
     });
 }
 
-/// The gradients of [`gated_add`] by `gate`, added to `dgate`, and by `y`, written over `y`.
+/// Adds the gradient of [`gated_add`] by `gate` to `dgate`, and writes the one by `y` over `y`.
 pub fn gated_add_backward(dx: &[f32], gate: &[f32], y: &mut [f32], dgate: &mut [f32]) {
     let d = gate.len();
     Arch::new().dispatch(|| {

@@ -1,8 +1,9 @@
-//! The functions between the products, and their gradients, in WebAssembly: the same sums and formulas as
-//! on every other machine, bit for bit, written out in registers of four values.
+//! The functions between the matrix products, and their gradients, in WebAssembly. Sums and
+//! formulas are the same as on every other machine, bit for bit, written out in registers of four
+//! values.
 //!
-//! A compiler makes such vectors only where it is told to optimise for speed to the very end, but what a
-//! browser downloads is linked for size.
+//! A compiler makes such registers by itself only if the linker, too, optimises for speed, but what
+//! a browser downloads is linked for size.
 
 use std::array;
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
@@ -39,13 +40,13 @@ impl Lanes {
         lanes::values(self.0)
     }
 
-    /// Gives the larger of each two values; the first where the second is no number.
+    /// Returns the larger of each two values; the first where the second is NaN.
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         Self(f32x4_pmax(self.0, other.0))
     }
 
-    /// Gives the smaller of each two values; the first where the second is no number.
+    /// Returns the smaller of each two values; the first where the second is NaN.
     #[inline(always)]
     fn smaller(self, other: Self) -> Self {
         Self(f32x4_pmin(self.0, other.0))
@@ -76,8 +77,8 @@ macro_rules! operators {
 
 operators!(Add add f32x4_add, Sub sub f32x4_sub, Mul mul f32x4_mul, Div div f32x4_div);
 
-/// Replaces `outputs` by what `work` makes of `inputs` and of the values that `outputs` held, as far as all
-/// of them reach.
+/// Replaces the values of `outputs` by what `work` computes from them and from those of `inputs`,
+/// up to the shortest slice.
 #[inline(always)]
 fn each<const I: usize, const O: usize>(
     inputs: [&[f32]; I],
@@ -105,7 +106,8 @@ fn each<const I: usize, const O: usize>(
     }
 }
 
-/// Gives `eˣ` to about 2 units in the last place; arguments are held within what an `f32` can express.
+/// Returns `eˣ` to about 2 units in the last place. Arguments are clamped so that an `f32` can hold
+/// the result.
 #[inline(always)]
 fn exp(x: Lanes) -> Lanes {
     let c = Lanes::splat;
@@ -159,17 +161,17 @@ impl View<'_> {
     }
 }
 
-/// Sum of the squares of `values`, in parts short enough for `f32`.
+/// Returns the sum of the squares of `values`, added up in parts short enough for `f32`.
 pub fn sum_of_squares(values: &[f32]) -> f64 {
     values.chunks(4096).map(|part| f64::from(dot(part, part))).sum()
 }
 
-/// `a += b`
+/// Adds: `a += b`, value by value.
 pub fn add(a: &mut [f32], b: &[f32]) {
     each([b], [a], |[b], [a]| [a + b]);
 }
 
-/// `a *= b`
+/// Multiplies: `a *= b`, value by value.
 pub fn multiply(a: &mut [f32], b: &[f32]) {
     each([b], [a], |[b], [a]| [a * b]);
 }
@@ -179,7 +181,7 @@ fn sigmoid(x: Lanes) -> Lanes {
     Lanes::splat(1.0) / (Lanes::splat(1.0) + exp(-x))
 }
 
-/// SiLU `x·sigmoid(x)`; its slope is written to `slope`.
+/// Writes SiLU `x·sigmoid(x)` to `out`, and its derivative to `slope`.
 pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
     let one = Lanes::splat(1.0);
     each([x], [out, slope], |[x], _| {
@@ -188,13 +190,13 @@ pub fn silu(x: &[f32], out: &mut [f32], slope: &mut [f32]) {
     });
 }
 
-/// [`silu`] in place, without its slope.
+/// Applies [`silu`] in place, without its derivative.
 pub fn silu_in_place(x: &mut [f32]) {
     each([], [x], |[], [x]| [x * sigmoid(x)]);
 }
 
-/// `Φ(x)` of the normal distribution, with the error function's approximation 7.1.26 of Abramowitz & Stegun
-/// (error below 2e-7), and `e^(-x²/2)`.
+/// Returns `Φ(x)` of the normal distribution, with the error function's approximation 7.1.26 of
+/// Abramowitz & Stegun (error below 2e-7), and `e^(-x²/2)`.
 #[inline(always)]
 fn normal_distribution(x: Lanes) -> (Lanes, Lanes) {
     let c = Lanes::splat;
@@ -206,7 +208,8 @@ fn normal_distribution(x: Lanes) -> (Lanes, Lanes) {
     (Lanes(v128_bitselect((c(1.0) - tail).0, tail.0, f32x4_gt(x.0, f32x4_splat(0.0)))), bell)
 }
 
-/// GELU `x·Φ(x)` with the error function itself, and its slope `Φ(x) + x·φ(x)` in place of `x`.
+/// Writes GELU `x·Φ(x)`, with the error function itself, to `out`, and its derivative `Φ(x) +
+/// x·φ(x)` over `x`.
 pub fn gelu(x: &mut [f32], out: &mut [f32]) {
     each([], [x, out], |[], [x, _]| {
         let (phi, bell) = normal_distribution(x);
@@ -214,12 +217,12 @@ pub fn gelu(x: &mut [f32], out: &mut [f32]) {
     });
 }
 
-/// [`gelu`] in place, without its slope.
+/// Applies [`gelu`] in place, without its derivative.
 pub fn gelu_in_place(x: &mut [f32]) {
     each([], [x], |[], [x]| [x * normal_distribution(x).0]);
 }
 
-/// Softmax of each row of `columns` values times `scale`, in place.
+/// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     for row in rows.chunks_exact_mut(columns) {
         let (chunks, rest) = row.as_chunks();
@@ -235,7 +238,7 @@ pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     }
 }
 
-/// The gradient of [`softmax`] by its input, in place of `gradient`, the one by its output.
+/// Turns `gradient`, the gradient by the output of [`softmax`], into that by its input, in place.
 pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, scale: f32) {
     for (p, g) in output.chunks_exact(columns).zip(gradient.chunks_exact_mut(columns)) {
         let (mean, scale) = (Lanes::splat(dot(p, g)), Lanes::splat(scale));
@@ -252,7 +255,8 @@ fn centre(x: &[f32], epsilon: f32, centred: &mut [f32]) -> f32 {
     1.0 / (dot(centred, centred) / d + epsilon).sqrt()
 }
 
-/// LayerNorm without affine parameters over rows of the width of `shift`, then `x̂·(1 + scale) + shift`.
+/// Writes `x̂·(1 + scale) + shift` to `out`, where `x̂` is the LayerNorm of `x` without affine
+/// parameters, over rows of the width of `shift`.
 ///
 /// `normal` receives `x̂` and `inverse` each row's `1/√(variance + ε)`.
 pub fn norm_modulate(
@@ -275,7 +279,7 @@ pub fn norm_modulate(
     }
 }
 
-/// [`norm_modulate`] without what only its gradient needs.
+/// Computes [`norm_modulate`] without the values that only its gradient needs.
 pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: f32, out: &mut [f32]) {
     let d = shift.len();
     let one = Lanes::splat(1.0);
@@ -285,8 +289,8 @@ pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: 
     }
 }
 
-/// The gradients of [`norm_modulate`]: adds to `dx`, `dshift` and `dscale`. `gradient`, the one by its
-/// output, is used up.
+/// Adds the gradients of [`norm_modulate`] to `dx`, `dshift` and `dscale`. Overwrites `gradient`,
+/// the gradient by its output.
 pub fn norm_modulate_backward(
     gradient: &mut [f32],
     scale: &[f32],
@@ -310,7 +314,7 @@ pub fn norm_modulate_backward(
     }
 }
 
-/// `x += gate·y`, the gate by column.
+/// Adds `gate·y` to `x`; the gate has a value for each column.
 pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
     let d = gate.len();
     for (x, y) in x.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
@@ -318,7 +322,7 @@ pub fn gated_add(x: &mut [f32], gate: &[f32], y: &[f32]) {
     }
 }
 
-/// The gradients of [`gated_add`] by `gate`, added to `dgate`, and by `y`, written over `y`.
+/// Adds the gradient of [`gated_add`] by `gate` to `dgate`, and writes the one by `y` over `y`.
 pub fn gated_add_backward(dx: &[f32], gate: &[f32], y: &mut [f32], dgate: &mut [f32]) {
     let d = gate.len();
     for (dx, y) in dx.chunks_exact(d).zip(y.chunks_exact_mut(d)) {

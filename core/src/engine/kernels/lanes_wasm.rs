@@ -7,7 +7,8 @@ pub(super) const LANES: usize = 4;
 
 /// Reads four values.
 ///
-/// Built of its lanes, a register would be read in four steps wherever the program is linked for size.
+/// This takes one instruction. Put together from single values, a register would take four wherever
+/// the program is linked for size.
 #[allow(unsafe_code, reason = "the instruction takes a pointer")]
 #[inline(always)]
 pub(super) fn load(values: &[f32; LANES]) -> v128 {
@@ -15,7 +16,8 @@ pub(super) fn load(values: &[f32; LANES]) -> v128 {
     unsafe { v128_load(values.as_ptr().cast()) }
 }
 
-/// Gives the four values of a register, which become one instruction where they are stored.
+/// Returns the four values of a register. Where they are stored at once, the compiler makes one
+/// instruction of this.
 #[inline(always)]
 pub(super) fn values(register: v128) -> [f32; LANES] {
     [

@@ -14,12 +14,12 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Number of rows, `k`.
+    /// Returns the number of rows, `k`.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Number of columns, `n`.
+    /// Returns the number of columns, `n`.
     pub fn columns(&self) -> usize {
         self.columns
     }

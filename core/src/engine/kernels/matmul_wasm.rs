@@ -1,9 +1,10 @@
 //! Products of matrices in WebAssembly, in registers of four values.
 //!
-//! The right operand lies in panels of eight columns, so that the innermost loop reads it from front to
-//! back. Four rows of the left operand and one panel make a tile: its 32 sums stay in eight registers,
-//! which is as many as leave room for the operands among the sixteen of x86. A browser compiles the loop
-//! as it stands; wider tiles spill, narrower ones wait for their own sums.
+//! The right operand lies in panels of eight columns, so that the innermost loop reads it from
+//! front to back. Four rows of the left operand and one panel make a tile. Its 32 sums stay in
+//! eight registers, which leaves room for the operands among the sixteen of x86. The browser
+//! compiles the loop as it is: wider tiles do not fit into the registers, and in narrower ones each
+//! addition waits for the one before it.
 //!
 //! ```text
 //! columns   0 … 7        8 … 15       16 … 18
@@ -13,8 +14,9 @@
 //!   ⋮     └──────────┘ └──────────┘ └──────────┘
 //! ```
 //!
-//! With the feature `relaxed-simd` a multiplication and an addition are one instruction, which rounds once
-//! or twice as the processor likes. A module with that instruction does not load in every browser.
+//! With the feature `relaxed-simd` a multiplication and an addition are one instruction, which
+//! rounds once or twice, depending on the processor. A module with that instruction does not load
+//! in every browser.
 
 use std::array;
 use std::cell::RefCell;
@@ -38,7 +40,7 @@ type PanelRow<const W: usize> = [v128; W];
 enum Left<'a> {
     /// Each row lies in one piece.
     Rows(View<'a>),
-    /// Four rows after four rows, whose values lie side by side, column by column.
+    /// Groups of four rows, whose values lie side by side, column by column.
     Fours(&'a [[f32; ROWS]]),
 }
 
@@ -54,12 +56,12 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Number of rows, `k`.
+    /// Returns the number of rows, `k`.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Number of columns, `n`.
+    /// Returns the number of columns, `n`.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -111,7 +113,7 @@ pub fn matmul_packed(a: View<'_>, b: &Packed, mut out: ViewMut<'_>, output: Outp
 /// When the shapes do not fit each other or their data.
 pub fn matmul(a: View<'_>, b: View<'_>, mut out: ViewMut<'_>, output: Output<'_>) {
     thread_local! {
-        // One panel at a time stays in the nearest cache, and the room for it outlives the product.
+        // One panel at a time stays in the nearest cache. The buffer is kept for the next product.
         static PANELS: RefCell<(Vec<PanelRow<WIDE>>, Vec<PanelRow<1>>)> = RefCell::default();
     }
     check(&a, (b.rows, b.columns), &out, output);
@@ -133,7 +135,7 @@ pub fn matmul(a: View<'_>, b: View<'_>, mut out: ViewMut<'_>, output: Output<'_>
     });
 }
 
-/// Runs `work` with the rows of `a`; those of a transpose are copied together by fours.
+/// Runs `work` with the rows of `a`. The rows of a transpose are copied in groups of four first.
 fn with_left(a: View<'_>, work: impl FnOnce(Left<'_>)) {
     thread_local! {
         static FOURS: RefCell<Vec<[f32; ROWS]>> = RefCell::default();
@@ -168,7 +170,8 @@ fn pack<const W: usize>(b: View<'_>, first: usize, panel: &mut Vec<PanelRow<W>>)
         panel.extend((0..b.rows).map(|row| load(&b.data[row * b.row_stride + first..][..width])));
         return;
     }
-    // A transpose: each column lies in one piece, and four by four values change places in registers.
+    // In a transpose each column lies in one piece, so blocks of four by four values are transposed
+    // in registers.
     let start = panel.len();
     panel.resize(start + b.rows, [f32x4_splat(0.0); W]);
     let panel = &mut panel[start..];
@@ -193,7 +196,7 @@ fn pack<const W: usize>(b: View<'_>, first: usize, panel: &mut Vec<PanelRow<W>>)
     }
 }
 
-/// Makes rows of four columns.
+/// Transposes a block of four by four values.
 fn transpose([a, b, c, d]: [v128; LANES]) -> [v128; LANES] {
     let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
     let (ab_high, cd_high) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
@@ -205,7 +208,7 @@ fn transpose([a, b, c, d]: [v128; LANES]) -> [v128; LANES] {
     ]
 }
 
-/// Writes the columns from `first` on of a product, which one panel gives.
+/// Multiplies by one panel, and writes the product's columns from `first` on.
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 fn times_panel<const W: usize>(
     left: Left<'_>,
@@ -282,7 +285,7 @@ fn tile_of_rows<const R: usize, const W: usize>(
     sums
 }
 
-/// Adds to `start` the product of the first `R` of four rows, value by value side by side, and a panel.
+/// Adds to `start` the product of a panel and the first `R` rows of a group of four.
 #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
 #[inline]
 fn tile_of_fours<const R: usize, const W: usize>(
@@ -302,7 +305,7 @@ fn tile_of_fours<const R: usize, const W: usize>(
     sums
 }
 
-/// Gives `a·b + c` of each lane.
+/// Returns `a·b + c` of each lane.
 #[cfg(feature = "relaxed-simd")]
 #[target_feature(enable = "relaxed-simd")]
 #[inline]
@@ -310,7 +313,7 @@ fn multiply_add(a: v128, b: v128, c: v128) -> v128 {
     core::arch::wasm32::f32x4_relaxed_madd(a, b, c)
 }
 
-/// Gives `a·b + c` of each lane.
+/// Returns `a·b + c` of each lane.
 #[cfg(not(feature = "relaxed-simd"))]
 #[inline]
 fn multiply_add(a: v128, b: v128, c: v128) -> v128 {
@@ -323,12 +326,12 @@ fn load<const W: usize>(values: &[f32]) -> PanelRow<W> {
     if let Some(whole) = values.as_chunks().0.first_chunk::<W>() {
         return whole.each_ref().map(lanes::load);
     }
-    // Not a copy of a slice, which would become a call.
+    // Copying a slice here would become a function call.
     let value = |i: usize| values.get(i).copied().unwrap_or(0.0);
     array::from_fn(|i| LANES * i).map(|i| f32x4(value(i), value(i + 1), value(i + 2), value(i + 3)))
 }
 
-/// Writes as many values of one row of a panel as there is room for.
+/// Writes as many values of one row of a panel as `out` has room for.
 #[inline]
 fn store<const W: usize>(row: PanelRow<W>, out: &mut [f32]) {
     let values = row.map(lanes::values);

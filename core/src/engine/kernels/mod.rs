@@ -1,8 +1,8 @@
-//! Matrix products and the loops between them.
+//! Matrix products, and the elementwise functions between them.
 //!
-//! Each file that ends in `_wasm` holds the same functions for a browser as its twin for every other machine.
-//! Compilers of WebAssembly do not choose registers of four values by themselves where a program is
-//! optimised for size, so those are written out there.
+//! Each file whose name ends in `_wasm` holds the same functions as its twin, written for a
+//! browser. Where a program is optimised for size, WebAssembly compilers do not use registers of
+//! four values by themselves, so these are written out there.
 
 #[cfg_attr(target_arch = "wasm32", path = "elementwise_wasm.rs")]
 mod elementwise;

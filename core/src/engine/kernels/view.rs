@@ -1,4 +1,5 @@
-//! Rectangles of row-major matrices, to read and to write, and what a product does with its output.
+//! Views of row-major matrices, to read and to write, and what a product does with the values in
+//! its output.
 
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ impl<'a> View<'a> {
         Self { data, rows: data.len() / columns, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -54,7 +55,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether every element lies in the data.
+    /// Returns whether every element lies in the data.
     fn fits(&self) -> bool {
         self.rows == 0
             || self.columns == 0
@@ -114,12 +115,12 @@ impl<'a> ViewMut<'a> {
     }
 }
 
-/// What becomes of the values that a product's output held before.
+/// What happens to the values that a product's output held before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output<'a> {
-    /// They are replaced by the product.
+    /// The product replaces them.
     Replace,
-    /// They are replaced by the product plus this bias, one value per column.
+    /// The product plus this bias replaces them; the bias has one value per column.
     Bias(&'a [f32]),
     /// The product is added to them.
     Add,

@@ -1,4 +1,4 @@
-//! The header of a safetensors body, written and compared.
+//! Writes the header of a safetensors body, and finds out why another one differs.
 
 use crate::error::{PackError, Result, check_limit, shorten};
 use crate::format::archive::TENSORS;
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 const HEADER: &str = "the header of tensors.safetensors";
 
-/// Number of values of `specs`. Unlike [`TensorSpec::len`] it cannot overflow, also where `usize` has
-/// 32 bits, so it comes before anything else is made of a config from a file.
+/// Returns the number of values of `specs`. Unlike [`TensorSpec::len`] it cannot overflow, not even
+/// where `usize` has 32 bits, so it comes before anything else is made of a config from a file.
 pub(crate) fn count(specs: &[TensorSpec]) -> Result<u64> {
     let len = |spec: &TensorSpec| spec.shape.iter().fold(1u64, |n, &axis| n.saturating_mul(axis as u64));
     let values = specs.iter().fold(0u64, |sum, spec| sum.saturating_add(len(spec)));
@@ -23,13 +23,13 @@ pub(crate) fn count(specs: &[TensorSpec]) -> Result<u64> {
     Ok(values)
 }
 
-/// Where a safetensors body holds what.
+/// Which tensor lies where in a safetensors body.
 pub(super) struct Layout {
     /// The tensors that the config implies.
     pub(super) specs: Vec<TensorSpec>,
-    /// What the body holds, in order: wide formats first, then by name.
+    /// The parts of the body in their order: wide number formats first, then by name.
     pub(super) parts: Vec<Part>,
-    /// Bytes of all values.
+    /// Length of all values together, in bytes.
     pub(super) data_len: usize,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Part {
     /// Number of the tensor in [`Layout::specs`].
     pub(super) spec: usize,
     pub(super) dtype: DataType,
-    /// Whether these are its scales.
+    /// Whether this part holds the tensor's scales instead of its values.
     pub(super) scales: bool,
 }
 
@@ -61,10 +61,11 @@ impl Layout {
         Ok(Self { specs, parts, data_len })
     }
 
-    /// Everything before the first value, as the safetensors library writes it.
+    /// Returns every byte before the first value, as the safetensors library writes them.
     ///
-    /// Written out here because that library takes ten times as much memory for it, which a reader would
-    /// spend on a file that it then refuses. Names are letters, digits and dots, so JSON needs no escapes.
+    /// It is written out here because that library takes ten times as much memory for it, which a
+    /// reader would spend on a file that it then refuses. Names are letters, digits and dots, so
+    /// JSON needs no escapes.
     ///
     /// # Errors
     /// [`PackError::LimitExceeded`].
@@ -92,7 +93,8 @@ impl Layout {
         Ok(header)
     }
 
-    /// Why a body does not begin with this header. Whatever it holds is compared as it is parsed and kept nowhere.
+    /// Returns why a body does not begin with this header. Compares its content while parsing, and
+    /// keeps none of it.
     pub(super) fn diagnose(&self, body: &[u8]) -> PackError {
         let truncated =
             |needed| PackError::Truncated { what: TENSORS.into(), needed, found: body.len() as u64 };
@@ -120,20 +122,20 @@ impl Layout {
 }
 
 impl Part {
-    /// Its shape: that of the tensor, or one axis of its channels.
+    /// Returns the part's shape: that of the tensor, or one axis with an item for each scale.
     fn shape(&self, specs: &[TensorSpec]) -> Vec<usize> {
         let spec = &specs[self.spec];
         if self.scales { vec![DataType::channels(spec).0] } else { spec.shape.clone() }
     }
 
-    /// Number of its values.
+    /// Returns the number of the part's values.
     pub(super) fn len(&self, specs: &[TensorSpec]) -> usize {
         let spec = &specs[self.spec];
         if self.scales { DataType::channels(spec).0 } else { spec.len() }
     }
 }
 
-/// Bytes of a value.
+/// Returns the length of one value in bytes.
 pub(super) fn width(dtype: DataType) -> usize {
     match dtype {
         DataType::F32 => 4,
@@ -142,7 +144,7 @@ pub(super) fn width(dtype: DataType) -> usize {
     }
 }
 
-/// As safetensors calls it.
+/// Returns the number format as safetensors names it.
 pub(super) fn label(dtype: DataType) -> Dtype {
     match dtype {
         DataType::F32 => Dtype::F32,
@@ -151,12 +153,12 @@ pub(super) fn label(dtype: DataType) -> Dtype {
     }
 }
 
-/// A header while it is parsed.
+/// The state while a header is parsed.
 struct Header<'a> {
     specs: &'a [TensorSpec],
-    /// The tensors that did not come yet.
+    /// The tensors that were not found yet.
     missing: BTreeMap<&'a str, &'a Part>,
-    /// The first thing that is not as it should be.
+    /// The first difference that was found.
     wrong: Option<PackError>,
 }
 
@@ -169,7 +171,7 @@ struct Info {
     _data_offsets: IgnoredAny,
 }
 
-/// A shape's first axes, more than any tensor has.
+/// A shape of at most four axes, which is more than any tensor has.
 struct Axes(Vec<usize>);
 
 impl<'de> Deserialize<'de> for Axes {
@@ -209,7 +211,8 @@ impl<'de> Visitor<'de> for &mut Header<'_> {
     }
 }
 
-/// Takes the tensor of a name out of those that are missing; gives back the name if there is none.
+/// Takes the tensor with a name out of the missing ones. Returns the name if there is no such
+/// tensor.
 struct Name<'a, 'b>(&'b mut BTreeMap<&'a str, &'a Part>);
 
 impl<'de, 'a> DeserializeSeed<'de> for Name<'a, '_> {

@@ -1,38 +1,41 @@
-//! Values as whole numbers times a scale.
+//! Stores values as whole numbers times a scale.
 //!
-//! A scale has 17 significant bits and a whole number 7, so their product is exact in f32: every machine reads the same
-//! values. In each channel the largest number is 127, so the values tell their scale, and what is read is written again
-//! as the same bytes.
+//! A scale has 17 significant bits and a whole number 7, so their product is exact in f32: every
+//! machine reads the same values. In each channel the largest number is 127. So the values
+//! determine their scale, and writing what was read gives the same bytes.
 
 use crate::format::specs::TensorSpec;
 use crate::format::types::DataType;
 
 /// The largest whole number.
 const MOST: f32 = 127.0;
-/// The bits of a scale that are zero: what f32 has more than 17 of.
+/// The lowest bits of a scale's f32, which are zero, so that 17 significant bits are left.
 const SPARE: u32 = 0x7f;
 
-/// The scale for values up to `largest`; 0 where they are so small that all are stored as zero.
+/// Returns the scale for values up to `largest`, or 0 if they are so small that all are stored as
+/// zero.
 fn scale(largest: f32) -> f32 {
     let least = largest / MOST;
     let bits = least.to_bits();
     let scale = f32::from_bits(if bits & SPARE == 0 { bits } else { (bits | SPARE) + 1 });
-    // Below this a scale would lose bits.
+    // Numbers smaller than this have fewer significant bits.
     if scale < f32::MIN_POSITIVE { 0.0 } else { scale }
 }
 
-/// Whether the largest number times this scale can be said in f32, and each product is exact.
+/// Returns whether a scale is 0, or has 17 bits and f32 can hold its product with the largest
+/// number.
 fn is_scale(scale: f32) -> bool {
     let sound = scale >= f32::MIN_POSITIVE && (scale * MOST).is_finite() && scale.to_bits() & SPARE == 0;
     sound || scale.to_bits() == 0
 }
 
-/// The channel of value `at`.
+/// Returns the channel of the value at position `at`.
 fn channel(at: usize, (count, row): (usize, usize)) -> usize {
     at / row % count
 }
 
-/// The scale of each channel; else the first value that is not finite or too large, and where it is.
+/// Returns the scale of each channel. The error is the first value that is not finite or too large,
+/// with its position.
 pub(super) fn scales(spec: &TensorSpec, values: &[f32]) -> Result<Vec<f32>, (usize, f32)> {
     let channels = DataType::channels(spec);
     let mut largest = vec![0.0f32; channels.0];
@@ -46,7 +49,7 @@ pub(super) fn scales(spec: &TensorSpec, values: &[f32]) -> Result<Vec<f32>, (usi
     Ok(largest.into_iter().map(scale).collect())
 }
 
-/// Adds the whole numbers of `values`.
+/// Appends the whole numbers of `values` to `out`.
 pub(super) fn encode(spec: &TensorSpec, values: &[f32], scales: &[f32], out: &mut Vec<u8>) {
     let channels = DataType::channels(spec);
     out.extend(values.iter().enumerate().map(|(at, value)| {
@@ -56,12 +59,12 @@ pub(super) fn encode(spec: &TensorSpec, values: &[f32], scales: &[f32], out: &mu
     }));
 }
 
-/// The scale that `bytes` hold for channel `number`.
+/// Returns the scale that the bytes `scales` hold for channel `number`.
 fn scale_at(scales: &[u8], number: usize) -> f32 {
     scales.as_chunks::<4>().0.get(number).map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
 }
 
-/// Adds the values that `bytes` and `scales` hold.
+/// Appends the values that `bytes` and `scales` hold.
 pub(super) fn decode(spec: &TensorSpec, bytes: &[u8], scales: &[u8], values: &mut Vec<f32>) {
     let channels = DataType::channels(spec);
     let scales: Vec<f32> = (0..channels.0).map(|number| scale_at(scales, number)).collect();
@@ -69,7 +72,7 @@ pub(super) fn decode(spec: &TensorSpec, bytes: &[u8], scales: &[u8], values: &mu
     values.extend(bytes.iter().enumerate().map(value));
 }
 
-/// What is wrong with a scale, if anything.
+/// Checks the scales; the error says what is wrong with the first bad one.
 pub(super) fn check_scales(scales: &[u8]) -> Result<(), String> {
     let (all, _) = scales.as_chunks::<4>();
     match all.iter().map(|bytes| f32::from_le_bytes(*bytes)).enumerate().find(|(_, s)| !is_scale(*s)) {
@@ -78,7 +81,7 @@ pub(super) fn check_scales(scales: &[u8]) -> Result<(), String> {
     }
 }
 
-/// What is wrong with the whole numbers under these scales, if anything.
+/// Checks that the largest number of each channel is 127, or 0 where its scale is 0.
 pub(super) fn check(spec: &TensorSpec, bytes: &[u8], scales: &[u8]) -> Result<(), String> {
     let channels = DataType::channels(spec);
     let mut largest = vec![0u8; channels.0];

@@ -1,12 +1,13 @@
-//! The tensors of a pack: f32 in memory; on disk, as safetensors, f16 (matrices) and f32 (vectors), or what else the
-//! pack says.
+//! The tensors of a pack. In memory they are f32. On disk they are safetensors, with f16 for
+//! matrices and f32 for vectors unless the pack gives other number formats.
 //!
 //! ```text
 //! u64 length of the JSON │ JSON: name → dtype, shape, offsets │ f32 tensors │ f16 tensors │ i8 tensors
 //! ```
 //!
-//! Every byte before the values follows from the config and the number formats, so the reader builds that header and
-//! compares instead of trusting what it finds. Only a header that differs is parsed, to say what is wrong.
+//! The config and the number formats imply every byte before the values. So the reader builds that
+//! header and compares it with the file's. It parses a header only when it differs, to say what is
+//! wrong.
 
 mod header;
 mod int8;
@@ -30,12 +31,12 @@ pub(crate) use header::count;
 pub struct Tensors(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 
 impl Tensors {
-    /// No tensors.
+    /// Makes an empty set of tensors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a tensor, or replaces the one of that name.
+    /// Adds a tensor, or replaces the one with that name.
     ///
     /// # Errors
     /// [`PackError::TensorShape`] when the number of values is not the product of `shape`.
@@ -48,37 +49,38 @@ impl Tensors {
         Ok(())
     }
 
-    /// Shape and values of a tensor.
+    /// Returns shape and values of a tensor, or `None` if there is none with that name.
     pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
         self.0.get(name).map(|(shape, values)| (shape.as_slice(), values.as_slice()))
     }
 
-    /// Takes a tensor out, so that its memory can move on.
+    /// Takes a tensor out, and returns its shape and values without a copy.
     pub fn remove(&mut self, name: &str) -> Option<(Vec<usize>, Vec<f32>)> {
         self.0.remove(name)
     }
 
-    /// Name, shape and values of every tensor, by name.
+    /// Returns name, shape and values of every tensor, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
         self.0.iter().map(|(name, (shape, values))| (name.as_str(), shape.as_slice(), values.as_slice()))
     }
 
-    /// Number of tensors.
+    /// Returns the number of tensors.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Number of values of all tensors.
+    /// Returns the number of values of all tensors together.
     pub fn parameters(&self) -> u64 {
         self.0.values().map(|(_, values)| values.len() as u64).sum()
     }
 
-    /// The safetensors body in the usual number formats, to which values are rounded.
+    /// Writes the tensors as a safetensors body in the usual number formats, to which values are
+    /// rounded.
     ///
     /// # Errors
     /// As [`Tensors::to_safetensors_as`].
@@ -86,12 +88,14 @@ impl Tensors {
         self.to_safetensors_as(specs, Storage::Usual)
     }
 
-    /// The safetensors body in these number formats, to which values are rounded.
+    /// Writes the tensors as a safetensors body in the number formats of `storage`, to which values
+    /// are rounded.
     ///
     /// # Errors
-    /// [`PackError::TensorMissing`], [`PackError::TensorShape`], [`PackError::TensorUnexpected`] unless the
-    /// tensors are exactly `specs`; [`PackError::TensorNotFinite`]; [`PackError::LimitExceeded`];
-    /// [`PackError::ManifestInvalid`] for formats that are not one for each tensor.
+    /// [`PackError::TensorMissing`], [`PackError::TensorShape`] or [`PackError::TensorUnexpected`]
+    /// unless the tensors are exactly `specs`; [`PackError::TensorNotFinite`] for a value that its
+    /// format cannot hold; [`PackError::LimitExceeded`]; [`PackError::ManifestInvalid`] for a list
+    /// of formats that does not fit `specs`.
     pub fn to_safetensors_as(&self, specs: &[TensorSpec], storage: Storage<'_>) -> Result<Vec<u8>> {
         let layout = Layout::of(specs.to_vec(), &storage.types(specs)?)?;
         if let Some(name) = self.0.keys().find(|name| !specs.iter().any(|s| s.name == **name)) {
@@ -116,8 +120,8 @@ impl Tensors {
         Ok(out)
     }
 
-    /// Reads a safetensors body that holds exactly `specs` in the usual number formats. Values are decoded only once
-    /// all are known to be right.
+    /// Reads a safetensors body that holds exactly `specs` in the usual number formats. Decodes
+    /// values only after all were found to be right.
     ///
     /// # Errors
     /// As [`Tensors::from_safetensors_as`].
@@ -125,7 +129,7 @@ impl Tensors {
         Self::from_safetensors_as(body, specs, Storage::Usual)
     }
 
-    /// Reads a safetensors body that holds exactly `specs` in these number formats.
+    /// Reads a safetensors body that holds exactly `specs` in the number formats of `storage`.
     ///
     /// # Errors
     /// As [`Tensors::to_safetensors_as`], and [`PackError::TensorDtype`], [`PackError::EntryInvalid`],
@@ -135,7 +139,8 @@ impl Tensors {
     }
 }
 
-/// Adds a part of the body; else the first value that its number format cannot hold, and where it is.
+/// Appends a part of the body to `out`. The error is the first value that its number format cannot
+/// hold, and its position.
 fn encode(
     part: &Part,
     spec: &TensorSpec,
@@ -163,7 +168,7 @@ fn encode(
     Ok(())
 }
 
-/// A body in which everything was checked and nothing was copied.
+/// A body that was checked completely, of which nothing was copied.
 pub(crate) struct Scan<'a> {
     specs: Vec<TensorSpec>,
     stored: Vec<Stored<'a>>,
@@ -175,7 +180,7 @@ struct Stored<'a> {
     spec: usize,
     dtype: DataType,
     bytes: &'a [u8],
-    /// Those of its scales, if it has any.
+    /// The bytes of its scales; empty if it has none.
     scales: &'a [u8],
 }
 
@@ -218,7 +223,7 @@ impl<'a> Scan<'a> {
         Ok(Self { specs: layout.specs, stored, data_len: layout.data_len })
     }
 
-    /// The values in f32. When they are many two threads take one tensor after the other.
+    /// Returns the values in f32. When they are many, two threads share the tensors.
     pub(crate) fn decode(self) -> Result<Tensors> {
         let parts = self.stored.iter().map(|stored| {
             let spec = &self.specs[stored.spec];
@@ -244,7 +249,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Adds the values that are stored.
+/// Appends the stored values to `values`.
 fn decode(spec: &TensorSpec, stored: &Stored<'_>, values: &mut Vec<f32>) {
     let bytes = stored.bytes;
     match stored.dtype {
@@ -267,10 +272,10 @@ fn decode(spec: &TensorSpec, stored: &Stored<'_>, values: &mut Vec<f32>) {
     }
 }
 
-/// Values that are converted, or looked at, in one go.
+/// How many values are converted, or checked, in one go.
 const BLOCK: usize = 2048;
 
-/// The first value that is NaN or infinite, and where it is.
+/// Returns the first value that is NaN or infinite, and its position.
 fn not_finite(bytes: &[u8], dtype: DataType) -> Option<(usize, f32)> {
     let half = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]);
     let single = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
@@ -293,7 +298,7 @@ fn not_finite(bytes: &[u8], dtype: DataType) -> Option<(usize, f32)> {
     None
 }
 
-/// The number format of a tensor on disk, as safetensors calls it, unless its pack says otherwise.
+/// Returns the usual number format of a tensor on disk, as safetensors names it.
 pub fn stored_dtype(spec: &TensorSpec) -> Dtype {
     label(DataType::usual(spec))
 }

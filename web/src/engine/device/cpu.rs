@@ -1,4 +1,4 @@
-//! The processor, with the engine of `tailor_core::engine`, and a team of other workers beside it.
+//! Computes on the processor with `tailor_core::engine`, in this worker and a team of others.
 
 use super::model::Model;
 use super::team::Team;
@@ -12,7 +12,7 @@ use tailor_core::model::Gate;
 use tailor_core::{ModelError, Predict as _, SampleSettings, engine, threads};
 use tailor_packs::{ModelConfig, Tensors};
 
-/// The processor.
+/// The processor, and the team of other workers.
 #[derive(Default)]
 pub struct Device {
     team: RefCell<Team>,
@@ -26,15 +26,15 @@ pub struct Run<'a> {
     course: Course<Images>,
     gates: Vec<Gate>,
     own: (Range<usize>, engine::sampling::Gated),
-    /// What the team does of each query, in its order.
+    /// Which images of each query the members of the team compute, in the order of their numbers.
     others: Vec<Range<usize>>,
 }
 
 impl Device {
-    /// What it is.
+    /// Tells the page what computes.
     pub const BACKEND: Backend = Backend::Cpu;
 
-    /// The processor is always there.
+    /// Opens the processor, which is always there.
     ///
     /// # Errors
     /// None; the signature is that of WebGPU's.
@@ -42,10 +42,11 @@ impl Device {
         Ok(Self::default())
     }
 
-    /// Makes a learngene ready.
+    /// Prepares a learngene to predict.
     ///
     /// # Errors
-    /// [`ModelError`] when the tensors are not those of the config, or the engine does not know it.
+    /// [`ModelError`] when the tensors are not those of the config, or the engine does not know the
+    /// config.
     pub fn model(&self, config: &ModelConfig, learngene: Tensors) -> Result<Model, ModelError> {
         self.models.set(self.models.get() + 1);
         Model::new(self.models.get(), config, learngene)
@@ -53,7 +54,8 @@ impl Device {
 }
 
 impl<'a> Run<'a> {
-    /// Begins a run on up to `workers` workers, this one among them; 0 is as many as the device has cores for.
+    /// Begins a run on up to `workers` workers, including this one; 0 means as many as the device
+    /// has cores for.
     ///
     /// # Errors
     /// [`ModelError`] for a class that is not loaded or a setting out of range.
@@ -65,7 +67,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, ModelError> {
         let asked: Vec<Gate> = settings.items.iter().map(|item| item.gate.clone()).collect();
         let course = Course::new(model.config(), settings, |values| model.engine.images(values))?;
-        // Those that guidance leaves out must be known, too.
+        // Classes that guidance leaves out must be loaded, too.
         model.engine.gate(&asked)?;
         let gates = course.gates();
         let helpers = device.team.borrow_mut().gather(model, &gates, workers);
@@ -79,7 +81,7 @@ impl<'a> Run<'a> {
     /// Makes one step.
     ///
     /// # Errors
-    /// [`EngineError::Model`] when the part of a worker that is gone cannot be made here.
+    /// [`EngineError::Model`] when a worker failed and this one cannot compute its part.
     pub async fn step(&mut self) -> Result<(), EngineError> {
         while let Some(query) = self.course.query() {
             let predicted = self.predict(&query).await?;
@@ -93,7 +95,7 @@ impl<'a> Run<'a> {
 
     async fn predict(&mut self, query: &Query<Images>) -> Result<Images, EngineError> {
         let part = |range: &Range<usize>| query.x.part(range.clone());
-        // The others begin before this worker does its own part.
+        // The others begin before this worker computes its own part.
         let ask = |(number, range)| self.device.team.borrow().ask(number, query.t, &part(range).values);
         let answers: Vec<_> = self.others.iter().enumerate().map(ask).collect();
         let (range, gated) = &self.own;
@@ -103,7 +105,7 @@ impl<'a> Run<'a> {
             match answer.filter(|values| values.len() == range.len() * query.x.image_len()) {
                 Some(values) => predicted.extend(values),
                 None => {
-                    // One that is gone is done without, from here on.
+                    // If a worker failed, the run goes on without the team.
                     self.device.team.borrow_mut().dismiss();
                     let gates = &self.gates[range.start..];
                     let gated = self.model.engine.gate(gates)?;
@@ -118,12 +120,12 @@ impl<'a> Run<'a> {
         Ok(Images::new(query.x.shape, predicted))
     }
 
-    /// Steps made so far.
+    /// Returns the number of steps made so far.
     pub fn steps_done(&self) -> usize {
         self.course.steps_done()
     }
 
-    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
     ///
     /// # Errors
     /// None; the signature is that of WebGPU's.
@@ -131,7 +133,7 @@ impl<'a> Run<'a> {
         Ok(self.course.preview().values)
     }
 
-    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`.
     ///
     /// # Errors
     /// None; the signature is that of WebGPU's.
@@ -141,7 +143,8 @@ impl<'a> Run<'a> {
 }
 
 impl Drop for Run<'_> {
-    /// After a first run, so that a first image waits for nobody, the team is called for the next.
+    /// Starts the team for the next run. It starts after the first one, so that the first image
+    /// need not wait for it.
     fn drop(&mut self) {
         self.device.team.borrow_mut().call(self.gates.len());
     }

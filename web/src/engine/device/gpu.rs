@@ -1,4 +1,4 @@
-//! WebGPU, through Burn's graph.
+//! Computes on the GPU with WebGPU, through Burn's graph.
 
 use crate::engine::error::EngineError;
 use crate::engine::host::post;
@@ -10,20 +10,20 @@ use tailor_packs::{ModelConfig, Tensors};
 /// WebGPU's adapter.
 pub struct Device(burn::tensor::Device);
 
-/// A learngene on the GPU with the tailors that have been put onto it.
+/// A learngene on the GPU, with the tailors that were put onto it.
 pub struct Model(graph::Model);
 
 /// A run of sampling.
 pub struct Run<'a>(Sampling<'a, graph::Model>);
 
 impl Device {
-    /// What it is.
+    /// Tells the page what computes.
     pub const BACKEND: Backend = Backend::Gpu;
 
     /// Asks the browser for the adapter.
     ///
     /// # Errors
-    /// [`EngineError::Device`] where there is none, or it gives no device.
+    /// [`EngineError::Device`] where there is no adapter, or it has no device to give.
     pub async fn open() -> Result<Self, EngineError> {
         let refused =
             |error: burn::tensor::wgpu::WgpuInitError| EngineError::Device { reason: error.to_string() };
@@ -49,17 +49,17 @@ impl Model {
     /// Adds the tailor of `class`, or replaces it.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    /// [`ModelError::Tensor`] when the tailor's tensors do not have this model's shapes.
     pub fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
         self.0.insert(class, tailor)
     }
 
-    /// Takes the tailor of `class` away.
+    /// Removes the tailor of `class`.
     pub fn remove(&mut self, class: &str) {
         self.0.remove(class);
     }
 
-    /// The classes whose tailors are loaded, sorted.
+    /// Returns the classes whose tailors are loaded, sorted.
     pub fn classes(&self) -> Vec<String> {
         self.0.classes()
     }
@@ -82,18 +82,18 @@ impl<'a> Run<'a> {
     /// Makes one step.
     ///
     /// # Errors
-    /// None; a device that is lost says so by itself.
+    /// None: a device that is lost reports that by itself.
     pub async fn step(&mut self) -> Result<(), EngineError> {
         self.0.step();
         Ok(())
     }
 
-    /// Steps made so far.
+    /// Returns the number of steps made so far.
     pub fn steps_done(&self) -> usize {
         self.0.steps_done()
     }
 
-    /// The clean images as the last step predicted them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
     ///
     /// # Errors
     /// [`EngineError::ReadBack`].
@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
         values(self.0.preview()).await
     }
 
-    /// The images as they stand, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`.
     ///
     /// # Errors
     /// [`EngineError::ReadBack`].

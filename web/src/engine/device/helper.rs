@@ -1,4 +1,4 @@
-//! A worker of the team: holds a copy of the model and predicts a part of each batch.
+//! A worker of the team, which holds a copy of the model and predicts for a part of each batch.
 
 use crate::engine::host::scope;
 use js_sys::{Array, Float32Array};
@@ -8,26 +8,26 @@ use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
 
-/// What a helper's worker is called, by which the program knows what it is to be.
+/// The name of a helper's worker, by which the program knows that it is a helper.
 pub const NAME: &str = "tailor helper";
 
-/// A learngene: its config as JSON, and its values.
+/// The message with a learngene: its config as JSON, and its values.
 pub(super) const LEARNGENE: u32 = 0;
-/// A tailor: its class, and its values.
+/// The message with a tailor: its class, and its values.
 pub(super) const TAILOR: u32 = 1;
-/// The gates of the queries to come, as JSON.
+/// The message with the gates of the queries to come, as JSON.
 pub(super) const GATE: u32 = 2;
-/// A query: its time, and its images.
+/// The message with a query: its time, and its images.
 pub(super) const PREDICT: u32 = 3;
 
-/// The model as far as it came.
+/// The parts of the model that were received.
 #[derive(Default)]
 struct Helper {
     model: Option<engine::Model>,
     gated: Option<engine::sampling::Gated>,
 }
 
-/// Serves the worker that started this one.
+/// Answers the worker that started this one.
 pub fn serve() {
     let mut helper = Helper::default();
     let hear = move |message: MessageEvent| {
@@ -48,7 +48,8 @@ pub fn serve() {
 }
 
 impl Helper {
-    /// Takes a message; an empty answer to a query says that it cannot be answered.
+    /// Takes a message, and returns the answer to a query. An empty answer means that the query
+    /// could not be computed.
     fn hear(&mut self, kind: Option<u32>, what: &JsValue, values: Vec<f32>) -> Option<Vec<f32>> {
         match kind? {
             LEARNGENE => {
@@ -63,7 +64,7 @@ impl Helper {
             TAILOR => {
                 let model = self.model.as_mut()?;
                 let tailor = tensors(&model.config().tailor_tensors(), &values)?;
-                // One that does not fit is missed when a gate asks for it.
+                // If the tailor does not fit, the gate that asks for it fails.
                 let _ = model.insert(&what.as_string()?, tailor);
                 None
             }
@@ -85,7 +86,7 @@ impl Helper {
     }
 }
 
-/// The tensors of `specs` out of values that lie side by side.
+/// Takes the tensors of `specs` out of values that lie side by side.
 fn tensors(specs: &[TensorSpec], mut values: &[f32]) -> Option<Tensors> {
     let mut tensors = Tensors::new();
     for spec in specs {

@@ -1,7 +1,7 @@
-//! What the engine computes on: the processor or WebGPU, chosen when the program is built.
+//! The device that computes: the processor or WebGPU, chosen when the program is built.
 //!
-//! Both give the same three types, so that no other file knows which it is: a `Device` that opens, a `Model` of
-//! learngene and tailors on it, and a `Run` of sampling.
+//! Both export the same three types, so that no other file depends on which it is: a `Device` that
+//! can be opened, a `Model` of learngene and tailors on it, and a `Run` of sampling.
 
 #[cfg(feature = "cpu")]
 mod cpu;

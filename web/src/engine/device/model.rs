@@ -1,28 +1,31 @@
-//! A learngene and its tailors on the processor, and what other workers need to have the same.
+//! A learngene and its tailors on the processor, with copies for other workers.
 
 use std::collections::BTreeMap;
 use tailor_core::{ModelError, Predict as _, engine};
 use tailor_packs::{ModelConfig, Tensors};
 
-/// Values of a learngene up to which other workers get a copy: each takes twice the memory.
+/// The most values a learngene may have for other workers to get a copy: each takes twice the
+/// memory.
 const SHARED: u64 = 32 << 20;
 
-/// A learngene with the tailors that have been put onto it.
+/// A learngene with the tailors that were put onto it.
 pub struct Model {
     pub(super) engine: engine::Model,
-    /// Tells this model from others of this device, and how often each tailor came anew.
+    /// Number that tells this model from others of the device. `tailors` has for each class the
+    /// number of its last insertion.
     pub(super) number: u64,
     pub(super) tailors: BTreeMap<String, u64>,
     insertions: u64,
-    /// For other workers, where it is small enough.
+    /// A copy for other workers, if it is small enough.
     pub(super) learngene: Option<Tensors>,
 }
 
 impl Model {
-    /// Makes a learngene ready as model number `number`.
+    /// Prepares a learngene as model number `number`.
     ///
     /// # Errors
-    /// [`ModelError`] when the tensors are not those of the config, or the engine does not know it.
+    /// [`ModelError`] when the tensors are not those of the config, or the engine does not know the
+    /// config.
     pub(super) fn new(number: u64, config: &ModelConfig, learngene: Tensors) -> Result<Self, ModelError> {
         let engine = engine::Model::new(config, &learngene)?;
         let learngene = (config.learngene_parameters() <= SHARED).then_some(learngene);
@@ -32,7 +35,7 @@ impl Model {
     /// Adds the tailor of `class`, or replaces it.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    /// [`ModelError::Tensor`] when the tailor's tensors do not have this model's shapes.
     pub fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
         self.engine.insert(class, tailor)?;
         self.insertions += 1;
@@ -40,23 +43,23 @@ impl Model {
         Ok(())
     }
 
-    /// Takes the tailor of `class` away.
+    /// Removes the tailor of `class`.
     pub fn remove(&mut self, class: &str) {
         self.engine.remove(class);
         self.tailors.remove(class);
     }
 
-    /// The classes whose tailors are loaded, sorted.
+    /// Returns the classes whose tailors are loaded, sorted.
     pub fn classes(&self) -> Vec<String> {
         self.engine.classes()
     }
 
-    /// The model's sizes.
+    /// Returns the model's config.
     pub(super) fn config(&self) -> &ModelConfig {
         self.engine.config()
     }
 
-    /// The tailor of a class that is loaded.
+    /// Returns the tailor of `class`, if it is loaded.
     pub(super) fn tailor(&self, class: &str) -> Option<&Tensors> {
         self.engine.tailor(class)
     }

@@ -1,7 +1,8 @@
-//! Other workers that take a part of a batch, without shared memory.
+//! A team of other workers, each of which computes a part of a batch, without shared memory.
 //!
-//! Each holds a copy of the learngene and of the tailors that it was asked for, in a program compiled once and
-//! handed on. A worker that does not start, or breaks down, is done without: nothing depends on the team.
+//! Each holds a copy of the learngene and of the tailors that it needed so far. The program is
+//! compiled once and passed to all. Nothing depends on the team: if a worker does not start, or
+//! breaks down, the engine goes on without it.
 //!
 //! ```text
 //! to a helper    [LEARNGENE, config as JSON, values]   [TAILOR, class, values]   [GATE, gates as JSON]
@@ -23,7 +24,7 @@ use tailor_packs::{TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions};
 
-/// Workers at most, this one among them: more would wait for one another's messages.
+/// The most workers, including this one. More would wait for each other's messages.
 const MOST: usize = 8;
 
 #[wasm_bindgen]
@@ -39,7 +40,7 @@ extern "C" {
 #[derive(Default)]
 pub(super) struct Team {
     helpers: Vec<Helper>,
-    /// One failed, so no others are called.
+    /// Whether one failed, after which no others are started.
     dismissed: bool,
 }
 
@@ -47,7 +48,7 @@ struct Helper {
     worker: Worker,
     up: Rc<Cell<bool>>,
     asked: Rc<RefCell<Option<oneshot::Sender<Vec<f32>>>>>,
-    /// The model and the tailors that it has, as [`Model`] numbers them.
+    /// The model and the tailors that it has, by the numbers in [`Model`].
     model: u64,
     tailors: BTreeMap<String, u64>,
     // They must live as long as the worker may call them.
@@ -56,24 +57,25 @@ struct Helper {
 }
 
 impl Team {
-    /// Starts the workers that a query of so many images keeps busy, for the next run.
+    /// Starts the workers that a query of so many images can keep busy, for the next run.
     pub(super) fn call(&mut self, images: usize) {
         let cores = scope().navigator().hardware_concurrency() as usize;
         let wanted = images.min(cores).min(MOST).saturating_sub(1);
         while !self.dismissed && self.helpers.len() < wanted {
             match Helper::spawn() {
                 Ok(helper) => self.helpers.push(helper),
-                // A browser without workers inside of workers.
+                // Some browsers have no workers inside of workers.
                 Err(_) => self.dismissed = true,
             }
         }
     }
 
-    /// Gives those helpers that are up what they lack of the model; how many there are for these gates.
+    /// Sends the helpers that have started the parts of the model that they lack. Returns how many
+    /// there are for these gates.
     pub(super) fn gather(&mut self, model: &Model, gates: &[Gate], workers: u32) -> usize {
         let Some(learngene) = &model.learngene else { return 0 };
         let most = if workers == 0 { MOST } else { workers as usize }.min(gates.len());
-        // Those that are up come first, and are numbered so.
+        // Helpers that have started come first, so that they have the lowest numbers.
         self.helpers.sort_unstable_by_key(|helper| !helper.up.get());
         let up = self.helpers.iter_mut().filter(|helper| helper.up.get());
         up.take(most.saturating_sub(1)).map(|helper| helper.equip(model, learngene, gates)).count()
@@ -87,8 +89,8 @@ impl Team {
         }
     }
 
-    /// Asks helper `number` for its part of a query. The answer never comes from one that breaks down: then
-    /// the receiver says so.
+    /// Asks helper `number` to compute its part of a query. If the helper breaks down, the receiver
+    /// reports that instead of an answer.
     pub(super) fn ask(&self, number: usize, t: f32, images: &[f32]) -> oneshot::Receiver<Vec<f32>> {
         let (sender, answer) = oneshot::channel();
         if let Some(helper) = self.helpers.get(number).filter(|helper| helper.up.get()) {
@@ -98,7 +100,7 @@ impl Team {
         answer
     }
 
-    /// Ends all of them.
+    /// Ends all helpers, and starts none again.
     pub(super) fn dismiss(&mut self) {
         self.dismissed = true;
         self.helpers.clear();
@@ -127,7 +129,7 @@ impl Helper {
         let (is_up, waiting) = (up.clone(), asked.clone());
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
             match message.data().dyn_into::<Float32Array>() {
-                // Whoever asked may be gone.
+                // The run that asked may have ended.
                 Ok(values) => drop(waiting.take().map(|asked| asked.send(values.to_vec()))),
                 Err(_) => is_up.set(true),
             }
@@ -139,13 +141,13 @@ impl Helper {
         });
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
-        // Its program is the one that runs here, compiled already.
+        // The helper runs the same program as this worker, which is compiled already.
         worker.post_message(&wasm_bindgen::module())?;
         let (model, tailors) = (0, BTreeMap::new());
         Ok(Self { worker, up, asked, model, tailors, _message: message, _error: error })
     }
 
-    /// Sends what it lacks of the model for these gates.
+    /// Sends the parts of the model that the helper lacks for these gates.
     fn equip(&mut self, model: &Model, learngene: &Tensors, gates: &[Gate]) {
         let config = model.config();
         if self.model != model.number {
@@ -185,7 +187,7 @@ impl Drop for Helper {
     }
 }
 
-/// The values of all tensors, side by side in the order of `specs`.
+/// Returns the values of all tensors, side by side in the order of `specs`.
 fn flat(tensors: &Tensors, specs: &[TensorSpec]) -> Vec<f32> {
     let values = |spec: &TensorSpec| tensors.get(&spec.name).map_or(&[][..], |(_, values)| values);
     specs.iter().flat_map(values).copied().collect()
