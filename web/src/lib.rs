@@ -28,5 +28,7 @@ pub mod embed;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod page;
+#[cfg(any(feature = "page", feature = "cpu"))]
+mod spawn;
 #[cfg(any(feature = "engine", feature = "page"))]
 mod traffic;

@@ -10,7 +10,7 @@ use super::layout::{ByMatrix, Linear, Network};
 use crate::diffusion::images::Images;
 use crate::diffusion::sampling::Predict;
 use crate::model::Gate;
-use crate::model::{KNOWN, ModelError, Tailors, values};
+use crate::model::{ModelError, Tailors, values};
 use crate::threads;
 
 /// A learngene on the processor with the tailors that have been put onto it.
@@ -71,7 +71,6 @@ impl Model {
     /// compute; [`ModelError::Tensor`] for a tensor that is missing or of another shape.
     pub fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
         config.validate()?;
-        config.supported_by("this engine", &KNOWN)?;
         let network = Network::new(config)?;
         let learngene = Learngene::new(&network, learngene)?;
         Ok(Self { network, learngene, tailors: Tailors::default(), threads: 1, tapes: Mutex::default() })
@@ -83,9 +82,12 @@ impl Model {
         self
     }
 
-    /// Returns the tailor of `class`, if it is loaded.
-    pub fn tailor(&self, class: &str) -> Option<&Tensors> {
-        self.tailors.get(class).ok()
+    /// Returns the tailor of `class`.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownClass`] when it is not loaded.
+    pub fn tailor(&self, class: &str) -> Result<&Tensors, ModelError> {
+        self.tailors.get(class)
     }
 
     /// Prepares what the tailors of `gate` add together.

@@ -2,6 +2,7 @@
 
 use super::program::{Absence, Program, Simd};
 use crate::protocol::{Code, Event, Failure, Remedy, Request};
+use crate::spawn;
 use js_sys::{Array, Float32Array, WebAssembly};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,20 +10,11 @@ use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, Blob, BlobPropertyBag, MessageEvent, RequestCache, RequestInit, Response, Url, Worker,
+    AbortController, MessageEvent, RequestCache, RequestInit, Response, Url, Worker, WorkerOptions,
 };
 
 /// How long a server may take to say whether it has a file.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-#[wasm_bindgen]
-extern "C" {
-    type ImportMeta;
-    #[wasm_bindgen(method, getter)]
-    fn url(this: &ImportMeta) -> String;
-    #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
-    static META: ImportMeta;
-}
 
 /// A worker that runs an engine. Dropping it ends the worker.
 pub struct Engine {
@@ -43,26 +35,17 @@ pub enum Word {
 impl Engine {
     /// Starts this program in a worker, and passes every message from it to `hear`.
     ///
-    /// The engine's files lie beside the page's own script. A browser refuses a worker script of
-    /// another origin but allows an import, so the worker is one line of our own that imports the
-    /// engine. It is a classic script, because in a page without an origin, such as a sandboxed
-    /// frame, a module may not import.
+    /// The engine's files lie beside the page's own script.
     ///
     /// # Errors
     /// The browser's exception when it refuses workers.
     pub fn spawn(program: Program, mut hear: impl FnMut(Word) + Clone + 'static) -> Result<Self, JsValue> {
-        let script = JsValue::from_str(&beside(&format!("{}.js", program.name()))?);
-        // JSON's quoting is JavaScript's.
-        let quoted = String::from(js_sys::JSON::stringify(&script)?);
+        let script = spawn::quoted(&beside(&format!("{}.js", program.name()))?)?;
         // An error that is thrown outside the promise reaches `onerror` below.
         let source = format!(
-            "import({quoted}).then(engine => engine.default()).catch(error => setTimeout(() => {{ throw error }}));"
+            "import({script}).then(engine => engine.default()).catch(error => setTimeout(() => {{ throw error }}));"
         );
-        let options = BlobPropertyBag::new();
-        options.set_type("text/javascript");
-        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
-        let url = Url::create_object_url_with_blob(&blob)?;
-        let worker = Worker::new(&url)?;
+        let worker = spawn::worker(&source, &WorkerOptions::new())?;
 
         let mut lost = hear.clone();
         let spoke = Rc::new(Cell::new(false));
@@ -140,5 +123,5 @@ async fn ask(program: Program) -> Result<Response, JsValue> {
 
 /// Returns the address of a file that lies beside the page's own script.
 fn beside(name: &str) -> Result<String, JsValue> {
-    Ok(Url::new_with_base(name, &META.with(ImportMeta::url))?.href())
+    Ok(Url::new_with_base(name, &spawn::own_script())?.href())
 }

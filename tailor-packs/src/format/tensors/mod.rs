@@ -79,6 +79,49 @@ impl Tensors {
         self.0.values().map(|(_, values)| values.len() as u64).sum()
     }
 
+    /// Returns the values of the tensors of `specs`, side by side in that order.
+    ///
+    /// # Errors
+    /// [`PackError::TensorMissing`] or [`PackError::TensorShape`] for the first tensor that is not as
+    /// its spec says.
+    pub fn to_flat(&self, specs: &[TensorSpec]) -> Result<Vec<f32>> {
+        let mut flat = Vec::with_capacity(specs.iter().map(TensorSpec::len).sum());
+        for spec in specs {
+            flat.extend_from_slice(self.of(spec)?);
+        }
+        Ok(flat)
+    }
+
+    /// Makes the tensors of `specs` from their values, which lie side by side in that order.
+    ///
+    /// # Errors
+    /// [`PackError::TensorShape`] when there are more or fewer values than the specs ask for.
+    pub fn from_flat(specs: &[TensorSpec], values: &[f32]) -> Result<Self> {
+        let expected = specs.iter().map(TensorSpec::len).sum();
+        if values.len() != expected {
+            let (expected, found) = (vec![expected], vec![values.len()]);
+            return Err(PackError::TensorShape { name: "of all values".into(), expected, found });
+        }
+        let (mut tensors, mut rest) = (Self::new(), values);
+        for spec in specs {
+            let (first, after) = rest.split_at(spec.len());
+            tensors.insert(spec.name.clone(), &spec.shape, first.to_vec())?;
+            rest = after;
+        }
+        Ok(tensors)
+    }
+
+    /// Returns the values of the tensor that `spec` asks for.
+    fn of(&self, spec: &TensorSpec) -> Result<&[f32]> {
+        let (shape, values) =
+            self.get(&spec.name).ok_or_else(|| PackError::TensorMissing { name: spec.name.clone() })?;
+        if shape != spec.shape {
+            let (name, expected) = (spec.name.clone(), spec.shape.clone());
+            return Err(PackError::TensorShape { name, expected, found: shape.to_vec() });
+        }
+        Ok(values)
+    }
+
     /// Writes the tensors as a safetensors body in the usual number formats, to which values are
     /// rounded.
     ///
@@ -105,12 +148,7 @@ impl Tensors {
         out.reserve_exact(layout.data_len);
         for part in &layout.parts {
             let spec = &layout.specs[part.spec];
-            let (shape, values) =
-                self.get(&spec.name).ok_or_else(|| PackError::TensorMissing { name: spec.name.clone() })?;
-            if shape != spec.shape {
-                let (name, expected) = (spec.name.clone(), spec.shape.clone());
-                return Err(PackError::TensorShape { name, expected, found: shape.to_vec() });
-            }
+            let values = self.of(spec)?;
             encode(part, spec, values, &mut out).map_err(|(position, value)| PackError::TensorNotFinite {
                 name: spec.name.clone(),
                 position,

@@ -68,7 +68,9 @@ impl<'a> Run<'a> {
         let asked: Vec<Gate> = settings.items.iter().map(|item| item.gate.clone()).collect();
         let course = Course::new(model.config(), settings, |values| model.engine.images(values))?;
         // Classes that guidance leaves out must be loaded, too.
-        model.engine.gate(&asked)?;
+        for (class, _) in asked.iter().flatten() {
+            model.engine.tailor(class)?;
+        }
         let gates = course.gates();
         let helpers = device.team.borrow_mut().gather(model, &gates, workers);
         let mut parts = threads::parts(gates.len(), helpers + 1);

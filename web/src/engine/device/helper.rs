@@ -4,7 +4,7 @@ use crate::engine::host::scope;
 use js_sys::{Array, Float32Array};
 use tailor_core::model::Gate;
 use tailor_core::{Predict as _, engine};
-use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+use tailor_packs::{ModelConfig, Tensors};
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
 
@@ -56,14 +56,14 @@ impl Helper {
                 self.gated = None;
                 let config: Option<ModelConfig> = serde_json::from_str(&what.as_string()?).ok();
                 self.model = config.and_then(|config| {
-                    let learngene = tensors(&config.learngene_tensors(), &values)?;
+                    let learngene = Tensors::from_flat(&config.learngene_tensors(), &values).ok()?;
                     engine::Model::new(&config, &learngene).ok()
                 });
                 None
             }
             TAILOR => {
                 let model = self.model.as_mut()?;
-                let tailor = tensors(&model.config().tailor_tensors(), &values)?;
+                let tailor = Tensors::from_flat(&model.config().tailor_tensors(), &values).ok()?;
                 // If the tailor does not fit, the gate that asks for it fails.
                 let _ = model.insert(&what.as_string()?, tailor);
                 None
@@ -84,15 +84,4 @@ impl Helper {
             _ => None,
         }
     }
-}
-
-/// Takes the tensors of `specs` out of values that lie side by side.
-fn tensors(specs: &[TensorSpec], mut values: &[f32]) -> Option<Tensors> {
-    let mut tensors = Tensors::new();
-    for spec in specs {
-        let (first, rest) = values.split_at_checked(spec.len())?;
-        tensors.insert(&spec.name, &spec.shape, first.to_vec()).ok()?;
-        values = rest;
-    }
-    Some(tensors)
 }

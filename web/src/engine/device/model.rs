@@ -61,6 +61,6 @@ impl Model {
 
     /// Returns the tailor of `class`, if it is loaded.
     pub(super) fn tailor(&self, class: &str) -> Option<&Tensors> {
-        self.engine.tailor(class)
+        self.engine.tailor(class).ok()
     }
 }

@@ -13,8 +13,9 @@
 use super::helper::{GATE, LEARNGENE, NAME, PREDICT, TAILOR};
 use super::model::Model;
 use crate::engine::host::scope;
+use crate::spawn;
 use futures_channel::oneshot;
-use js_sys::{Array, Float32Array, JSON};
+use js_sys::{Array, Float32Array};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,19 +23,10 @@ use std::rc::Rc;
 use tailor_core::model::Gate;
 use tailor_packs::{TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, MessageEvent, Url, Worker, WorkerOptions};
+use web_sys::{MessageEvent, Worker, WorkerOptions};
 
 /// The most workers, including this one. More would wait for each other's messages.
 const MOST: usize = 8;
-
-#[wasm_bindgen]
-extern "C" {
-    type ImportMeta;
-    #[wasm_bindgen(method, getter)]
-    fn url(this: &ImportMeta) -> String;
-    #[wasm_bindgen(thread_local_v2, js_namespace = import, js_name = meta)]
-    static META: ImportMeta;
-}
 
 /// The other workers.
 #[derive(Default)]
@@ -109,20 +101,15 @@ impl Team {
 
 impl Helper {
     fn spawn() -> Result<Self, JsValue> {
-        // JSON's quoting is JavaScript's. A classic script, which may import where a module may not.
-        let script = String::from(JSON::stringify(&META.with(ImportMeta::url).into())?);
+        let script = spawn::quoted(&spawn::own_script())?;
         let source = format!(
             "onmessage = (first) => {{ onmessage = null; import({script})\
              .then((engine) => engine.default({{ module_or_path: first.data }}))\
              .catch((error) => setTimeout(() => {{ throw error }})); }};"
         );
-        let options = BlobPropertyBag::new();
-        options.set_type("text/javascript");
-        let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&source.into()), &options)?;
-        let url = Url::create_object_url_with_blob(&blob)?;
         let options = WorkerOptions::new();
         options.set_name(NAME);
-        let worker = Worker::new_with_options(&url, &options)?;
+        let worker = spawn::worker(&source, &options)?;
 
         let asked = Rc::new(RefCell::new(None::<oneshot::Sender<Vec<f32>>>));
         let up = Rc::new(Cell::new(false));
@@ -150,6 +137,8 @@ impl Helper {
     /// Sends the parts of the model that the helper lacks for these gates.
     fn equip(&mut self, model: &Model, learngene: &Tensors, gates: &[Gate]) {
         let config = model.config();
+        // The model was made of these tensors, so they fit; a helper without values is done without.
+        let flat = |tensors: &Tensors, specs: &[TensorSpec]| tensors.to_flat(specs).unwrap_or_default();
         if self.model != model.number {
             let json = serde_json::to_string(config).unwrap_or_default();
             self.send(LEARNGENE, &json.into(), Some(&flat(learngene, &config.learngene_tensors())));
@@ -185,10 +174,4 @@ impl Drop for Helper {
         self.worker.set_onerror(None);
         self.worker.terminate();
     }
-}
-
-/// Returns the values of all tensors, side by side in the order of `specs`.
-fn flat(tensors: &Tensors, specs: &[TensorSpec]) -> Vec<f32> {
-    let values = |spec: &TensorSpec| tensors.get(&spec.name).map_or(&[][..], |(_, values)| values);
-    specs.iter().flat_map(values).copied().collect()
 }
