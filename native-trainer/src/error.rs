@@ -8,9 +8,11 @@ use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
-use crate::files::WriteError;
-use crate::grid::GridError;
-use crate::shell;
+use crate::data::names::NameError;
+use crate::system::files::{LockError, ReadError, WriteError};
+use crate::system::grid::GridError;
+use crate::system::output::OutputError;
+use crate::system::shell;
 
 /// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +21,21 @@ pub enum Error {
     /// The training data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// No class can have this name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A result cannot be written where it is asked for.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Another program is at work in a folder, or the folder cannot be written.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Images could not be drawn.
     #[error(transparent)]
     Grid(#[from] GridError),
@@ -31,14 +45,6 @@ pub enum Error {
     /// Sizes that no model has.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A pack or an index is not as it should be.
     #[error("{}: {source}", path.display())]
     Pack {
@@ -122,8 +128,12 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Data(error) => error.help(),
-            Self::Write(error) | Self::Grid(GridError::Write(error)) => error.help(),
-            Self::Read { .. } => "check the path and its permissions",
+            Self::Name(error) => error.help(),
+            Self::Read(error) => error.help(),
+            Self::Write(error) => error.help(),
+            Self::Output(error) => error.help(),
+            Self::Lock(error) => error.help(),
+            Self::Grid(error) => return error.help().map(str::to_owned),
             Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
             Self::UnknownClass { known, .. } => return Some(format!("it has {known}")),
             Self::ConfigFile { .. } => {
@@ -141,17 +151,15 @@ impl Error {
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",
             Self::Serve { .. } => "choose another port, or --port 0 for any that is free",
             Self::Refused { help, .. } => return Some(help.clone()).filter(|help| !help.is_empty()),
-            Self::Grid(_) | Self::Model(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => {
-                return None;
-            }
+            Self::Model(_) | Self::Config(_) | Self::Pack { .. } | Self::Setting { .. } => return None,
         };
         Some(help.to_owned())
     }
 
     /// For `map_err`: a file or folder at `path` that could not be read.
     pub fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Read { path, source }
+        let at = ReadError::at(path);
+        move |source| Self::Read(at(source))
     }
 
     /// For `map_err`: a pack or index at `path` that was refused.

@@ -1,36 +1,29 @@
 //! What runs on the trainer's machine: data, training, publishing, fetching, native sampling, local serving.
 //!
-//! The binary `tailor` is a thin layer over this library: [`cli`] says what it accepts, and each
-//! command is one module with a `run` function.
+//! The binary `tailor` reads downwards through these modules, and none needs one above it:
+//!
+//! - [`cli`]: what the command line accepts, the only place that knows `clap`, turned into [`settings`];
+//! - [`commands`]: one file per command, named as it is typed: it calls what is below and prints;
+//! - [`report`] and `evaluate`: a run on one page, a gallery judged by a classifier;
+//! - [`gallery`]: what is published, from a run to a signed folder, over the network and back;
+//! - [`train`]: from images to checkpoints, and what a run leaves beside them;
+//! - [`compute`]: devices, and models on them;
+//! - [`settings`]: what is asked for, in plain types;
+//! - [`data`]: images with classes;
+//! - [`system`]: files, output, signals, shells.
 
-pub mod bench;
-pub mod checkpoint;
 pub mod cli;
-pub mod curate;
+pub mod commands;
+pub mod compute;
 pub mod data;
-pub mod device;
 pub mod error;
 #[cfg(feature = "graph")]
 pub mod evaluate;
-pub mod fetch;
-pub mod files;
 pub mod gallery;
-pub mod grid;
-pub mod inspect;
-pub mod manual;
-pub mod metrics;
-pub mod model;
-pub mod output;
-pub mod publish;
 pub mod report;
-pub mod sample;
-pub mod serve;
-pub mod shell;
-pub mod sign;
-pub mod status;
+pub mod settings;
+pub mod system;
 pub mod train;
-pub mod train_tailor;
-pub mod verify;
 
 pub use error::Error;
 

@@ -17,10 +17,11 @@ use rand::Rng;
 use support::{batch, settings, trainer};
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::ModelConfig;
-use tailor_trainer::checkpoint::{self, ClassName, Header, Losses};
-use tailor_trainer::cli::{Recipe, Training};
-use tailor_trainer::device::Device;
-use tailor_trainer::files::{Disk, OnDisk};
+use tailor_trainer::compute::device::Device;
+use tailor_trainer::settings::recipe::Recipe;
+use tailor_trainer::settings::training::Training;
+use tailor_trainer::system::files::{Disk, OnDisk};
+use tailor_trainer::train::checkpoint::{self, ClassName, Header, Losses};
 use tailor_trainer::train::trainer::Trainer;
 use tempfile::NamedTempFile;
 
@@ -48,6 +49,7 @@ fn about() -> Header {
         classes: (0..CLASSES).map(class).collect(),
         frozen: None,
         losses,
+        engine: None,
         step: 0,
         ema_clock: 0,
         clocks: Vec::new(),

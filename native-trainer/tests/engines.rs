@@ -10,7 +10,7 @@ use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::adamw::Learned;
 use tailor_packs::ModelConfig;
-use tailor_trainer::device::Device;
+use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
 use tailor_trainer::train::trainer::{Engine, Trainer};

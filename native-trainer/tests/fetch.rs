@@ -11,10 +11,10 @@ use tailor_packs::download::{ATTEMPTS, DAMAGED, PARALLEL, Problem};
 use tailor_packs::limits::CHUNK;
 use tailor_packs::{Index, PackError, PublicKey};
 use tailor_trainer::Error;
-use tailor_trainer::cli::FetchArgs;
-use tailor_trainer::fetch::{Outcome, Pace, fetch};
-use tailor_trainer::gallery::Gallery;
-use tailor_trainer::verify::verify_gallery;
+use tailor_trainer::gallery::fetch::{Outcome, Pace, fetch};
+use tailor_trainer::gallery::folder::Gallery;
+use tailor_trainer::gallery::verify::verify_gallery;
+use tailor_trainer::settings::gallery::FetchSettings;
 
 use gallery::Draft;
 use host::{Asked, Host, Reply};
@@ -48,21 +48,20 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    fn args(&self, classes: &[&str]) -> FetchArgs {
-        FetchArgs {
+    fn settings(&self, classes: &[&str]) -> FetchSettings {
+        FetchSettings {
             url: self.host.url.clone(),
             classes: classes.iter().map(|class| (*class).to_owned()).collect(),
             all_classes: classes.is_empty(),
             out: Some(self.at("here")),
             public_key: None,
             trust: None,
-            json: false,
         }
     }
 
     /// Every class for none.
     fn fetch(&self, classes: &[&str]) -> Result<Outcome, Error> {
-        quick(&self.args(classes))
+        quick(&self.settings(classes))
     }
 
     fn command(&self, words: &[&str]) -> Output {
@@ -89,8 +88,8 @@ impl Workshop {
 }
 
 /// With waits that are next to nothing.
-fn quick(args: &FetchArgs) -> Result<Outcome, Error> {
-    fetch(args, Pace { waits: 0.001, stall: Duration::from_secs(2) })
+fn quick(settings: &FetchSettings) -> Result<Outcome, Error> {
+    fetch(settings, Pace { waits: 0.001, stall: Duration::from_secs(2) })
 }
 
 fn text(output: &[u8]) -> String {
@@ -452,7 +451,7 @@ fn an_address_without_a_gallery_is_said_to_be_one() {
     let workshop = Workshop::with("tiny", 1);
     workshop.host.misbehave(|_, _, reply| *reply = Reply::status(404));
     let url = format!("{}typo/", workshop.host.url);
-    let error = quick(&FetchArgs { url: url.clone(), ..workshop.args(&[]) }).unwrap_err();
+    let error = quick(&FetchSettings { url: url.clone(), ..workshop.settings(&[]) }).unwrap_err();
     assert!(error.to_string().contains(&format!("there is no gallery at {url}")), "{error}");
     assert!(!workshop.at("here").exists());
 }
@@ -467,7 +466,7 @@ fn the_address_of_a_page_that_shows_a_gallery_will_do() {
         format!("https://example.org/studio/?gallery={site}/{gallery}"),
     ] {
         let _ = fs::remove_dir_all(workshop.at("here"));
-        quick(&FetchArgs { url, ..workshop.args(&[]) }).unwrap();
+        quick(&FetchSettings { url, ..workshop.settings(&[]) }).unwrap();
     }
 }
 
@@ -566,7 +565,7 @@ fn a_gallery_published_anew_while_it_is_fetched_is_fetched_as_it_is_now() {
 }
 
 /// The error of the index, and what was here before is here still.
-fn distrusted(workshop: &Workshop, args: &FetchArgs) -> PackError {
+fn distrusted(workshop: &Workshop, args: &FetchSettings) -> PackError {
     let before = fs::read(workshop.at("here/index.json")).unwrap();
     let error = quick(args).unwrap_err();
     let Error::Pack { path, source } = error else { panic!("{error}") };
@@ -595,16 +594,16 @@ fn a_key_is_trusted_once_and_nobody_else_from_then_on() {
     assert_eq!(asked.status.code(), Some(1));
     assert!(said.contains(&format!("--trust '{fingerprint}'")) && said.contains("--public-key"), "{said}");
     assert!(!workshop.at("here").exists());
-    let wrong = FetchArgs { trust: Some("0000 1111".into()), ..workshop.args(&[]) };
+    let wrong = FetchSettings { trust: Some("0000 1111".into()), ..workshop.settings(&[]) };
     assert!(quick(&wrong).unwrap_err().to_string().contains("not 0000 1111"));
-    let other = FetchArgs { public_key: Some(two_public.clone().into()), ..workshop.args(&[]) };
+    let other = FetchSettings { public_key: Some(two_public.clone().into()), ..workshop.settings(&[]) };
     assert!(matches!(quick(&other), Err(Error::Pack { source: PackError::WrongKey { .. }, .. })));
 
     // Trusted by its fingerprint, by its file, or as it comes.
     let pinned = Some(one_public.clone().into());
     for (trust, public_key) in [(Some("yes".into()), None), (None, pinned), (Some(fingerprint), None)] {
         let _ = fs::remove_dir_all(workshop.at("here"));
-        let outcome = quick(&FetchArgs { trust, public_key, ..workshop.args(&[]) }).unwrap();
+        let outcome = quick(&FetchSettings { trust, public_key, ..workshop.settings(&[]) }).unwrap();
         assert!(outcome.key.is_some());
     }
     let verified = text(&workshop.command(&["verify", "here"]).stdout);
@@ -612,7 +611,7 @@ fn a_key_is_trusted_once_and_nobody_else_from_then_on() {
     let pinned = ["verify", "here", "--public-key", "one.pub"];
     assert!(workshop.command(&pinned).status.success(), "the signature came byte for byte");
     // From then on nobody is asked.
-    let again = workshop.args(&[]);
+    let again = workshop.settings(&[]);
     quick(&again).unwrap();
 
     let reset = |workshop: &mut Workshop, version: u64, key: Option<&Path>| {
@@ -692,14 +691,14 @@ fn addresses_and_folders_that_are_none_are_refused() {
     for url in
         ["gallery", "ftp://example.org/gallery", "https://", "https://example.org/?class=a", "file:///x"]
     {
-        let error = quick(&FetchArgs { url: url.into(), ..workshop.args(&[]) }).unwrap_err();
+        let error = quick(&FetchSettings { url: url.into(), ..workshop.settings(&[]) }).unwrap_err();
         assert!(error.to_string().contains("is no address of a gallery"), "{url}: {error}");
     }
-    let error =
-        quick(&FetchArgs { out: None, url: "http://[::1]/".into(), ..workshop.args(&[]) }).unwrap_err();
+    let error = quick(&FetchSettings { out: None, url: "http://[::1]/".into(), ..workshop.settings(&[]) })
+        .unwrap_err();
     assert!(error.help().unwrap().contains("--out"), "{error}");
     // One's own gallery is not overwritten.
-    let own = FetchArgs { out: Some(workshop.draft.folder.clone()), ..workshop.args(&[]) };
+    let own = FetchSettings { out: Some(workshop.draft.folder.clone()), ..workshop.settings(&[]) };
     assert!(quick(&own).unwrap_err().to_string().contains("is not empty"));
     // The folder is called as the address is.
     for url in

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE, tailor_file_name};
 use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
-use tailor_trainer::gallery::Gallery;
-use tailor_trainer::verify::verify_gallery;
+use tailor_trainer::gallery::folder::Gallery;
+use tailor_trainer::gallery::verify::verify_gallery;
 
 use gallery::Draft;
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use tailor_trainer::gallery::Gallery;
-use tailor_trainer::verify::verify_gallery;
+use tailor_trainer::gallery::folder::Gallery;
+use tailor_trainer::gallery::verify::verify_gallery;
 
 #[test]
 fn every_file_of_every_shipped_gallery_is_what_its_index_says() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use image::{GrayImage, Luma};
+use tailor_packs::Digest;
 
 /// A folder with data, a run and a gallery of two classes, made once per test.
 struct Workshop(tempfile::TempDir);
@@ -178,6 +179,35 @@ fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["step"], 6);
     assert!(last["loss"].is_f64() && last["images_per_second"].is_f64(), "{last}");
+}
+
+/// Makes a checkpoint one of those from before they named their engine.
+fn forget_the_engine(checkpoint: &Path) {
+    let bytes = fs::read(checkpoint).unwrap();
+    let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();
+    let older = header.replace(r#"\"engine\":\"processor\","#, "");
+    assert!(older.len() < length, "{header}");
+    let end = bytes.len() - 32;
+    let mut file = [&bytes[..8], format!("{older:length$}").as_bytes(), &bytes[8 + length..end]].concat();
+    file.extend(Digest::of(&file).0);
+    fs::write(checkpoint, file).unwrap();
+}
+
+#[test]
+fn a_run_says_which_engine_trained_it_and_one_from_before_goes_on_and_says_nothing() {
+    let workshop = Workshop::new();
+    let report = || fs::read_to_string(workshop.at("run/report.html")).unwrap();
+    let engine = "<dt>engine</dt><dd>processor</dd>";
+    let trained = workshop.json(&format!("{TRAIN} --device cpu --out run"));
+    assert_eq!(trained["engine"], "processor");
+    assert!(report().contains(engine));
+    forget_the_engine(&workshop.at("run/checkpoints/000000004.safetensors"));
+    workshop.done("report run --device cpu");
+    assert!(!report().contains("<dt>engine</dt>"));
+    let text = workshop.tailor("train --data data --steps 6 --device cpu --out run --resume").stderr;
+    assert!(String::from_utf8_lossy(&text).contains("going on from run/checkpoints/000000004.safetensors"));
+    assert!(report().contains(engine));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Writes the event records to which `native-trainer/src/metrics.rs` is held.
+"""Writes the event records to which `native-trainer/src/train/metrics.rs` is held.
 
     python make_events.py        (tensorboard 2.20.0, protobuf as it asks for)
 """

@@ -1,4 +1,5 @@
-//! The house: no two files of a crate need each other, `clap` stays in its room, and long files say why.
+//! The house: no two files of a crate need each other, `clap` and arguments stay in their rooms, and long
+//! files say why.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
@@ -7,20 +8,6 @@ use std::path::{Path, PathBuf};
 
 /// Crates whose modules are looked at.
 const CRATES: [&str; 4] = ["tailor-packs", "core", "native-trainer", "web"];
-
-/// Modules that still need each other in a circle, each with the reason. What opens one takes it from this list.
-const CIRCLES: [(&str, &[&str], &str); 2] = [
-    (
-        "native-trainer",
-        &["data", "error", "files", "grid", "output"],
-        "the crate's one error type holds those of its parts, which name it where they refuse",
-    ),
-    (
-        "native-trainer",
-        &["checkpoint", "cli", "device", "fetch", "gallery", "metrics", "publish", "sign", "train"],
-        "commands take their arguments as clap reads them, and a checkpoint keeps them so",
-    ),
-];
 
 /// Lines from which on a file says in its first lines why it is long.
 const LONG: usize = 500;
@@ -170,19 +157,32 @@ fn no_two_files_of_a_crate_need_each_other() {
     for name in CRATES {
         let named = names(&root().join(name).join("src"));
         assert!(named.values().flatten().count() > 10, "{name}: hardly any path was found");
-        let known = |module: &str| {
-            let room = module.split("::").next().unwrap_or_default();
-            CIRCLES.iter().any(|(of, rooms, _)| *of == name && rooms.contains(&room))
-        };
         let mut circles = Vec::new();
         for module in named.keys() {
-            let others = reached(&named, module);
-            let back = others.into_iter().filter(|other| reached(&named, other).contains(module.as_str()));
-            circles
-                .extend(back.filter(|other| !(known(module) && known(other))).map(|other| (module, other)));
+            let back = reached(&named, module)
+                .into_iter()
+                .filter(|other| reached(&named, other).contains(&**module));
+            circles.extend(back.map(|other| (module, other)));
         }
         assert!(circles.is_empty(), "{name}: these need each other: {circles:?}");
     }
+}
+
+/// The folder or file of `src` in which a module lies.
+fn room(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
+}
+
+#[test]
+fn no_two_folders_of_the_command_line_tool_need_each_other() {
+    let named = names(&root().join("native-trainer/src"));
+    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, targets) in &named {
+        let others = targets.iter().map(|target| room(target)).filter(|other| *other != room(module));
+        rooms.entry(room(module).to_owned()).or_default().extend(others.map(str::to_owned));
+    }
+    let circles: Vec<_> = rooms.keys().filter(|room| reached(&rooms, room).contains(&***room)).collect();
+    assert!(circles.is_empty(), "these need each other: {circles:?}");
 }
 
 #[test]
@@ -190,10 +190,22 @@ fn only_the_command_line_knows_clap() {
     let src = root().join("native-trainer/src");
     for file in files(&src) {
         let module = module(&file, &src);
-        // `main` parses, and the manual is made of the same definitions.
-        let may = module.is_empty() || module.starts_with("cli") || module == "manual";
-        assert!(may || !tokens(&code(&file)).contains(&"clap"), "{} names clap", file.display());
+        let code = code(&file);
+        let names_clap = tokens(&code).iter().any(|token| token.starts_with("clap"));
+        assert!(!names_clap || room(&module) == "cli", "{} names clap", file.display());
     }
+}
+
+#[test]
+fn only_the_commands_read_arguments() {
+    let src = root().join("native-trainer/src");
+    for (module, targets) in names(&src) {
+        let names_cli = targets.iter().any(|target| room(target) == "cli");
+        assert!(!names_cli || room(&module) == "commands", "{module} names cli");
+    }
+    // The program itself, which names the library from outside, only hands them on.
+    let main = code(&src.join("main.rs"));
+    assert!(tokens(&main).windows(3).any(|path| path == ["cli", "::", "Cli"]), "{main}");
 }
 
 #[test]

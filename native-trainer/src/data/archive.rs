@@ -19,9 +19,9 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::DataError;
+use super::listing::{Node, Tree, is_dotted, is_hidden};
 use super::picture::Ending;
-use super::tree::{Node, Tree, is_dotted, is_hidden};
-use crate::output::one_line;
+use crate::system::output::one_line;
 
 /// Bytes of one name.
 const MAX_NAME: usize = 4096;

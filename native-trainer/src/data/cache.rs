@@ -21,10 +21,10 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use tailor_packs::Digest;
 
+use super::listing::Node;
 use super::picture::Ending;
-use super::tree::Node;
 use super::{Class, Dataset, Input, Options};
-use crate::files::{WriteError, create_folder, write_atomic_with};
+use crate::system::files::{WriteError, create_folder, write_atomic_with};
 
 /// What a file begins with. It stands in the key too: a change of the form or of how images are made
 /// takes another number.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::output::{one_line, shown};
+use crate::system::output::{one_line, shown};
 
 /// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,9 @@ use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
 use super::DataError;
+use super::listing::{Node, Tree, is_dotted, is_hidden};
 use super::picture::Ending;
-use super::tree::{Node, Tree, is_dotted, is_hidden};
-use crate::output::one_line;
+use crate::system::output::one_line;
 
 /// Everything below `root` that is not hidden. Links are followed; what cannot be opened is left out with the
 /// reason.

@@ -16,8 +16,8 @@ use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use super::archive::Archive;
+use super::listing::{Listing, Node};
 use super::picture::fit;
-use super::tree::{Listing, Node};
 use super::{Class, DataError, Dataset, Options, PatientBar, names};
 
 /// What a compressed file begins with.

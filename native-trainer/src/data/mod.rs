@@ -18,6 +18,7 @@ mod cache;
 mod error;
 mod folder;
 mod idx;
+mod listing;
 pub mod names;
 mod picture;
 mod tree;
@@ -33,9 +34,9 @@ use tailor_packs::config::ModelConfig;
 use archive::Archive;
 use cache::{Cache, Pixels};
 pub use error::DataError;
-use tree::Tree;
+use listing::Tree;
 
-use crate::output::{one_line, shown};
+use crate::system::output::{one_line, shown};
 
 /// What the images of a data set must become.
 #[derive(Clone, Debug, PartialEq, Eq)]

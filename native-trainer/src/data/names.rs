@@ -4,8 +4,24 @@ use std::ops::RangeInclusive;
 
 use tailor_packs::{Class, Digest, PackError};
 
-use crate::error::Error;
-use crate::output::one_line;
+use crate::system::output::one_line;
+
+/// Why no class can have a name.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", one_line(&format!("no class can be called {name:?}: {reason}")))]
+pub struct NameError {
+    /// The name.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl NameError {
+    /// What the user can do about it.
+    pub fn help(&self) -> &'static str {
+        "choose another name; a folder of data is renamed"
+    }
+}
 
 /// Characters that make a black flag that of a region.
 const TAGS: RangeInclusive<char> = '\u{e0020}'..='\u{e007e}';
@@ -72,8 +88,8 @@ fn symbol_id(name: &str) -> Option<String> {
 /// The class of this name, if a gallery can have it.
 ///
 /// # Errors
-/// [`Error::Refused`] with what is wrong with the name.
-pub fn class(name: &str) -> Result<Class, Error> {
+/// [`NameError`] with what is wrong with the name.
+pub fn class(name: &str) -> Result<Class, NameError> {
     let id = class_id(name).ok_or_else(|| refused(name, "no id can be made of it"))?;
     check(&id, &class_name(name))
 }
@@ -82,8 +98,8 @@ pub fn class(name: &str) -> Result<Class, Error> {
 /// before their first step, and for `publish`.
 ///
 /// # Errors
-/// [`Error::Refused`] with what is wrong with the name.
-pub fn check(id: &str, name: &str) -> Result<Class, Error> {
+/// [`NameError`] with what is wrong with the name.
+pub fn check(id: &str, name: &str) -> Result<Class, NameError> {
     let class = Class { id: id.to_owned(), name: name.to_owned(), wordnet: None };
     match class.check() {
         Ok(()) => Ok(class),
@@ -93,11 +109,8 @@ pub fn check(id: &str, name: &str) -> Result<Class, Error> {
     }
 }
 
-fn refused(name: &str, reason: &str) -> Error {
-    Error::Refused {
-        what: one_line(&format!("no class can be called {name:?}: {reason}")).into_owned(),
-        help: "choose another name; a folder of data is renamed".to_owned(),
-    }
+fn refused(name: &str, reason: &str) -> NameError {
+    NameError { name: name.to_owned(), reason: reason.to_owned() }
 }
 
 /// The name to show for a class whose folder is called `folder`.

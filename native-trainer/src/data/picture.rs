@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, imageops::FilterType};
 
 use super::Options;
-use crate::output::one_line;
+use crate::system::output::one_line;
 
 /// Endings of files that are read whatever they hold: one that cannot be read is named.
 const READABLE: [&str; 13] =

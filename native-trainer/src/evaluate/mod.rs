@@ -1,5 +1,5 @@
-//! `tailor evaluate`: does a gallery draw what it is asked for, and does its learngene stand for no
-//! class in particular? Judged by a [`Classifier`] that this command trains on the real images.
+//! Does a gallery draw what it is asked for, and does its learngene stand for no
+//! class in particular? Judged by a [`Classifier`] that is trained on the real images.
 
 pub mod classifier;
 pub mod frechet;
@@ -16,20 +16,20 @@ use frechet::Gaussian;
 use rand::seq::SliceRandom;
 use tailor_core::diffusion::noise::{Stream, generator};
 
-use crate::cli::EvaluateArgs;
+use crate::compute::device;
+use crate::compute::model::Model;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::gallery::Gallery;
-use crate::model::Model;
-use crate::{device, output, sample, say};
+use crate::gallery::folder::Gallery;
+use crate::gallery::sample;
+use crate::say;
+use crate::settings::evaluate::EvaluateSettings;
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
 const CONFUSABLE: f64 = 0.05;
 
 /// Real images with which samples are compared, at most.
 const REAL: usize = 10_000;
-/// Confusable pairs that are named in words.
-const PAIRS: usize = 24;
 /// Samples below which a Fréchet distance says more about their number than about them.
 const FEW: usize = 200;
 
@@ -88,78 +88,76 @@ pub struct ClassReport {
     pub taken_for: Option<String>,
 }
 
-/// Runs `tailor evaluate`.
+/// Judges a gallery.
 ///
 /// # Errors
-/// Anything wrong with gallery, data, device or disk.
-pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
-    if let Some(path) = &args.out {
-        output::prepare(path)?;
-    }
-    let gallery = Gallery::open(&args.gallery)?;
-    let data = Dataset::open(&args.data, &Options::for_model(&gallery.index.config, false))?;
+/// Anything wrong with gallery, data or device.
+pub fn evaluate(settings: &EvaluateSettings) -> Result<Report, Error> {
+    let gallery = Gallery::open(&settings.gallery)?;
+    let data = Dataset::open(&settings.data, &Options::for_model(&gallery.index.config, false))?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
-    let sampled = sampled(args, &gallery, &data)?;
-    let device = device::open(args.device)?;
+    let sampled = sampled(settings, &gallery, &data)?;
+    let device = device::open(settings.device)?;
     let sources: BTreeSet<&String> = data.sources.iter().collect();
-    let held_out: BTreeSet<&String> = sources.into_iter().step_by(args.hold_out as usize).collect();
+    let held_out: BTreeSet<&String> = sources.into_iter().step_by(settings.hold_out).collect();
     let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
 
     let bar = bar("reading real images");
-    let reader =
-        Classifier::train(&data, &kept, args.epochs, args.seed, &device.for_graph(), |step, steps| {
+    let reader = Classifier::train(
+        &data,
+        &kept,
+        settings.epochs,
+        settings.seed,
+        &device.for_graph(),
+        |step, steps| {
             bar.set_length(steps as u64);
             bar.set_position(step as u64);
-        });
+        },
+    );
     bar.finish_and_clear();
     let answers = reader.read(&data.batch(&held_out)).answers;
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
 
     let chosen: Vec<String> = sampled.iter().map(|&c| ids[c].clone()).collect();
     let model = sample::assemble(&gallery, &chosen, &device)?;
-    let asked: Vec<usize> = sampled.iter().flat_map(|&c| vec![c; args.per_class]).collect();
+    let asked: Vec<usize> = sampled.iter().flat_map(|&c| vec![c; settings.per_class]).collect();
     let item = |(i, class): (usize, Option<usize>)| Item {
         gate: class.map(|c| (ids[c].clone(), 1.0)).into_iter().collect(),
-        seed: args.seed.wrapping_add((i % args.per_class.max(1)) as u64),
+        seed: settings.seed.wrapping_add((i % settings.per_class.max(1)) as u64),
     };
     let of_classes = asked.iter().map(|c| Some(*c)).enumerate().map(item).collect();
-    let made = readings_of(args, &gallery, &model, &reader, of_classes, "sampling every class")?;
-    let frechet = frechet(args.seed, &data, &sampled, &reader, &made.features);
+    let made = readings_of(settings, &gallery, &model, &reader, of_classes, "sampling every class")?;
+    let frechet = frechet(settings.seed, &data, &sampled, &reader, &made.features);
     let made = Confusion::new(ids.len(), asked.into_iter().zip(made.answers));
-    let alone = (0..args.per_class.max(1) * 10)
-        .map(|i| Item { gate: Vec::new(), seed: args.seed.wrapping_add(i as u64) })
+    let alone = (0..settings.per_class.max(1) * 10)
+        .map(|i| Item { gate: Vec::new(), seed: settings.seed.wrapping_add(i as u64) })
         .collect();
-    let alone = readings_of(args, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
-    let report = report(&data, &real, &made, &alone.answers, &sampled, frechet);
-    // First what cannot fail any more: the figures took long to find.
-    if !args.out.as_deref().is_some_and(output::is_standard_output) {
-        output::print(&if args.json { output::json(&report) } else { in_words(&report) })?;
-    }
-    if let Some(path) = &args.out {
-        output::write(path, output::json(&report).as_bytes())?;
-    }
-    Ok(())
+    let alone = readings_of(settings, &gallery, &model, &reader, alone, "sampling the learngene alone")?;
+    Ok(report(&data, &real, &made, &alone.answers, &sampled, frechet))
 }
 
 /// The classes to sample, by their numbers in the data: those asked for, or all that the gallery has.
-fn sampled(args: &EvaluateArgs, gallery: &Gallery, data: &Dataset) -> Result<Vec<usize>, Error> {
+fn sampled(settings: &EvaluateSettings, gallery: &Gallery, data: &Dataset) -> Result<Vec<usize>, Error> {
     let number = |id: &str| data.classes.iter().position(|class| class.id == id);
     let refused = |what: String| Error::Refused {
         what,
-        help: format!("name a --data folder that has a folder for each class of {}", args.gallery.display()),
+        help: format!(
+            "name a --data folder that has a folder for each class of {}",
+            settings.gallery.display()
+        ),
     };
-    if args.classes.is_empty() {
+    if settings.classes.is_empty() {
         let found: Vec<usize> = gallery.index.classes.iter().filter_map(|class| number(&class.id)).collect();
         return match found.is_empty() {
-            true => Err(refused(format!("{} has no class of the gallery", args.data.display()))),
+            true => Err(refused(format!("{} has no class of the gallery", settings.data.display()))),
             false => Ok(found),
         };
     }
     let find = |asked: &String| {
         let id = &gallery.class(asked)?.id;
-        number(id).ok_or_else(|| refused(format!("{} has no class {id}", args.data.display())))
+        number(id).ok_or_else(|| refused(format!("{} has no class {id}", settings.data.display())))
     };
-    args.classes.iter().map(find).collect()
+    settings.classes.iter().map(find).collect()
 }
 
 /// The distances of the samples of some classes, and of two halves of the real images of those classes.
@@ -198,7 +196,7 @@ fn bar(what: &'static str) -> ProgressBar {
 
 /// What the reader makes of each item's sample.
 fn readings_of(
-    args: &EvaluateArgs,
+    settings: &EvaluateSettings,
     gallery: &Gallery,
     model: &Model,
     reader: &Classifier,
@@ -211,7 +209,7 @@ fn readings_of(
     let mut all = Reading::default();
     for items in batches {
         let n = items.len() as u64;
-        let images = model.generate(sample::settings(gallery, &args.sampling, items)?, |_| ())?;
+        let images = model.generate(sample::settings(gallery, &settings.sampling, items)?, |_| ())?;
         let Reading { answers, features } = reader.read(&images.values);
         all.answers.extend(answers);
         all.features.extend(features);
@@ -290,52 +288,4 @@ fn report(
         largest_entropy: (k as f64).ln(),
         learngene_entropy: -answers.values().map(|n| share(*n) * share(*n).ln()).sum::<f64>() + 0.0,
     }
-}
-
-fn in_words(report: &Report) -> String {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let mut pairs: Vec<String> =
-        report.confusable.iter().take(PAIRS).map(|[a, b]| format!("{a}/{b}")).collect();
-    match report.confusable.len() {
-        0 => pairs.push("none".to_owned()),
-        n if n > PAIRS => pairs.push(format!("and {} more", n - PAIRS)),
-        _ => {}
-    }
-    let worst = |c: &ClassReport| {
-        let instead = c.taken_for.as_ref().map_or(String::new(), |t| format!(" (as {t})"));
-        format!("{} {}{instead}", c.name, percent(c.agreement))
-    };
-    let worst: Vec<String> = report.classes.iter().take(8).map(worst).collect();
-    let frechet = report.frechet.as_ref().map_or(String::new(), |f| {
-        format!(
-            "Fréchet distance to {} real images in the classifier's features: {:.3}; between two halves of \
-             these: {:.3}\n",
-            f.real_images, f.samples, f.real_halves
-        )
-    });
-    let others = match report.not_sampled.len() {
-        0 => String::new(),
-        n => format!("not sampled: {n} classes of the data, which the classifier knows all the same\n"),
-    };
-    format!(
-        "classifier on {} real images of sources it never saw: {}\n\
-         agreement with the asked class, {} samples: {}\n\
-         the same, pairs confused on real images counted as one: {}  ({})\n\
-         lowest: {}\n\
-         {others}{frechet}\
-         learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n",
-        report.held_out_images,
-        percent(report.classifier_accuracy),
-        report.samples,
-        percent(report.agreement),
-        percent(report.agreement_up_to_confusable),
-        pairs.join(" "),
-        worst.join(", "),
-        report.learngene_samples,
-        report.learngene_classes,
-        report.learngene_most.0,
-        percent(report.learngene_most.1),
-        report.learngene_entropy,
-        report.largest_entropy,
-    )
 }

@@ -1,52 +1,22 @@
-//! `tailor report`: what a run's folder holds, gathered for its page.
+//! What a run's folder holds, gathered for its page.
 
 use std::path::Path;
 
 use tailor_core::{Item, SampleSettings, Sampler};
 
-use super::{Apart, DataCard, Grid, Report};
-use crate::checkpoint::{self, Header};
-use crate::cli::ReportArgs;
-use crate::data::Dataset;
+use super::{Apart, Grid, Report};
+use crate::compute::device;
 use crate::error::Error;
-use crate::files::write_atomic;
-use crate::grid::grid_png;
-use crate::output::{self, shown};
+use crate::system::grid::grid_png;
+use crate::system::output;
+use crate::train::checkpoint::Header;
+use crate::train::live::{live_model, spread};
+use crate::train::metrics;
+use crate::train::noted::DataCard;
 use crate::train::trainer::Trainer;
-use crate::{device, metrics, publish};
 
 /// Classes that are shown with and without their tailors.
 const APART: usize = 8;
-
-/// What `tailor train` notes of its data in the run's folder.
-const DATA: &str = "data.json";
-
-/// Runs `tailor report`.
-///
-/// # Errors
-/// A run without a sound checkpoint, or anything wrong with device or disk.
-pub fn run(args: &ReportArgs) -> Result<(), Error> {
-    let stored = checkpoint::require(&args.run)?;
-    let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
-    output::prepare(&out)?;
-    let trainer = stored.restore(&device::open(args.device)?)?;
-    write(&args.run, &out, &stored.header, &trainer)?;
-    if output::is_standard_output(&out) { Ok(()) } else { output::print(&format!("{}\n", shown(&out))) }
-}
-
-/// Notes what a run learns from, for its reports.
-///
-/// # Errors
-/// [`Error::Write`] names the file.
-pub fn note_data(run: &Path, path: &Path, data: &Dataset) -> Result<(), Error> {
-    let card = DataCard {
-        path: path.display().to_string(),
-        images: data.len(),
-        classes: data.classes.iter().map(|class| (class.name.clone(), class.count)).collect(),
-        skipped: data.skipped.iter().map(|(path, why)| (path.display().to_string(), why.clone())).collect(),
-    };
-    Ok(write_atomic(&run.join(DATA), output::json(&card).as_bytes())?)
-}
 
 /// Writes the page of the run in `run`, of which `header` and `trainer` are the present state.
 ///
@@ -61,8 +31,8 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
         Some(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
         None => plain(value),
     };
-    // A run that was begun elsewhere, or whose note is gone, still knows its classes.
-    let card = std::fs::read(run.join(DATA)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    // A run without a note of its data still knows its classes.
+    let card = DataCard::read(run);
     let classes = || header.classes.iter().map(|class| (class.name.clone(), class.count)).collect::<Vec<_>>();
     let report = Report {
         title: name_of(run).unwrap_or_else(|| header.recipe.name.clone()),
@@ -72,6 +42,7 @@ pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Resu
         grids: grids(run)?,
         apart: Some(apart(header, trainer)?),
         settings: settings.map(|(name, value)| (name, text(&value))).collect(),
+        engine: header.engine.clone(),
         parameters: (config.learngene_parameters(), config.tailor_parameters()),
         data: card.unwrap_or_else(|| DataCard {
             images: classes().iter().map(|(_, count)| count).sum(),
@@ -115,8 +86,8 @@ fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
 
 /// Two seeds for each of some classes, with the tailor and without (Figure 7 of the paper).
 fn apart(header: &Header, trainer: &Trainer) -> Result<Apart, Error> {
-    let chosen = crate::train::spread(header.classes.len(), APART);
-    let model = publish::live_model(trainer, &header.classes, &chosen)?;
+    let chosen = spread(header.classes.len(), APART);
+    let model = live_model(trainer, &header.classes, &chosen)?;
     let mut items = Vec::new();
     for (row, with) in [(0, true), (0, false), (1, true), (1, false)] {
         // Without a tailor the class makes no difference, so each column has a seed of its own.

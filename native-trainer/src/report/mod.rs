@@ -13,10 +13,10 @@ use indicatif::HumanCount;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use chart::{Curve, Scale, brief};
-pub use gather::{note_data, run, write};
-use serde::{Deserialize, Serialize};
+pub use gather::write;
 
-use crate::metrics::Metrics;
+use crate::train::metrics::Metrics;
+use crate::train::noted::DataCard;
 
 /// Most grids that are shown.
 const GRIDS: usize = 6;
@@ -52,6 +52,8 @@ pub struct Report {
     pub apart: Option<Apart>,
     /// Configuration, name and value; from `batch_size` among them follows the time spent.
     pub settings: Vec<(String, String)>,
+    /// What computed the gradients; none where the run does not say.
+    pub engine: Option<String>,
     /// Values in the learngene and in one tailor.
     pub parameters: (u64, u64),
     /// What the run learns from.
@@ -77,19 +79,6 @@ pub struct Apart {
     pub png: Vec<u8>,
     /// Names of the classes, from left to right.
     pub classes: Vec<String>,
-}
-
-/// What a run learns from.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct DataCard {
-    /// Where it lies.
-    pub path: String,
-    /// Number of images.
-    pub images: usize,
-    /// Name and number of images of each class.
-    pub classes: Vec<(String, usize)>,
-    /// Path of each image left out, and why.
-    pub skipped: Vec<(String, String)>,
 }
 
 impl Report {
@@ -213,6 +202,7 @@ impl Report {
                 dl.settings {
                     div { dt { "learngene" } dd { (HumanCount(learngene)) " values" } }
                     div { dt { "each tailor" } dd { (HumanCount(tailor)) " values" } }
+                    @if let Some(engine) = &self.engine { div { dt { "engine" } dd { (engine) } } }
                     @for (name, value) in &self.settings {
                         div { dt { (name) } dd { (value) } }
                     }
@@ -363,6 +353,7 @@ mod tests {
             grids: (1..=grids).map(|i| Grid { step: i * 100, png: vec![i as u8; 30] }).collect(),
             apart: Some(Apart { png: vec![0; 30], classes: vec!["A".into(), "b".into()] }),
             settings: vec![("batch_size".into(), "32".into()), ("seed".into(), "0".into())],
+            engine: Some("processor".into()),
             parameters: (1_200_000, 66_490),
             data: DataCard {
                 path: "fonts".into(),

@@ -12,8 +12,8 @@ use tailor_core::diffusion::noise::{Stream, generator, standard_normal, uniform}
 use tailor_core::diffusion::path::{self, Node};
 use tailor_packs::{ModelConfig, Objective};
 
-use crate::cli::Training;
 use crate::data::Dataset;
+use crate::settings::training::Training;
 
 /// Purposes of a run's random draws; each has its own stream for every step (or epoch).
 mod purpose {

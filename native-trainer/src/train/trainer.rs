@@ -16,8 +16,9 @@ use super::bank::TailorBank;
 #[cfg(feature = "graph")]
 use super::graph::{self, DeviceBank};
 use super::loader::Batch;
-use crate::device::Device;
+use crate::compute::device::{Bf16, Device, bf16};
 use crate::error::Error;
+use crate::settings::device::{DeviceSettings, Precision};
 #[cfg(feature = "graph")]
 use burn::tensor::{FloatDType, Tensor, TensorData};
 #[cfg(feature = "graph")]
@@ -49,7 +50,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// What a report and a checkpoint call it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Processor => "processor",
@@ -171,6 +172,16 @@ impl Trainer {
         }
     }
 
+    /// What a report and a checkpoint call the engine: its name, and that of the graph's device.
+    pub fn engine_name(&self) -> String {
+        let name = self.engine().name();
+        match self.engine() {
+            Engine::Processor => name.to_owned(),
+            #[cfg(feature = "graph")]
+            Engine::Graph => format!("{name} on {}", self.device.name()),
+        }
+    }
+
     /// Cuts each batch into `n` shards with a thread of their own.
     pub fn with_shards(mut self, n: usize) -> Self {
         self.threads = n.max(1);
@@ -203,6 +214,29 @@ impl Trainer {
             }
         }
         self
+    }
+
+    /// The same, set up as `settings` say for the device on which it is.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the device does not have the number format asked for.
+    pub fn with_settings(self, settings: &DeviceSettings) -> Result<Self, Error> {
+        let (threads, bf16) = (self.device.threads(), bf16(&self.device));
+        let trainer = self.with_shards(threads);
+        match settings.precision {
+            Some(Precision::Bf16) if bf16 == Bf16::No => Err(Error::Refused {
+                what: format!("{} has no bf16 products", trainer.device.name()),
+                help: "leave --precision out, or choose another --device".to_owned(),
+            }),
+            #[cfg(feature = "graph")]
+            precision => {
+                let half = precision.map_or(bf16 == Bf16::Preferred, |asked| asked == Precision::Bf16);
+                let format = if half { FloatDType::BF16 } else { FloatDType::F32 };
+                Ok(trainer.with_products_in(format).with_device_bank(u64::from(settings.device_bank) << 20))
+            }
+            #[cfg(not(feature = "graph"))]
+            _ => Ok(trainer),
+        }
     }
 
     /// Keeps the learngene as it is, to train tailors alone.

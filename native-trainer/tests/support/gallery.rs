@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tailor_packs::publish;
 use tailor_packs::{Card, Class, Contents, Index, ModelConfig, NewFile, Sampling, TensorSpec, Tensors};
-use tailor_trainer::cli::{KeygenArgs, SigningFlags};
-use tailor_trainer::sign::{Signing, keygen};
+use tailor_trainer::gallery::sign::{Signing, keygen};
+use tailor_trainer::settings::gallery::SigningSettings;
 
 /// A gallery in a folder, before it is published.
 pub(crate) struct Draft {
@@ -50,14 +50,14 @@ impl Draft {
 
     /// Writes the index, signed if there is a key, with the real writer.
     pub(crate) fn publish(&mut self, key: Option<&Path>) {
-        let flags = SigningFlags { key: key.map(Path::to_owned), ..SigningFlags::default() };
-        Signing::new(&flags, &self.folder).unwrap().write(&self.folder, &mut self.index).unwrap();
+        let settings = SigningSettings { key: key.map(Path::to_owned), ..SigningSettings::default() };
+        Signing::new(&settings, &self.folder).unwrap().write(&self.folder, &mut self.index).unwrap();
     }
 }
 
 /// A new key: the secret one's path and the public one's.
 pub(crate) fn key(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     let name = folder.join(name);
-    keygen(&KeygenArgs { name: name.clone(), no_password: true, json: false }).unwrap();
+    keygen(&name, true).unwrap();
     (name.with_extension("key"), name.with_extension("pub"))
 }

@@ -3,7 +3,7 @@
 
 use tailor_core::diffusion::noise::{Stream, generator, uniform};
 use tailor_packs::ModelConfig;
-use tailor_trainer::device::Device;
+use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::loader::{Batch, Draws};
 use tailor_trainer::train::trainer::{StepSettings, Trainer};
 

@@ -1,0 +1,147 @@
+//! The commands that sample from a gallery.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tailor_core::Sampler;
+
+use super::{finite, positive};
+use crate::settings::device::DeviceChoice;
+use crate::settings::evaluate::EvaluateSettings;
+use crate::settings::sampling::SamplingSettings;
+
+/// `tailor sample`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor sample --gallery galleries/letters --class A --class B --seed 7 --out ab.png
+  tailor sample --gallery galleries/letters --all-classes --out all.png --raw all.npy
+  tailor sample --gallery galleries/letters --learngene-only --count 8 --out shared.png
+
+The grid has one column per class and one row per seed; many seeds of one class make a square, and what \
+one picture cannot hold goes into several, grid-2.png and so on. The same seed, class and settings \
+give the same image on every device.")]
+pub struct SampleArgs {
+    /// Folder of a gallery
+    #[arg(long, value_name = "GALLERY")]
+    pub gallery: PathBuf,
+    /// Class by id or name; repeat for several
+    #[arg(long = "class", value_name = "CLASS", required_unless_present_any = ["all_classes", "learngene_only"])]
+    pub classes: Vec<String>,
+    /// Every class of the gallery
+    #[arg(long, conflicts_with = "classes")]
+    pub all_classes: bool,
+    /// The learngene without any tailor
+    #[arg(long, conflicts_with_all = ["classes", "all_classes"])]
+    pub learngene_only: bool,
+    /// Seed of the first row
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Rows, with seeds that follow each other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
+    /// How to sample.
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// The grid: PNG, or JPEG, WebP or BMP by the ending of the name
+    #[arg(long, value_name = "FILE.png")]
+    pub out: PathBuf,
+    /// The images too, as a NumPy array f32 [B, C, H, W] in [-1, 1]
+    #[arg(long, value_name = "FILE.npy")]
+    pub raw: Option<PathBuf>,
+}
+
+/// `tailor evaluate`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor evaluate --gallery galleries/letters --data letters --per-class 100
+  tailor evaluate --gallery galleries/letters --data greek --class greek-small-xi
+
+The data may hold more classes than the gallery: the classifier then tells the gallery's from those, too.")]
+pub struct EvaluateArgs {
+    /// Folder of a gallery
+    #[arg(long, value_name = "GALLERY")]
+    pub gallery: PathBuf,
+    /// The real images, one folder per class
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Class to sample; repeat for several [default: every class that data and gallery have]
+    #[arg(long = "class", value_name = "NAME")]
+    pub classes: Vec<String>,
+    /// Samples of each class
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
+    pub per_class: usize,
+    /// One source (for letters: font) in so many is held out from the classifier's training
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    pub hold_out: u32,
+    /// Passes of the classifier over its training images
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
+    pub epochs: usize,
+    /// Seed of the classifier and of the first sample
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How to sample.
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+    /// The figures as JSON too
+    #[arg(long, value_name = "FILE.json")]
+    pub out: Option<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to sample.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SamplingFlags {
+    /// Sampling steps.
+    #[arg(long, value_name = "N", help = own_or("Sampling steps", SamplingSettings::STEPS), value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// Guidance scale, 1 for none.
+    #[arg(long, value_name = "W", help = own_or("Guidance scale, 1 for none", SamplingSettings::GUIDANCE), value_parser = finite::<f32>)]
+    pub guidance: Option<f32>,
+    /// The way from noise to an image.
+    #[arg(long, value_name = "NAME", help = samplers())]
+    pub sampler: Option<Sampler>,
+}
+
+fn own_or(what: &str, default: impl std::fmt::Display) -> String {
+    format!("{what} [default: the gallery's own, else {default}]")
+}
+
+fn samplers() -> String {
+    let [others @ .., last] = Sampler::ALL.map(Sampler::name);
+    format!("{} or {last} [default: the gallery's own]", others.join(", "))
+}
+
+impl SamplingFlags {
+    /// The settings asked for.
+    pub fn settings(&self) -> SamplingSettings {
+        let Self { steps, guidance, sampler } = *self;
+        SamplingSettings { steps, guidance, sampler }
+    }
+}
+
+impl EvaluateArgs {
+    /// The settings asked for.
+    pub fn settings(&self) -> EvaluateSettings {
+        EvaluateSettings {
+            gallery: self.gallery.clone(),
+            data: self.data.clone(),
+            classes: self.classes.clone(),
+            per_class: self.per_class,
+            hold_out: self.hold_out as usize,
+            epochs: self.epochs,
+            seed: self.seed,
+            sampling: self.sampling.settings(),
+            device: self.device,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The commands that train, and those about a run.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CardFlags, DeviceFlags, TrainingFlags, finite, positive};
+use crate::error::Error;
+use crate::settings::device::DeviceChoice;
+use crate::settings::recipe::ModelChoice;
+use crate::settings::train::{BenchSettings, RunningSettings, TailorSettings, TrainSettings};
+use crate::settings::training::{Setting, Training};
+
+/// `tailor train`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor train --data letters --preset letters --out runs/letters --steps 20000
+  tailor train --data fashion-mnist --preset fashion --out runs/fashion
+  tailor train --data letters --out runs/letters --resume --steps 40000
+
+A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives \
+its largest centred square, resized to the model's size.
+
+Ctrl-C saves and ends with status 130, SIGTERM with 143.
+
+Settings come from the defaults below, then from the config file's [training] table, then from \
+the flags; a resumed run has its own instead of the defaults.")]
+pub struct TrainArgs {
+    /// Folder of class folders or of IDX files, or an archive of either: zip, tar, tar.gz, tar.zst
+    #[arg(long, value_name = "DIR|ARCHIVE")]
+    pub data: PathBuf,
+    /// Folder for decoded images, to start faster the next time [default: cache in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Model by name [default: letters]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub preset: Option<String>,
+    /// Model and training settings from a TOML file
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// Folder of the run: checkpoints, metrics.jsonl, sample grids
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Go on from the run's last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Settings that a config file may hold too.
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    /// Where and how long.
+    #[command(flatten)]
+    pub running: RunningFlags,
+}
+
+/// Where and how long a run goes, and how it takes its data.
+#[derive(Clone, Debug, Args)]
+pub struct RunningFlags {
+    /// On which device.
+    #[command(flatten)]
+    pub device: DeviceFlags,
+    /// Refuse the data if any image is unreadable, instead of skipping it
+    #[arg(long)]
+    pub strict: bool,
+    /// Stop with a checkpoint after so many minutes
+    #[arg(long, value_name = "MINUTES", value_parser = finite::<f64>)]
+    pub max_minutes: Option<f64>,
+    /// One JSON object about the outcome on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tailor train-tailor`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = train_tailor_examples())]
+pub struct TrainTailorArgs {
+    /// Folder with the images of the class
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// The learngene that the class is for: its file, or the folder of its gallery
+    #[arg(long, value_name = "FILE.learngene|GALLERY")]
+    pub learngene: PathBuf,
+    /// Name of the class
+    #[arg(long, value_name = "NAME")]
+    pub class: String,
+    /// The pack
+    #[arg(long, value_name = "FILE.tailor")]
+    pub out: PathBuf,
+    /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
+    #[arg(long, value_name = "CLASS|FILE.tailor")]
+    pub from: Option<OsString>,
+    /// Folder of the run [default: beside the pack, ending in .run]
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Settings of the run.
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    /// What the card says.
+    #[command(flatten)]
+    pub card: CardFlags,
+    /// Where and how long.
+    #[command(flatten)]
+    pub running: RunningFlags,
+}
+
+/// `tailor bench`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tailor bench --preset letters
+  tailor bench --preset letters --classes 1000 --json
+  tailor bench --preset letters --data letters")]
+pub struct BenchArgs {
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Images of one step
+    #[arg(long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// Images on a GPU at a time.
+    #[arg(long, value_name = "B", value_parser = positive, help = help_of("micro_batch"))]
+    pub micro_batch: Option<usize>,
+    /// Images to measure the loader with, read and decoded afresh [default: random ones in memory]
+    #[arg(long, value_name = "DIR|ARCHIVE")]
+    pub data: Option<PathBuf>,
+    /// Classes, whose tailors stand in the bank
+    #[arg(long, value_name = "K", default_value_t = 62, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub classes: u32,
+    /// Steps to measure, after some to warm up
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// On which device.
+    #[command(flatten)]
+    pub device: DeviceFlags,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which model.
+#[derive(Clone, Debug, Args)]
+pub struct ModelFlags {
+    /// Model by name [default: letters]
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub preset: Option<String>,
+    /// Model from a TOML file
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+}
+
+/// `tailor report`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  tailor report runs/letters --out report.html")]
+pub struct ReportArgs {
+    /// Folder of a training run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The page, which needs no network [default: report.html in the run's folder]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Where to compute the samples with and without tailors
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+}
+
+/// The help of the setting that a flag of another command stands for.
+fn help_of(name: &str) -> String {
+    Setting::named(name).map(Setting::help).unwrap_or_default()
+}
+
+fn train_tailor_examples() -> String {
+    let Training { steps, batch_size, label_dropout, ema, .. } = Training::for_one_class();
+    let labels = match label_dropout {
+        0.0 => "no dropped labels".to_owned(),
+        chance => format!("labels dropped with chance {chance}"),
+    };
+    format!(
+        "\
+Examples:
+  tailor train-tailor --learngene web/galleries/letters \\
+    --class greek-small-alpha images/alpha --out alpha.tailor
+  tailor gallery add web/galleries/letters alpha.tailor
+
+DIR holds the images of the class. The learngene's file is only read. Ctrl-C saves; the same command \
+goes on. Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}."
+    )
+}
+
+impl RunningFlags {
+    /// The settings asked for.
+    pub fn settings(&self) -> RunningSettings {
+        let Self { device, strict, max_minutes, json: _ } = self;
+        RunningSettings { device: device.settings(), strict: *strict, max_minutes: *max_minutes }
+    }
+}
+
+impl ModelFlags {
+    /// The model asked for.
+    pub fn choice(&self) -> ModelChoice {
+        ModelChoice { preset: self.preset.clone(), config: self.config.clone() }
+    }
+}
+
+impl TrainArgs {
+    /// The settings asked for; `again` is the command that goes on with the run.
+    pub fn settings(&self, again: String) -> TrainSettings {
+        TrainSettings {
+            data: self.data.clone(),
+            cache: self.cache.clone(),
+            model: ModelChoice { preset: self.preset.clone(), config: self.config.clone() },
+            out: self.out.clone(),
+            resume: self.resume,
+            training: self.training.changes().clone(),
+            running: self.running.settings(),
+            again,
+        }
+    }
+}
+
+impl TrainTailorArgs {
+    /// The settings asked for.
+    pub fn settings(&self) -> TailorSettings {
+        TailorSettings {
+            data: self.data.clone(),
+            learngene: self.learngene.clone(),
+            class: self.class.clone(),
+            out: self.out.clone(),
+            from: self.from.clone(),
+            run: self.run.clone(),
+            training: self.training.changes().clone(),
+            card: self.card.settings(),
+            running: self.running.settings(),
+        }
+    }
+}
+
+impl BenchArgs {
+    /// The settings asked for.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::ConfigFile`] or [`Error::Read`] for a model that cannot be had.
+    pub fn settings(&self) -> Result<BenchSettings, Error> {
+        Ok(BenchSettings {
+            model: self.model.choice().read()?,
+            batch_size: self.batch_size as usize,
+            micro_batch: self.micro_batch,
+            data: self.data.clone(),
+            classes: self.classes as usize,
+            steps: self.steps as usize,
+            device: self.device.settings(),
+        })
+    }
+}

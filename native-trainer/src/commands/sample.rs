@@ -1,0 +1,116 @@
+//! `tailor sample`: images from a gallery, on this machine.
+
+use image::ImageFormat;
+use tailor_core::Item;
+use tailor_core::diffusion::images::Images;
+
+use crate::cli::SampleArgs;
+use crate::compute::device;
+use crate::error::Error;
+use crate::gallery::folder::Gallery;
+use crate::gallery::sample::{assemble, settings};
+use crate::say;
+use crate::system::grid::{Layout, format_of, grid, numbered, save_npy};
+use crate::system::output::{self, shown};
+
+/// Runs `tailor sample`.
+///
+/// # Errors
+/// Anything wrong with gallery, classes, settings, device or disk; what is wrong with the output is said before
+/// anything is sampled.
+pub fn run(args: &SampleArgs) -> Result<(), Error> {
+    let gallery = Gallery::open(&args.gallery)?;
+    let classes: Vec<String> = if args.all_classes {
+        gallery.index.classes.iter().map(|c| c.id.clone()).collect()
+    } else {
+        args.classes.iter().map(|c| Ok(gallery.class(c)?.id.clone())).collect::<Result<_, Error>>()?
+    };
+    let gates: Vec<Vec<(String, f32)>> = match args.learngene_only {
+        true => vec![Vec::new()],
+        false => classes.iter().map(|c| vec![(c.clone(), 1.0)]).collect(),
+    };
+    let config = &gallery.index.config;
+    let image = [config.channels, config.image_size, config.image_size].map(|axis| axis as usize);
+    let output = Output::prepare(args, Layout::of(gates.len(), args.count as usize, image)?)?;
+    let values = image.iter().product::<usize>().checked_mul(gates.len() * args.count as usize);
+    let mut all = Images { shape: [0; 4], values: Vec::new() };
+    values.and_then(|values| all.values.try_reserve_exact(values).ok()).ok_or_else(|| Error::Refused {
+        what: format!("{} × {} images do not fit into memory", gates.len(), args.count),
+        help: "ask for fewer at a time, with another --seed".to_owned(),
+    })?;
+    let device = device::open(args.device)?;
+    let model = assemble(&gallery, &classes, &device)?;
+    let sampling = args.sampling.settings();
+    let bar = indicatif::ProgressBar::new(u64::from(args.count));
+    for row in 0..u64::from(args.count) {
+        let seed = args.seed.wrapping_add(row);
+        let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed }).collect();
+        let images = model.generate(settings(&gallery, &sampling, items)?, |_| ())?;
+        let [b, c, h, w] = images.shape;
+        all.shape = [all.shape[0] + b, c, h, w];
+        all.values.extend(images.values);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    output.write(&all)
+}
+
+/// Where images go, and how they are laid out.
+struct Output<'a> {
+    args: &'a SampleArgs,
+    layout: Layout,
+    format: ImageFormat,
+}
+
+impl<'a> Output<'a> {
+    /// Refuses what could not be written.
+    fn prepare(args: &'a SampleArgs, layout: Layout) -> Result<Self, Error> {
+        let format = format_of(&args.out)?;
+        Self::check_names(args, layout)?;
+        for number in 0..layout.pictures {
+            output::prepare(&numbered(&args.out, number))?;
+        }
+        if let Some(raw) = &args.raw {
+            output::prepare(raw)?;
+        }
+        Ok(Self { args, layout, format })
+    }
+
+    /// Refuses names under which one file would take another's place.
+    fn check_names(args: &SampleArgs, layout: Layout) -> Result<(), Error> {
+        let streams = [Some(&args.out), args.raw.as_ref()];
+        let streams = streams.into_iter().flatten().filter(|path| output::is_standard_output(path)).count();
+        if streams > 1 || (output::is_standard_output(&args.out) && layout.pictures > 1) {
+            return Err(Error::Refused {
+                what: format!("standard output takes one file, not {}", layout.pictures.max(streams)),
+                help: "name files instead of -".to_owned(),
+            });
+        }
+        if args.raw.as_ref() == Some(&args.out) {
+            return Err(Error::Refused {
+                what: format!("--raw and --out both name {}", shown(&args.out)),
+                help: "name two files".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes the array first, of which the pictures are only a view.
+    fn write(&self, images: &Images) -> Result<(), Error> {
+        if let Some(raw) = &self.args.raw {
+            save_npy(raw, &images.shape, &images.values)?;
+        }
+        let [b, c, h, w] = images.shape;
+        let each = self.layout.columns * self.layout.rows;
+        for (number, values) in images.values.chunks(each * c * h * w).enumerate() {
+            let shape = [(b - number * each).min(each), c, h, w];
+            let picture = grid(values, shape, self.layout.columns, self.layout.scale, self.format)?;
+            output::write(&numbered(&self.args.out, number), &picture)?;
+        }
+        if self.layout.pictures > 1 {
+            let last = numbered(&self.args.out, self.layout.pictures - 1);
+            say!("{b} images in {} pictures, the last is {}", self.layout.pictures, shown(&last));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! `tailor train`: from images to a run's folder of checkpoints, metrics and sample grids.
+
+use crate::cli::TrainArgs;
+use crate::error::Error;
+use crate::report;
+use crate::say;
+use crate::system::output::{json, print, shown};
+use crate::system::shell;
+use crate::system::status::Status;
+use crate::train::begin::train;
+use crate::train::checkpoint;
+
+/// Runs `tailor train`, and writes the report of a run that made its last step.
+///
+/// # Errors
+/// Anything wrong with data, settings, device or disk; what was saved before stays.
+pub fn run(args: &TrainArgs) -> Result<Status, Error> {
+    // It keeps the run's folder from others until the report is written.
+    let outcome = train(&args.settings(shell::command_again("--resume")))?;
+    let (out, status) = (&args.out, outcome.ended.status());
+    let finished = outcome.ended.trainer();
+    // A run that was stopped has said so; its checkpoint is not read again for nothing.
+    if finished.is_none() && !args.running.json {
+        return Ok(status);
+    }
+    let page = out.join("report.html");
+    let Some(header) = checkpoint::latest(out)?.map(|stored| stored.header) else { return Ok(status) };
+    if let Some(trainer) = &finished {
+        report::write(out, &page, &header, trainer)?;
+        say!(
+            "done, see {}; publish it with: tailor publish {} --out GALLERY",
+            shown(&page),
+            shell::path(out)
+        );
+    }
+    if args.running.json {
+        print(&json(&serde_json::json!({
+            "run": out.to_string_lossy(),
+            "step": header.step,
+            "steps": header.recipe.training.steps,
+            "loss": header.losses.means().last().map(|(_, loss)| loss),
+            "engine": header.engine,
+            "report": finished.map(|_| page.to_string_lossy().into_owned()),
+        })))?;
+    }
+    Ok(status)
+}

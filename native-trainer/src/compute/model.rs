@@ -1,0 +1,101 @@
+//! A model on whichever engine suits the device, and the images it makes.
+
+use tailor_core::diffusion::images::Images;
+use tailor_core::{ModelError, Predict, SampleSettings, Sampling, engine};
+use tailor_packs::{ModelConfig, Tensors};
+
+use super::device::{Device, cores};
+use crate::error::Error;
+
+/// A learngene on a device with the tailors that have been put onto it.
+#[derive(Debug)]
+pub enum Model {
+    /// On the processor's engine.
+    Processor(Box<engine::Model>),
+    /// As Burn's graph.
+    #[cfg(feature = "graph")]
+    Graph(Box<tailor_core::graph::Model>),
+}
+
+impl Model {
+    /// Puts a learngene's tensors on `device`.
+    ///
+    /// Where the processor's engine does not know the config, Burn's graph takes over if this build has it,
+    /// and says so.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for tensors that do not fit the config, or a config that no engine here knows.
+    pub fn new(config: &ModelConfig, learngene: &Tensors, device: &Device) -> Result<Self, Error> {
+        match device {
+            Device::Processor => match engine::Model::new(config, learngene) {
+                Ok(model) => Ok(Self::Processor(Box::new(model.with_threads(cores())))),
+                #[cfg(feature = "graph")]
+                Err(ModelError::Unsupported(reason)) => {
+                    crate::say!("note: {reason}: sampling with it");
+                    let device = burn::tensor::Device::flex();
+                    graph(config, learngene, &device)
+                }
+                Err(error) => Err(error.into()),
+            },
+            #[cfg(feature = "graph")]
+            Device::Graph(device) => graph(config, learngene, device),
+        }
+    }
+
+    /// Adds the tailor of `class`, or replaces it.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] when the tailor is not one of this model's shape.
+    pub fn insert(&mut self, class: &str, tailor: Tensors) -> Result<(), ModelError> {
+        match self {
+            Self::Processor(model) => model.insert(class, tailor),
+            #[cfg(feature = "graph")]
+            Self::Graph(model) => model.insert(class, tailor),
+        }
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &ModelConfig {
+        match self {
+            Self::Processor(model) => model.config(),
+            #[cfg(feature = "graph")]
+            Self::Graph(model) => model.config(),
+        }
+    }
+
+    /// Samples a whole batch; `progress` is told the steps done.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a class that is not loaded or a setting out of range; [`Error::Refused`] when the
+    /// device fails.
+    pub fn generate(&self, settings: SampleSettings, progress: impl FnMut(usize)) -> Result<Images, Error> {
+        match self {
+            Self::Processor(model) => Ok(run(&**model, settings, progress)?),
+            #[cfg(feature = "graph")]
+            Self::Graph(model) => {
+                let images = run(&**model, settings, progress)?;
+                tailor_core::graph::sampling::read(&images).map_err(|reason| Error::Refused {
+                    what: format!("the device failed while sampling: {reason}"),
+                    help: "try --device cpu".to_owned(),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(feature = "graph")]
+fn graph(config: &ModelConfig, learngene: &Tensors, device: &burn::tensor::Device) -> Result<Model, Error> {
+    Ok(Model::Graph(Box::new(tailor_core::graph::Model::new(config, learngene, device)?)))
+}
+
+fn run<M: Predict>(
+    model: &M,
+    settings: SampleSettings,
+    mut progress: impl FnMut(usize),
+) -> Result<M::Images, ModelError> {
+    let mut sampling = Sampling::new(model, settings)?;
+    while sampling.step() {
+        progress(sampling.steps_done());
+    }
+    Ok(sampling.images())
+}

@@ -1,0 +1,73 @@
+//! Packs come into a published gallery and classes leave it.
+
+use std::path::{Path, PathBuf};
+
+use tailor_packs::index::tailor_file_name;
+use tailor_packs::{ClassEntry, Digest, FileEntry, Index, limits, read_tailor};
+
+use super::folder::{Gallery, class};
+use super::sign::Signing;
+use crate::error::Error;
+use crate::settings::gallery::SigningSettings;
+use crate::system::files::{read_limited, write_atomic};
+
+/// Puts packs for the gallery's learngene into the gallery in `folder` and returns its new index, which is written
+/// last, so a gallery is never half new. A class that is there is replaced.
+///
+/// # Errors
+/// A pack that is damaged or for another learngene, or anything wrong with the disk.
+pub fn add(folder: &Path, packs: &[PathBuf], signing: &SigningSettings) -> Result<Index, Error> {
+    change(folder, signing, |folder, index| {
+        for path in packs {
+            let bytes = read_limited(path, limits::FILE)?;
+            let fits = Some((&index.learngene.sha256, &index.config));
+            let tailor = read_tailor(&bytes, fits).map_err(Error::pack(path))?;
+            let name = tailor_file_name(&tailor.class.id, &Digest::of(&bytes));
+            write_atomic(&folder.join(&name), &bytes)?;
+            let entry = ClassEntry::new(&tailor.class, FileEntry::of(name, &bytes));
+            match index.classes.iter_mut().find(|class| class.id == entry.id) {
+                Some(class) => *class = entry,
+                None => index.classes.push(entry),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Takes classes, by id or name, out of the gallery in `folder` and returns its new index. Their files stay until
+/// nothing on the way still asks for them.
+///
+/// # Errors
+/// An unknown class, or anything wrong with the disk.
+pub fn remove(folder: &Path, classes: &[String], signing: &SigningSettings) -> Result<Index, Error> {
+    change(folder, signing, |_, index| {
+        for asked in classes {
+            let id = class(index, asked)?.id.clone();
+            index.classes.retain(|class| class.id != id);
+        }
+        Ok(())
+    })
+}
+
+fn change(
+    folder: &Path,
+    signing: &SigningSettings,
+    change: impl FnOnce(&Path, &mut Index) -> Result<(), Error>,
+) -> Result<Index, Error> {
+    let gallery = Gallery::open(folder)?;
+    if let Some(missing) = gallery.missing() {
+        return Err(Error::Refused {
+            what: format!(
+                "{} was fetched without {missing}, which the change would remove",
+                folder.display()
+            ),
+            help: "fetch it with --all-classes first".to_owned(),
+        });
+    }
+    let Gallery { folder, mut index, .. } = gallery;
+    let signing = Signing::new(signing, &folder)?;
+    change(&folder, &mut index)?;
+    index.version += 1;
+    signing.write(&folder, &mut index)?;
+    Ok(index)
+}

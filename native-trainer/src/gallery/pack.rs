@@ -1,0 +1,80 @@
+//! What a pack holds beside its weights: a card for people, and samples as a preview.
+
+use std::collections::BTreeMap;
+
+use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_packs::pack::Card;
+use tailor_packs::{Class, ModelConfig, Tensors, limits};
+
+use crate::compute::device::Device;
+use crate::compute::model::Model;
+use crate::error::Error;
+use crate::settings::gallery::CardSettings;
+use crate::system::grid::{GridError, grid_png};
+use crate::train::checkpoint::Header;
+
+/// What a pack says of itself to people.
+pub(crate) fn card(settings: &CardSettings, title: &str, header: &Header) -> Card {
+    let training = &header.recipe.training;
+    Card {
+        title: title.to_owned(),
+        data: settings.data_note.clone(),
+        licence: settings.licence.clone(),
+        authors: settings.authors.clone(),
+        tool: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
+        training: BTreeMap::from([
+            ("steps".to_owned(), header.step.into()),
+            ("batch_size".to_owned(), (training.batch_size as u64).into()),
+            ("learning_rate".to_owned(), training.learning_rate.into()),
+            ("ema".to_owned(), training.ema.into()),
+            ("seed".to_owned(), training.seed.into()),
+        ]),
+        ..Card::default()
+    }
+}
+
+/// Sample grids for the packs.
+pub(crate) struct Previews<'a> {
+    /// Samples in each; none for no preview at all.
+    pub(crate) count: usize,
+    pub(crate) sampling: &'a tailor_packs::Sampling,
+    pub(crate) config: &'a ModelConfig,
+    pub(crate) learngene: &'a Tensors,
+    pub(crate) device: &'a Device,
+}
+
+impl Previews<'_> {
+    /// A grid at seeds 1 to `count` of one class, or of the learngene alone; fewer where a pack has no room.
+    pub(crate) fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
+        if self.count == 0 {
+            return Ok(None);
+        }
+        let mut model = Model::new(self.config, self.learngene, self.device)?;
+        let mut gate = Vec::new();
+        if let Some((class, tensors)) = class {
+            model.insert(&class.id, tensors.clone())?;
+            gate.push((class.id.clone(), 1.0));
+        }
+        let items = (1..=self.count as u64).map(|seed| Item { gate: gate.clone(), seed }).collect();
+        let settings = SampleSettings {
+            sampler: self.sampling.sampler.parse().unwrap_or(Sampler::Heun),
+            steps: self.sampling.steps as usize,
+            guidance: f64::from(self.sampling.guidance),
+            items,
+        };
+        let images = model.generate(settings, |_| ())?;
+        let (shape, values) = (images.shape, images.values);
+        let image: usize = shape[1..].iter().product();
+        for count in std::iter::successors(Some(shape[0]), |count| (*count > 1).then_some(count / 2)) {
+            let shape = [count, shape[1], shape[2], shape[3]];
+            let png = match grid_png(&values[..count * image], shape, count, 1) {
+                Err(GridError::TooLarge(..)) => continue,
+                png => png?,
+            };
+            if png.len() as u64 <= limits::PREVIEW {
+                return Ok(Some(png));
+            }
+        }
+        Ok(None)
+    }
+}

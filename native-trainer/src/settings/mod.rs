@@ -1,0 +1,9 @@
+//! What is asked for, in plain types: the command line is one way to make them, a program another.
+
+pub mod device;
+pub mod evaluate;
+pub mod gallery;
+pub mod recipe;
+pub mod sampling;
+pub mod train;
+pub mod training;

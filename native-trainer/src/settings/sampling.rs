@@ -1,0 +1,35 @@
+//! How to sample.
+
+use tailor_core::Sampler;
+use tailor_packs::Objective;
+
+/// How to sample: what is not said here, the gallery says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SamplingSettings {
+    /// Sampling steps.
+    pub steps: Option<u32>,
+    /// Guidance scale, 1 for none.
+    pub guidance: Option<f32>,
+    /// The way from noise to an image.
+    pub sampler: Option<Sampler>,
+}
+
+impl SamplingSettings {
+    /// Steps that a gallery recommends unless told otherwise.
+    pub const STEPS: u32 = 20;
+    /// Guidance scale that a gallery recommends unless told otherwise.
+    pub const GUIDANCE: f32 = 1.5;
+
+    /// What a gallery then recommends: what is said here, else what suits the objective.
+    pub fn advice(&self, objective: Objective) -> tailor_packs::Sampling {
+        let suits = match objective {
+            Objective::Ddpm => Sampler::DpmPlusPlus,
+            Objective::Flow => Sampler::Heun,
+        };
+        tailor_packs::Sampling {
+            sampler: self.sampler.unwrap_or(suits).name().to_owned(),
+            steps: self.steps.unwrap_or(Self::STEPS),
+            guidance: self.guidance.unwrap_or(Self::GUIDANCE),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What to train on, where, and into which folders.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use tailor_packs::ModelConfig;
+
+use super::device::DeviceSettings;
+use super::gallery::CardSettings;
+use super::recipe::{ModelChoice, Recipe};
+use super::training::Changes;
+use crate::error::Error;
+
+/// Where and how long a run goes, and how it takes its data.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunningSettings {
+    /// On which device.
+    pub device: DeviceSettings,
+    /// Whether to refuse the data if any image is unreadable, instead of skipping it.
+    pub strict: bool,
+    /// Minutes after which to stop with a checkpoint.
+    pub max_minutes: Option<f64>,
+}
+
+/// A run that learns a learngene and the tailors of all classes.
+#[derive(Clone, Debug)]
+pub struct TrainSettings {
+    /// Folder of class folders or of IDX files, or an archive of either.
+    pub data: PathBuf,
+    /// Folder for decoded images; none for one in the run's folder.
+    pub cache: Option<PathBuf>,
+    /// Which model.
+    pub model: ModelChoice,
+    /// Folder of the run.
+    pub out: PathBuf,
+    /// Whether to go on from the run's last checkpoint.
+    pub resume: bool,
+    /// Settings that differ from the defaults, the config file's and the stored run's.
+    pub training: Changes,
+    /// Where and how long.
+    pub running: RunningSettings,
+    /// The command that goes on with this run, for whoever has stopped it.
+    pub again: String,
+}
+
+impl TrainSettings {
+    /// The recipe of these settings: for a new run from the defaults, for a resumed one from what the run has
+    /// `stored`, in both cases overruled by the config file and then by the changes.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::ConfigFile`], [`Error::Read`] or [`Error::Setting`] for what is
+    /// asked for, [`Error::OtherModel`] when it is another model than the stored one.
+    pub fn recipe(&self, stored: Option<&Recipe>) -> Result<Recipe, Error> {
+        let (mut recipe, file) = self.model.begin(stored)?;
+        if let Some(stored) = stored {
+            if recipe.model != stored.model {
+                return Err(Error::OtherModel(self.out.clone()));
+            }
+            recipe = stored.clone();
+        }
+        let invalid = |reason: serde_json::Error| Error::ConfigFile {
+            path: self.model.config.clone().unwrap_or_default(),
+            reason: format!("[training]: {reason}"),
+        };
+        recipe.training = recipe.training.with(&file).map_err(invalid)?;
+        recipe.with(&self.training)
+    }
+}
+
+/// A run that learns one tailor for a learngene that stays as it is.
+#[derive(Clone, Debug)]
+pub struct TailorSettings {
+    /// Folder with the images of the class.
+    pub data: PathBuf,
+    /// The learngene's file, or the folder of its gallery.
+    pub learngene: PathBuf,
+    /// Name of the class.
+    pub class: String,
+    /// The pack.
+    pub out: PathBuf,
+    /// A related tailor to start from: a pack, or a class of the learngene's gallery.
+    pub from: Option<OsString>,
+    /// Folder of the run; none for one beside the pack.
+    pub run: Option<PathBuf>,
+    /// Settings that differ from the defaults and the stored run's.
+    pub training: Changes,
+    /// What the card says.
+    pub card: CardSettings,
+    /// Where and how long.
+    pub running: RunningSettings,
+}
+
+/// What to measure of training.
+#[derive(Clone, Debug)]
+pub struct BenchSettings {
+    /// The model's sizes.
+    pub model: ModelConfig,
+    /// Images of one step.
+    pub batch_size: usize,
+    /// Images on a GPU at a time; none for the whole batch.
+    pub micro_batch: Option<usize>,
+    /// Images to measure the loader with; none for random ones in memory.
+    pub data: Option<PathBuf>,
+    /// Classes, whose tailors stand in the bank.
+    pub classes: usize,
+    /// Steps to measure.
+    pub steps: usize,
+    /// On which device.
+    pub device: DeviceSettings,
+}

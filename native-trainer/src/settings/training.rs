@@ -1,0 +1,304 @@
+//! The settings of a training run: one table, of which everything that is known of a setting is made.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// Settings by name that overrule others, from a config file or a command line.
+pub type Changes = Map<String, Value>;
+
+/// What is known of a setting beside its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name in config files and checkpoints, and with hyphens as a flag.
+    pub name: &'static str,
+    /// What it is.
+    help: &'static str,
+    /// What stands for its value in the help.
+    pub value: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// The default in words, where its value says nothing.
+    shown: Option<&'static str>,
+    /// Its value in a run's settings.
+    text: fn(&Training) -> String,
+}
+
+impl Setting {
+    /// What it is, and its defaults.
+    pub fn help(&self) -> String {
+        let (all, one) = ((self.text)(&Training::default()), (self.text)(&Training::for_one_class()));
+        let default = self.shown.unwrap_or(&all);
+        let differs = if one == all { String::new() } else { format!("; for one class {one}") };
+        format!("{} [default: {default}{differs}]", self.help)
+    }
+
+    /// The setting of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Training::SETTINGS.iter().find(|setting| setting.name == name)
+    }
+}
+
+/// What the values of a setting are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number of 64 bits.
+    Whole,
+    /// A number of things in memory.
+    Size,
+    /// A number.
+    Number,
+    /// Yes or no.
+    YesNo,
+}
+
+/// A type of which settings are.
+trait Typed {
+    const KIND: Kind;
+}
+
+impl Typed for u64 {
+    const KIND: Kind = Kind::Whole;
+}
+
+impl Typed for usize {
+    const KIND: Kind = Kind::Size;
+}
+
+impl Typed for f64 {
+    const KIND: Kind = Kind::Number;
+}
+
+impl Typed for bool {
+    const KIND: Kind = Kind::YesNo;
+}
+
+/// Makes [`Training`] of the table below: a setting's name, type, help, what stands for its value, default, default
+/// for one class where that differs, and range where there is one.
+macro_rules! settings {
+    ($($(#[$more:meta])* $name:ident: $type:ty {
+        help: $help:literal,
+        value: $value:literal,
+        default: $default:expr,
+        $(shown: $shown:literal,)?
+        $(for_one_class: $one:expr,)?
+        $(range: $allowed:literal if $fits:expr,)?
+    })*) => {
+        /// The settings of a training run.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Training {
+            $(#[doc = concat!($help, ".")] $(#[$more])* pub $name: $type,)*
+        }
+
+        impl Default for Training {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Training {
+            /// What is known of each setting, in the order of the help.
+            pub const SETTINGS: &[Setting] = &[$(Setting {
+                name: stringify!($name),
+                help: $help,
+                value: $value,
+                kind: <$type as Typed>::KIND,
+                shown: settings!(@or $($shown)?),
+                text: |training| training.$name.to_string(),
+            },)*];
+
+            /// The settings of a run that learns one tailor, unless told otherwise. The rate is the paper's for novel
+            /// classes; no label is dropped, since the learngene learns nothing here.
+            pub fn for_one_class() -> Self {
+                Self { $($($name: $one,)?)* ..Self::default() }
+            }
+
+            /// Refuses settings with which no run can go well.
+            ///
+            /// # Errors
+            /// [`Error::Setting`] with the first that is out of range.
+            pub fn validate(&self) -> Result<(), Error> {
+                $($(
+                    let fits: fn($type) -> bool = $fits;
+                    if !fits(self.$name) {
+                        let (name, found) = (stringify!($name), self.$name.to_string());
+                        return Err(Error::Setting { name, found, allowed: $allowed });
+                    }
+                )?)*
+                Ok(())
+            }
+        }
+    };
+    (@or) => { None };
+    (@or $given:literal) => { Some($given) };
+}
+
+settings! {
+    steps: u64 {
+        help: "Optimiser steps in all",
+        value: "N",
+        default: 20_000,
+        for_one_class: 1500,
+        range: "1 or more" if |n| n > 0,
+    }
+    batch_size: usize {
+        help: "Images of one step",
+        value: "B",
+        default: 64,
+        for_one_class: 16,
+        range: "1 to 65536" if |n| (1..=65_536).contains(&n),
+    }
+    learning_rate: f64 {
+        help: "Peak learning rate of AdamW",
+        value: "RATE",
+        default: 1e-3,
+        range: "above 0 and at most 1" if |rate| rate > 0.0 && rate <= 1.0,
+    }
+    /// It rises from zero.
+    warmup: u64 {
+        help: "Steps over which the learning rate rises",
+        value: "N",
+        default: 200,
+        for_one_class: 50,
+    }
+    /// It is the learning rate that falls.
+    cooldown_fraction: f64 {
+        help: "Last part of the run over which it falls to zero",
+        value: "FRACTION",
+        default: 0.3,
+        range: "0 to 1" if is_fraction,
+    }
+    /// Its class is dropped, so that the learngene learns to stand alone.
+    label_dropout: f64 {
+        help: "Chance that an image trains the learngene alone",
+        value: "CHANCE",
+        default: 0.1,
+        for_one_class: 0.0,
+        range: "0 to 1" if is_fraction,
+    }
+    ema: f64 {
+        help: "Decay of the weights' moving average",
+        value: "DECAY",
+        default: 0.999,
+        for_one_class: 0.99,
+        range: "above 0 and less than 1" if |decay| decay > 0.0 && decay < 1.0,
+    }
+    seed: u64 {
+        help: "Seed of weights, order, noise and dropout",
+        value: "SEED",
+        default: 0,
+    }
+    /// Larger gradients are scaled down to it.
+    clip: f64 {
+        help: "Largest norm of the gradient, 0 for no limit",
+        value: "NORM",
+        default: 1.0,
+        range: "0 or more" if |norm| norm >= 0.0,
+    }
+    micro_batch: usize {
+        help: "Images on a GPU at a time, their gradients added up",
+        value: "B",
+        default: 65_536,
+        shown: "the whole batch",
+        range: "1 or more" if |n| n > 0,
+    }
+    flip: bool {
+        help: "Mirror images left to right at random; not for letters",
+        value: "BOOL",
+        default: false,
+    }
+    balanced: bool {
+        help: "Let classes take turns, however many images each has",
+        value: "BOOL",
+        default: false,
+    }
+    log_every: u64 {
+        help: "Steps between lines of metrics.jsonl",
+        value: "N",
+        default: 20,
+        range: "1 or more" if |n| n > 0,
+    }
+    checkpoint_every: u64 {
+        help: "Steps between checkpoints",
+        value: "N",
+        default: 500,
+        range: "1 or more" if |n| n > 0,
+    }
+    keep: usize {
+        help: "Checkpoints to keep, the newest",
+        value: "N",
+        default: 3,
+        range: "1 or more" if |n| n > 0,
+    }
+    sample_every: u64 {
+        help: "Steps between sample grids, 0 for none",
+        value: "N",
+        default: 1000,
+        for_one_class: 500,
+    }
+}
+
+fn is_fraction(value: f64) -> bool {
+    (0.0..=1.0).contains(&value)
+}
+
+impl Training {
+    /// These settings overruled by `changes`.
+    ///
+    /// # Errors
+    /// What serde says of a name that is no setting, or a value of another kind.
+    pub fn with(&self, changes: &Changes) -> Result<Self, serde_json::Error> {
+        let mut layers = as_map(self)?;
+        // Both are maps of the same keys, so the later one simply wins.
+        layers.extend(changes.clone());
+        serde_json::from_value(Value::Object(layers))
+    }
+}
+
+fn as_map(settings: &Training) -> Result<Changes, serde_json::Error> {
+    match serde_json::to_value(settings)? {
+        Value::Object(map) => Ok(map),
+        _ => Ok(Map::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_setting_that_a_checkpoint_keeps_and_no_other() {
+        let mut names: Vec<&str> = Training::SETTINGS.iter().map(|setting| setting.name).collect();
+        names.sort_unstable();
+        let mut kept: Vec<String> =
+            as_map(&Training::default()).unwrap().into_iter().map(|(k, _)| k).collect();
+        kept.sort_unstable();
+        assert_eq!(names, kept);
+    }
+
+    #[test]
+    fn the_defaults_are_in_their_ranges() {
+        Training::default().validate().unwrap();
+        Training::for_one_class().validate().unwrap();
+    }
+
+    #[test]
+    fn a_setting_out_of_its_range_is_refused_by_its_name() {
+        let refused = |name: &'static str, value: f64| {
+            let kind = Setting::named(name).unwrap().kind;
+            let value = if kind == Kind::Number { value.into() } else { (value as u64).into() };
+            let changes = Changes::from_iter([(name.to_owned(), value)]);
+            let refusal = Training::default().with(&changes).unwrap().validate().unwrap_err();
+            matches!(refusal, Error::Setting { name: found, .. } if found == name)
+        };
+        for name in ["steps", "batch_size", "micro_batch", "log_every", "checkpoint_every", "keep", "ema"] {
+            assert!(refused(name, 0.0), "{name}");
+        }
+        for name in ["learning_rate", "cooldown_fraction", "label_dropout", "ema"] {
+            assert!(refused(name, 1.5), "{name}");
+        }
+        assert!(refused("clip", -1.0) && refused("batch_size", 65_537.0));
+    }
+}

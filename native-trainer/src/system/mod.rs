@@ -1,0 +1,8 @@
+//! What every command needs of the machine: files that are written whole, output, pictures, signals, shells.
+
+pub mod clock;
+pub mod files;
+pub mod grid;
+pub mod output;
+pub mod shell;
+pub mod status;

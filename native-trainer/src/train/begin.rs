@@ -1,0 +1,146 @@
+//! The beginning of a run, new or resumed: from settings to a trainer and data that fit each other.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::checkpoint::{self, ClassName, Losses};
+use super::noted::DataCard;
+use super::run::{Ended, Run};
+use super::trainer::Trainer;
+use crate::compute::device;
+use crate::data::{Dataset, Options, names};
+use crate::error::Error;
+use crate::say;
+use crate::settings::train::TrainSettings;
+use crate::system::files::{create_folder, leave, lock};
+use crate::system::output::shown;
+
+/// A run that has ended, its folder still kept from others.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// Held open, it keeps other programs out.
+    _lock: File,
+}
+
+/// Trains from images, or goes on with a run.
+///
+/// # Errors
+/// Anything wrong with data, settings, device or disk; what was saved before stays.
+pub fn train(settings: &TrainSettings) -> Result<Outcome, Error> {
+    let fresh = !settings.out.exists();
+    begin(settings).inspect_err(|_| leave(&settings.out, fresh))
+}
+
+fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
+    let TrainSettings { data: path, out, running, .. } = settings;
+    outside(path, out)?;
+    let device = device::open(running.device.device)?;
+    create_folder(out)?;
+    let lock = lock(out, "training")?;
+    let begun = !checkpoint::list(out)?.is_empty();
+    if begun && !settings.resume {
+        return Err(Error::Refused {
+            what: format!("{} already holds a run", out.display()),
+            help: "go on with --resume, or choose another --out".to_owned(),
+        });
+    }
+    checkpoint::tidy(out);
+    if settings.resume && !begun {
+        say!("note: {} holds no run yet, so a new one begins", shown(out));
+    }
+    let stored = if begun { checkpoint::latest(out)? } else { None };
+    if stored.as_ref().is_some_and(|stored| stored.header.frozen.is_some()) {
+        return Err(Error::Refused {
+            what: format!("{} is the run of `tailor train-tailor`", out.display()),
+            help: "go on with that command, or choose another --out".to_owned(),
+        });
+    }
+    let recipe = settings.recipe(stored.as_ref().map(|stored| &stored.header.recipe))?;
+    if let Some(stored) = stored.as_ref().filter(|stored| stored.header.step > recipe.training.steps) {
+        return Err(Error::Refused {
+            what: format!(
+                "the run in {} has made {} steps already, more than the {} that it is to have",
+                shown(out),
+                stored.header.step,
+                recipe.training.steps
+            ),
+            help: "ask for more --steps, or publish the run as it is".to_owned(),
+        });
+    }
+    let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
+    outside(path, &cache)?;
+    let options = Options::for_model(&recipe.model, running.strict).with_cache(cache);
+    let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
+    let data = open_data(path, &options, known)?;
+    let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
+    let (trainer, losses) = match stored {
+        Some(stored) => {
+            same_classes(&stored.header.classes, &classes, path)?;
+            stored.announce();
+            (stored.restore(&device)?, stored.header.losses)
+        }
+        None => {
+            let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device)?;
+            (trainer, Losses::default())
+        }
+    };
+    DataCard::of(path, &data).note(out)?;
+    let again = settings.again.clone();
+    let run = Run { out, running, recipe, classes, frozen: None, losses, again };
+    Ok(Outcome { ended: run.go(&data, trainer)?, _lock: lock })
+}
+
+/// Reads the images and says in a few lines what they are. A run that knows its classes by longer names, as those
+/// of earlier versions do, gets them by these.
+pub(crate) fn open_data(
+    path: &Path,
+    options: &Options,
+    known: Option<&[ClassName]>,
+) -> Result<Dataset, Error> {
+    let mut data = Dataset::open(path, options)?;
+    let is_known = |data: &Dataset| {
+        known.is_none_or(|known| {
+            known.iter().map(|class| &class.id).eq(data.classes.iter().map(|class| &class.id))
+        })
+    };
+    if data.wrapped && !is_known(&data) {
+        let whole = Dataset::open(path, &options.clone().with_whole_names());
+        data = whole.ok().filter(is_known).unwrap_or(data);
+    }
+    say!("{}", data.summary());
+    data.notes.iter().for_each(|note| say!("note: {note}"));
+    // Long before anything is published, where it would be refused.
+    for class in &data.classes {
+        names::check(&class.id, &class.name)?;
+    }
+    Ok(data)
+}
+
+/// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
+fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
+    let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (absolute(data), absolute(folder)) {
+        (Ok(data), Ok(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
+            what: format!("{} lies inside the data, {}", folder.display(), data.display()),
+            help: "choose a folder elsewhere".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to go on with data of other classes: a tailor belongs to a class's number.
+fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<(), Error> {
+    let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
+    if ids(run) == ids(data) {
+        if run != data {
+            say!("note: {} holds other images than when the run was begun", path.display());
+        }
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!("{} has other classes than the run", path.display()),
+        help: format!("the run has {}", ids(run).join(", ")),
+    })
+}
