@@ -8,8 +8,8 @@ use tailor_core::engine::adamw::Learned;
 use tailor_core::init;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{
-    Class, Contents, Digest, Learngene, ModelConfig, Tailor, TensorSpec, Tensors, Weights, limits,
-    read_learngene, read_tailor, write_tailor,
+    Class, Contents, Digest, Learngene, ModelConfig, Tailor, Weights, limits, read_learngene, read_tailor,
+    write_tailor,
 };
 
 use super::folder::Gallery;
@@ -113,7 +113,8 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
             (stored.restore(&device)?, stored.header.losses)
         }
         None => {
-            let shared = Learned::new(flat(&learngene.tensors, &config.learngene_tensors()));
+            let shared = learngene.tensors.to_flat(&config.learngene_tensors());
+            let shared = Learned::new(shared.map_err(Error::pack(&settings.learngene))?);
             let first = match &settings.from {
                 Some(from) => start_from(from, settings, digest, &config)?,
                 None => init::tailor(&config, recipe.training.seed, 0).concat(),
@@ -226,11 +227,5 @@ fn start_from(
         let gallery = Gallery::open(folder)?;
         gallery.tailor(gallery.class(&from.to_string_lossy())?)?
     };
-    Ok(flat(&tailor.tensors, &config.tailor_tensors()))
-}
-
-/// A pack's tensors side by side in the order of `specs`, which the reader has checked.
-fn flat(tensors: &Tensors, specs: &[TensorSpec]) -> Vec<f32> {
-    let values = |spec: &TensorSpec| tensors.get(&spec.name).map_or(&[][..], |(_, values)| values);
-    specs.iter().flat_map(values).copied().collect()
+    tailor.tensors.to_flat(&config.tailor_tensors()).map_err(Error::pack(&path))
 }

@@ -8,35 +8,28 @@ use super::trainer::Trainer;
 use crate::compute::model::Model;
 use crate::error::Error;
 
-/// Flat values as the named tensors of `specs`.
-fn named(specs: &[TensorSpec], flat: &[f32]) -> Result<Tensors, Error> {
-    let refused = |e: tailor_packs::PackError| Error::Refused { what: e.to_string(), help: String::new() };
-    let mut rest = flat;
-    let mut tensors = Tensors::new();
-    for spec in specs {
-        let (values, after) = rest.split_at(spec.len());
-        rest = after;
-        tensors.insert(spec.name.clone(), &spec.shape, values.to_vec()).map_err(refused)?;
-    }
-    Ok(tensors)
-}
-
 /// The learngene's tensors, averaged or as they are.
 pub(crate) fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {
-    let learned = trainer.learngene();
-    named(&trainer.config().learngene_tensors(), &chosen(&learned, trainer, weights))
+    named(&trainer.config().learngene_tensors(), &trainer.learngene(), trainer, weights)
 }
 
 /// The tensors of class number `class`, averaged or as they are.
 pub(crate) fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
-    named(&trainer.config().tailor_tensors(), &chosen(&trainer.tailor(class), trainer, weights))
+    named(&trainer.config().tailor_tensors(), &trainer.tailor(class), trainer, weights)
 }
 
-fn chosen(learned: &Learned, trainer: &Trainer, weights: Weights) -> Vec<f32> {
-    match weights {
+fn named(
+    specs: &[TensorSpec],
+    learned: &Learned,
+    trainer: &Trainer,
+    weights: Weights,
+) -> Result<Tensors, Error> {
+    let values = match weights {
         Weights::Ema => learned.ema(trainer.ema_clock),
         Weights::Raw => learned.parameters.clone(),
-    }
+    };
+    Tensors::from_flat(specs, &values)
+        .map_err(|e| Error::Refused { what: e.to_string(), help: String::new() })
 }
 
 /// The averaged model of a run under way, with the tailors of `chosen` classes.
