@@ -7,22 +7,26 @@ use crate::diffusion::noise::{Stream, standard_normal};
 /// Returns the initial values of the learngene's tensors, in the config's order.
 pub fn learngene(config: &ModelConfig, seed: u64) -> Vec<Vec<f32>> {
     let specs = config.learngene_tensors();
-    specs.iter().enumerate().map(|(i, spec)| initial(config, spec, seed, i as u32)).collect()
+    specs
+        .iter()
+        .enumerate()
+        .map(|(i, spec)| initial(config, spec, seed, Stream::Learngene(i as u32)))
+        .collect()
 }
 
 /// Returns the initial values of the tailor of class number `class`, in the config's order.
 pub fn tailor(config: &ModelConfig, seed: u64, class: u32) -> Vec<Vec<f32>> {
     let specs = config.tailor_tensors();
-    let number = |i: usize| 1_000_000 + class * specs.len() as u32 + i as u32;
-    specs.iter().enumerate().map(|(i, spec)| initial(config, spec, seed, number(i))).collect()
+    let stream = |i: usize| Stream::Tailor(class * specs.len() as u32 + i as u32);
+    specs.iter().enumerate().map(|(i, spec)| initial(config, spec, seed, stream(i))).collect()
 }
 
 /// Applies DiT's rules to components: the product `U·diag(σ)·Vᵀ` of a sample's learngene and tailor
 /// has the variance of Xavier's dense matrix (Glorot and Bengio 2010), and is zero where adaLN-Zero
 /// wants zero.
-fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, number: u32) -> Vec<f32> {
+fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, stream: Stream) -> Vec<f32> {
     let normal = |deviation: f64| {
-        let values = standard_normal(seed, Stream::Init(number), spec.len());
+        let values = standard_normal(seed, stream, spec.len());
         values.into_iter().map(|v| (f64::from(v) * deviation) as f32).collect()
     };
     let name = spec.name.as_str();

@@ -18,7 +18,7 @@ use tailor_trainer::train::trainer::{Engine, Trainer};
 /// A model no value of which is zero, so that no gradient is zero for want of a path.
 fn random(config: &ModelConfig, classes: u32) -> Trainer {
     let values = |number: u32, n: u64| {
-        let values = standard_normal(9, Stream::Init(number), n as usize);
+        let values = standard_normal(9, Stream::Learngene(number), n as usize);
         Learned::new(values.into_iter().map(|v| 0.2 * v).collect())
     };
     let learngene = values(0, config.learngene_parameters());

@@ -49,7 +49,7 @@ fn random(specs: &[TensorSpec], seed: u64) -> Tensors {
             Some("null" | "label") => 0.5 * v,
             _ => v / rows.sqrt(),
         };
-        let values = standard_normal(seed, Stream::Init(i as u32), spec.len());
+        let values = standard_normal(seed, Stream::Learngene(i as u32), spec.len());
         tensors.insert(&spec.name, &spec.shape, values.into_iter().map(value).collect()).unwrap();
     }
     tensors

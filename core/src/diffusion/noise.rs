@@ -14,10 +14,36 @@ pub enum Stream {
     Start,
     /// The noise that a stochastic sampler adds after the step with this number.
     Step(u32),
-    /// The draws of a training run, by purpose and step (or epoch).
-    Training(u32, u32),
-    /// The initial values of the tensor with this number.
-    Init(u32),
+    /// The diffusion times of the training step with this number.
+    Times(u32),
+    /// The noise that is added to the images of the training step with this number.
+    Noise(u32),
+    /// The choice of images that lose their class in the training step with this number.
+    Dropout(u32),
+    /// The choice of images that the training step with this number mirrors.
+    Flip(u32),
+    /// The order of all images in the epoch with this number.
+    Images(u32),
+    /// The order in which classes take turns in the round with this number.
+    Classes(u32),
+    /// The order of one class's images in the epoch with this number.
+    ClassImages {
+        /// The class's number.
+        class: u32,
+        /// The epoch's number, which counts passes over the class's images.
+        epoch: u32,
+    },
+    /// The initial values of the learngene's tensor with this number.
+    Learngene(u32),
+    /// The initial values of the tensor with this number, where the tensors of all tailors are
+    /// numbered one after the other.
+    Tailor(u32),
+    /// The choice of images that an evaluation holds out from its classifier.
+    HeldOut,
+    /// The order of images in the epoch with this number, in training an evaluation's classifier.
+    ClassifierImages(u32),
+    /// The initial values of the tensor with this number of an evaluation's classifier.
+    Classifier(u32),
 }
 
 impl Stream {
@@ -25,8 +51,19 @@ impl Stream {
         match self {
             Stream::Start => [0, 0, 0],
             Stream::Step(step) => [1, step, 0],
-            Stream::Training(purpose, step) => [2, purpose, step],
-            Stream::Init(tensor) => [3, tensor, 0],
+            Stream::Times(step) => [2, 0, step],
+            Stream::Noise(step) => [2, 1, step],
+            Stream::Dropout(step) => [2, 2, step],
+            Stream::Images(epoch) => [2, 3, epoch],
+            Stream::Flip(step) => [2, 4, step],
+            Stream::Classes(round) => [2, 5, round],
+            Stream::ClassImages { class, epoch } => [2, 6 + class, epoch],
+            Stream::Learngene(tensor) => [3, tensor, 0],
+            // A learngene has fewer tensors than that.
+            Stream::Tailor(tensor) => [3, 1_000_000 + tensor, 0],
+            Stream::HeldOut => [4, 0, 0],
+            Stream::ClassifierImages(epoch) => [4, 1, epoch],
+            Stream::Classifier(tensor) => [4, 2, tensor],
         }
     }
 }
@@ -65,6 +102,31 @@ pub fn standard_normal(seed: u64, stream: Stream, n: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_streams_are_the_same() {
+        let of = |number: u32| {
+            let numbered = [
+                Stream::Step,
+                Stream::Times,
+                Stream::Noise,
+                Stream::Dropout,
+                Stream::Flip,
+                Stream::Images,
+                Stream::Classes,
+                Stream::Learngene,
+                Stream::Tailor,
+                Stream::ClassifierImages,
+                Stream::Classifier,
+            ];
+            let classes = (0..200).map(move |class| Stream::ClassImages { class, epoch: number });
+            numbered.into_iter().map(move |stream| stream(number)).chain(classes)
+        };
+        let streams = (0..200).flat_map(of).chain([Stream::Start, Stream::HeldOut]);
+        let words: Vec<_> = streams.map(Stream::words).collect();
+        let different: std::collections::BTreeSet<_> = words.iter().collect();
+        assert_eq!(different.len(), words.len());
+    }
 
     #[test]
     fn noise_is_standard_normal() {

@@ -17,8 +17,6 @@ use tailor_core::engine::adamw::{AdamW, Update};
 const CHANNELS: [usize; 3] = [24, 48, 96];
 const BATCH: usize = 128;
 const RATE: f64 = 2e-3;
-/// Streams of the classifier's own draws.
-pub const ORDER: u32 = 100;
 
 /// Values that describe an image for the Fréchet distance: the last convolution's channels, each averaged
 /// over the image.
@@ -58,7 +56,7 @@ impl Classifier {
         let mut step = 0;
         for epoch in 0..epochs {
             let mut order = indices.to_vec();
-            order.shuffle(&mut generator(seed, Stream::Training(ORDER, epoch as u32)));
+            order.shuffle(&mut generator(seed, Stream::ClassifierImages(epoch as u32)));
             for batch in order.chunks(BATCH) {
                 step += 1;
                 let lr = RATE * (1.0 - (step - 1) as f64 / steps as f64);
@@ -82,7 +80,7 @@ impl Classifier {
             let n = shape.iter().product::<usize>();
             let fan_in = if shape.len() == 2 { shape[0] } else { n / shape[0] };
             let scale = if shape.len() == 1 { 0.0 } else { (2.0 / fan_in as f32).sqrt() };
-            let values = standard_normal(seed, Stream::Init(2_000_000 + i as u32), n);
+            let values = standard_normal(seed, Stream::Classifier(i as u32), n);
             DenseState::new(values.into_iter().map(|v| v * scale).collect(), device)
         };
         let parameters = shapes.iter().enumerate().map(initial).collect();

@@ -170,7 +170,7 @@ fn frechet(
 ) -> Option<Frechet> {
     let mut images: Vec<usize> =
         (0..data.len()).filter(|&i| sampled.contains(&(data.labels[i] as usize))).collect();
-    images.shuffle(&mut generator(seed, Stream::Training(classifier::ORDER, u32::MAX)));
+    images.shuffle(&mut generator(seed, Stream::HeldOut));
     images.truncate(REAL);
     if images.len() < 2 * FEW || samples.len() < FEW * FEATURES {
         return None;

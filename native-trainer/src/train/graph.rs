@@ -34,15 +34,32 @@ impl DenseState {
     /// AdamW step number `step` (from 1), then the average.
     pub fn update(&mut self, gradient: Tensor<1>, step: u64, adamw: &AdamW, update: &Update) {
         let (rate, root) = adamw.corrections(step, update.learning_rate);
-        let (decay, shrink) = (update.decay, 1.0 - update.learning_rate * adamw.weight_decay);
-        let gradient = if update.scale == 1.0 { gradient } else { gradient * update.scale };
-        let take = |t: &mut Tensor<1>| t.extract();
-        self.first = take(&mut self.first) * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
-        self.second = take(&mut self.second) * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
-        let move_by = self.first.clone() * rate / (self.second.clone().sqrt() * root + adamw.epsilon);
-        self.parameter = take(&mut self.parameter) * shrink - move_by;
-        self.ema = take(&mut self.ema) * decay + self.parameter.clone() * (1.0 - decay);
+        // Taken out, so that they are written in place.
+        let state = [&mut self.parameter, &mut self.first, &mut self.second, &mut self.ema];
+        let state = state.map(|tensor| tensor.extract());
+        let state = updated(state, gradient, adamw, update, |t| t * rate, |t| t * root);
+        [self.parameter, self.first, self.second, self.ema] = state;
     }
+}
+
+/// One AdamW step, then the average, of `[parameters, first moments, second moments, EMA]`. `rate` and `root`
+/// multiply by the factors of [`AdamW::corrections`].
+fn updated<const D: usize>(
+    [parameters, first, second, ema]: [Tensor<D>; 4],
+    gradient: Tensor<D>,
+    adamw: &AdamW,
+    update: &Update,
+    rate: impl Fn(Tensor<D>) -> Tensor<D>,
+    root: impl Fn(Tensor<D>) -> Tensor<D>,
+) -> [Tensor<D>; 4] {
+    let shrink = 1.0 - update.learning_rate * adamw.weight_decay;
+    let gradient = if update.scale == 1.0 { gradient } else { gradient * update.scale };
+    let first = first * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
+    let second = second * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
+    let move_by = rate(first.clone()) / (root(second.clone().sqrt()) + adamw.epsilon);
+    let parameters = parameters * shrink - move_by;
+    let ema = parameters.clone() + (ema - parameters.clone()) * update.decay;
+    [parameters, first, second, ema]
 }
 
 fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
@@ -306,18 +323,15 @@ impl DeviceBank {
         let idle = column(idle);
         let rate = column(corrections.iter().map(|(rate, _)| *rate as f32).collect());
         let root = column(corrections.iter().map(|(_, root)| *root as f32).collect());
-        let shrink = 1.0 - update.learning_rate * adamw.weight_decay;
 
         let take = |all: &Tensor<2>| all.clone().select(0, index.clone());
         let [p, first, second, ema] = [&self.parameters, &self.first, &self.second, &self.ema].map(take);
-        let gradient = if update.scale == 1.0 { gradient } else { gradient * update.scale };
+        // Where a class was idle its parameters did not change, and the average moved towards them.
         let ema = p.clone() + (ema - p.clone()) * idle;
-        let first = first * adamw.beta1 + gradient.clone() * (1.0 - adamw.beta1);
-        let second = second * adamw.beta2 + gradient.square() * (1.0 - adamw.beta2);
-        let p = p * shrink - first.clone() * rate / (second.clone().sqrt() * root + adamw.epsilon);
-        let ema = p.clone() + (ema - p.clone()) * update.decay;
+        let rows = [p, first, second, ema];
+        let rows = updated(rows, gradient, adamw, update, |t| t * rate.clone(), |t| t * root.clone());
         let all = [&mut self.parameters, &mut self.first, &mut self.second, &mut self.ema];
-        for (all, rows) in all.into_iter().zip([p, first, second, ema]) {
+        for (all, rows) in all.into_iter().zip(rows) {
             // Taken out, so that the rows are written in place.
             *all = all.extract().select_assign(0, index.clone(), rows, IndexingUpdateOp::Assign);
         }

@@ -15,16 +15,6 @@ use tailor_packs::{ModelConfig, Objective};
 use crate::data::Dataset;
 use crate::settings::training::Training;
 
-/// Purposes of a run's random draws; each has its own stream for every step (or epoch).
-mod purpose {
-    pub(super) const TIMES: u32 = 0;
-    pub(super) const NOISE: u32 = 1;
-    pub(super) const DROPOUT: u32 = 2;
-    pub(super) const ORDER: u32 = 3;
-    pub(super) const FLIP: u32 = 4;
-    pub(super) const CLASSES: u32 = 5;
-}
-
 /// Batches that are drawn ahead of the step under way.
 const AHEAD: usize = 2;
 
@@ -102,28 +92,27 @@ impl Draws {
     /// - `labels`: the class number of each image
     pub fn batch(&self, step: u64, mut images: Vec<f32>, labels: &[usize]) -> Batch {
         let (b, number) = (labels.len(), step as u32);
-        let draw = |purpose| generator(self.seed, Stream::Training(purpose, number));
-        let mut rng = draw(purpose::DROPOUT);
+        let mut rng = generator(self.seed, Stream::Dropout(number));
         let kept = |class: &usize| Some(*class).filter(|_| uniform(&mut rng) >= self.label_dropout);
         let labels = labels.iter().map(kept).collect();
         let values = images.len() / b.max(1);
         if self.flip {
-            let mut rng = draw(purpose::FLIP);
+            let mut rng = generator(self.seed, Stream::Flip(number));
             let mirrored = images.chunks_exact_mut(values).filter(|_| rng.random::<bool>());
             mirrored.for_each(|image| image.chunks_exact_mut(self.shape[2]).for_each(<[f32]>::reverse));
         }
-        let mut rng = draw(purpose::TIMES);
+        let mut rng = generator(self.seed, Stream::Times(number));
         let places: Vec<Node> = match self.objective {
             Objective::Ddpm => {
                 (0..b).map(|_| path::ddpm_node(&self.alphas, rng.random_range(0..path::DDPM_STEPS))).collect()
             }
             // Logit-normal times (Esser et al. 2024, §3.1): most of the work lies in the middle.
             Objective::Flow => {
-                let normals = standard_normal(rng.random(), Stream::Training(purpose::TIMES, number), b);
+                let normals = standard_normal(rng.random(), Stream::Times(number), b);
                 normals.iter().map(|n| path::flow_node(1.0 / (1.0 + (-f64::from(*n)).exp()))).collect()
             }
         };
-        let noise = standard_normal(self.seed, Stream::Training(purpose::NOISE, number), images.len());
+        let noise = standard_normal(self.seed, Stream::Noise(number), images.len());
         let (mut x, mut target) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
         for (i, (&x0, &eps)) in images.iter().zip(&noise).enumerate() {
             let place = places[i / values];
@@ -179,13 +168,16 @@ impl Order {
             classes = vec![Vec::new(); data.classes.len()];
             data.labels.iter().enumerate().for_each(|(i, class)| classes[*class as usize].push(i));
         }
-        let shuffled = |(class, images)| Shuffled::new(images, purpose::CLASSES + 1 + class as u32);
-        let classes: Vec<_> = classes.into_iter().enumerate().map(shuffled).collect();
-        let (count, stream) = match classes.len() {
-            0 => (data.len(), purpose::ORDER),
-            n => (n, purpose::CLASSES),
+        let shuffled = |(class, images)| {
+            let class = class as u32;
+            Shuffled::new(images, move |epoch| Stream::ClassImages { class, epoch })
         };
-        Self { seed: training.seed, all: Shuffled::new((0..count).collect(), stream), classes }
+        let classes: Vec<_> = classes.into_iter().enumerate().map(shuffled).collect();
+        let all = match classes.len() {
+            0 => Shuffled::new((0..data.len()).collect(), Stream::Images),
+            n => Shuffled::new((0..n).collect(), Stream::Classes),
+        };
+        Self { seed: training.seed, all, classes }
     }
 
     /// The images of step `step`.
@@ -206,13 +198,14 @@ impl Order {
 /// Items that are visited in a new order each time round.
 struct Shuffled {
     items: Vec<usize>,
-    stream: u32,
+    /// The stream of each epoch.
+    stream: Box<dyn Fn(u32) -> Stream + Send>,
     epoch: Option<(u64, Vec<usize>)>,
 }
 
 impl Shuffled {
-    fn new(items: Vec<usize>, stream: u32) -> Self {
-        Self { items, stream, epoch: None }
+    fn new(items: Vec<usize>, stream: impl Fn(u32) -> Stream + Send + 'static) -> Self {
+        Self { items, stream: Box::new(stream), epoch: None }
     }
 
     fn at(&mut self, seed: u64, position: u64) -> usize {
@@ -220,7 +213,7 @@ impl Shuffled {
         let (epoch, place) = (position / len, (position % len) as usize);
         if self.epoch.as_ref().is_none_or(|(e, _)| *e != epoch) {
             let mut order = self.items.clone();
-            order.shuffle(&mut generator(seed, Stream::Training(self.stream, epoch as u32)));
+            order.shuffle(&mut generator(seed, (self.stream)(epoch as u32)));
             self.epoch = Some((epoch, order));
         }
         self.epoch.as_ref().map_or(0, |(_, order)| order[place])

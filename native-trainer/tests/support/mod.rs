@@ -12,7 +12,7 @@ pub(crate) const BATCH: usize = 8;
 
 /// The batch of step `step`, drawn from `classes` alone, images mirrored at random.
 pub(crate) fn batch(config: &ModelConfig, step: u64, classes: &[usize], label_dropout: f64) -> Batch {
-    let mut rng = generator(77, Stream::Training(9, step as u32));
+    let mut rng = generator(77, Stream::ClassImages { class: 3, epoch: step as u32 });
     let side = config.image_size as usize;
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     for _ in 0..BATCH {

@@ -109,7 +109,7 @@ pub fn tiny_gallery(folder: &Path) {
             // Larger than a fresh model's weights, whose zeros would make every image plain noise.
             let scale = if spec.shape.len() == 1 { 0.2 } else { 1.0 / (spec.shape[0] as f32).sqrt() };
             let offset = if spec.name.ends_with("sigma") { 1.0 } else { 0.0 };
-            let values = standard_normal(seed, Stream::Init(i as u32), spec.len());
+            let values = standard_normal(seed, Stream::Learngene(i as u32), spec.len());
             let values = values.into_iter().map(|v| v * scale + offset).collect();
             tensors.insert(spec.name.clone(), &spec.shape, values).unwrap();
         }
