@@ -6,7 +6,7 @@ mod support;
 
 use support::{OnEngine, configs, difference, images, item, model, one, settings, tailor, tensors};
 use tailor_core::diffusion::path::nodes;
-use tailor_core::{Item, ModelError, SampleSettings, Sampler, Sampling};
+use tailor_core::{Item, ModelError, SampleRun, SampleSettings, Sampler};
 use tailor_packs::{Matrix, ModelConfig, Objective};
 
 const CLOSE: f32 = 1e-5;
@@ -125,7 +125,7 @@ fn what_cannot_be_sampled_is_refused_by_name<M: OnEngine>() {
     let [config, ..] = configs();
     let model = model::<M>(&config, &["A", "B"]);
     let good = settings(Sampler::Euler, &[item(&[("A", 1.0)], 0)]);
-    let refusal = |settings: SampleSettings| Sampling::new(&model, settings).err().unwrap();
+    let refusal = |settings: SampleSettings| SampleRun::new(&model, settings).err().unwrap();
     let unknown = ModelError::UnknownClass { class: "Q".into(), loaded: vec!["A".into(), "B".into()] };
     assert_eq!(refusal(SampleSettings { items: vec![item(&[("Q", 1.0)], 0)], ..good.clone() }), unknown);
     assert_eq!(unknown.to_string(), r#"class "Q" is not loaded; loaded: A, B"#);

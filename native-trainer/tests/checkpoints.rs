@@ -21,7 +21,7 @@ use tailor_trainer::compute::device::Device;
 use tailor_trainer::settings::recipe::Recipe;
 use tailor_trainer::settings::training::Training;
 use tailor_trainer::system::files::{Disk, OnDisk};
-use tailor_trainer::train::checkpoint::{self, ClassName, Header, Losses};
+use tailor_trainer::train::checkpoint::{self, ClassName, Losses, RunHeader};
 use tailor_trainer::train::trainer::Trainer;
 use tempfile::NamedTempFile;
 
@@ -37,14 +37,14 @@ fn advance(trainer: &mut Trainer, to: u64) {
     }
 }
 
-fn about() -> Header {
+fn about() -> RunHeader {
     let model = ModelConfig::preset("tiny").unwrap();
     let class = |i: usize| ClassName { id: format!("class-{i}"), name: format!("Class {i}"), count: 10 };
     let mut losses = Losses::default();
     for step in 1..=23 {
         let _ = losses.add(step, 0.1, step % 10 == 0);
     }
-    Header {
+    RunHeader {
         recipe: Recipe { name: "tiny".to_owned(), model, training: Training::default() },
         classes: (0..CLASSES).map(class).collect(),
         frozen: None,

@@ -13,7 +13,7 @@ use tailor_packs::ModelConfig;
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
-use tailor_trainer::train::trainer::{Engine, Trainer};
+use tailor_trainer::train::trainer::{GradientEngine, Trainer};
 
 /// A model no value of which is zero, so that no gradient is zero for want of a path.
 fn random(config: &ModelConfig, classes: u32) -> Trainer {
@@ -52,7 +52,7 @@ fn gradients_by_hand_are_those_of_the_graph() {
         (config.channels, config.heads) = (channels, heads);
         config.factored = factored.parse().unwrap();
         let trainer = random(&config, 3);
-        let graph = trainer.clone().with_engine(Engine::Graph).unwrap();
+        let graph = trainer.clone().with_engine(GradientEngine::Graph).unwrap();
         let mixed = |batch: &Batch| batch.labels.contains(&None) && batch.labels.iter().flatten().count() > 4;
         let batch = (0..100).map(|step| batch(&config, step, &[0, 1, 2], 0.3)).find(mixed).unwrap();
         for shards in [1, 2, 3] {
@@ -91,7 +91,7 @@ fn both_engines_learn_the_same_in_several_steps() {
         let mut config = ModelConfig::preset("tiny").unwrap();
         config.factored = factored.parse().unwrap();
         let mut hand = random(&config, 3).with_shards(2);
-        let mut graph = hand.clone().with_shards(1).with_engine(Engine::Graph).unwrap();
+        let mut graph = hand.clone().with_shards(1).with_engine(GradientEngine::Graph).unwrap();
         assert_eq!((hand.engine().name(), graph.engine().name()), ("processor", "graph"));
         for step in 0..6 {
             let batch = batch(&config, step, &[0, 1, 2], 0.2);
@@ -115,7 +115,7 @@ fn with_a_frozen_learngene_the_tailors_gradients_are_the_same() {
     let config = ModelConfig::preset("tiny").unwrap();
     let trainer = random(&config, 2);
     let batch = batch(&config, 2, &[0, 1], 0.0);
-    for engine in [Engine::Processor, Engine::Graph] {
+    for engine in [GradientEngine::Processor, GradientEngine::Graph] {
         let trainer = trainer.clone().with_engine(engine).unwrap();
         let free = trainer.gradients(&batch);
         let frozen = trainer.with_frozen_learngene().gradients(&batch);
@@ -130,7 +130,7 @@ fn with_a_frozen_learngene_the_tailors_gradients_are_the_same() {
 #[test]
 fn images_in_small_portions_accumulate_to_the_whole_batch() {
     let config = ModelConfig::preset("tiny").unwrap();
-    let whole = random(&config, 2).with_engine(Engine::Graph).unwrap();
+    let whole = random(&config, 2).with_engine(GradientEngine::Graph).unwrap();
     let batch = batch(&config, 3, &[0, 1], 0.1);
     let (portions, whole) = (whole.clone().with_micro_batch(3).gradients(&batch), whole.gradients(&batch));
     assert!(difference(&portions.learngene, &whole.learngene, 0.0) < 1e-4);
@@ -139,7 +139,7 @@ fn images_in_small_portions_accumulate_to_the_whole_batch() {
 #[test]
 fn tailors_on_the_device_learn_what_they_learn_in_host_memory() {
     let config = ModelConfig::preset("tiny").unwrap();
-    let mut host = random(&config, 5).with_engine(Engine::Graph).unwrap();
+    let mut host = random(&config, 5).with_engine(GradientEngine::Graph).unwrap();
     let mut device = host.clone().with_device_bank(u64::MAX);
     let first = host.tailors().into_owned();
     for step in 0..12 {
@@ -170,7 +170,7 @@ fn a_bank_above_its_budget_stays_in_host_memory() {
     let config = ModelConfig::preset("tiny").unwrap();
     let bytes = 16 * 5 * config.tailor_parameters();
     assert_eq!(tailor_trainer::train::graph::DeviceBank::bytes(&config, 5), bytes);
-    let trainer = random(&config, 5).with_engine(Engine::Graph).unwrap();
+    let trainer = random(&config, 5).with_engine(GradientEngine::Graph).unwrap();
     let on_device = |bytes| format!("{:?}", trainer.clone().with_device_bank(bytes)).contains("DeviceBank");
     assert!(on_device(bytes));
     assert!(!on_device(bytes - 1));
@@ -179,7 +179,7 @@ fn a_bank_above_its_budget_stays_in_host_memory() {
 #[test]
 fn products_in_sixteen_bits_find_about_the_same_gradients() {
     let config = ModelConfig::preset("tiny").unwrap();
-    let exact = random(&config, 3).with_engine(Engine::Graph).unwrap();
+    let exact = random(&config, 3).with_engine(GradientEngine::Graph).unwrap();
     let batch = batch(&config, 4, &[0, 1, 2], 0.2);
     let mixed = exact.clone().with_products_in(FloatDType::BF16).gradients(&batch);
     let exact = exact.gradients(&batch);
@@ -204,10 +204,10 @@ fn tailors_come_home_from_the_device_for_the_processor() {
     let host = random(&config, 3);
     let back = host
         .clone()
-        .with_engine(Engine::Graph)
+        .with_engine(GradientEngine::Graph)
         .unwrap()
         .with_device_bank(u64::MAX)
-        .with_engine(Engine::Processor)
+        .with_engine(GradientEngine::Processor)
         .unwrap();
     assert_eq!(back.tailors(), host.tailors());
     let batch = batch(&config, 5, &[0, 1, 2], 0.1);

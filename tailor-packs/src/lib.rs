@@ -100,7 +100,7 @@ pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
 pub use file::FileEntry;
 pub use format::{DataType, Storage, TensorSpec};
-pub use index::{ClassEntry, Index, Parameters, Sampling};
+pub use index::{ClassEntry, Index, ParameterCounts, Sampling};
 pub use manifest::{Class, Entry, Extension, FORMAT_VERSION, Kind, Manifest, Weights};
 pub use pack::{
     Card, CardValue, Contents, Further, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,

@@ -114,7 +114,7 @@ fn what_engines_must_not_guess_survives_a_round_trip_in_packs_and_in_the_index()
         let own = tensors(&config.tailor_tensors());
         let pack = write_tailor(&contents(&config, &own, &card), learngene.digest, &class()).unwrap();
         let index = Index {
-            parameters: Parameters::of(&config).unwrap(),
+            parameters: ParameterCounts::of(&config).unwrap(),
             config: config.clone(),
             learngene: FileEntry::of("l.learngene", &file),
             classes: vec![ClassEntry::new(&class(), FileEntry::of("a.tailor", &pack))],

@@ -408,7 +408,7 @@ fn a_small_gallery_has_no_shards_and_a_shard_that_lies_is_refused() {
 fn an_index_of_format_1_is_still_read() {
     let json = serde_json::json!({
         "format": 1, "id": "test", "title": "Test", "version": 3, "expires": 2_000_000_000u64,
-        "config": config(), "parameters": Parameters::of(&config()).unwrap(),
+        "config": config(), "parameters": ParameterCounts::of(&config()).unwrap(),
         "sampling": { "sampler": "euler", "steps": 20, "guidance": 1.5 },
         "learngene": { "path": "l.learngene", "size": 3, "sha256": Digest::of(b"abc"), "chunks": [Digest::of(b"abc")] },
         "classes": [],

@@ -108,7 +108,7 @@ fn an_accepted_file_takes_its_tensors_and_little_more() {
         let entry = FileEntry::of("x", &bytes);
         let config = ModelConfig::preset(name).unwrap();
         let index = Index {
-            parameters: Parameters::of(&config).unwrap(),
+            parameters: ParameterCounts::of(&config).unwrap(),
             config,
             learngene: FileEntry {
                 sha256: if tailor { Digest::of(b"") } else { entry.sha256 },

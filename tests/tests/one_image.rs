@@ -16,7 +16,7 @@ use burn::tensor::{Device, DeviceKind, Tensor};
 use golden::LEVELS;
 use support::{PATIENCE, index_of, root};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, Predict, SampleSettings, Sampler, Sampling, engine, graph};
+use tailor_core::{Item, Predict, SampleRun, SampleSettings, Sampler, engine, graph};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::Server;
@@ -56,7 +56,7 @@ fn random(specs: &[TensorSpec], seed: u64) -> Tensors {
 }
 
 fn sample<M: Predict>(model: &M, settings: &SampleSettings) -> M::Images {
-    let mut sampling = Sampling::new(model, settings.clone()).unwrap();
+    let mut sampling = SampleRun::new(model, settings.clone()).unwrap();
     while sampling.step() {}
     sampling.images()
 }

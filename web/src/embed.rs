@@ -9,7 +9,7 @@
 //! context.putImageData(new ImageData(images.rgba(0), images.side), 0, 0);
 //! ```
 
-use crate::page::engine::{Engine, Word, simd};
+use crate::page::engine::{EngineWorker, Word, simd};
 use crate::page::grid::Grid;
 use crate::page::program::{Absence, Program, Wish, no_simd, not_loaded};
 use crate::page::shell as studio;
@@ -26,7 +26,7 @@ type Answer = Result<Vec<f32>, Failure>;
 /// An open gallery, and the engine that makes its images.
 #[wasm_bindgen]
 pub struct Tailor {
-    engine: Engine,
+    engine: EngineWorker,
     gallery: Gallery,
     next_id: Cell<u32>,
     waiting: Waiting,
@@ -116,7 +116,7 @@ async fn heard<T>(promise: oneshot::Receiver<Result<T, Failure>>) -> Result<T, F
 
 /// An engine that has not yet opened its gallery.
 struct Opening {
-    engine: Engine,
+    engine: EngineWorker,
     gallery: oneshot::Receiver<Result<Gallery, Failure>>,
     waiting: Waiting,
 }
@@ -170,7 +170,7 @@ async fn start(program: Program) -> Result<Opening, Failure> {
         let sentence = "This page may not start a worker.";
         Failure::new(Code::Worker, sentence, Remedy::Retry)
     };
-    let engine = Engine::spawn(program, hear).map_err(refused)?;
+    let engine = EngineWorker::spawn(program, hear).map_err(refused)?;
     heard(is_ready).await?;
     Ok(Opening { engine, gallery, waiting })
 }

@@ -214,13 +214,13 @@ impl<V: Combine> Course<V> {
 }
 
 /// A run on one engine, which makes every prediction itself.
-pub struct Sampling<'a, M: Predict> {
+pub struct SampleRun<'a, M: Predict> {
     model: &'a M,
     gated: M::Gated,
     course: Course<M::Images>,
 }
 
-impl<'a, M: Predict> Sampling<'a, M> {
+impl<'a, M: Predict> SampleRun<'a, M> {
     /// Draws the noise and prepares the tailors.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ impl Learned {
     /// gradient. In those the parameters did not change, so the average moved towards them by a
     /// known factor.
     pub fn update(&mut self, gradient: &[f32], adamw: &AdamW, update: &Update) {
-        self.parts(gradient, gradient.len(), adamw, update).into_iter().for_each(Part::update);
+        self.parts(gradient, gradient.len(), adamw, update).into_iter().for_each(UpdatePart::update);
     }
 
     /// Splits [`Learned::update`] into parts of up to `len` values, which can be updated in any
@@ -86,7 +86,7 @@ impl Learned {
         len: usize,
         adamw: &AdamW,
         update: &Update,
-    ) -> Vec<Part<'a>> {
+    ) -> Vec<UpdatePart<'a>> {
         // The average's decay from its last update to the step before this one; `p` did not change
         // meanwhile.
         let idle = (update.ema_clock - update.decay.ln() - self.ema_clock).exp() as f32;
@@ -106,7 +106,7 @@ impl Learned {
         let moments = self.first.chunks_mut(len).zip(self.second.chunks_mut(len));
         let values = self.parameters.chunks_mut(len).zip(self.ema.chunks_mut(len));
         let parts = values.zip(moments).zip(gradient.chunks(len));
-        parts.map(|(((p, ema), (m, v)), g)| Part { p, ema, m, v, g, factors }).collect()
+        parts.map(|(((p, ema), (m, v)), g)| UpdatePart { p, ema, m, v, g, factors }).collect()
     }
 
     /// Returns the moving average as of `clock`.
@@ -130,7 +130,7 @@ struct Factors {
 
 /// Some of the values of a [`Learned`], with all that their update needs.
 #[derive(Debug)]
-pub struct Part<'a> {
+pub struct UpdatePart<'a> {
     p: &'a mut [f32],
     ema: &'a mut [f32],
     m: &'a mut [f32],
@@ -139,7 +139,7 @@ pub struct Part<'a> {
     factors: Factors,
 }
 
-impl Part<'_> {
+impl UpdatePart<'_> {
     /// Makes the update.
     pub fn update(self) {
         let Self { p, ema, m, v, g, factors } = self;

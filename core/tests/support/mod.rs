@@ -3,7 +3,7 @@
 
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, ModelError, Predict, SampleSettings, Sampler, Sampling, engine};
+use tailor_core::{Item, ModelError, Predict, SampleRun, SampleSettings, Sampler, engine};
 use tailor_packs::{ModelConfig, Objective, TensorSpec, Tensors};
 
 pub(crate) fn normal(seed: u64, n: usize) -> Vec<f32> {
@@ -90,7 +90,7 @@ pub(crate) fn settings(sampler: Sampler, items: &[Item]) -> SampleSettings {
 /// The images of `items`, one after the other.
 pub(crate) fn images<M: OnEngine>(model: &M, settings: SampleSettings) -> Vec<Vec<f32>> {
     let n = settings.items.len();
-    let mut sampling = Sampling::new(model, settings).unwrap();
+    let mut sampling = SampleRun::new(model, settings).unwrap();
     while sampling.step() {}
     let values = M::read(&sampling.images());
     values.chunks_exact(values.len() / n).map(<[f32]>::to_vec).collect()

@@ -3,7 +3,7 @@
 use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::system::output::{json, print};
-use crate::train::bench::{Report, measure};
+use crate::train::bench::{Measured, measure};
 
 /// Runs `tailor bench`, on random images.
 ///
@@ -14,8 +14,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     Ok(print(&if args.json { json(&report) } else { in_words(&report) })?)
 }
 
-fn in_words(report: &Report) -> String {
-    let Report { images_per_second: rate, step_ms: step, .. } = report;
+fn in_words(report: &Measured) -> String {
+    let Measured { images_per_second: rate, step_ms: step, .. } = report;
     let memory =
         report.peak_memory.map_or(String::new(), |bytes| format!("peak memory {} MB\n", bytes / 1_000_000));
     let decoded = report

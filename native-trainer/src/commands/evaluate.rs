@@ -3,7 +3,7 @@
 use crate::cli::EvaluateArgs;
 use crate::error::Error;
 #[cfg(feature = "graph")]
-use crate::evaluate::{ClassReport, Report, evaluate};
+use crate::evaluate::{ClassReport, Evaluation, evaluate};
 #[cfg(feature = "graph")]
 use crate::system::output;
 
@@ -44,7 +44,7 @@ pub fn run(_: &EvaluateArgs) -> Result<(), Error> {
 }
 
 #[cfg(feature = "graph")]
-fn in_words(report: &Report) -> String {
+fn in_words(report: &Evaluation) -> String {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut pairs: Vec<String> =
         report.confusable.iter().take(PAIRS).map(|[a, b]| format!("{a}/{b}")).collect();

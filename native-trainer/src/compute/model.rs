@@ -1,7 +1,7 @@
 //! A model on whichever engine suits the device, and the images it makes.
 
 use tailor_core::diffusion::images::Images;
-use tailor_core::{ModelError, Predict, SampleSettings, Sampling, engine};
+use tailor_core::{ModelError, Predict, SampleRun, SampleSettings, engine};
 use tailor_packs::{ModelConfig, Tensors};
 
 use super::device::{Device, cores};
@@ -93,7 +93,7 @@ fn run<M: Predict>(
     settings: SampleSettings,
     mut progress: impl FnMut(usize),
 ) -> Result<M::Images, ModelError> {
-    let mut sampling = Sampling::new(model, settings)?;
+    let mut sampling = SampleRun::new(model, settings)?;
     while sampling.step() {
         progress(sampling.steps_done());
     }

@@ -23,7 +23,7 @@ use tailor_packs::Digest;
 
 use super::listing::Node;
 use super::picture::Ending;
-use super::{Class, Dataset, Input, Options};
+use super::{DataClass, Dataset, Input, Options};
 use crate::system::files::{WriteError, create_folder, write_atomic_with};
 
 /// What a file begins with. It stands in the key too: a change of the form or of how images are made
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Pixels {
 /// All of a data set but its images.
 #[derive(Serialize, Deserialize)]
 struct Table<'a> {
-    classes: Cow<'a, [Class]>,
+    classes: Cow<'a, [DataClass]>,
     labels: Cow<'a, [u32]>,
     sources: Cow<'a, [String]>,
     /// Paths below the data set's own.

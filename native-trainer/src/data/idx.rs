@@ -18,7 +18,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::archive::Archive;
 use super::listing::{Listing, Node};
 use super::picture::fit;
-use super::{Class, DataError, Dataset, Options, PatientBar, names};
+use super::{DataClass, DataError, Dataset, Options, PatientBar, names};
 
 /// What a compressed file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -286,7 +286,7 @@ fn join(pair: &Pair, images: Vec<u8>, labels: Vec<u32>, options: &Options) -> Re
 }
 
 /// A class for each label that occurs, and the class's number for each label.
-fn classes(labels: &[u32], images: &Path) -> (Vec<Class>, Vec<u32>) {
+fn classes(labels: &[u32], images: &Path) -> (Vec<DataClass>, Vec<u32>) {
     let mut counts = vec![0; labels.iter().max().map_or(0, |&label| label as usize + 1)];
     labels.iter().for_each(|&label| counts[label as usize] += 1);
     // The folder's own name tells: whoever has unpacked the files elsewhere gets numbers.
@@ -298,7 +298,7 @@ fn classes(labels: &[u32], images: &Path) -> (Vec<Class>, Vec<u32>) {
         numbers[label] = classes.len() as u32;
         let name = if fashion { FASHION[label].to_owned() } else { label.to_string() };
         let id = names::class_id(&name).unwrap_or_else(|| name.clone());
-        classes.push(Class { id, name, count });
+        classes.push(DataClass { id, name, count });
     }
     (classes, numbers)
 }

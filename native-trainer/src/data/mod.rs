@@ -96,7 +96,7 @@ impl Options {
 
 /// One class of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Class {
+pub struct DataClass {
     /// Stable id, `[a-z0-9_-]{1,64}`, unique in its data set.
     pub id: String,
     /// Name for people: the character itself for a folder named after a letter or digit in Unicode
@@ -110,7 +110,7 @@ pub struct Class {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// The classes, sorted by name; a label is an index into this list.
-    pub classes: Vec<Class>,
+    pub classes: Vec<DataClass>,
     /// All images in one block, `[N, C, S, S]`, one byte per value.
     images: Pixels,
     /// The class of each image, `[N]`.
@@ -254,7 +254,7 @@ impl Dataset {
     }
 
     /// No images of these classes.
-    fn new(classes: Vec<Class>, options: &Options) -> Self {
+    fn new(classes: Vec<DataClass>, options: &Options) -> Self {
         let (channels, size) = (options.channels, options.size);
         let (labels, sources, skipped, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (images, wrapped) = (Pixels::Memory(Vec::new()), false);

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::archive::Archive;
 use super::listing::{Listing, Node, Tree};
 use super::picture::{self, Ending, Found, whole};
-use super::{Class, DataError, Dataset, Options, PatientBar, names, number, room_for};
+use super::{DataClass, DataError, Dataset, Options, PatientBar, names, number, room_for};
 use crate::system::output::{one_line, shown};
 
 /// Bytes of files and images held at a time, beside the data set itself.
@@ -183,7 +183,13 @@ impl<'a> Sorted<'a> {
 }
 
 /// What the user should know of how the tree was taken.
-fn notes(root: &Path, top: &Path, tree: &Tree, classes: &[(&Path, Class)], ignored: &[&Path]) -> Vec<String> {
+fn notes(
+    root: &Path,
+    top: &Path,
+    tree: &Tree,
+    classes: &[(&Path, DataClass)],
+    ignored: &[&Path],
+) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(ignored.first().map(|first| {
         let first = shown(&root.join(first));
@@ -218,7 +224,7 @@ fn notes(root: &Path, top: &Path, tree: &Tree, classes: &[(&Path, Class)], ignor
 }
 
 /// The classes without one readable image, if there are any.
-fn empty_class(root: &Path, classes: &[(&Path, Class)], data: &Dataset, one: bool) -> Option<DataError> {
+fn empty_class(root: &Path, classes: &[(&Path, DataClass)], data: &Dataset, one: bool) -> Option<DataError> {
     let mut empty = classes.iter().zip(&data.classes).filter(|(_, class)| class.count == 0);
     let ((path, _), class) = empty.next()?;
     let path = if one { root.to_owned() } else { root.join(path) };
@@ -253,8 +259,8 @@ fn classes<'a>(
     root: &Path,
     top: &Path,
     folders: &BTreeMap<&'a Path, Folder<'a>>,
-) -> Result<Vec<(&'a Path, Class)>, DataError> {
-    let mut by_id = BTreeMap::<String, (&Path, Class)>::new();
+) -> Result<Vec<(&'a Path, DataClass)>, DataError> {
+    let mut by_id = BTreeMap::<String, (&Path, DataClass)>::new();
     for &path in folders.keys() {
         let parts = path.strip_prefix(top).unwrap_or(path).iter().map(|part| part.to_string_lossy());
         let name = parts.collect::<Vec<_>>().join("/");
@@ -263,7 +269,7 @@ fn classes<'a>(
         if let Some((first, _)) = by_id.get(&id) {
             return Err(DataError::SameId { id, first: root.join(first), second: root.join(path) });
         }
-        by_id.insert(id.clone(), (path, Class { id, name: class, count: 0 }));
+        by_id.insert(id.clone(), (path, DataClass { id, name: class, count: 0 }));
     }
     let mut classes: Vec<_> = by_id.into_values().collect();
     classes.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));

@@ -35,7 +35,7 @@ const FEW: usize = 200;
 
 /// What the evaluation found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct Evaluation {
     /// The reader's share of right answers on real images of sources it never saw.
     pub classifier_accuracy: f64,
     /// Real images behind that figure.
@@ -92,7 +92,7 @@ pub struct ClassReport {
 ///
 /// # Errors
 /// Anything wrong with gallery, data or device.
-pub fn evaluate(settings: &EvaluateSettings) -> Result<Report, Error> {
+pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let gallery = Gallery::open(&settings.gallery)?;
     let data = Dataset::open(&settings.data, &Options::for_model(&gallery.index.config, false))?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
@@ -255,7 +255,7 @@ fn report(
     alone: &[usize],
     sampled: &[usize],
     frechet: Option<Frechet>,
-) -> Report {
+) -> Evaluation {
     let name = |class: usize| data.classes[class].name.clone();
     let k = real.classes;
     let confused = |a, b| a != b && (real.share(a, b) >= CONFUSABLE || real.share(b, a) >= CONFUSABLE);
@@ -272,7 +272,7 @@ fn report(
     let share = |n: usize| n as f64 / alone.len().max(1) as f64;
     let most =
         answers.iter().max_by_key(|(_, n)| **n).map_or((String::new(), 0.0), |(c, n)| (name(*c), share(*n)));
-    Report {
+    Evaluation {
         classifier_accuracy: real.accuracy(|a, b| a == b),
         held_out_images: real.counts.iter().sum(),
         samples: made.counts.iter().sum(),

@@ -15,7 +15,7 @@ use crate::system::files::read_limited;
 
 /// Parameter counts of a model with some of its tailors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Parameters {
+pub struct Counted {
     /// Values of the learngene and of `tailors` tailors.
     pub total: u64,
     /// Values of the learngene.
@@ -24,7 +24,7 @@ pub struct Parameters {
     pub per_tailor: u64,
 }
 
-impl Parameters {
+impl Counted {
     /// The counts of a model of these sizes with `tailors` tailors.
     pub fn of(config: &ModelConfig, tailors: u64) -> Self {
         let (learngene, per_tailor) = (config.learngene_parameters(), config.tailor_parameters());
@@ -35,9 +35,9 @@ impl Parameters {
 
 /// What `tailor inspect --json` prints.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct Inspection {
     /// The parameter counts.
-    pub parameters: Parameters,
+    pub parameters: Counted,
     /// How many tailors the total counts.
     pub tailors: u64,
     /// The model's sizes.
@@ -99,20 +99,24 @@ pub struct ClassRow {
 ///
 /// # Errors
 /// [`Error::Config`] for a name that no preset has.
-pub fn inspect_preset(preset: &str, factored: Option<&FactoredSet>, tailors: u64) -> Result<Report, Error> {
+pub fn inspect_preset(
+    preset: &str,
+    factored: Option<&FactoredSet>,
+    tailors: u64,
+) -> Result<Inspection, Error> {
     let mut config = ModelConfig::preset(preset)?;
     if let Some(factored) = factored {
         config.factored = factored.clone();
     }
-    let parameters = Parameters::of(&config, tailors);
-    Ok(Report { parameters, tailors, config, subject: Subject::Preset(preset.to_owned()) })
+    let parameters = Counted::of(&config, tailors);
+    Ok(Inspection { parameters, tailors, config, subject: Subject::Preset(preset.to_owned()) })
 }
 
 /// Inspects a pack or a gallery; `tailors` overrules how many tailors the total counts.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::NoGallery`] or [`Error::Pack`].
-pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> {
+pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Inspection, Error> {
     if path.is_dir() || path.file_name().is_some_and(|name| name == "index.json") {
         let Gallery { index, key, .. } = Gallery::open(path)?;
         let tailors = tailors.unwrap_or(index.classes.len() as u64);
@@ -130,8 +134,8 @@ pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> 
             learngene_bytes: index.learngene.size,
             classes: classes.collect(),
         };
-        let parameters = Parameters::of(&index.config, tailors);
-        return Ok(Report { parameters, tailors, config: index.config, subject });
+        let parameters = Counted::of(&index.config, tailors);
+        return Ok(Inspection { parameters, tailors, config: index.config, subject });
     }
     let bytes = read_limited(path, limits::FILE)?;
     let pack = read_any(&bytes).map_err(Error::pack(path))?;
@@ -143,11 +147,11 @@ pub fn inspect_path(path: &Path, tailors: Option<u64>) -> Result<Report, Error> 
         manifest: Box::new(pack.manifest().clone()),
         card: Box::new(pack.card().clone()),
     };
-    Ok(Report { parameters: Parameters::of(&config, tailors), tailors, config, subject })
+    Ok(Inspection { parameters: Counted::of(&config, tailors), tailors, config, subject })
 }
 
 /// The report for people.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &Inspection) -> String {
     let mut lines = Vec::<(&str, String)>::new();
     let mut table = String::new();
     match &report.subject {
@@ -216,7 +220,7 @@ pub fn text(report: &Report) -> String {
     let factored: Vec<&str> = config.factored.matrices().iter().map(|m| m.name()).collect();
     let (g, n) = (config.learngene_components, config.tailor_components);
     lines.push(("factored", format!("{}: {g} components shared, {n} per tailor", factored.join(","))));
-    let Parameters { total, learngene, per_tailor } = report.parameters;
+    let Counted { total, learngene, per_tailor } = report.parameters;
     lines.push(("learngene", format!("{} parameters", grouped(learngene))));
     lines.push(("one tailor", format!("{} parameters", grouped(per_tailor))));
     let tailors =
@@ -252,7 +256,7 @@ mod tests {
     #[test]
     fn the_total_counts_the_tailors_asked_for() {
         let config = ModelConfig::preset("tiny").unwrap();
-        let Parameters { total, learngene, per_tailor } = Parameters::of(&config, 3);
+        let Counted { total, learngene, per_tailor } = Counted::of(&config, 3);
         assert_eq!(total, learngene + 3 * per_tailor);
     }
 

@@ -11,10 +11,10 @@ use crate::compute::model::Model;
 use crate::error::Error;
 use crate::settings::gallery::CardSettings;
 use crate::system::grid::{GridError, grid_png};
-use crate::train::checkpoint::Header;
+use crate::train::checkpoint::RunHeader;
 
 /// What a pack says of itself to people.
-pub(crate) fn card(settings: &CardSettings, title: &str, header: &Header) -> Card {
+pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader) -> Card {
     let training = &header.recipe.training;
     Card {
         title: title.to_owned(),

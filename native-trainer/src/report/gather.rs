@@ -9,7 +9,7 @@ use crate::compute::device;
 use crate::error::Error;
 use crate::system::grid::grid_png;
 use crate::system::output;
-use crate::train::checkpoint::Header;
+use crate::train::checkpoint::RunHeader;
 use crate::train::live::{live_model, spread};
 use crate::train::metrics;
 use crate::train::noted::DataCard;
@@ -22,7 +22,7 @@ const APART: usize = 8;
 ///
 /// # Errors
 /// Anything wrong with device or disk.
-pub fn write(run: &Path, out: &Path, header: &Header, trainer: &Trainer) -> Result<(), Error> {
+pub fn write(run: &Path, out: &Path, header: &RunHeader, trainer: &Trainer) -> Result<(), Error> {
     let (config, training) = (trainer.config(), &header.recipe.training);
     let settings = [serde_json::to_value(config), serde_json::to_value(training)];
     let settings = settings.into_iter().flatten().filter_map(|value| value.as_object().cloned()).flatten();
@@ -85,7 +85,7 @@ fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
 }
 
 /// Two seeds for each of some classes, with the tailor and without (Figure 7 of the paper).
-fn apart(header: &Header, trainer: &Trainer) -> Result<Apart, Error> {
+fn apart(header: &RunHeader, trainer: &Trainer) -> Result<Apart, Error> {
     let chosen = spread(header.classes.len(), APART);
     let model = live_model(trainer, &header.classes, &chosen)?;
     let mut items = Vec::new();

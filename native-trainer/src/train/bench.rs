@@ -23,7 +23,7 @@ const WARM_UP: usize = 3;
 
 /// What was measured.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct Measured {
     /// Images of one step.
     pub batch_size: usize,
     /// Classes in the bank of tailors.
@@ -68,7 +68,7 @@ impl Spread {
 ///
 /// # Errors
 /// A device that cannot be had.
-pub fn measure(settings: &BenchSettings) -> Result<Report, Error> {
+pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     let BenchSettings { ref model, batch_size: b, classes, .. } = *settings;
     let device = device::open(settings.device.device)?;
     let steps = WARM_UP + settings.steps;
@@ -111,7 +111,7 @@ pub fn measure(settings: &BenchSettings) -> Result<Report, Error> {
     let drawn = (b * steps) as f64;
     let gflop = training_flop(model) / 1e9;
     let rates = Spread::of(times.iter().map(|t| b as f64 / t).collect());
-    Ok(Report {
+    Ok(Measured {
         batch_size: b,
         classes,
         images_per_second: rates,

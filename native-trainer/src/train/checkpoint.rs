@@ -17,7 +17,7 @@ use tailor_packs::Digest;
 use super::bank::TailorBank;
 use super::trainer::Trainer;
 use crate::compute::device::Device;
-use crate::data::Class;
+use crate::data::DataClass;
 use crate::error::Error;
 use crate::say;
 use crate::settings::recipe::Recipe;
@@ -30,7 +30,7 @@ const EXTENSION: &str = "safetensors";
 
 /// What a checkpoint says beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub struct RunHeader {
     /// What is trained, and how.
     pub recipe: Recipe,
     /// The classes, in the order of their numbers.
@@ -95,8 +95,8 @@ pub struct ClassName {
     pub count: usize,
 }
 
-impl From<&Class> for ClassName {
-    fn from(class: &Class) -> Self {
+impl From<&DataClass> for ClassName {
+    fn from(class: &DataClass) -> Self {
         Self { id: class.id.clone(), name: class.name.clone(), count: class.count }
     }
 }
@@ -107,7 +107,7 @@ pub struct Stored {
     /// The file.
     pub path: PathBuf,
     /// What it says of the run.
-    pub header: Header,
+    pub header: RunHeader,
     bytes: Vec<u8>,
     /// Newer files that could not be used, and why.
     pub passed_over: Vec<String>,
@@ -150,7 +150,7 @@ pub fn save(
     disk: &dyn Disk,
     run: &Path,
     trainer: &Trainer,
-    about: &Header,
+    about: &RunHeader,
     keep: usize,
 ) -> Result<PathBuf, Error> {
     let (learngene, tailors) = (trainer.learngene(), trainer.tailors());
@@ -164,7 +164,7 @@ pub fn save(
             tensors.push((name(i, part), bytes, values.len()));
         }
     }
-    let header = Header {
+    let header = RunHeader {
         engine: Some(trainer.engine_name()),
         step: trainer.step,
         ema_clock: trainer.ema_clock.to_bits(),
@@ -244,7 +244,7 @@ pub fn read(path: &Path) -> Result<Stored, Error> {
     let metadata = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e.to_string()))?.1;
     let header = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
     let header = header.ok_or_else(|| broken("it has no header"))?;
-    let header: Header = serde_json::from_str(header).map_err(|e| broken(&e.to_string()))?;
+    let header: RunHeader = serde_json::from_str(header).map_err(|e| broken(&e.to_string()))?;
     header.recipe.model.validate().map_err(|e| broken(&e.to_string()))?;
     if header.clocks.len() != header.classes.len() + 1 {
         return Err(broken("it names another number of tailors than of classes"));

@@ -73,7 +73,7 @@ fn values(tensor: &Tensor<1>) -> Vec<f32> {
 
 /// The learngene on a device.
 #[derive(Clone, Debug)]
-pub struct Learngene {
+pub struct GraphLearngene {
     config: ModelConfig,
     device: Device,
     specs: Vec<TensorSpec>,
@@ -108,7 +108,7 @@ pub struct Gradients {
     pub tailors: Option<Tensor<2>>,
 }
 
-impl Learngene {
+impl GraphLearngene {
     /// Puts a learngene on `device`.
     pub fn new(config: &ModelConfig, learned: &Learned, device: &Device) -> Self {
         let specs = config.learngene_tensors();

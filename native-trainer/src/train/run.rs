@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tailor_core::{Item, SampleSettings, Sampler};
 
-use super::checkpoint::{self, ClassName, Header, Losses};
+use super::checkpoint::{self, ClassName, Losses, RunHeader};
 use super::live::{live_model, spread};
 use super::loader::{self, Draws};
 use super::metrics::{Metrics, Writer};
@@ -106,7 +106,7 @@ impl Run<'_> {
     }
 
     fn save(&self, trainer: &Trainer) -> Result<(), Error> {
-        let about = Header {
+        let about = RunHeader {
             recipe: self.recipe.clone(),
             classes: self.classes.clone(),
             frozen: self.frozen,

@@ -41,7 +41,7 @@ pub struct StepSettings {
 
 /// Which program computes gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum GradientEngine {
     /// Written out by hand for the processor.
     Processor,
     /// Burn's graph, on any device.
@@ -49,7 +49,7 @@ pub enum Engine {
     Graph,
 }
 
-impl Engine {
+impl GradientEngine {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -62,14 +62,14 @@ impl Engine {
 
 /// Where the learngene is learned.
 #[derive(Clone, Debug)]
-enum Learngene {
+enum TrainedLearngene {
     Processor {
         network: Arc<Network>,
         learned: Learned,
         pool: Arc<Pool>,
     },
     #[cfg(feature = "graph")]
-    Graph(graph::Learngene),
+    Graph(graph::GraphLearngene),
 }
 
 /// Where the tailors are learned.
@@ -89,7 +89,7 @@ pub struct Trainer {
     threads: usize,
     micro_batch: usize,
     frozen: bool,
-    learngene: Learngene,
+    learngene: TrainedLearngene,
     bank: Bank,
     /// Steps made.
     pub step: u64,
@@ -132,7 +132,11 @@ impl Trainer {
             learngene: match engine {
                 Some(network) => on_processor(network, learngene),
                 #[cfg(feature = "graph")]
-                None => Learngene::Graph(graph::Learngene::new(config, &learngene, &device.for_graph())),
+                None => TrainedLearngene::Graph(graph::GraphLearngene::new(
+                    config,
+                    &learngene,
+                    &device.for_graph(),
+                )),
                 #[cfg(not(feature = "graph"))]
                 None => unreachable!("this build has one engine"),
             },
@@ -147,28 +151,28 @@ impl Trainer {
     /// # Errors
     /// [`Error::Model`] when the engine does not know the config.
     #[cfg(feature = "graph")]
-    pub fn with_engine(mut self, engine: Engine) -> Result<Self, Error> {
+    pub fn with_engine(mut self, engine: GradientEngine) -> Result<Self, Error> {
         let learned = self.learngene();
         self.learngene = match engine {
-            Engine::Processor => {
+            GradientEngine::Processor => {
                 // It reads tailors from host memory alone.
                 self.bank = Bank::Host(TailorBank::from_states(self.tailors().into_owned()));
                 on_processor(network(&self.config)?, learned)
             }
-            Engine::Graph => {
+            GradientEngine::Graph => {
                 let device = self.device.for_graph();
-                Learngene::Graph(graph::Learngene::new(&self.config, &learned, &device))
+                TrainedLearngene::Graph(graph::GraphLearngene::new(&self.config, &learned, &device))
             }
         };
         Ok(self)
     }
 
     /// Which program computes gradients.
-    pub fn engine(&self) -> Engine {
+    pub fn engine(&self) -> GradientEngine {
         match &self.learngene {
-            Learngene::Processor { .. } => Engine::Processor,
+            TrainedLearngene::Processor { .. } => GradientEngine::Processor,
             #[cfg(feature = "graph")]
-            Learngene::Graph(_) => Engine::Graph,
+            TrainedLearngene::Graph(_) => GradientEngine::Graph,
         }
     }
 
@@ -176,9 +180,9 @@ impl Trainer {
     pub fn engine_name(&self) -> String {
         let name = self.engine().name();
         match self.engine() {
-            Engine::Processor => name.to_owned(),
+            GradientEngine::Processor => name.to_owned(),
             #[cfg(feature = "graph")]
-            Engine::Graph => format!("{name} on {}", self.device.name()),
+            GradientEngine::Graph => format!("{name} on {}", self.device.name()),
         }
     }
 
@@ -197,8 +201,8 @@ impl Trainer {
     /// Makes a graph's products in this number format; the processor's own engine has `f32` alone.
     #[cfg(feature = "graph")]
     pub fn with_products_in(mut self, format: FloatDType) -> Self {
-        if let Learngene::Graph(learngene) = self.learngene {
-            self.learngene = Learngene::Graph(learngene.with_products_in(format));
+        if let TrainedLearngene::Graph(learngene) = self.learngene {
+            self.learngene = TrainedLearngene::Graph(learngene.with_products_in(format));
         }
         self
     }
@@ -207,7 +211,7 @@ impl Trainer {
     /// of it; without, they stay in host memory and only those of a batch's classes visit the device.
     #[cfg(feature = "graph")]
     pub fn with_device_bank(mut self, bytes: u64) -> Self {
-        if let (Learngene::Graph(_), Bank::Host(bank)) = (&self.learngene, &self.bank) {
+        if let (TrainedLearngene::Graph(_), Bank::Host(bank)) = (&self.learngene, &self.bank) {
             let states = bank.states();
             if !states.is_empty() && DeviceBank::bytes(&self.config, states.len()) <= bytes {
                 self.bank = Bank::Device(Box::new(DeviceBank::new(states, &self.device.for_graph())));
@@ -258,9 +262,9 @@ impl Trainer {
     /// The learngene with its moments and average, on the host.
     pub fn learngene(&self) -> Learned {
         match &self.learngene {
-            Learngene::Processor { learned, .. } => learned.clone(),
+            TrainedLearngene::Processor { learned, .. } => learned.clone(),
             #[cfg(feature = "graph")]
-            Learngene::Graph(learngene) => learngene.learned(),
+            TrainedLearngene::Graph(learngene) => learngene.learned(),
         }
     }
 
@@ -286,9 +290,11 @@ impl Trainer {
     /// of its classes in rising order, nothing updated.
     pub fn gradients(&self, batch: &Batch) -> engine::Gradients {
         match &self.learngene {
-            Learngene::Processor { network, learned, pool } => self.by_hand(network, learned, pool, batch),
+            TrainedLearngene::Processor { network, learned, pool } => {
+                self.by_hand(network, learned, pool, batch)
+            }
             #[cfg(feature = "graph")]
-            Learngene::Graph(learngene) => {
+            TrainedLearngene::Graph(learngene) => {
                 let classes = batch.classes();
                 let found = self.by_graph(learngene, &classes, batch);
                 let (learngene, tailors) = (found.learngene_values(), found.tailor_values(&classes));
@@ -314,7 +320,7 @@ impl Trainer {
         };
         let squares;
         match &self.learngene {
-            Learngene::Processor { network, learned, pool } => {
+            TrainedLearngene::Processor { network, learned, pool } => {
                 let pool = pool.clone();
                 let found = self.by_hand(network, learned, &pool, batch);
                 squares = found.squares;
@@ -324,7 +330,7 @@ impl Trainer {
                 pool.give_back(found);
             }
             #[cfg(feature = "graph")]
-            Learngene::Graph(learngene) => {
+            TrainedLearngene::Graph(learngene) => {
                 let classes = batch.classes();
                 let found = self.by_graph(learngene, &classes, batch);
                 squares = found.squares;
@@ -340,7 +346,7 @@ impl Trainer {
                     }
                     (Bank::Device(_), None) => {}
                 }
-                if let (Learngene::Graph(learngene), false) = (&mut self.learngene, self.frozen) {
+                if let (TrainedLearngene::Graph(learngene), false) = (&mut self.learngene, self.frozen) {
                     learngene.update(found.learngene, &self.adamw, &update);
                 }
             }
@@ -354,7 +360,7 @@ impl Trainer {
     fn update(&mut self, found: &engine::Gradients, update: &Update) {
         let mut parts: Vec<Part<'_>> = Vec::new();
         #[allow(irrefutable_let_patterns, reason = "there is one engine without Burn's graph")]
-        if let Learngene::Processor { learned, .. } = &mut self.learngene
+        if let TrainedLearngene::Processor { learned, .. } = &mut self.learngene
             && !self.frozen
         {
             parts.extend(learned.parts(&found.learngene, UPDATE_PART, &self.adamw, update));
@@ -409,7 +415,12 @@ impl Trainer {
     }
 
     #[cfg(feature = "graph")]
-    fn by_graph(&self, learngene: &graph::Learngene, classes: &[usize], batch: &Batch) -> graph::Gradients {
+    fn by_graph(
+        &self,
+        learngene: &graph::GraphLearngene,
+        classes: &[usize],
+        batch: &Batch,
+    ) -> graph::Gradients {
         let rows = match &self.bank {
             _ if classes.is_empty() => None,
             Bank::Host(bank) => {
@@ -449,6 +460,6 @@ fn network(config: &ModelConfig) -> Result<Network, Error> {
     Ok(Network::new(config).map_err(tailor_core::ModelError::from)?)
 }
 
-fn on_processor(network: Network, learned: Learned) -> Learngene {
-    Learngene::Processor { network: Arc::new(network), learned, pool: Arc::default() }
+fn on_processor(network: Network, learned: Learned) -> TrainedLearngene {
+    TrainedLearngene::Processor { network: Arc::new(network), learned, pool: Arc::default() }
 }

@@ -52,7 +52,7 @@ pub struct Index<C = Vec<ClassEntry>> {
     /// The model's sizes.
     pub config: ModelConfig,
     /// The numbers of values that the config implies.
-    pub parameters: Parameters,
+    pub parameters: ParameterCounts,
     /// The sampling settings that the publisher recommends.
     pub sampling: Sampling,
     /// The learngene file.
@@ -70,7 +70,7 @@ pub struct Index<C = Vec<ClassEntry>> {
 /// Numbers of values, which the config implies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Parameters {
+pub struct ParameterCounts {
     /// Values of the learngene.
     pub learngene: u64,
     /// Values of one tailor.
@@ -121,7 +121,7 @@ impl ClassEntry {
     }
 }
 
-impl Parameters {
+impl ParameterCounts {
     /// Counts the values of `config`.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Index {
     /// the fields that differ.
     ///
     /// # Errors
-    /// As [`Parameters::of`].
+    /// As [`ParameterCounts::of`].
     pub fn new(
         id: &str,
         title: &str,
@@ -157,7 +157,7 @@ impl Index {
             expires: None,
             key: None,
             next_key: None,
-            parameters: Parameters::of(config)?,
+            parameters: ParameterCounts::of(config)?,
             config: config.clone(),
             sampling,
             learngene,
@@ -282,7 +282,7 @@ impl<C> Index<C> {
         if steps == 0 || !guidance.is_finite() {
             return Err(invalid(format!("it samples with {steps} steps and guidance {guidance}")));
         }
-        if self.parameters != Parameters::of(&self.config)? {
+        if self.parameters != ParameterCounts::of(&self.config)? {
             return Err(invalid("its parameter counts are not those of its model config"));
         }
         let fits = |what, size, values| fits(what, size, values).map_err(invalid);

@@ -120,7 +120,7 @@ fn tailor() -> Vec<u8> {
 fn index() -> tailor_packs::Index {
     tailor_packs::Index {
         config: config(),
-        parameters: Parameters::of(&config()).unwrap(),
+        parameters: ParameterCounts::of(&config()).unwrap(),
         learngene: FileEntry::of("test-1.learngene", &learngene()),
         classes: vec![ClassEntry::new(&class(), FileEntry::of("a-1.tailor", &tailor()))],
         ..crate::support::index()

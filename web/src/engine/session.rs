@@ -17,7 +17,7 @@ use tailor_packs::{PublicKey, Trust};
 const FRAME: f64 = 16.0;
 
 /// The engine: a device to compute on, the storage, and the open gallery.
-pub struct Engine {
+pub struct Session {
     device: Device,
     store: Store,
     open: Option<Open>,
@@ -25,7 +25,7 @@ pub struct Engine {
     asked: Option<(PublicKey, Box<Published>)>,
 }
 
-impl Engine {
+impl Session {
     /// Makes an engine without a gallery.
     pub async fn new(device: Device) -> Self {
         Self { device, store: Store::open().await, open: None, asked: None }
@@ -37,7 +37,7 @@ impl Engine {
     /// # Errors
     /// Those of downloading; [`EngineError::Index`] for an index that cannot be trusted;
     /// [`EngineError::FirstUse`] for a key that the visitor has to vouch for with
-    /// [`Engine::trust`].
+    /// [`Session::trust`].
     pub async fn open(&mut self, folder: &str, key: Option<&str>) -> Result<(), EngineError> {
         let pinned = key.map(str::parse::<PublicKey>).transpose();
         let pinned = pinned.map_err(|source| EngineError::Index { source })?;

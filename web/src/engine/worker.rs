@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::error::EngineError;
 use super::host::{code_bytes, post, scope};
-use super::session::Engine;
+use super::session::Session;
 use super::stop::{Pull, Stop};
 use crate::protocol::{Code, Event, Failure, Order, Remedy, Request};
 use futures_channel::mpsc;
@@ -100,7 +100,7 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
 
 async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
     post(&Event::Ready { backend: Device::BACKEND, bytes: code_bytes() }, None);
-    let mut engine = Engine::new(device).await;
+    let mut engine = Session::new(device).await;
     while let Some(next) = work.next().await {
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),

@@ -17,7 +17,7 @@ use web_sys::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A worker that runs an engine. Dropping it ends the worker.
-pub struct Engine {
+pub struct EngineWorker {
     worker: Worker,
     // They must live as long as the worker may call them.
     _message: Closure<dyn FnMut(MessageEvent)>,
@@ -32,7 +32,7 @@ pub enum Word {
     NotLoaded(String),
 }
 
-impl Engine {
+impl EngineWorker {
     /// Starts this program in a worker, and passes every message from it to `hear`.
     ///
     /// The engine's files lie beside the page's own script.
@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for EngineWorker {
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);

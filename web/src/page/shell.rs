@@ -1,6 +1,6 @@
 //! Carries out the state's effects, and sends it their outcomes as messages.
 
-use super::engine::{Engine, Word, examine};
+use super::engine::{EngineWorker, Word, examine};
 use super::grid::Grid;
 use super::program::Program;
 use super::state::{Effect, Message, Site, State};
@@ -21,12 +21,12 @@ pub struct Studio {
 
 #[derive(Default)]
 struct Engines {
-    cpu: Option<Engine>,
-    gpu: Option<Engine>,
+    cpu: Option<EngineWorker>,
+    gpu: Option<EngineWorker>,
 }
 
 impl Engines {
-    fn of(&mut self, backend: Backend) -> &mut Option<Engine> {
+    fn of(&mut self, backend: Backend) -> &mut Option<EngineWorker> {
         match backend {
             Backend::Cpu => &mut self.cpu,
             Backend::Gpu => &mut self.gpu,
@@ -119,7 +119,7 @@ impl Studio {
             Word::Event(event, values) => self.tell(Message::Heard(backend, event, values)),
             Word::NotLoaded(detail) => self.tell(Message::NotLoaded(program, detail)),
         };
-        match Engine::spawn(program, hear) {
+        match EngineWorker::spawn(program, hear) {
             Ok(engine) => self.engines.update_value(|engines| *engines.of(backend) = Some(engine)),
             Err(_) => self.tell(Message::NoWorker(backend)),
         }

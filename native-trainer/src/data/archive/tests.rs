@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::data::picture::MAX_FILE;
-use crate::data::{Class, Dataset, Options};
+use crate::data::{DataClass, Dataset, Options};
 
 const OPTIONS: Options =
     Options { channels: 3, size: 4, strict: false, cache: None, class: None, whole_names: false };
@@ -108,7 +108,7 @@ fn open_all(files: &[(&str, Vec<u8>)]) -> Vec<(&'static str, Result<Dataset, Dat
     .collect()
 }
 
-type Contents = (Vec<Class>, Vec<u8>, Vec<u32>, Vec<String>, Vec<(String, String)>);
+type Contents = (Vec<DataClass>, Vec<u8>, Vec<u32>, Vec<String>, Vec<(String, String)>);
 
 /// All of a data set, with what was skipped named from `after` on.
 fn contents(data: &Dataset, after: &str) -> Contents {

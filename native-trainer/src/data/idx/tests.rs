@@ -41,7 +41,7 @@ fn plain_and_gzipped_files_are_read_as_they_are() {
     let data = Dataset::open(folder.path(), &OPTIONS).unwrap();
     assert_eq!(*data.images, (0..12).collect::<Vec<u8>>());
     assert_eq!(data.labels, [1, 0, 1]);
-    assert_eq!(data.classes[1], Class { id: "digit-one".into(), name: "1".into(), count: 2 });
+    assert_eq!(data.classes[1], DataClass { id: "digit-one".into(), name: "1".into(), count: 2 });
 }
 
 #[test]

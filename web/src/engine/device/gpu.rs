@@ -4,7 +4,7 @@ use crate::engine::error::EngineError;
 use crate::engine::host::post;
 use crate::protocol::{Backend, Event};
 use burn::tensor::Tensor;
-use tailor_core::{ModelError, Predict as _, SampleSettings, Sampling, graph};
+use tailor_core::{ModelError, Predict as _, SampleRun, SampleSettings, graph};
 use tailor_packs::{ModelConfig, Tensors};
 
 /// WebGPU's adapter.
@@ -14,7 +14,7 @@ pub struct Device(burn::tensor::Device);
 pub struct Model(graph::Model);
 
 /// A run of sampling.
-pub struct Run<'a>(Sampling<'a, graph::Model>);
+pub struct Run<'a>(SampleRun<'a, graph::Model>);
 
 impl Device {
     /// Tells the page what computes.
@@ -76,7 +76,7 @@ impl<'a> Run<'a> {
         settings: SampleSettings,
         _workers: u32,
     ) -> Result<Self, ModelError> {
-        Sampling::new(&model.0, settings).map(Self)
+        SampleRun::new(&model.0, settings).map(Self)
     }
 
     /// Makes one step.
