@@ -10,7 +10,7 @@ use super::layout::{ByMatrix, Linear, Network};
 use crate::diffusion::images::Images;
 use crate::diffusion::sampling::Predict;
 use crate::model::Gate;
-use crate::model::{ModelError, Tailors, values};
+use crate::model::{KNOWN, ModelError, Tailors, values};
 use crate::threads;
 
 /// A learngene on the processor with the tailors that have been put onto it.
@@ -71,6 +71,8 @@ impl Model {
     /// compute; [`ModelError::Tensor`] for a tensor that is missing or of another shape.
     pub fn new(config: &ModelConfig, learngene: &Tensors) -> Result<Self, ModelError> {
         config.validate()?;
+        // What no engine knows is refused as such; for what this one does not know, the graph may take over.
+        config.supported_by("this engine", &KNOWN)?;
         let network = Network::new(config)?;
         let learngene = Learngene::new(&network, learngene)?;
         Ok(Self { network, learngene, tailors: Tailors::default(), threads: 1, tapes: Mutex::default() })
