@@ -23,7 +23,7 @@ use crate::settings::device::{DeviceSettings, Precision};
 use burn::tensor::{FloatDType, Tensor, TensorData};
 #[cfg(feature = "graph")]
 use std::ops::Add;
-use tailor_core::engine::adamw::{AdamW, Learned, Part, Update};
+use tailor_core::engine::adamw::{AdamW, Learned, Update, UpdatePart};
 
 /// Values that one thread updates at a time.
 const UPDATE_PART: usize = 1 << 16;
@@ -358,7 +358,7 @@ impl Trainer {
 
     /// Updates whatever of learngene and tailors lies in host memory, in parts side by side.
     fn update(&mut self, found: &engine::Gradients, update: &Update) {
-        let mut parts: Vec<Part<'_>> = Vec::new();
+        let mut parts: Vec<UpdatePart<'_>> = Vec::new();
         #[allow(irrefutable_let_patterns, reason = "there is one engine without Burn's graph")]
         if let TrainedLearngene::Processor { learned, .. } = &mut self.learngene
             && !self.frozen
@@ -375,7 +375,7 @@ impl Trainer {
             #[cfg(feature = "graph")]
             Bank::Device(_) => {}
         }
-        threads::map(self.threads, parts, Part::update);
+        threads::map(self.threads, parts, UpdatePart::update);
     }
 
     /// Sum of the squares of every gradient.
