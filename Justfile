@@ -144,6 +144,8 @@ site-parts +parts: wasm-target bindgen
             relaxed) name=engine-cpu-relaxed level=-Os extra=--enable-relaxed-simd ;;
             gpu) name=engine-gpu level=-Oz extra= ;;
         esac
+        # On a GPU this code is what a step waits for.
+        [ $part != gpu ] || export CARGO_PROFILE_WEB_OPT_LEVEL=s
         echo "    Building $name"
         cargo build {{ web }} --profile web --features $part --bin $name
         built=target/wasm32-unknown-unknown/web/$name.wasm

@@ -39,9 +39,8 @@ pub fn letters() -> PathBuf {
 pub fn site(tiny: Option<&Path>) -> Server {
     let dist = root().join("web/dist");
     assert!(dist.join("page_bg.wasm").exists(), "the site is not built; run: just site");
-    let mut mounts = vec![("/galleries/letters/", letters())];
-    mounts.extend(tiny.map(|folder| ("/galleries/tiny/", folder.to_owned())));
-    mounts.push(("/", dist));
+    let tiny = tiny.map(|folder| ("/galleries/tiny/", folder.to_owned()));
+    let mounts: Vec<_> = tiny.into_iter().chain([("/", dist)]).collect();
     Server::start(&mounts).unwrap()
 }
 

@@ -157,6 +157,9 @@ impl Folder {
         let (kind, encoding) = (header("content-type"), header("content-encoding"));
         let (etag, retry) = (header("etag"), header("retry-after"));
         let from = origin(&answer.response.url());
+        // Another origin hides whether it compressed the file, and then its length says nothing.
+        let hidden = from != scope().location().origin() && encoding.is_none();
+        let length = length.filter(|_| !hidden);
         let mut step = hear(Heard::Answer(Answer {
             status: answer.response.status(),
             content_range: range.as_deref(),
