@@ -139,15 +139,14 @@ site-parts +parts: wasm-target bindgen
     for part in {{ parts }}; do
         # Size costs speed where the engine computes.
         case $part in
-            page) name=page level=-Oz extra= ;;
-            cpu) name=engine-cpu level=-Os extra= ;;
-            relaxed) name=engine-cpu-relaxed level=-Os extra=--enable-relaxed-simd ;;
-            gpu) name=engine-gpu level=-Oz extra= ;;
+            page) name=page code=z level=-Oz extra= ;;
+            cpu) name=engine-cpu code=z level=-Os extra= ;;
+            relaxed) name=engine-cpu-relaxed code=z level=-Os extra=--enable-relaxed-simd ;;
+            # A GPU waits for all of this code, not for a few kernels.
+            gpu) name=engine-gpu code=s level=-Oz extra= ;;
         esac
-        # On a GPU this code is what a step waits for.
-        [ $part != gpu ] || export CARGO_PROFILE_WEB_OPT_LEVEL=s
         echo "    Building $name"
-        cargo build {{ web }} --profile web --features $part --bin $name
+        CARGO_PROFILE_WEB_OPT_LEVEL=$code cargo build {{ web }} --profile web --features $part --bin $name
         built=target/wasm32-unknown-unknown/web/$name.wasm
         made=target/site/$name
         # Made anew as well when wasm-opt has come, or another one.
