@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tailor_packs::download::Problem;
-use tailor_packs::index::INDEX_FILE;
+use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
@@ -56,6 +56,9 @@ pub enum Error {
     /// A folder without an index.
     #[error("{} is no gallery: it holds no index.json", .0.display())]
     NoGallery(PathBuf),
+    /// A gallery that is not there.
+    #[error("there is no gallery at {}", .0.display())]
+    Missing(PathBuf),
     /// A class that the gallery does not have.
     #[error("there is no class {asked:?} in {gallery}")]
     UnknownClass {
@@ -134,7 +137,7 @@ impl Error {
             Self::Output(error) => error.help(),
             Self::Lock(error) => error.help(),
             Self::Grid(error) => return error.help().map(str::to_owned),
-            Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
+            Self::Missing(_) | Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
             Self::UnknownClass { known, .. } => return Some(format!("it has {known}")),
             Self::ConfigFile { .. } => {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"
@@ -146,6 +149,12 @@ impl Error {
                     "if the gallery has moved there: tailor fetch {}",
                     shell::word(gallery)
                 ));
+            }
+            // The first that is asked for: nothing has arrived yet.
+            Self::Download { url, .. }
+                if [INDEX_FILE, SIGNATURE_FILE].iter().any(|file| url.ends_with(file)) =>
+            {
+                "check the address, in a browser for instance, and the network"
             }
             Self::Download { .. } => "what arrived is kept: the same command goes on from there",
             Self::Unsound { .. } => "publish the gallery again, or fetch it again",

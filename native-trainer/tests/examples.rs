@@ -1,7 +1,7 @@
 //! Every example that `--help` prints works when pasted.
 //!
-//! They run in a folder that holds what they name. Only the model is made `tiny` and long runs are cut
-//! short, so that all take seconds.
+//! They run in a folder with the galleries of a clone, and with the pictures that they name. Only the model is
+//! made `tiny` and long runs are cut short, so that all take seconds.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
@@ -61,6 +61,15 @@ fn idx(folder: &Path) {
 fn every_example_of_the_help_works_when_pasted() {
     let home = tempfile::tempdir().unwrap();
     let at = |path: &str| home.path().join(path);
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries/letters");
+    let shipped = |folder: &Path| -> BTreeMap<_, _> {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
+    };
+    fs::create_dir_all(at("web/galleries/letters")).unwrap();
+    for (name, bytes) in shipped(&clone) {
+        fs::write(at("web/galleries/letters").join(name), bytes).unwrap();
+    }
     for data in ["my-images", "letters", "greek"] {
         images(&at(data).join("latin-capital-a"), 24);
         images(&at(data).join("latin-capital-b"), 24);
@@ -94,8 +103,9 @@ fn every_example_of_the_help_works_when_pasted() {
             "bench" => format!("{line} --steps 1 --batch-size 2"),
             "fetch" => {
                 let gallery = line.split("example.org/").nth(1).unwrap().split(' ').next().unwrap();
+                let folder = if at(gallery).exists() { gallery.to_owned() } else { format!("web/{gallery}") };
                 let line = line.replace("https://example.org", "http://127.0.0.1:8473");
-                format!("tailor serve {gallery} --port 8473 & {line}; kill -INT $!; wait $!")
+                format!("tailor serve {folder} --port 8473 & {line}; kill -INT $!; wait $!")
             }
             // It serves until somebody ends it.
             "serve" => format!("{line} & sleep 1; kill -INT $!; wait $!"),
@@ -108,19 +118,19 @@ fn every_example_of_the_help_works_when_pasted() {
         lines.iter().for_each(|line| paste(&shortened(line)));
     };
     run(&mut examples, "tailor");
-    run(&mut examples, "tailor train");
-    run(&mut examples, "tailor keygen");
     run(&mut examples, "tailor publish");
-    paste("mkdir -p web/galleries && cp -r galleries/letters web/galleries/letters");
+    run(&mut examples, "tailor keygen");
     run(&mut examples, "tailor train-tailor");
-    let another = "tailor train-tailor --learngene galleries/letters/letters-*.learngene";
     for class in ["beta", "greek-small-xi"] {
-        paste(&shortened(&format!("{another} --class {class} images/alpha --out {class}.tailor")));
+        let line = "tailor train-tailor images/alpha --learngene galleries/mine";
+        paste(&shortened(&format!("{line} --class {class} --out {class}.tailor")));
     }
-    for command in ["gallery", "gallery add", "gallery remove"] {
+    for command in ["gallery", "gallery add", "gallery remove", "gallery sign"] {
         run(&mut examples, &format!("tailor {command}"));
-        paste("tailor gallery add galleries/letters alpha.tailor greek-small-xi.tailor");
+        paste("rm -f galleries/mine/*.minisig");
+        paste("tailor gallery add galleries/mine alpha.tailor greek-small-xi.tailor");
     }
+    paste("tailor gallery sign galleries/mine --key mine.key");
     for command in
         ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report", "completions", "man"]
     {
@@ -131,5 +141,12 @@ fn every_example_of_the_help_works_when_pasted() {
         }
         run(&mut examples, &format!("tailor {command}"));
     }
+    // The other run of the same name would go on.
+    paste("rm -r runs/mine");
+    run(&mut examples, "tailor train");
     assert!(examples.is_empty(), "not tried: {:?}", examples.keys());
+    assert!(
+        shipped(&at("web/galleries/letters")) == shipped(&clone),
+        "an example changed a gallery that ships"
+    );
 }

@@ -518,6 +518,10 @@ fn an_index_that_does_not_come_whole_is_refused_and_leaves_nothing() {
             "{what}: {error}"
         );
         assert!(error.to_string().contains("index.json") && !workshop.at("here").exists(), "{what}: {error}");
+        if matches!(error, Error::Download { .. }) {
+            let help = error.help().unwrap();
+            assert!(help.contains("address") && !help.contains("kept"), "{what}: {help}");
+        }
     }
 }
 

@@ -50,6 +50,20 @@ fn a_gallery_of_a_thousand_classes_is_in_shards_whole_and_sound() {
     assert!(verdict.problems.is_empty(), "{:?}", verdict.problems);
     assert_eq!(verdict.files, files(&index, 1000));
 
+    // Whoever signs it keeps the shards, also when another program cut them.
+    let (cut, shards) = whole.index.clone().sharded(7).unwrap();
+    for file in &shards {
+        fs::write(folder.join(&file.entry.path), &file.bytes).unwrap();
+    }
+    fs::write(folder.join(INDEX_FILE), cut.to_json().unwrap()).unwrap();
+    let (key, _) = gallery::key(home.path(), "mine");
+    tailor(home.path(), &format!("gallery sign gallery --key {}", key.display()));
+    let signed = published(&folder);
+    assert_eq!((&signed.classes, &signed.shards, &signed.names), (&cut.classes, &cut.shards, &cut.names));
+    assert_eq!(signed.version, 2);
+    fs::remove_file(folder.join(SIGNATURE_FILE)).unwrap();
+    fs::write(folder.join(INDEX_FILE), index.to_json().unwrap()).unwrap();
+
     // One class more, whose pack another trainer made for the same learngene.
     let other = Draft::new(&home.path().join("other"), "tiny", 0.5, 1001);
     let class = &other.index.classes[1000];

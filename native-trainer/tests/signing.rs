@@ -105,12 +105,62 @@ fn a_key_hands_over_to_the_next_and_an_old_index_expires() {
 
 #[test]
 fn a_gallery_in_the_first_format_can_be_signed() {
+    for sign in ["gallery remove gallery b --key one.key", "gallery sign gallery --key one.key"] {
+        let workshop = Workshop::new();
+        workshop.done(PUBLISH);
+        let path = workshop.at("gallery/index.json");
+        let index = fs::read_to_string(&path).unwrap();
+        fs::write(&path, index.replace("\"format\": 2", "\"format\": 1")).unwrap();
+        workshop.done(sign);
+        workshop.done("verify gallery --public-key one.pub");
+    }
+}
+
+#[test]
+fn signing_changes_the_version_and_what_is_said_of_the_signature_and_nothing_else() {
+    let workshop = Workshop::new();
+    workshop.done(&format!("{PUBLISH} --title Mine --steps 3"));
+    let read = || fs::read_to_string(workshop.at("gallery/index.json")).unwrap();
+    let index = || serde_json::from_str::<serde_json::Map<_, _>>(&read()).unwrap();
+    let names = || fs::read_dir(workshop.at("gallery")).unwrap().count();
+    let (before, count) = (index(), names());
+    assert!(workshop.refused("gallery sign gallery").contains("--key"));
+    assert!(workshop.refused("gallery sign gallery --key absent.key").contains("absent.key"));
+    assert_eq!((index(), names()), (before.clone(), count));
+
+    let key = |name: &str| {
+        let file = fs::read_to_string(workshop.at(&format!("{name}.pub"))).unwrap();
+        serde_json::Value::from(file.lines().nth(1).unwrap())
+    };
+    workshop.done("gallery sign gallery --key one.key --next-key two.pub --expires-in 30");
+    workshop.done("verify gallery --public-key one.pub");
+    let mut after = index();
+    assert_eq!(names(), count + 1, "the signature");
+    assert_eq!((after.remove("key"), after.remove("next_key")), (Some(key("one")), Some(key("two"))));
+    let expires = after.remove("expires").unwrap();
+    assert_eq!(after.insert("version".to_owned(), 1.into()).unwrap(), 2);
+    assert_eq!(after, before);
+
+    // The next key signs, and what was promised stays.
+    workshop.done("gallery sign gallery --key two.key");
+    workshop.done("verify gallery --public-key two.pub");
+    let last = index();
+    assert_eq!((&last["version"], &last["key"], &last["expires"]), (&3.into(), &key("two"), &expires));
+    assert!(!last.contains_key("next_key"));
+}
+
+#[test]
+fn an_index_that_has_expired_is_not_written_anew_without_another_date() {
     let workshop = Workshop::new();
     workshop.done(PUBLISH);
     let path = workshop.at("gallery/index.json");
     let index = fs::read_to_string(&path).unwrap();
-    fs::write(&path, index.replace("\"format\": 2", "\"format\": 1")).unwrap();
-    workshop.done("gallery remove gallery b --key one.key");
+    fs::write(&path, index.replace("\"version\": 1,", "\"version\": 1, \"expires\": 1,")).unwrap();
+    for line in ["gallery sign gallery --key one.key", "gallery remove gallery b", PUBLISH] {
+        let said = workshop.refused(line);
+        assert!(said.contains("has expired") && said.contains("--expires-in"), "{line}: {said}");
+    }
+    workshop.done("gallery sign gallery --key one.key --expires-in 30");
     workshop.done("verify gallery --public-key one.pub");
 }
 

@@ -30,6 +30,7 @@ fn the_help_of_every_command() {
         "gallery",
         "gallery add",
         "gallery remove",
+        "gallery sign",
         "keygen",
         "verify",
         "fetch",
@@ -56,6 +57,7 @@ fn what_inspect_says_of_presets() {
         "inspect --preset letters",
         "inspect --preset letters --json",
         "inspect --preset dit-b-2 --tailors 1",
+        "inspect --preset letters --toml",
     ];
     expect_file!["snapshots/inspect.txt"].assert_eq(&lines.map(tailor).concat());
 }
@@ -74,6 +76,10 @@ fn refusals_name_what_is_wrong_and_what_to_do() {
         "verify absent.tailor",
         "verify absent",
         "sample --gallery absent --class A --out a.png",
+        "sample --gallery absent --out a.png",
+        "gallery remove absent A",
+        "gallery sign absent",
+        "serve ../web/galleries/letters --site absent",
         "publish absent --out gallery",
         "keygen key",
         "verify ../web/galleries/letters --public-key RWabc",

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use image::{GrayImage, Luma};
-use tailor_packs::Digest;
+use tailor_packs::{
+    Card, Contents, Digest, FileEntry, Index, Sampling, Tensors, read_learngene, write_learngene,
+};
 
 /// A folder with data, a run and a gallery of two classes, made once per test.
 struct Workshop(tempfile::TempDir);
@@ -181,6 +183,106 @@ fn a_resumed_run_goes_on_and_a_second_publication_is_newer() {
     assert!(last["loss"].is_f64() && last["images_per_second"].is_f64(), "{last}");
 }
 
+/// The gallery's index.
+fn index(workshop: &Workshop) -> Index {
+    Index::parse(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_gallery_that_is_published_again_keeps_what_was_said_of_it() {
+    let workshop = Workshop::new();
+    workshop.done(&format!("{TRAIN} --device cpu --out run"));
+    workshop.done(
+        "publish run --device cpu --out gallery --id mine --title Mine --licence CC0-1.0 --data-note Stripes \
+         --author Ada --author Bob --sampler ddim --steps 3 --guidance 1 --previews 2",
+    );
+    let before = index(&workshop);
+    workshop.done("publish run --device cpu --out gallery");
+    let again = index(&workshop);
+    assert_eq!(again.version, 2);
+    assert_eq!(Index { version: 1, ..again }, before, "every file has the same digest");
+
+    workshop.done("publish run --device cpu --out gallery --licence MIT --steps 4");
+    let other = index(&workshop);
+    assert_ne!(other.learngene, before.learngene);
+    assert_eq!((other.id.as_str(), other.title.as_str()), ("mine", "Mine"));
+    assert_eq!(other.sampling, Sampling { steps: 4, ..before.sampling.clone() });
+    for file in [&other.learngene, &other.classes[1].file] {
+        let card = &workshop.json(&format!("inspect gallery/{}", file.path))["card"];
+        let said = ["licence", "data", "authors"].map(|name| card[name].clone());
+        assert_eq!(said, ["MIT".into(), "Stripes".into(), serde_json::json!(["Ada", "Bob"])]);
+    }
+}
+
+#[test]
+fn the_same_weights_stay_one_learngene_whatever_version_and_device_publish_them() {
+    let workshop = Workshop::with_gallery();
+    let before = index(&workshop);
+    let file = fs::read(workshop.at("gallery").join(&before.learngene.path)).unwrap();
+    let learngene = read_learngene(&file).unwrap();
+    let manifest = &learngene.manifest;
+    let write = |tensors: &Tensors| {
+        let card = Card { tool: "tailor 0.0.1".to_owned(), ..learngene.card.clone() };
+        // Other pixels, as another device rounds them.
+        let mut preview = std::io::Cursor::new(Vec::new());
+        GrayImage::new(8 * 33 + 1, 34).write_to(&mut preview, image::ImageFormat::Png).unwrap();
+        let contents = Contents {
+            steps: manifest.steps,
+            preview: Some(preview.get_ref()),
+            ..Contents::new(&manifest.model, &manifest.config, tensors, &card)
+        };
+        let bytes = write_learngene(&contents).unwrap();
+        let entry = FileEntry::of("there.learngene".to_owned(), &bytes);
+        fs::write(workshop.at("gallery/there.learngene"), &bytes).unwrap();
+        let index = Index { learngene: entry.clone(), ..before.clone() };
+        fs::write(workshop.at("gallery/index.json"), index.to_json().unwrap()).unwrap();
+        entry.sha256
+    };
+    let there = write(&learngene.tensors);
+    workshop.done("publish run --device cpu --out gallery");
+    assert_eq!(index(&workshop).learngene.sha256, there);
+    workshop.done("verify gallery");
+
+    let specs = manifest.config.learngene_tensors();
+    let mut values = learngene.tensors.to_flat(&specs).unwrap();
+    values[0] += 1.0;
+    write(&Tensors::from_flat(&specs, &values).unwrap());
+    workshop.done("publish run --device cpu --out gallery");
+    assert_eq!(
+        index(&workshop).learngene.sha256,
+        before.learngene.sha256,
+        "other weights are another learngene"
+    );
+}
+
+#[test]
+fn a_damaged_learngene_is_published_again() {
+    let workshop = Workshop::with_gallery();
+    let before = index(&workshop);
+    fs::write(workshop.at("gallery").join(&before.learngene.path), "damaged").unwrap();
+    let text = workshop.tailor("publish run --device cpu --out gallery").stderr;
+    assert!(String::from_utf8_lossy(&text).contains("what its card said is not kept"));
+    workshop.done("verify gallery");
+    assert_eq!(index(&workshop).learngene, before.learngene);
+}
+
+#[test]
+fn a_gallery_with_classes_that_the_run_lacks_is_not_published_over() {
+    let workshop = Workshop::with_gallery();
+    fs::remove_dir_all(workshop.at("data/dots")).unwrap();
+    workshop.done(&format!("{TRAIN} --device cpu --out fewer"));
+    let before = names(&workshop.at("gallery"));
+    let publish = "publish fewer --device cpu --out gallery";
+    let said = workshop.refused(publish);
+    assert!(said.contains("would lose them: dots\n") && said.contains("another --out"), "{said}");
+    assert_eq!((names(&workshop.at("gallery")), index(&workshop).version), (before, 1));
+    let remedy = said.split("tailor gallery remove ").nth(1).unwrap();
+    workshop.done(&format!("gallery remove {remedy}"));
+    workshop.done(publish);
+    workshop.done("verify gallery");
+    assert_eq!(index(&workshop).classes.len(), 1);
+}
+
 /// Makes a checkpoint one of those from before they named their engine.
 fn forget_the_engine(checkpoint: &Path) {
     let bytes = fs::read(checkpoint).unwrap();
@@ -241,6 +343,9 @@ fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
     let index = fs::read(workshop.at("gallery/index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
     assert_eq!((index["version"].as_u64(), index["classes"].as_array().unwrap().len()), (Some(2), 3));
+    assert!(
+        workshop.refused("publish run --device cpu --out gallery").contains("gallery remove gallery checks")
+    );
 
     // Another gallery's learngene has another digest.
     workshop.done(&format!("{TRAIN} --seed 9 --device cpu --out other"));

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Arg, Args, Subcommand};
 use tailor_packs::FactoredSet;
 
 use super::SamplingFlags;
@@ -14,8 +14,9 @@ use crate::settings::gallery::{CardSettings, FetchSettings, PublishSettings, Sig
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor gallery add galleries/letters alpha.tailor
-  tailor gallery remove galleries/letters greek-small-alpha")]
+  tailor gallery add galleries/mine alpha.tailor
+  tailor gallery remove galleries/mine greek-small-alpha
+  tailor gallery sign galleries/mine --key mine.key")]
 pub struct GalleryArgs {
     /// What to do with it.
     #[command(subcommand)]
@@ -32,7 +33,7 @@ pub struct GalleryArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum GalleryChange {
     /// Put packs for the gallery's learngene into it; a class that is there is replaced
-    #[command(after_help = "Example:\n  tailor gallery add galleries/letters alpha.tailor beta.tailor")]
+    #[command(after_help = "Example:\n  tailor gallery add galleries/mine alpha.tailor beta.tailor")]
     Add {
         /// Folder of the gallery
         #[arg(value_name = "GALLERY")]
@@ -42,7 +43,7 @@ pub enum GalleryChange {
         packs: Vec<PathBuf>,
     },
     /// Take classes out of it; their files stay until nothing on the way still asks for them
-    #[command(after_help = "Example:\n  tailor gallery remove galleries/letters greek-small-alpha")]
+    #[command(after_help = "Example:\n  tailor gallery remove galleries/mine greek-small-alpha")]
     Remove {
         /// Folder of the gallery
         #[arg(value_name = "GALLERY")]
@@ -51,26 +52,47 @@ pub enum GalleryChange {
         #[arg(value_name = "CLASS", required = true)]
         classes: Vec<String>,
     },
+    /// Sign its index with --key, and change nothing else
+    #[command(after_help = "\
+Examples:
+  tailor gallery sign galleries/mine --key mine.key
+  tailor gallery sign galleries/mine --key mine.key --expires-in 365")]
+    Sign {
+        /// Folder of the gallery
+        #[arg(value_name = "GALLERY")]
+        gallery: PathBuf,
+    },
+}
+
+/// A flag about the card, of a gallery that may be there already.
+fn again(arg: Arg, what: &str) -> Arg {
+    arg.help(format!("{what} [default: the gallery's own, else not stated]"))
 }
 
 /// `tailor publish`
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor publish runs/letters --out galleries/letters --title Letters --licence CC0-1.0 \\
-    --data-note 'A-Z, a-z and 0-9 in 952 free fonts'
-  tailor publish runs/letters --out galleries/signed --key mine.key")]
+  tailor publish runs/mine --out galleries/mine
+  tailor publish runs/mine --out galleries/mine --title 'My letters' --licence CC0-1.0 \\
+    --data-note 'A-Z in my own hand'
+
+A gallery that is there gets a newer index, and keeps what no flag changes. It is refused if it holds classes \
+that the run does not have.")]
+#[command(mut_arg("licence", |arg| again(arg, "Licence of the weights, as an SPDX expression")))]
+#[command(mut_arg("data_note", |arg| again(arg, "One sentence on the data that the model was trained on")))]
+#[command(mut_arg("authors", |arg| again(arg, "Who made it; repeat for several")))]
 pub struct PublishArgs {
     /// Folder of a training run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Folder of the gallery; published again, it gets a newer index
+    /// Folder of the gallery; published again, it keeps what no flag changes
     #[arg(long, value_name = "GALLERY")]
     pub out: PathBuf,
-    /// Id of the model and gallery, a-z, 0-9, _ and - [default: name of the gallery's folder]
+    /// Id of the model and gallery, a-z, 0-9, _ and - [default: the gallery's own, else its folder's name]
     #[arg(long)]
     pub id: Option<String>,
-    /// Name for people [default: the id]
+    /// Name for people [default: the gallery's own, else the id]
     #[arg(long)]
     pub title: Option<String>,
     /// What the cards say.
@@ -85,9 +107,9 @@ pub struct PublishArgs {
     /// How the gallery says to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
-    /// Samples in each pack's preview; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
-    pub previews: u32,
+    /// Samples in each pack's preview, 0 for none [default: the gallery's own, else 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub previews: Option<u32>,
     /// Where to compute the previews
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
@@ -105,7 +127,8 @@ pub struct SigningFlags {
     /// Public key that will sign from some later version on: readers who trust the present one follow
     #[arg(long, value_name = "FILE.pub", requires = "key", global = true)]
     pub next_key: Option<OsString>,
-    /// Days after which readers refuse the index, so that nobody can be kept on an old one [default: never]
+    /// Days after which readers refuse the index, so that nobody can be kept on an old one [default: as
+    /// before, else never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
     pub expires_in: Option<u32>,
 }
@@ -115,6 +138,9 @@ pub struct SigningFlags {
 #[command(after_help = "\
 Example:
   tailor keygen mine
+
+It asks for a password that encrypts the secret key, and so does each command that signs with it. A script \
+can give it in TAILOR_KEY_PASSWORD, or do without one with --no-password.
 
 Keys and signatures are those of minisign: `minisign -V -p mine.pub -m index.json` checks a gallery, too.")]
 pub struct KeygenArgs {
@@ -132,13 +158,13 @@ pub struct KeygenArgs {
 /// What a pack's card says.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CardFlags {
-    /// Licence of the weights, as an SPDX expression
-    #[arg(long, value_name = "SPDX", default_value = "not stated")]
-    pub licence: String,
-    /// One sentence on the data that the model was trained on
-    #[arg(long, value_name = "TEXT", default_value = "not stated")]
-    pub data_note: String,
-    /// Who made it; repeat for several
+    /// Licence of the weights, as an SPDX expression [default: not stated]
+    #[arg(long, value_name = "SPDX")]
+    pub licence: Option<String>,
+    /// One sentence on the data that the model was trained on [default: not stated]
+    #[arg(long, value_name = "TEXT")]
+    pub data_note: Option<String>,
+    /// Who made it; repeat for several [default: not stated]
     #[arg(long = "author", value_name = "NAME")]
     pub authors: Vec<String>,
 }
@@ -147,7 +173,7 @@ pub struct CardFlags {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor inspect galleries/letters
+  tailor inspect web/galleries/letters
   tailor inspect --preset dit-b-2 --tailors 1 --factored qkv,o,in,out,adaln --json
   tailor inspect --preset letters --toml > mine.toml")]
 pub struct InspectArgs {
@@ -166,7 +192,7 @@ pub struct InspectArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// The preset as a config file instead of text
+    /// The preset as a config file for `tailor train`, with every training setting commented out
     #[arg(long, requires = "preset", conflicts_with = "json")]
     pub toml: bool,
 }
@@ -175,9 +201,9 @@ pub struct InspectArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor verify galleries/letters
-  tailor verify galleries/letters/latin-capital-a-*.tailor
-  tailor verify galleries/signed --public-key mine.pub")]
+  tailor verify web/galleries/letters
+  tailor verify web/galleries/letters/latin-capital-a-*.tailor
+  tailor verify galleries/mine --public-key mine.pub")]
 pub struct VerifyArgs {
     /// .learngene or .tailor files, or folders of galleries or their index.json
     #[arg(value_name = "FILE|GALLERY", required = true)]
@@ -195,12 +221,13 @@ pub struct VerifyArgs {
 #[command(after_help = "\
 Examples:
   tailor fetch https://example.org/galleries/letters --class A --class B --out fetched/letters
-  tailor fetch https://example.org/galleries/signed --all-classes --public-key mine.pub
+  tailor fetch https://example.org/galleries/mine --all-classes --public-key mine.pub
 
 The folder is then a gallery of just these classes: the index and its signature are the published ones, byte for \
 byte, `tailor verify` says which classes are not here, and to fetch more into it keeps those that are. It \
 remembers whom it trusts: an older index, another key, or none, is refused from then on. What arrived \
 before Ctrl-C is not fetched again.")]
+#[command(override_usage = "tailor fetch [OPTIONS] <--class <NAME>|--all-classes> <URL>")]
 pub struct FetchArgs {
     /// Address of the gallery, the folder of its index.json, or of a page that shows it (?gallery=...)
     #[arg(value_name = "URL")]
@@ -229,14 +256,15 @@ pub struct FetchArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Example:
-  tailor serve galleries/letters --open
+  tailor serve web/galleries/letters --open
 
-Only this machine can reach it. Ctrl-C ends it, with status 0.")]
+`just site` builds the studio in the clone of this project. Only this machine can reach what is served. \
+Ctrl-C ends it, with status 0.")]
 pub struct ServeArgs {
     /// Folder of a gallery
     #[arg(value_name = "GALLERY")]
     pub gallery: PathBuf,
-    /// Folder of the built studio
+    /// Folder of the studio that `just site` built in the clone
     #[arg(long, value_name = "DIR", default_value = "web/dist")]
     pub site: PathBuf,
     /// Port; 0 for any that is free

@@ -79,7 +79,7 @@ pub enum Command {
     Sample(SampleArgs),
     /// Say what a file, a gallery or a preset holds, and count its parameters
     Inspect(InspectArgs),
-    /// Put packs into a gallery or take classes out of it
+    /// Put packs into a gallery, take classes out of it, or sign it
     Gallery(GalleryArgs),
     /// Make a key to sign galleries with
     Keygen(KeygenArgs),

@@ -14,13 +14,17 @@ use crate::settings::sampling::SamplingSettings;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor sample --gallery galleries/letters --class A --class B --seed 7 --out ab.png
-  tailor sample --gallery galleries/letters --all-classes --out all.png --raw all.npy
-  tailor sample --gallery galleries/letters --learngene-only --count 8 --out shared.png
+  tailor sample --gallery web/galleries/letters --class A --class B --seed 7 --out ab.png
+  tailor sample --gallery web/galleries/letters --all-classes --out all.png --raw all.npy
+  tailor sample --gallery web/galleries/letters --learngene-only --count 8 --out shared.png
 
 The grid has one column per class and one row per seed; many seeds of one class make a square, and what \
 one picture cannot hold goes into several, grid-2.png and so on. The same seed, class and settings \
 give the same image on every device.")]
+#[command(
+    override_usage = "tailor sample [OPTIONS] --gallery <GALLERY> <--class <CLASS>|--all-classes|--learngene-only> \
+                      --out <FILE.png>"
+)]
 pub struct SampleArgs {
     /// Folder of a gallery
     #[arg(long, value_name = "GALLERY")]
@@ -58,8 +62,8 @@ pub struct SampleArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor evaluate --gallery galleries/letters --data letters --per-class 100
-  tailor evaluate --gallery galleries/letters --data greek --class greek-small-xi
+  tailor evaluate --gallery web/galleries/letters --data letters --per-class 100
+  tailor evaluate --gallery galleries/mine --data greek --class greek-small-xi
 
 The data may hold more classes than the gallery: the classifier then tells the gallery's from those, too.")]
 pub struct EvaluateArgs {
@@ -118,7 +122,7 @@ fn own_or(what: &str, default: impl std::fmt::Display) -> String {
 
 fn samplers() -> String {
     let [others @ .., last] = Sampler::ALL.map(Sampler::name);
-    format!("{} or {last} [default: the gallery's own]", others.join(", "))
+    format!("{} or {last} [default: the gallery's own, else what suits the model]", others.join(", "))
 }
 
 impl SamplingFlags {

@@ -16,9 +16,9 @@ use crate::settings::training::{Setting, Training};
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tailor train --data letters --preset letters --out runs/letters --steps 20000
+  tailor train --data my-images --out runs/mine --steps 500
+  tailor train --data my-images --out runs/mine --resume --steps 20000
   tailor train --data fashion-mnist --preset fashion --out runs/fashion
-  tailor train --data letters --out runs/letters --resume --steps 40000
 
 A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives \
 its largest centred square, resized to the model's size.
@@ -110,7 +110,7 @@ pub struct TrainTailorArgs {
 Examples:
   tailor bench --preset letters
   tailor bench --preset letters --classes 1000 --json
-  tailor bench --preset letters --data letters")]
+  tailor bench --preset letters --data my-images")]
 pub struct BenchArgs {
     /// The model.
     #[command(flatten)]
@@ -153,7 +153,7 @@ pub struct ModelFlags {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Example:
-  tailor report runs/letters --out report.html")]
+  tailor report runs/mine --out report.html")]
 pub struct ReportArgs {
     /// Folder of a training run
     #[arg(value_name = "RUN")]
@@ -180,9 +180,9 @@ fn train_tailor_examples() -> String {
     format!(
         "\
 Examples:
-  tailor train-tailor --learngene web/galleries/letters \\
-    --class greek-small-alpha images/alpha --out alpha.tailor
-  tailor gallery add web/galleries/letters alpha.tailor
+  tailor train-tailor images/alpha --learngene galleries/mine \\
+    --class greek-small-alpha --out alpha.tailor
+  tailor gallery add galleries/mine alpha.tailor
 
 DIR holds the images of the class. The learngene's file is only read. Ctrl-C saves; the same command \
 goes on. Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}."

@@ -73,7 +73,7 @@ mod tests {
     use crate::error::Error;
     use crate::settings::recipe::Recipe;
     use crate::settings::train::TrainSettings;
-    use crate::settings::training::Training;
+    use crate::settings::training::{Training, commented_table};
 
     fn args(flags: &str) -> TrainSettings {
         let line = format!("tailor train --data d --out run {flags}");
@@ -137,6 +137,30 @@ mod tests {
         assert_eq!(recipe.model, ModelConfig::preset("tiny").unwrap());
         assert_eq!((recipe.training.steps, recipe.training.ema), (9, 0.5));
         assert_eq!(recipe.training.batch_size, Training::default().batch_size);
+    }
+
+    #[test]
+    fn the_settings_of_a_printed_config_file_are_the_defaults_and_each_can_be_set() {
+        let printed = format!("{}\n{}", tiny(), commented_table().unwrap());
+        let recipe = |text: &str| {
+            let file = file(text);
+            args(&format!("--config {}", file.path().display())).recipe(None)
+        };
+        assert_eq!(recipe(&printed).unwrap().training, Training::default());
+        // A sign without a space behind it stands before what can be set.
+        let set = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        let all: Vec<String> = printed.lines().map(set).collect();
+        assert_eq!(recipe(&all.join("\n")).unwrap().training, Training::default());
+        for setting in Training::SETTINGS {
+            let start = format!("{} = ", setting.name);
+            let line = all.iter().find(|line| line.starts_with(&start)).unwrap();
+            assert!(setting.help().starts_with(line.split_once("# ").unwrap().1), "{line}");
+            let wrong = all.join("\n").replace(line, &format!("{start}'text'"));
+            assert!(recipe(&wrong).is_err(), "{line}");
+        }
     }
 
     #[test]

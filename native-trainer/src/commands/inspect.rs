@@ -5,6 +5,7 @@ use tailor_packs::ConfigError;
 use crate::cli::InspectArgs;
 use crate::error::Error;
 use crate::gallery::inspect::{inspect_path, inspect_preset, text};
+use crate::settings::training::commented_table;
 use crate::system::output::{json, print};
 
 /// Runs `tailor inspect`.
@@ -19,7 +20,10 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
     };
     let reason = |e: toml::ser::Error| Error::Refused { what: e.to_string(), help: String::new() };
     Ok(print(&match (args.toml, args.json) {
-        (true, _) => toml::to_string(&report.config).map_err(reason)?,
+        (true, _) => {
+            let model = toml::to_string(&report.config).map_err(reason)?;
+            format!("{model}\n{}", commented_table().map_err(reason)?)
+        }
         (false, true) => json(&report),
         (false, false) => text(&report),
     })?)

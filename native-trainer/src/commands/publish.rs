@@ -26,7 +26,8 @@ pub fn run(args: &PublishArgs) -> Result<(), Error> {
         })))?;
     }
     say!(
-        "published {}, {:.2} MB in all, learngene {:.2} MB; look at it with: tailor serve {}",
+        "published {}, {:.2} MB in all, learngene {:.2} MB; look at it, in the clone after `just site`, with: \
+         tailor serve {}",
         number(index.classes.len(), "class"),
         total as f64 / 1e6,
         index.learngene.size as f64 / 1e6,

@@ -23,7 +23,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Error> {
     if !site.root.join("index.html").is_file() {
         return Err(Error::Refused {
             what: format!("there is no studio in {}: it holds no index.html", site.root.display()),
-            help: "`just site` builds it; --site names another folder".to_owned(),
+            help: "in the clone of tailor, `just site` builds it into web/dist: go there, or name it with --site"
+                .to_owned(),
         });
     }
     let running = Arc::new(site.start(args.port)?);

@@ -1,4 +1,4 @@
-//! Packs come into a published gallery and classes leave it.
+//! Packs come into a published gallery, classes leave it, and it is signed.
 
 use std::path::{Path, PathBuf};
 
@@ -49,21 +49,32 @@ pub fn remove(folder: &Path, classes: &[String], signing: &SigningSettings) -> R
     })
 }
 
+/// Signs the gallery in `folder`, and changes nothing but the index's version and what is said of its signature.
+/// Returns its new index.
+///
+/// # Errors
+/// [`Error::Refused`] without a key; anything wrong with the key, the gallery or the disk.
+pub fn sign(folder: &Path, signing: &SigningSettings) -> Result<Index, Error> {
+    if signing.key.is_none() {
+        return Err(Error::Refused {
+            what: "without a key nothing can be signed".to_owned(),
+            help: "name the .key file that `tailor keygen` wrote with --key".to_owned(),
+        });
+    }
+    let mut gallery = Gallery::open(folder)?;
+    let signing = Signing::new(signing, &gallery.folder)?;
+    gallery.published.version += 1;
+    signing.write_again(&gallery.folder, &mut gallery.published)?;
+    Ok(Index { classes: gallery.index.classes, ..gallery.published })
+}
+
 fn change(
     folder: &Path,
     signing: &SigningSettings,
     change: impl FnOnce(&Path, &mut Index) -> Result<(), Error>,
 ) -> Result<Index, Error> {
     let gallery = Gallery::open(folder)?;
-    if let Some(missing) = gallery.missing() {
-        return Err(Error::Refused {
-            what: format!(
-                "{} was fetched without {missing}, which the change would remove",
-                folder.display()
-            ),
-            help: "fetch it with --all-classes first".to_owned(),
-        });
-    }
+    gallery.require_all()?;
     let Gallery { folder, mut index, .. } = gallery;
     let signing = Signing::new(signing, &folder)?;
     change(&folder, &mut index)?;

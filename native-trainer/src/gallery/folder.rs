@@ -33,12 +33,12 @@ impl Gallery {
     /// Opens the gallery in `path`, a folder or its `index.json`.
     ///
     /// # Errors
-    /// [`Error::NoGallery`], [`Error::Read`], or [`Error::Pack`] when the index is not valid.
+    /// [`Error::Missing`], [`Error::NoGallery`], [`Error::Read`], or [`Error::Pack`] when the index is not valid.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) }.to_owned();
         let file = folder.join(INDEX_FILE);
         if !path.exists() {
-            return Err(Error::read(path)(std::io::ErrorKind::NotFound.into()));
+            return Err(Error::Missing(path.to_owned()));
         }
         if !file.is_file() {
             return Err(Error::NoGallery(folder));
@@ -82,16 +82,29 @@ impl Gallery {
 
     /// What was not fetched, in words.
     pub fn missing(&self) -> Option<String> {
-        const NAMED: usize = 8;
-        let mut words: Vec<String> = self.absent.iter().take(NAMED).map(|c| label(&c.id, &c.name)).collect();
-        if self.absent.len() > NAMED {
-            words.push(format!("… ({} in all)", self.absent.len()));
-        }
-        if self.absent_shards > 0 {
-            let all = self.published.shards.len();
-            words.push(format!("the classes of {} of {all} shards", self.absent_shards));
-        }
-        Some(words.join(", ")).filter(|words| !words.is_empty())
+        let absent: Vec<_> = self.absent.iter().map(|c| (c.id.as_str(), c.name.as_str())).collect();
+        let all = self.published.shards.len();
+        let shards = match self.absent_shards {
+            0 => String::new(),
+            some => format!("the classes of {some} of {all} shards"),
+        };
+        let words = [few(&absent), shards].into_iter().filter(|words| !words.is_empty());
+        Some(words.collect::<Vec<_>>().join(", ")).filter(|words| !words.is_empty())
+    }
+
+    /// Refuses a gallery of which only a part was fetched, because a change would remove the rest.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] names what was not fetched.
+    pub(crate) fn require_all(&self) -> Result<(), Error> {
+        let Some(missing) = self.missing() else { return Ok(()) };
+        Err(Error::Refused {
+            what: format!(
+                "{} was fetched without {missing}, which the change would remove",
+                self.folder.display()
+            ),
+            help: "fetch it with --all-classes first".to_owned(),
+        })
     }
 
     /// The class whose id, or else whose name, is `asked`.
@@ -158,6 +171,16 @@ pub(crate) fn class<'a>(index: &'a Index, asked: &str) -> Result<&'a ClassEntry,
 pub(crate) fn signature(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
     let path = folder.join(SIGNATURE_FILE);
     Ok(path.exists().then(|| read_limited(&path, limits::SIGNATURE)).transpose()?)
+}
+
+/// The first of some classes, given by id and name, and how many there are in all.
+pub(crate) fn few(classes: &[(&str, &str)]) -> String {
+    const NAMED: usize = 8;
+    let mut words: Vec<String> = classes.iter().take(NAMED).map(|(id, name)| label(id, name)).collect();
+    if classes.len() > NAMED {
+        words.push(format!("… ({} in all)", classes.len()));
+    }
+    words.join(", ")
 }
 
 /// A class's name and id.
@@ -254,6 +277,6 @@ pub(crate) mod tests {
     fn a_folder_without_an_index_is_no_gallery() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(Gallery::open(folder.path()), Err(Error::NoGallery(_))));
-        assert!(matches!(Gallery::open(&folder.path().join("absent")), Err(Error::Read { .. })));
+        assert!(matches!(Gallery::open(&folder.path().join("absent")), Err(Error::Missing(_))));
     }
 }

@@ -1,10 +1,12 @@
 //! What a pack holds beside its weights: a card for people, and samples as a preview.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 
+use image::{ImageFormat, ImageReader};
 use tailor_core::{Item, SampleSettings, Sampler};
 use tailor_packs::pack::Card;
-use tailor_packs::{Class, ModelConfig, Tensors, limits};
+use tailor_packs::{Class, Learngene, ModelConfig, Tensors, limits};
 
 use crate::compute::device::Device;
 use crate::compute::model::Model;
@@ -13,14 +15,25 @@ use crate::settings::gallery::CardSettings;
 use crate::system::grid::{GridError, grid_png};
 use crate::train::checkpoint::RunHeader;
 
-/// What a pack says of itself to people.
-pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader) -> Card {
+/// What a card says where nobody said anything.
+const NOT_STATED: &str = "not stated";
+
+/// What a pack says of itself to people. What the settings do not say, `before` says, the card of the same
+/// gallery when it was published last.
+pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, before: Option<&Card>) -> Card {
     let training = &header.recipe.training;
+    let said = |asked: &Option<String>, before: Option<&String>| {
+        asked.as_ref().or(before).cloned().unwrap_or_else(|| NOT_STATED.to_owned())
+    };
+    let authors = match before {
+        Some(card) if settings.authors.is_empty() => &card.authors,
+        _ => &settings.authors,
+    };
     Card {
         title: title.to_owned(),
-        data: settings.data_note.clone(),
-        licence: settings.licence.clone(),
-        authors: settings.authors.clone(),
+        data: said(&settings.data_note, before.map(|card| &card.data)),
+        licence: said(&settings.licence, before.map(|card| &card.licence)),
+        authors: authors.clone(),
         tool: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
         training: BTreeMap::from([
             ("steps".to_owned(), header.step.into()),
@@ -43,7 +56,18 @@ pub(crate) struct Previews<'a> {
     pub(crate) device: &'a Device,
 }
 
+/// How many samples a learngene's preview shows.
+pub(crate) fn previewed(learngene: &Learngene) -> usize {
+    let Some(png) = &learngene.preview else { return 0 };
+    let width = ImageReader::with_format(Cursor::new(png), ImageFormat::Png).into_dimensions();
+    // A line stands between any two.
+    width.map_or(Previews::USUAL, |(width, _)| (width / (learngene.manifest.config.image_size + 1)) as usize)
+}
+
 impl Previews<'_> {
+    /// Samples in a preview unless told otherwise.
+    pub(crate) const USUAL: usize = 8;
+
     /// A grid at seeds 1 to `count` of one class, or of the learngene alone; fewer where a pack has no room.
     pub(crate) fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
         if self.count == 0 {

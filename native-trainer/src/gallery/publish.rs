@@ -3,35 +3,49 @@
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{CardValue, Contents};
 use tailor_packs::publish::Draft;
-use tailor_packs::{Class, Index, NewFile, Weights};
+use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Weights, archive};
 
-use super::folder::Gallery;
-use super::pack::{Previews, card};
+use super::folder::{Gallery, few};
+use super::pack::{Previews, card, previewed};
 use super::sign::Signing;
 use crate::compute::device;
 use crate::data::names;
 use crate::error::Error;
+use crate::say;
 use crate::settings::gallery::PublishSettings;
 use crate::system::files::{create_folder, write_atomic};
-use crate::train::checkpoint;
+use crate::system::shell;
+use crate::train::checkpoint::{self, ClassName};
 use crate::train::live::{learngene_tensors, tailor_tensors};
 
 /// Publishes a run and returns the gallery's index, which is written last, so a gallery is never half new.
 ///
+/// A gallery that is there keeps its id, title, sampling and what its card says, unless the settings say otherwise.
+/// The same weights are then the same learngene file, which packs taught before still fit.
+///
 /// # Errors
-/// Anything wrong with run, settings, device or disk.
+/// Anything wrong with run, settings, device or disk; [`Error::Refused`] for a gallery with classes that the run
+/// does not have.
 pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let stored = checkpoint::require(&settings.run)?;
+    // An unreadable index is not silently replaced.
+    let gallery = settings.out.join(INDEX_FILE).exists().then(|| Gallery::open(&settings.out)).transpose()?;
+    if let Some(gallery) = &gallery {
+        check_classes(gallery, &stored.header.classes)?;
+    }
+    let before = gallery.as_ref().map(|gallery| &gallery.index);
     let device = device::open(settings.device)?;
     let trainer = stored.restore(&device)?;
     let header = stored.header;
     let config = trainer.config().clone();
     let folder_name = settings.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
-    let id = settings.id.clone().or(folder_name).unwrap_or_else(|| header.recipe.name.clone());
+    let id = settings.id.clone().or_else(|| before.map(|index| index.id.clone())).or(folder_name);
+    let id = id.unwrap_or_else(|| header.recipe.name.clone());
     if !tailor_packs::manifest::is_id(&id) {
         return Err(Error::Setting { name: "--id", found: id, allowed: "1 to 64 of a-z, 0-9, _ and -" });
     }
-    let title = settings.title.clone().unwrap_or_else(|| id.clone());
+    let title = settings.title.clone().or_else(|| before.map(|index| index.title.clone()));
+    let title = title.unwrap_or_else(|| id.clone());
     if !tailor_packs::manifest::is_name(&title) {
         return Err(Error::Setting { name: "--title", found: title, allowed: "1 to 200 printable bytes" });
     }
@@ -39,24 +53,38 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let classes: Vec<Class> =
         header.classes.iter().map(|class| names::check(&class.id, &class.name)).collect::<Result<_, _>>()?;
     let weights = if settings.raw_weights { Weights::Raw } else { Weights::Ema };
-    let sampling = settings.sampling.advice(config.objective);
-    // A gallery that was there keeps counting; an unreadable index is not silently replaced.
-    let before = settings.out.join(INDEX_FILE).exists().then(|| Gallery::open(&settings.out)).transpose()?;
-    let (version, next_key) = before.map_or((1, None), |g| (g.index.version + 1, g.index.next_key));
+    let sampling = match before {
+        Some(index) => settings.sampling.over(&index.sampling),
+        None => settings.sampling.advice(config.objective),
+    };
     create_folder(&settings.out)?;
     let signing = Signing::new(&settings.signing, &settings.out)?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
+    let there = gallery.as_ref().and_then(|gallery| learngene_of(gallery));
+    let count = settings.previews.map(|count| count as usize).or_else(|| there.as_ref().map(previewed));
     let previews = Previews {
-        count: settings.previews as usize,
+        count: count.unwrap_or(Previews::USUAL),
         sampling: &sampling,
         config: &config,
         learngene: &learngene,
         device: &device,
     };
     let packed = |reason| Error::Pack { path: settings.out.clone(), source: reason };
-    let card = card(&settings.card, &title, &header);
-    let preview = previews.png(None)?;
+    let mut card = card(&settings.card, &title, &header, there.as_ref().map(|there| &there.card));
+    let digest = Digest::of(&learngene.to_safetensors(&config.learngene_tensors()).map_err(packed)?);
+    let mut preview = None;
+    // Another device or version of this program would draw or write the same learngene a little differently, and
+    // its file would be another.
+    if let Some(there) = there.filter(|there| holds(there, &digest)) {
+        card.tool = there.card.tool;
+        if settings.previews.is_none() && before.is_some_and(|index| index.sampling == sampling) {
+            preview = there.preview;
+        }
+    }
+    if preview.is_none() {
+        preview = previews.png(None)?;
+    }
     let contents = Contents {
         weights,
         steps: header.step,
@@ -80,7 +108,48 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     }
     bar.finish_and_clear();
     let mut index = draft.finish();
-    (index.version, index.next_key) = (version, next_key);
+    if let Some(before) = before {
+        index.version = before.version + 1;
+        (index.next_key, index.expires) = (before.next_key, before.expires);
+    }
     signing.write(&settings.out, &mut index)?;
     Ok(index)
+}
+
+/// Refuses a gallery with classes that the run, whose classes are `trained`, does not have: they would be lost.
+fn check_classes(gallery: &Gallery, trained: &[ClassName]) -> Result<(), Error> {
+    gallery.require_all()?;
+    let others = gallery.index.classes.iter().filter(|class| !trained.iter().any(|c| c.id == class.id));
+    let others: Vec<_> = others.map(|class| (class.id.as_str(), class.name.as_str())).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let folder = shell::path(&gallery.folder);
+    const NAMED: usize = 8;
+    let mut ids: Vec<&str> = others.iter().take(NAMED).map(|(id, _)| *id).collect();
+    if others.len() > NAMED {
+        ids.push("…");
+    }
+    Err(Error::Refused {
+        what: format!(
+            "{} holds classes that the run does not have, and would lose them: {}",
+            gallery.folder.display(),
+            few(&others)
+        ),
+        help: format!(
+            "choose another --out; or, to lose them: tailor gallery remove {folder} {}",
+            ids.join(" ")
+        ),
+    })
+}
+
+/// The learngene of a gallery that is published again, unless it is damaged.
+fn learngene_of(gallery: &Gallery) -> Option<Learngene> {
+    let note = |error| say!("note: {error}; what its card said is not kept");
+    gallery.learngene().map_err(note).ok()
+}
+
+/// Whether the learngene's tensors have this digest.
+fn holds(learngene: &Learngene, digest: &Digest) -> bool {
+    learngene.manifest.entries.iter().any(|e| e.name == archive::TENSORS && e.sha256 == *digest)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use tailor_packs::index::{INDEX_FILE, INDEX_VERSION, SIGNATURE_FILE};
-use tailor_packs::{Index, PublicKey, limits, signature};
+use tailor_packs::{Index, NewFile, PublicKey, limits, signature};
 
 use crate::error::Error;
 use crate::settings::gallery::SigningSettings;
@@ -204,27 +204,53 @@ impl Signing {
     /// classes go to shards, which are written first.
     ///
     /// # Errors
-    /// [`Error::Pack`] for an index that no reader would take, [`Error::Write`] names the file.
+    /// [`Error::Pack`] for an index that no reader would take, [`Error::Refused`] for one that has expired,
+    /// [`Error::Write`] names the file.
     pub fn write(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
-        let path = folder.join(INDEX_FILE);
+        self.complete(folder, index)?;
+        let whole = index.clone();
+        let (published, files) = match index.classes.len() {
+            0..=UNSHARDED => (whole, Vec::new()),
+            _ => whole.sharded(SHOWN_FIRST).map_err(Error::pack(&folder.join(INDEX_FILE)))?,
+        };
+        self.save(folder, &published, &files)
+    }
+
+    /// Writes an index as it was published, whose shards are there, and its signature just before.
+    ///
+    /// # Errors
+    /// As [`Signing::write`].
+    pub fn write_again(&self, folder: &Path, published: &mut Index) -> Result<(), Error> {
+        self.complete(folder, published)?;
+        self.save(folder, published, &[])
+    }
+
+    /// Says in the index who signs it, and how long it holds.
+    fn complete(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
         // One that was read in an older format gets what only the newest has.
         index.format = INDEX_VERSION;
         index.key = self.signer.as_ref().map(|signer| signer.public);
         // What is not asked for anew stays; the key that signs now is no longer the next one.
         index.next_key = self.next_key.or(index.next_key).filter(|next| Some(*next) != index.key);
         index.expires = self.expires.or(index.expires);
-        let whole = index.clone();
-        let (published, files) = match index.classes.len() {
-            0..=UNSHARDED => (whole, Vec::new()),
-            _ => whole.sharded(SHOWN_FIRST).map_err(Error::pack(&path))?,
-        };
+        if index.expires.is_some_and(|expires| expires < since_1970().as_secs()) {
+            return Err(Error::Refused {
+                what: format!("the index in {} has expired, and readers would refuse it", folder.display()),
+                help: "say with --expires-in how many days the new one holds".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn save(&self, folder: &Path, published: &Index, files: &[NewFile]) -> Result<(), Error> {
+        let path = folder.join(INDEX_FILE);
         let json = published.to_json().map_err(Error::pack(&path))?;
         // Named by their content: those of the index that is there now stay for its readers.
-        for file in &files {
+        for file in files {
             write_atomic(&folder.join(&file.entry.path), &file.bytes)?;
         }
         if let Some(signer) = &self.signer {
-            let signature = signer.sign(index, &json)?;
+            let signature = signer.sign(published, &json)?;
             // What a reader would refuse is not published.
             signer.public.verify(&json, signature.as_bytes()).map_err(Error::pack(&path))?;
             write_atomic(&folder.join(SIGNATURE_FILE), signature.as_bytes())?;

@@ -35,9 +35,6 @@ use crate::train::trainer::Trainer;
 /// Images below which a class is hard to learn.
 const FEW: usize = 20;
 
-/// Samples in the pack's preview.
-const PREVIEWS: usize = 8;
-
 /// A pack that was written.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewPack {
@@ -169,7 +166,7 @@ fn publish(
     let tensors = tailor_tensors(trainer, 0, Weights::Ema)?;
     let sampling = SamplingSettings::default().advice(config.objective);
     let previews = Previews {
-        count: PREVIEWS,
+        count: Previews::USUAL,
         sampling: &sampling,
         config,
         learngene: &learngene.tensors,
@@ -177,7 +174,7 @@ fn publish(
     };
     let preview = previews.png(Some((class, &tensors)))?;
     let header = checkpoint::require(run)?.header;
-    let mut card = card(&settings.card, &class.name, &header);
+    let mut card = card(&settings.card, &class.name, &header, None);
     card.training.insert("images".to_owned(), (header.classes[0].count as u64).into());
     let contents = Contents {
         steps: header.step,

@@ -10,9 +10,9 @@ use super::sampling::SamplingSettings;
 #[derive(Clone, Debug)]
 pub struct CardSettings {
     /// Licence of the weights, as an SPDX expression.
-    pub licence: String,
+    pub licence: Option<String>,
     /// One sentence on the data that the model was trained on.
-    pub data_note: String,
+    pub data_note: Option<String>,
     /// Who made it.
     pub authors: Vec<String>,
 }
@@ -28,16 +28,16 @@ pub struct SigningSettings {
     pub expires_in: Option<u32>,
 }
 
-/// What to publish, and as what.
+/// What to publish, and as what. A gallery that is published again keeps what is not said here.
 #[derive(Clone, Debug)]
 pub struct PublishSettings {
     /// Folder of a training run.
     pub run: PathBuf,
     /// Folder of the gallery.
     pub out: PathBuf,
-    /// Id of the model and gallery; none for the name of the gallery's folder.
+    /// Id of the model and gallery; none for the name of a new gallery's folder.
     pub id: Option<String>,
-    /// Name for people; none for the id.
+    /// Name for people; none for a new gallery's id.
     pub title: Option<String>,
     /// What the cards say.
     pub card: CardSettings,
@@ -47,8 +47,8 @@ pub struct PublishSettings {
     pub raw_weights: bool,
     /// How the gallery says to sample.
     pub sampling: SamplingSettings,
-    /// Samples in each pack's preview; 0 for none.
-    pub previews: u32,
+    /// Samples in each pack's preview; 0 for no preview.
+    pub previews: Option<u32>,
     /// Where to compute the previews.
     pub device: DeviceChoice,
 }

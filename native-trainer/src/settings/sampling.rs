@@ -20,16 +20,22 @@ impl SamplingSettings {
     /// Guidance scale that a gallery recommends unless told otherwise.
     pub const GUIDANCE: f32 = 1.5;
 
-    /// What a gallery then recommends: what is said here, else what suits the objective.
+    /// What a new gallery then recommends: what is said here, else what suits the objective.
     pub fn advice(&self, objective: Objective) -> tailor_packs::Sampling {
         let suits = match objective {
             Objective::Ddpm => Sampler::DpmPlusPlus,
             Objective::Flow => Sampler::Heun,
         };
+        let sampler = suits.name().to_owned();
+        self.over(&tailor_packs::Sampling { sampler, steps: Self::STEPS, guidance: Self::GUIDANCE })
+    }
+
+    /// What a gallery recommends that recommended `before`: what is said here, else the same.
+    pub fn over(&self, before: &tailor_packs::Sampling) -> tailor_packs::Sampling {
         tailor_packs::Sampling {
-            sampler: self.sampler.unwrap_or(suits).name().to_owned(),
-            steps: self.steps.unwrap_or(Self::STEPS),
-            guidance: self.guidance.unwrap_or(Self::GUIDANCE),
+            sampler: self.sampler.map_or_else(|| before.sampler.clone(), |asked| asked.name().to_owned()),
+            steps: self.steps.unwrap_or(before.steps),
+            guidance: self.guidance.unwrap_or(before.guidance),
         }
     }
 }

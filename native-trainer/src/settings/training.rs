@@ -257,6 +257,21 @@ impl Training {
     }
 }
 
+/// The `[training]` table of a config file: every setting with its default and what it is, commented out.
+///
+/// # Errors
+/// What TOML says of a value that it cannot hold.
+pub fn commented_table() -> Result<String, toml::ser::Error> {
+    let mut out =
+        "# Defaults: to change one, remove its # too. A flag overrules this file.\n[training]\n".to_owned();
+    for line in toml::to_string(&Training::default())?.lines() {
+        let setting = line.split(' ').next().and_then(Setting::named);
+        let help = setting.map(|setting| format!("  # {}", setting.help)).unwrap_or_default();
+        out += &format!("#{line}{help}\n");
+    }
+    Ok(out)
+}
+
 fn as_map(settings: &Training) -> Result<Changes, serde_json::Error> {
     match serde_json::to_value(settings)? {
         Value::Object(map) => Ok(map),
