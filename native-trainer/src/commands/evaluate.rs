@@ -5,6 +5,8 @@ use crate::error::Error;
 #[cfg(feature = "graph")]
 use crate::evaluate::{ClassReport, Evaluation, evaluate};
 #[cfg(feature = "graph")]
+use crate::gallery::folder::Gallery;
+#[cfg(feature = "graph")]
 use crate::system::output;
 
 /// Confusable pairs that are named in words.
@@ -18,6 +20,8 @@ const PAIRS: usize = 24;
 #[cfg(feature = "graph")]
 pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     if let Some(path) = &args.out {
+        let gallery = Gallery::open(&args.gallery)?;
+        output::refuse_inputs(path, gallery.files().chain([args.data.clone()]))?;
         output::prepare(path)?;
     }
     let report = evaluate(&args.settings())?;
