@@ -27,6 +27,7 @@ use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
 use tailor_packs::{Checked, ClassEntry, FileEntry, Index, PublicKey};
 
+pub(crate) use address::without_password;
 use address::{address, default_folder};
 pub use transfer::Pace;
 
