@@ -25,14 +25,15 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         output::prepare(path)?;
     }
     let report = evaluate(&args.settings())?;
-    // First what cannot fail any more: the figures took long to find.
-    if !args.out.as_deref().is_some_and(output::is_standard_output) {
-        output::print(&if args.json { output::json(&report) } else { in_words(&report) })?;
-    }
+    // The figures took long to find: where one place for them fails, they still reach the other.
+    let printed = match args.out.as_deref().is_some_and(output::is_standard_output) {
+        true => Ok(()),
+        false => output::print(&if args.json { output::json(&report) } else { in_words(&report) }),
+    };
     if let Some(path) = &args.out {
         output::write(path, output::json(&report).as_bytes())?;
     }
-    Ok(())
+    Ok(printed?)
 }
 
 /// Refuses `tailor evaluate`: its classifier is made of Burn.

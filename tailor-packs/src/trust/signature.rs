@@ -14,7 +14,8 @@
 //! signatures over the bytes themselves are refused.
 
 use crate::digest::Digest;
-use crate::error::{PackError, Result, shorten};
+use crate::error::{PackError, Result, check_limit, shorten};
+use crate::file::SIGNATURE_FILE;
 use crate::limits;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use blake2::{Blake2b512, Digest as _};
@@ -141,13 +142,7 @@ struct Minisig {
 impl Minisig {
     /// Reads a signature file, and refuses any but its one spelling.
     fn parse(bytes: &[u8]) -> Result<Self> {
-        let size = bytes.len();
-        if size as u64 > limits::SIGNATURE {
-            return Err(invalid(format!(
-                "it has {size} bytes, and none has more than {}",
-                limits::SIGNATURE
-            )));
-        }
+        check_limit(SIGNATURE_FILE, bytes.len() as u64, limits::SIGNATURE)?;
         let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is no text"))?;
         let lines: Vec<_> = text.split('\n').collect();
         let [untrusted, first, trusted, last, ""] = lines[..] else {
