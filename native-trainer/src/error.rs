@@ -9,6 +9,7 @@ use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
 use crate::data::names::NameError;
+use crate::gallery::fetch::without_password;
 use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
 use crate::system::output::OutputError;
@@ -91,7 +92,7 @@ pub enum Error {
     #[error("the run in {} was begun with another model than the one asked for", .0.display())]
     OtherModel(PathBuf),
     /// A server does not give a file of a gallery.
-    #[error("{url}: {}", said(problem, cause.as_deref()))]
+    #[error("{}: {}", without_password(url), said(problem, cause.as_deref()))]
     Download {
         /// The file's address.
         url: String,
@@ -138,6 +139,7 @@ impl Error {
             Self::Lock(error) => error.help(),
             Self::Grid(error) => return error.help().map(str::to_owned),
             Self::Missing(_) | Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
+            Self::UnknownClass { known, .. } if known.is_empty() => "it has no classes",
             Self::UnknownClass { known, .. } => return Some(format!("it has {known}")),
             Self::ConfigFile { .. } => {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"

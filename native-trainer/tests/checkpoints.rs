@@ -185,6 +185,67 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     assert!(error.contains("000000003") && error.contains("000000002"), "{error}");
 }
 
+/// A header in which the number at `place` is `number`.
+fn with_number(place: &str, number: u64) -> RunHeader {
+    let mut header = serde_json::to_value(about()).unwrap();
+    *header.pointer_mut(place).unwrap() = number.into();
+    serde_json::from_value(header).unwrap()
+}
+
+#[test]
+fn a_header_that_counts_further_than_any_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let infinite = f64::INFINITY.to_bits();
+    for (place, number) in [
+        ("/losses/count", u64::MAX),
+        ("/losses/sum", infinite),
+        ("/losses/means/0/0", u64::MAX),
+        ("/losses/means/0/1", f64::NAN.to_bits()),
+        ("/classes/1/count", u64::MAX),
+    ] {
+        let header = with_number(place, number);
+        checkpoint::save(&OnDisk, folder.path(), &trainer(CLASSES), &header, KEEP).unwrap();
+        let refused = checkpoint::latest(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("not a usable checkpoint"), "{place}: {refused}");
+    }
+    // What a trainer itself counts.
+    for (step, clock) in [(u64::MAX, 0.0), (1 << 41, 0.0), (1, f64::NAN)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trainer = trainer(CLASSES);
+        (trainer.step, trainer.ema_clock) = (step, clock);
+        save(&OnDisk, folder.path(), &trainer).unwrap();
+        checkpoint::latest(folder.path()).unwrap_err();
+    }
+    let none = RunHeader { classes: Vec::new(), ..about() };
+    checkpoint::save(&OnDisk, folder.path(), &trainer(0), &none, KEEP).unwrap();
+    checkpoint::latest(folder.path()).unwrap_err();
+}
+
+#[test]
+fn a_checkpoint_with_a_number_that_is_none_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trainer = trainer(CLASSES);
+    for step in [2, 4] {
+        advance(&mut trainer, step);
+        save(&OnDisk, folder.path(), &trainer).unwrap();
+    }
+    let path = checkpoint::list(folder.path()).unwrap()[0].clone();
+    let sound = fs::read(&path).unwrap();
+    let begin = 8 + u64::from_le_bytes(sound[..8].try_into().unwrap()) as usize;
+    let end = sound.len() - 32;
+    for (place, value) in [(begin, f32::NAN), (end - 4, f32::INFINITY), ((begin + end) / 8 * 4, f32::NAN)] {
+        let place = begin + (place - begin) / 4 * 4;
+        let mut bytes = sound.clone();
+        bytes[place..place + 4].copy_from_slice(&value.to_le_bytes());
+        let digest = tailor_packs::Digest::of(&bytes[..end]).0;
+        bytes[end..].copy_from_slice(&digest);
+        fs::write(&path, &bytes).unwrap();
+        let stored = checkpoint::latest(folder.path()).unwrap().unwrap();
+        assert_eq!(stored.header.step, 2, "{value} at byte {place}");
+        assert!(stored.passed_over[0].contains("no finite number"), "{:?}", stored.passed_over);
+    }
+}
+
 /// Trains with the binary `tailor`, killed at random moments: `TAILOR_KILLS` of them, else 6.
 #[cfg(unix)]
 #[test]

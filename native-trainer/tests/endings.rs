@@ -4,7 +4,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -176,6 +177,59 @@ fn no_command_panics_when_nobody_reads_what_it_says() {
             );
             let _ = fs::remove_file(place.at("mine.key"));
             let _ = fs::remove_file(place.at("mine.pub"));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_can_take_no_more_connections_ends_and_says_so() {
+    let place = Place::new();
+    let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries/letters");
+    fs::write(place.at("index.html"), "page").unwrap();
+    // One connection more or less: the last number is wanted by the accepting or by what comes after it.
+    for limit in [64, 65] {
+        let script =
+            format!("ulimit -n {limit}; exec {TAILOR} serve {} --site . --port 0", gallery.display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(place.0.path()).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.next().unwrap().unwrap();
+        let host = url.split('/').nth(2).unwrap();
+        // Nothing is ever asked over them.
+        let held: Vec<_> = (0..80).map_while(|_| TcpStream::connect(host).ok()).collect();
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "it neither serves nor ends");
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("takes no more connections") && said.contains("ulimit -n"), "{said}");
+        assert!(held.len() > 20, "{}", held.len());
+    }
+}
+
+#[test]
+fn a_result_for_a_standard_output_that_is_closed_is_a_failure() {
+    let place = Place::new();
+    let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries/letters");
+    for line in [
+        "tailor inspect --preset letters --toml".to_owned(),
+        format!("tailor verify {} --json", gallery.display()),
+        format!("tailor sample --gallery {} --class A --steps 1 --device cpu --out -", gallery.display()),
+    ] {
+        let output = place.shell(&format!("{line} >&-"));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        assert!(said.contains("cannot write standard output: it is closed"), "{line}: {said}");
+        // Nobody who throws a result away, or has read enough of it, is told off.
+        for ends in [">/dev/null", "<>/dev/null 1>&0", "> >(exit)"] {
+            assert_eq!(place.shell(&format!("{line} {ends}")).status.code(), Some(0), "{line} {ends}");
         }
     }
 }

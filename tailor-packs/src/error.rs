@@ -97,7 +97,7 @@ pub enum PackError {
         reason: String,
     },
     /// A file, an entry or a count is larger than any reader should accept.
-    #[error("{which} is {found}, and at most {allowed} is allowed; make it smaller")]
+    #[error("{which} is {found}, and at most {allowed} is allowed; whoever made it must make it smaller")]
     LimitExceeded {
         /// What is too large.
         which: &'static str,

@@ -23,6 +23,10 @@ pub const FURTHER_ENTRIES: u64 = 16;
 pub const FURTHER: u64 = 16 << 20;
 /// `index.json`, in bytes. This is room for some 2,000 classes; shards hold any further ones.
 pub const INDEX: u64 = 1 << 20;
+/// The version of an index: the largest whole number that every reader of JSON reads exactly.
+pub const VERSION: u64 = 1 << 53;
+/// The sampling steps that an index may recommend.
+pub const SAMPLING_STEPS: u32 = 1000;
 /// `index.json.minisig`, in bytes.
 pub const SIGNATURE: u64 = 4 << 10;
 /// A shard, which is a file with some of a large gallery's classes, in bytes. It is one chunk, so

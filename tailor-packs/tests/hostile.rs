@@ -389,6 +389,9 @@ fn an_index_that_contradicts_itself_is_invalid() {
     refuse(&|i| i.classes.push(i.classes[0].clone()));
     refuse(&|i| i.parameters.learngene += 1);
     refuse(&|i| i.sampling.steps = 0);
+    refuse(&|i| i.sampling.steps = 1001);
+    refuse(&|i| i.version = limits::VERSION + 1);
+    refuse(&|i| i.version = u64::MAX);
     refuse(&|i| i.sampling.guidance = f32::NAN);
     refuse(&|i| i.id = "the gallery".into());
     refuse(&|i| i.title = String::new());

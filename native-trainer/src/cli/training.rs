@@ -200,4 +200,33 @@ mod tests {
             assert!(matches!(error, Error::ConfigFile { .. }), "{text}: {error}");
         }
     }
+
+    #[test]
+    fn what_is_wrong_in_a_config_file_is_said_with_file_and_key() {
+        for (text, key) in [
+            (format!("{}\n[training]\nsteps = 'many'\n", tiny()), "steps"),
+            (format!("{}\n[training]\nema = 2.0\n", tiny()), "ema"),
+            (tiny().replace("width = ", "width = 99999"), "width"),
+        ] {
+            let file = file(&text);
+            let path = file.path().display().to_string();
+            let error = args(&format!("--config {path}")).recipe(None).unwrap_err().to_string();
+            assert!(error.contains(&path) && error.contains(key), "{error}");
+        }
+        // A flag mends what the file says.
+        let file = file(&format!("{}\n[training]\nema = 2.0\n", tiny()));
+        let line = format!("--config {} --ema", file.path().display());
+        assert!(args(&format!("{line} 0.5")).recipe(None).is_ok());
+        let error = args(&format!("{line} 3")).recipe(None).unwrap_err();
+        assert!(matches!(error, Error::Setting { name: "ema", .. }), "{error}");
+    }
+
+    #[test]
+    fn a_huge_number_is_refused_in_a_few_digits_and_no_run_ends_before_it_begins() {
+        let error = args("--learning-rate 1e308").recipe(None).unwrap_err().to_string();
+        assert!(error.contains("1e308") && error.len() < 80, "{error}");
+        let running = args("--max-minutes=-1").running.validate();
+        assert!(matches!(running, Err(Error::Setting { name: "max_minutes", .. })));
+        args("--max-minutes=0").running.validate().unwrap();
+    }
 }

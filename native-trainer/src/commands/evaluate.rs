@@ -5,6 +5,8 @@ use crate::error::Error;
 #[cfg(feature = "graph")]
 use crate::evaluate::{ClassReport, Evaluation, evaluate};
 #[cfg(feature = "graph")]
+use crate::gallery::folder::Gallery;
+#[cfg(feature = "graph")]
 use crate::system::output;
 
 /// Confusable pairs that are named in words.
@@ -18,17 +20,20 @@ const PAIRS: usize = 24;
 #[cfg(feature = "graph")]
 pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
     if let Some(path) = &args.out {
+        let gallery = Gallery::open(&args.gallery)?;
+        output::refuse_inputs(path, gallery.files().chain([args.data.clone()]))?;
         output::prepare(path)?;
     }
     let report = evaluate(&args.settings())?;
-    // First what cannot fail any more: the figures took long to find.
-    if !args.out.as_deref().is_some_and(output::is_standard_output) {
-        output::print(&if args.json { output::json(&report) } else { in_words(&report) })?;
-    }
+    // The figures took long to find: where one place for them fails, they still reach the other.
+    let printed = match args.out.as_deref().is_some_and(output::is_standard_output) {
+        true => Ok(()),
+        false => output::print(&if args.json { output::json(&report) } else { in_words(&report) }),
+    };
     if let Some(path) = &args.out {
         output::write(path, output::json(&report).as_bytes())?;
     }
-    Ok(())
+    Ok(printed?)
 }
 
 /// Refuses `tailor evaluate`: its classifier is made of Burn.

@@ -14,6 +14,7 @@ use crate::train::checkpoint;
 pub fn run(args: &ReportArgs) -> Result<(), Error> {
     let stored = checkpoint::require(&args.run)?;
     let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
+    output::refuse_inputs(&out, report::inputs(&args.run))?;
     output::prepare(&out)?;
     let trainer = stored.restore(&device::open(args.device)?)?;
     report::write(&args.run, &out, &stored.header, &trainer)?;

@@ -1,5 +1,7 @@
 //! `tailor sample`: images from a gallery, on this machine.
 
+use std::path::PathBuf;
+
 use image::ImageFormat;
 use tailor_core::Item;
 use tailor_core::diffusion::images::Images;
@@ -31,7 +33,8 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     };
     let config = &gallery.index.config;
     let image = [config.channels, config.image_size, config.image_size].map(|axis| axis as usize);
-    let output = Output::prepare(args, Layout::of(gates.len(), args.count as usize, image)?)?;
+    let read: Vec<PathBuf> = gallery.files().collect();
+    let output = Output::prepare(args, Layout::of(gates.len(), args.count as usize, image)?, &read)?;
     let values = image.iter().product::<usize>().checked_mul(gates.len() * args.count as usize);
     let mut all = Images { shape: [0; 4], values: Vec::new() };
     values.and_then(|values| all.values.try_reserve_exact(values).ok()).ok_or_else(|| Error::Refused {
@@ -63,15 +66,14 @@ struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Refuses what could not be written.
-    fn prepare(args: &'a SampleArgs, layout: Layout) -> Result<Self, Error> {
+    /// Refuses what could not be written, or would be written over what is `read`.
+    fn prepare(args: &'a SampleArgs, layout: Layout, read: &[PathBuf]) -> Result<Self, Error> {
         let format = format_of(&args.out)?;
         Self::check_names(args, layout)?;
-        for number in 0..layout.pictures {
-            output::prepare(&numbered(&args.out, number))?;
-        }
-        if let Some(raw) = &args.raw {
-            output::prepare(raw)?;
+        let pictures = (0..layout.pictures).map(|number| numbered(&args.out, number));
+        for path in pictures.chain(args.raw.clone()) {
+            output::refuse_inputs(&path, read)?;
+            output::prepare(&path)?;
         }
         Ok(Self { args, layout, format })
     }
@@ -86,7 +88,8 @@ impl<'a> Output<'a> {
                 help: "name files instead of -".to_owned(),
             });
         }
-        if args.raw.as_ref() == Some(&args.out) {
+        let mut pictures = (0..layout.pictures).map(|number| numbered(&args.out, number));
+        if args.raw.as_ref().is_some_and(|raw| pictures.any(|picture| output::same(&picture, raw))) {
             return Err(Error::Refused {
                 what: format!("--raw and --out both name {}", shown(&args.out)),
                 help: "name two files".to_owned(),

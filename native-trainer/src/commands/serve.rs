@@ -38,6 +38,5 @@ pub fn run(args: &ServeArgs) -> Result<(), Error> {
     let stopper = Arc::clone(&running);
     let serve = |reason: String| Error::Serve { port: args.port, reason };
     on_signal(move |_| stopper.stop()).map_err(|e| serve(e.to_string()))?;
-    running.wait();
-    Ok(())
+    running.wait()
 }

@@ -21,6 +21,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::DataError;
 use super::listing::{Node, Tree, is_dotted, is_hidden};
 use super::picture::Ending;
+use crate::system::files;
 use crate::system::output::one_line;
 
 /// Bytes of one name.
@@ -141,7 +142,7 @@ impl Archive {
     }
 
     fn open(&self) -> Result<BufReader<File>, DataError> {
-        Ok(BufReader::new(File::open(&self.path).map_err(DataError::read(&self.path))?))
+        Ok(BufReader::new(files::open(&self.path).map_err(DataError::read(&self.path))?))
     }
 
     fn zip(&self) -> Result<ZipArchive<BufReader<File>>, DataError> {

@@ -24,7 +24,7 @@ use tailor_packs::Digest;
 use super::listing::Node;
 use super::picture::Ending;
 use super::{DataClass, Dataset, Input, Options};
-use crate::system::files::{WriteError, create_folder, write_atomic_with};
+use crate::system::files::{self, WriteError, create_folder, write_atomic_with};
 
 /// What a file begins with. It stands in the key too: a change of the form or of how images are made
 /// takes another number.
@@ -126,7 +126,7 @@ impl Cache {
 
     /// The data set, if it is there; else why it cannot be used.
     pub(super) fn read(&self, root: &Path, options: &Options) -> Result<Option<Dataset>, String> {
-        let map = match File::open(&self.path).and_then(|file| map(&file)) {
+        let map = match files::open(&self.path).and_then(|file| map(&file)) {
             Ok(map) => map,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(format!("cannot read {}: {error}", self.path.display())),
@@ -195,7 +195,7 @@ impl Cache {
 
 fn begins_as_before(path: &Path) -> bool {
     let mut magic = [0; 16];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && BEFORE.contains(&magic)
+    files::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && BEFORE.contains(&magic)
 }
 
 /// The table and where the images begin, if all of it is as it was written.

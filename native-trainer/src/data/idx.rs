@@ -6,7 +6,6 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use super::archive::Archive;
 use super::listing::{Listing, Node};
 use super::picture::fit;
 use super::{DataClass, DataError, Dataset, Options, PatientBar, names};
+use crate::system::files;
 
 /// What a compressed file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -178,7 +178,7 @@ pub(super) fn in_folder(root: &Path, listing: &Listing) -> Result<Option<Pair>, 
 
 /// Reads a pair of files.
 pub(super) fn read(pair: &Pair, options: &Options) -> Result<Dataset, DataError> {
-    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(DataError::read(path));
+    let open = |path: &Path| files::open(path).map(BufReader::new).map_err(DataError::read(path));
     let images = read_images(&pair.images, &mut open(&pair.images)?, options)?;
     let labels = read_labels(&pair.labels, &mut open(&pair.labels)?)?;
     join(pair, images, labels, options)

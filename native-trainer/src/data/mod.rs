@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use tailor_packs::Digest;
 use tailor_packs::config::ModelConfig;
 
 use archive::Archive;
@@ -222,6 +223,11 @@ fn cached(
 }
 
 impl Dataset {
+    /// The SHA-256 of the images as they are learned from.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.images)
+    }
+
     /// Reads every image at `path`, and says how far it is when that takes more than two seconds.
     ///
     /// `path` is a folder of class folders (a nested folder is a class of its own), a folder with IDX files

@@ -1,7 +1,6 @@
 //! From a tree of files, in a folder or in an archive, to a data set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use super::archive::Archive;
 use super::listing::{Listing, Node, Tree};
 use super::picture::{self, Ending, Found, whole};
 use super::{DataClass, DataError, Dataset, Options, PatientBar, names, number, room_for};
+use crate::system::files;
 use crate::system::output::{one_line, shown};
 
 /// Bytes of files and images held at a time, beside the data set itself.
@@ -109,7 +109,7 @@ fn looks<'a>(
         })
         .collect();
     let Some(archive) = archive else {
-        let look = |path: &Path| match File::open(root.join(path)) {
+        let look = |path: &Path| match files::open(&root.join(path)) {
             Ok(mut file) => looked(path, &head(Ok(&mut file))),
             Err(error) => looked(path, &Err(error.to_string())),
         };
@@ -316,7 +316,7 @@ impl Content {
     /// The image, `[C, S, S]`, or why there is none.
     fn image(self, options: &Options) -> Result<Vec<u8>, String> {
         let bytes = match self {
-            Self::File(path) => whole(&mut File::open(path).map_err(|error| error.to_string())?)?,
+            Self::File(path) => whole(&mut files::open(&path).map_err(|error| error.to_string())?)?,
             Self::Bytes(bytes) => bytes?,
         };
         picture::read(&bytes, options)

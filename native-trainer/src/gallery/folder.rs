@@ -80,6 +80,13 @@ impl Gallery {
         self.folder.join(&entry.path).exists()
     }
 
+    /// Every file that the gallery has or may have.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let packs = self.index.classes.iter().map(|class| &class.file.path);
+        let named = self.published.files().map(|file| &file.path).chain(packs).map(String::as_str);
+        named.chain([INDEX_FILE, SIGNATURE_FILE, Origin::FILE]).map(|name| self.folder.join(name))
+    }
+
     /// What was not fetched, in words.
     pub fn missing(&self) -> Option<String> {
         let absent: Vec<_> = self.absent.iter().map(|c| (c.id.as_str(), c.name.as_str())).collect();

@@ -21,7 +21,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    const FILE: &str = ".tailor-fetch.json";
+    /// Its name in the folder.
+    pub(crate) const FILE: &str = ".tailor-fetch.json";
     /// A gallery's id, its address and three keys are less.
     const LIMIT: u64 = 64 << 10;
 

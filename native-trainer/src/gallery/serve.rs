@@ -1,12 +1,14 @@
 //! Serves the studio and a gallery on this machine, as any static host would serve them.
 
 use std::fs::{File, Metadata};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Method, Request, Response, Server};
@@ -15,6 +17,9 @@ use crate::error::Error;
 
 /// Browsers open about six connections to one host.
 const THREADS: usize = 6;
+
+/// Time between two looks whether connections are still accepted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Two folders under one address: the site at `/`, a gallery at `/galleries/<name>/`.
 #[derive(Clone, Debug)]
@@ -30,8 +35,10 @@ pub struct Site {
 /// A server at work on threads of its own.
 pub struct Running {
     server: Arc<Server>,
+    address: SocketAddr,
     url: String,
-    threads: std::sync::Mutex<Vec<thread::JoinHandle<()>>>,
+    /// Says why no more connections are accepted; it ends with the last thread.
+    failure: Mutex<Receiver<std::io::Error>>,
 }
 
 impl Running {
@@ -46,12 +53,30 @@ impl Running {
     }
 
     /// Waits until [`Running::stop`].
-    pub fn wait(&self) {
-        let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads));
-        for thread in threads.unwrap_or_default() {
-            // A thread that panicked has printed why; the others still serve.
-            let _ = thread.join();
-        }
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when no more connections are accepted, as when the system has no more of them to give.
+    pub fn wait(&self) -> Result<(), Error> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = loop {
+            match failure.recv_timeout(LOOK_EVERY) {
+                Ok(error) => break error,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                // Whatever accepts connections may have ended without a word.
+                Err(RecvTimeoutError::Timeout) => match TcpStream::connect_timeout(&self.address, LOOK_EVERY)
+                {
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => break error,
+                    _ => {}
+                },
+            }
+        };
+        Err(Error::Refused {
+            what: format!("the server takes no more connections: {error}"),
+            help:
+                "too many were open at once: end what holds them, or raise the limit with `ulimit -n`, and \
+                   serve again"
+                    .to_owned(),
+        })
     }
 }
 
@@ -66,16 +91,24 @@ impl Site {
         let address = server.server_addr().to_ip().ok_or_else(|| serve("no address".to_owned()))?;
         let url = format!("http://{address}/?gallery=galleries/{}/", self.name);
         let (server, site) = (Arc::new(server), Arc::new(self));
-        let threads = (0..THREADS).map(|_| {
-            let (server, site) = (Arc::clone(&server), Arc::clone(&site));
+        let (failed, failure) = channel();
+        for _ in 0..THREADS {
+            let (server, site, failed) = (Arc::clone(&server), Arc::clone(&site), failed.clone());
             thread::spawn(move || {
-                while let Ok(request) = server.recv() {
-                    // Whoever asked may have gone away meanwhile; that is no concern of the next one.
-                    let _ = site.answer(request);
+                let error = loop {
+                    match server.recv() {
+                        // Whoever asked may have gone away meanwhile; that is no concern of the next one.
+                        Ok(request) => drop(site.answer(request)),
+                        Err(error) => break error,
+                    }
+                };
+                // Only a connection that the system could not give has a number of an error; a stop has none.
+                if error.raw_os_error().is_some() {
+                    let _ = failed.send(error);
                 }
-            })
-        });
-        Ok(Running { threads: std::sync::Mutex::new(threads.collect()), server, url })
+            });
+        }
+        Ok(Running { server, address, url, failure: Mutex::new(failure) })
     }
 
     fn answer(&self, request: Request) -> std::io::Result<()> {
@@ -226,8 +259,7 @@ fn header(name: &str, value: &str) -> Header {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
+    use std::io::Write;
 
     use super::*;
 
@@ -239,7 +271,7 @@ mod tests {
     impl Drop for Served {
         fn drop(&mut self) {
             self.running.stop();
-            self.running.wait();
+            let _ = self.running.wait();
         }
     }
 

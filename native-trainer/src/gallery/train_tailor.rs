@@ -29,6 +29,8 @@ use crate::train::bank::TailorBank;
 use crate::train::begin::open_data;
 use crate::train::checkpoint::{self, ClassName, Losses, Stored};
 use crate::train::live::tailor_tensors;
+use crate::train::loader;
+use crate::train::noted::DataCard;
 use crate::train::run::Run;
 use crate::train::trainer::Trainer;
 
@@ -74,9 +76,11 @@ pub fn train_tailor(settings: &TailorSettings) -> Result<(Status, Option<NewPack
 
 fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPack>), Error> {
     let class = names::class(&settings.class)?;
+    settings.running.validate()?;
+    let file = learngene_file(&settings.learngene)?;
+    output::refuse_inputs(&settings.out, inputs(settings, &file))?;
     output::prepare(&settings.out)?;
     let device = device::open(settings.running.device.device)?;
-    let file = learngene_file(&settings.learngene)?;
     let bytes = read_limited(&file, limits::FILE)?;
     let learngene = read_learngene(&bytes).map_err(Error::pack(&file))?;
     let digest = Digest::of(&bytes);
@@ -93,6 +97,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
     let begin = Recipe { name: class.id.clone(), model: config.clone(), training: Training::for_one_class() };
     let begin = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
     let recipe = begin.with(&settings.training)?;
+    loader::fits(&recipe.model, recipe.training.batch_size)?;
     let data = open_data(
         &settings.data,
         &Options::for_model(&config, settings.running.strict).of_class(&settings.class),
@@ -101,9 +106,12 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
     if data.len() < FEW {
         say!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
     }
+    let card = DataCard { sha256: Some(data.digest()), ..DataCard::of(&settings.data, &data) };
     let (trainer, losses) = match stored {
         Some(stored) => {
-            if stored.header.classes[0].count != data.len() {
+            let noted = DataCard::read(run).and_then(|noted| noted.sha256);
+            let others = noted.is_some_and(|noted| Some(noted) != card.sha256);
+            if others || stored.header.classes[0].count != data.len() {
                 say!("note: {} holds other images than when the run was begun", settings.data.display());
             }
             stored.announce();
@@ -121,6 +129,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
             (trainer.with_frozen_learngene(), Losses::default())
         }
     };
+    card.note(run)?;
     let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
     let ended = Run {
         out: run,
@@ -202,6 +211,15 @@ fn learngene_file(path: &Path) -> Result<PathBuf, Error> {
     // What the index does not vouch for is not learned from.
     gallery.learngene()?;
     Ok(gallery.folder.join(&gallery.index.learngene.path))
+}
+
+/// What is read, the learngene from `file`: every file of the gallery in which that lies, too.
+fn inputs(settings: &TailorSettings, file: &Path) -> Vec<PathBuf> {
+    let gallery = Gallery::open(folder_of(file)).ok();
+    let mut read: Vec<PathBuf> = gallery.iter().flat_map(Gallery::files).collect();
+    read.extend([settings.data.clone(), file.to_owned()]);
+    read.extend(settings.from.as_ref().map(PathBuf::from));
+    read
 }
 
 /// The flat parameters of the tailor to start from: a pack's file, or a class of the gallery in which the

@@ -1,15 +1,16 @@
 //! What a run's folder holds, gathered for its page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tailor_core::{Item, SampleSettings, Sampler};
 
 use super::{Apart, Grid, Report};
 use crate::compute::device;
 use crate::error::Error;
+use crate::system::files::read_limited;
 use crate::system::grid::grid_png;
 use crate::system::output;
-use crate::train::checkpoint::RunHeader;
+use crate::train::checkpoint::{self, RunHeader};
 use crate::train::live::{live_model, spread};
 use crate::train::metrics;
 use crate::train::noted::DataCard;
@@ -17,6 +18,9 @@ use crate::train::trainer::Trainer;
 
 /// Classes that are shown with and without their tailors.
 const APART: usize = 8;
+
+/// The folder of sample grids in a run's folder.
+const SAMPLES: &str = "samples";
 
 /// Writes the page of the run in `run`, of which `header` and `trainer` are the present state.
 ///
@@ -59,6 +63,11 @@ pub fn write(run: &Path, out: &Path, header: &RunHeader, trainer: &Trainer) -> R
     Ok(output::write(out, report.to_html().as_bytes())?)
 }
 
+/// What of the run in `run` its page is made of: files, and folders of files.
+pub fn inputs(run: &Path) -> [PathBuf; 4] {
+    [checkpoint::folder(run), metrics::path(run), DataCard::place(run), run.join(SAMPLES)]
+}
+
 /// The name of a run: that of its folder.
 fn name_of(run: &Path) -> Option<String> {
     let folder = run.canonicalize().ok()?;
@@ -67,20 +76,18 @@ fn name_of(run: &Path) -> Option<String> {
 
 /// The sample grids that the run has left, oldest first.
 fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
-    let folder = run.join("samples");
-    if !folder.exists() {
+    let folder = run.join(SAMPLES);
+    if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut found: Vec<(u64, std::path::PathBuf)> = Vec::new();
+    let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for path in entries.map_err(Error::read(&folder))?.into_iter().map(|entry| entry.path()) {
         let step = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
         found.extend(step.map(|step| (step, path)));
     }
     found.sort();
-    let read = |(step, path): (u64, std::path::PathBuf)| {
-        Ok(Grid { step, png: std::fs::read(&path).map_err(Error::read(&path))? })
-    };
+    let read = |(step, path): (u64, PathBuf)| Ok(Grid { step, png: read_limited(&path, u64::MAX)? });
     found.into_iter().map(read).collect()
 }
 

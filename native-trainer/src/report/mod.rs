@@ -13,7 +13,7 @@ use indicatif::HumanCount;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use chart::{Curve, Scale, brief};
-pub use gather::write;
+pub use gather::{inputs, write};
 
 use crate::train::metrics::Metrics;
 use crate::train::noted::DataCard;
@@ -360,6 +360,7 @@ mod tests {
                 images: 3,
                 classes: vec![("A".into(), 1), ("b".into(), 2)],
                 skipped: vec![("A/x.png".into(), "not an image".into())],
+                sha256: None,
             },
             machine: "2 cores, cpu".into(),
         }

@@ -111,6 +111,7 @@ fn read_file(path: &Path) -> Result<(Recipe, Changes), Error> {
         Some(_) => return Err(invalid("training is no table".to_owned())),
     };
     let model: ModelConfig = table.try_into().map_err(|e| invalid(e.to_string()))?;
+    model.validate().map_err(|e| invalid(e.to_string()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok((Recipe { name, model, training: Training::default() }, training))
 }

@@ -22,6 +22,21 @@ pub struct RunningSettings {
     pub max_minutes: Option<f64>,
 }
 
+impl RunningSettings {
+    /// Refuses a time limit that no run can keep.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn validate(&self) -> Result<(), Error> {
+        match self.max_minutes {
+            Some(minutes) if minutes.is_nan() || minutes < 0.0 => {
+                Err(Error::Setting { name: "max_minutes", found: minutes.to_string(), allowed: "0 or more" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A run that learns a learngene and the tailors of all classes.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
@@ -63,7 +78,15 @@ impl TrainSettings {
             reason: format!("[training]: {reason}"),
         };
         recipe.training = recipe.training.with(&file).map_err(invalid)?;
-        recipe.with(&self.training)
+        recipe.with(&self.training).map_err(|error| match (&self.model.config, error) {
+            (Some(path), Error::Setting { name, found, allowed })
+                if file.contains_key(name) && !self.training.contains_key(name) =>
+            {
+                let error = Error::Setting { name, found, allowed };
+                Error::ConfigFile { path: path.clone(), reason: format!("[training]: {error}") }
+            }
+            (_, error) => error,
+        })
     }
 }
 

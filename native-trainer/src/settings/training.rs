@@ -123,7 +123,7 @@ macro_rules! settings {
                 $($(
                     let fits: fn($type) -> bool = $fits;
                     if !fits(self.$name) {
-                        let (name, found) = (stringify!($name), self.$name.to_string());
+                        let (name, found) = (stringify!($name), short(&self.$name));
                         return Err(Error::Setting { name, found, allowed: $allowed });
                     }
                 )?)*
@@ -240,6 +240,12 @@ settings! {
     }
 }
 
+/// A value as text, a number of hundreds of digits with its exponent instead.
+fn short(value: &(impl ToString + std::fmt::Debug)) -> String {
+    let (plain, exact) = (value.to_string(), format!("{value:?}"));
+    if exact.len() < plain.len() { exact } else { plain }
+}
+
 fn is_fraction(value: f64) -> bool {
     (0.0..=1.0).contains(&value)
 }
@@ -250,6 +256,12 @@ impl Training {
     /// # Errors
     /// What serde says of a name that is no setting, or a value of another kind.
     pub fn with(&self, changes: &Changes) -> Result<Self, serde_json::Error> {
+        for (name, value) in changes.iter().filter(|(name, _)| Setting::named(name).is_some()) {
+            // One at a time, for an error that names it.
+            let one = Changes::from_iter([(name.clone(), value.clone())]);
+            let refused = |error| serde::de::Error::custom(format!("{name}: {error}"));
+            serde_json::from_value::<Self>(Value::Object(one)).map_err(|e: serde_json::Error| refused(e))?;
+        }
         let mut layers = as_map(self)?;
         // Both are maps of the same keys, so the later one simply wins.
         layers.extend(changes.clone());

@@ -32,6 +32,8 @@ impl WriteError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "choose a place that you may write to"
             }
+            io::ErrorKind::InvalidInput => "choose another name",
+            io::ErrorKind::NotConnected => "leave it open, or send it to a file",
             _ => "check the path and the disk; nothing half-written was left behind",
         }
     }
@@ -56,7 +58,10 @@ impl ReadError {
 
     /// What the user can do about it.
     pub fn help(&self) -> &'static str {
-        "check the path and its permissions"
+        match self.source.kind() {
+            io::ErrorKind::InvalidInput => "name a regular file, or a link to one",
+            _ => "check the path and its permissions",
+        }
     }
 }
 
@@ -86,15 +91,55 @@ impl LockError {
     }
 }
 
+/// Opens a regular file, or the one that a link means. To open a pipe would wait for its writer, and a device need
+/// have no end.
+///
+/// # Errors
+/// What the system says, and `InvalidInput` for anything that is no regular file.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    match std::fs::metadata(path)? {
+        found if found.is_file() => File::open(path),
+        found => Err(irregular(&found)),
+    }
+}
+
 /// Reads a file, but at most one byte more than `limit`, for the caller's check to refuse.
 ///
 /// # Errors
 /// [`ReadError`] names the file.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(ReadError::at(path))?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(ReadError::at(path))?;
+    let read = open(path).and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
+    read.map_err(ReadError::at(path))?;
     Ok(bytes)
+}
+
+/// Why what is there cannot be read or replaced as a file.
+fn irregular(found: &std::fs::Metadata) -> io::Error {
+    let what = if found.is_dir() { "it is a folder" } else { "it is no regular file" };
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+/// The file that is written when `path` is: itself, or the regular file that it is a link to, so that links stay
+/// links. A pipe or a device would be replaced by a file, and whoever reads there would never know.
+///
+/// # Errors
+/// What the system says, and `InvalidInput` for what is there and is neither a regular file nor a link to one.
+pub(crate) fn target(path: &Path) -> io::Result<PathBuf> {
+    let is_link = match path.symlink_metadata() {
+        Ok(found) => found.is_symlink(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        Err(error) => return Err(error),
+    };
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(irregular(&found)),
+        Ok(_) if is_link => path.canonicalize(),
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link to nothing"))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The operations by which a file comes to be. Tests put a failing one in place of [`OnDisk`].
@@ -222,7 +267,7 @@ pub(crate) fn leave(folder: &Path, fresh: bool) {
 /// [`WriteError`] names `to`.
 pub(crate) fn give_name(file: &File, from: &Path, to: &Path) -> Result<(), WriteError> {
     let folder = to.parent().unwrap_or(Path::new("."));
-    let named = OnDisk.sync(file).and_then(|()| std::fs::rename(from, to));
+    let named = target(to).and_then(|_| OnDisk.sync(file)).and_then(|()| std::fs::rename(from, to));
     named.and_then(|()| OnDisk.sync_folder(folder)).map_err(WriteError::at(to))
 }
 
@@ -274,6 +319,7 @@ fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn replace(disk: &dyn Disk, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let path = &target(path)?;
     let folder = folder_of(path);
     // Dropping the temporary file removes it, so every early return leaves the folder as it was.
     let mut temporary = temporary_in(folder)?;
@@ -316,6 +362,48 @@ mod tests {
         let error = write_atomic(&folder.path().join("absent/file"), b"x").unwrap_err();
         assert!(error.to_string().contains("absent/file"), "{error}");
         assert!(!error.to_string().contains(".tailor-"), "{error}");
+    }
+
+    #[cfg(unix)]
+    fn pipe(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_and_links_to_them_are_neither_replaced_nor_read() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        pipe(&at("pipe"));
+        symlink("pipe", at("to-pipe")).unwrap();
+        symlink("absent", at("to-nothing")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        for name in ["pipe", "to-pipe", "to-nothing", "loop", "."] {
+            let error = write_atomic(&at(name), b"x").unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            let error = read_limited(&at(name), 9).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        let error = write_atomic(&at("to-pipe"), b"x").unwrap_err();
+        assert!(error.to_string().ends_with("it is no regular file"), "{error}");
+        assert_eq!(error.help(), "choose another name");
+        assert!(at("pipe").metadata().unwrap().file_type().is_fifo());
+        assert!(at("to-pipe").is_symlink() && at("to-nothing").is_symlink());
+        assert_eq!(names(folder.path()).len(), 4, "nothing half-written is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_written_to_a_link_is_in_the_file_that_it_means() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (link, file) = (folder.path().join("link"), other.path().join("file"));
+        std::fs::write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!((names(folder.path()).len(), names(other.path()).len()), (1, 1));
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod files;
 pub mod grid;
+pub mod memory;
 pub mod output;
 pub mod shell;
 pub mod status;

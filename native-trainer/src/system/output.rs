@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::files::{WriteError, create_folder, write_atomic, write_atomic_with};
+use super::files::{WriteError, create_folder, folder_of, probe, target, write_atomic, write_atomic_with};
 
 /// Why no result can be written where it is asked for.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,14 @@ pub enum OutputError {
     /// A folder is where a file should be written.
     #[error("{} is a folder, not a file to be written", .0.display())]
     IsFolder(PathBuf),
+    /// What a command reads would be overwritten by what it writes.
+    #[error("{} would be written over what is read: {}", shown(output), shown(input))]
+    IsInput {
+        /// The file that was to be written.
+        output: PathBuf,
+        /// The file that is read, or the folder of such files.
+        input: PathBuf,
+    },
     /// No file can come to be there.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -27,6 +36,7 @@ impl OutputError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::IsFolder(_) => "name a file in it",
+            Self::IsInput { .. } => "choose another name, in another folder",
             Self::Write(error) => error.help(),
         }
     }
@@ -78,7 +88,31 @@ pub fn print(text: &str) -> Result<(), WriteError> {
     to_standard_output(escaped(text).as_bytes())
 }
 
+/// Whether standard output was closed when the program began.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Notices whether standard output is closed, for the start of the program. Needs nothing of Rust's runtime.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "no safe call asks whether a descriptor is open")]
+pub extern "C" fn look() {
+    // SAFETY: asks for the flags of a descriptor, open or not, and touches no memory.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    CLOSED.store(flags == -1, Ordering::Relaxed);
+}
+
+/// Refuses a standard output that was closed from the start, where everything would be lost.
+fn open_output() -> Result<(), WriteError> {
+    match CLOSED.load(Ordering::Relaxed) {
+        true => Err(WriteError {
+            path: "standard output".into(),
+            source: io::Error::new(ErrorKind::NotConnected, "it is closed"),
+        }),
+        false => Ok(()),
+    }
+}
+
 fn to_standard_output(bytes: &[u8]) -> Result<(), WriteError> {
+    open_output()?;
     let mut out = io::stdout().lock();
     heard(out.write_all(bytes).and_then(|()| out.flush()))
 }
@@ -117,6 +151,7 @@ pub fn write_with(
     if !is_standard_output(path) {
         return write_atomic_with(path, |file| fill(file));
     }
+    open_output()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     heard(fill(&mut out).and_then(|()| out.flush()))
 }
@@ -128,7 +163,7 @@ pub fn write_with(
 /// [`OutputError::IsFolder`] when `path` is a folder, [`OutputError::Write`] when no file can come to be there.
 pub fn prepare(path: &Path) -> Result<(), OutputError> {
     if is_standard_output(path) {
-        return Ok(());
+        return Ok(open_output()?);
     }
     // What ends in a separator has a name all the same, but no file can be called so.
     let ends_in_separator =
@@ -136,16 +171,45 @@ pub fn prepare(path: &Path) -> Result<(), OutputError> {
     if path.file_name().is_none() || ends_in_separator || path.is_dir() {
         return Err(OutputError::IsFolder(path.to_owned()));
     }
-    let folder = super::files::folder_of(path);
-    create_folder(folder)?;
+    create_folder(folder_of(path))?;
     let refused = |source| WriteError { path: path.to_owned(), source };
-    // A name that is too long is noticed here, a folder that cannot be written below.
-    match path.symlink_metadata() {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused(error).into()),
-        _ => {}
-    }
-    super::files::probe(folder).map_err(refused)?;
+    // A name that is too long and a pipe are noticed here, a folder that cannot be written below.
+    let target = target(path).map_err(refused)?;
+    probe(folder_of(&target)).map_err(refused)?;
     Ok(())
+}
+
+/// Refuses an output that is one of the `inputs` under whatever name, or lies in one that is a folder: a command
+/// must not write over what it reads.
+///
+/// # Errors
+/// [`OutputError::IsInput`] names both.
+pub fn refuse_inputs(
+    output: &Path,
+    inputs: impl IntoIterator<Item = impl AsRef<Path>>,
+) -> Result<(), OutputError> {
+    // A file whose folder is not there yet is no input.
+    let written = Some(output).filter(|path| !is_standard_output(path)).and_then(place);
+    let is_it = |input: &Path| match (&written, place(input)) {
+        (Some(written), Some(input)) => written.starts_with(input),
+        _ => false,
+    };
+    match inputs.into_iter().find(|input| is_it(input.as_ref())) {
+        Some(input) => {
+            Err(OutputError::IsInput { output: output.to_owned(), input: input.as_ref().to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether two names mean one file, which may not be there yet.
+pub fn same(one: &Path, other: &Path) -> bool {
+    one == other || place(one).is_some_and(|one| place(other) == Some(one))
+}
+
+/// Where a file lies or would lie, links followed; none where its folder is not there.
+fn place(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)))
 }
 
 /// A path for people, on one line whatever its name holds.
@@ -197,6 +261,32 @@ mod tests {
         prepare(&path).unwrap();
         write(&path, b"x").unwrap();
         assert_eq!(std::fs::read(path).unwrap(), b"x");
+    }
+
+    #[test]
+    fn what_is_read_is_not_written_over_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("data/deep")).unwrap();
+        std::fs::write(at("data/1.png"), "x").unwrap();
+        std::fs::write(at("pack"), "x").unwrap();
+        let inputs = [at("data"), at("pack"), at("absent")];
+        for name in
+            ["data/1.png", "data/deep/new.png", "data/../pack", "data/./deep/../1.png", "pack", "absent"]
+        {
+            let error = refuse_inputs(&at(name), &inputs).unwrap_err();
+            assert!(matches!(error, OutputError::IsInput { .. }), "{name}: {error}");
+        }
+        for name in ["data.png", "pack.png", "new/pack", "other"] {
+            refuse_inputs(&at(name), &inputs).unwrap();
+        }
+        refuse_inputs(Path::new("-"), &inputs).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("pack", at("link")).unwrap();
+            refuse_inputs(&at("link"), &inputs).unwrap_err();
+            refuse_inputs(&at("pack"), [at("link")]).unwrap_err();
+        }
     }
 
     #[test]

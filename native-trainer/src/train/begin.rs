@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::checkpoint::{self, ClassName, Losses};
+use super::loader;
 use super::noted::DataCard;
 use super::run::{Ended, Run};
 use super::trainer::Trainer;
@@ -35,6 +36,7 @@ pub fn train(settings: &TrainSettings) -> Result<Outcome, Error> {
 
 fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
     let TrainSettings { data: path, out, running, .. } = settings;
+    running.validate()?;
     outside(path, out)?;
     let device = device::open(running.device.device)?;
     create_folder(out)?;
@@ -69,6 +71,7 @@ fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
             help: "ask for more --steps, or publish the run as it is".to_owned(),
         });
     }
+    loader::fits(&recipe.model, recipe.training.batch_size)?;
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
     let options = Options::for_model(&recipe.model, running.strict).with_cache(cache);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::{Matrix, ModelConfig};
 
-use super::loader::Draws;
+use super::loader::{self, Draws};
 use super::trainer::{StepSettings, Trainer};
 use crate::compute::device;
 use crate::data::{Dataset, Options};
@@ -70,6 +70,7 @@ impl Spread {
 /// A device that cannot be had.
 pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     let BenchSettings { ref model, batch_size: b, classes, .. } = *settings;
+    loader::fits(model, b)?;
     let device = device::open(settings.device.device)?;
     let steps = WARM_UP + settings.steps;
     // A large model takes minutes to build, and as long for each step.

@@ -21,7 +21,7 @@ use crate::data::DataClass;
 use crate::error::Error;
 use crate::say;
 use crate::settings::recipe::Recipe;
-use crate::system::files::{Disk, create_folder, remove_leftovers, write_atomic_on};
+use crate::system::files::{Disk, create_folder, read_limited, remove_leftovers, write_atomic_on};
 use tailor_core::engine::adamw::Learned;
 
 /// The folder of checkpoints in a run's folder.
@@ -49,6 +49,31 @@ pub struct RunHeader {
     pub ema_clock: u64,
     /// Steps and EMA clock of the learngene, then of each tailor.
     pub clocks: Vec<(u64, u64)>,
+}
+
+/// The largest number that a header may count to: with a batch's size it still fits into 64 bits.
+const MOST: u64 = 1 << 40;
+
+impl RunHeader {
+    /// Refuses what no run writes, in words: whoever goes on with a run counts on from these numbers.
+    fn check(&self) -> Result<(), String> {
+        if self.classes.is_empty() || self.clocks.len() != self.classes.len() + 1 {
+            return Err("it names another number of tailors than of classes".to_owned());
+        }
+        let images = self.classes.iter().map(|class| class.count as u64);
+        let steps =
+            self.clocks.iter().map(|clock| clock.0).chain(self.losses.means.iter().map(|mean| mean.0));
+        let mut counts = [self.step, self.losses.count].into_iter().chain(images).chain(steps);
+        if let Some(count) = counts.find(|count| *count > MOST) {
+            return Err(format!("it counts to {count}, more than {MOST}"));
+        }
+        let clocks = self.clocks.iter().map(|clock| clock.1).chain([self.ema_clock, self.losses.sum]);
+        let mut numbers = clocks.chain(self.losses.means.iter().map(|mean| mean.1));
+        match numbers.all(|bits| f64::from_bits(bits).is_finite()) {
+            true => Ok(()),
+            false => Err("one of its numbers is not finite".to_owned()),
+        }
+    }
 }
 
 /// The losses of a run: the means that stand in `metrics.jsonl`, and what has come since the last.
@@ -237,7 +262,7 @@ pub fn tidy(run: &Path) {
 /// [`Error::Read`], or [`Error::Refused`] when the file is no checkpoint or not as it was written.
 pub fn read(path: &Path) -> Result<Stored, Error> {
     let broken = |reason: &str| broken(path, reason);
-    let bytes = std::fs::read(path).map_err(Error::read(path))?;
+    let bytes = read_limited(path, u64::MAX)?;
     if bytes.split_last_chunk().is_none_or(|(body, digest)| Digest::of(body).0 != *digest) {
         return Err(broken("its content does not match its SHA-256"));
     }
@@ -246,8 +271,11 @@ pub fn read(path: &Path) -> Result<Stored, Error> {
     let header = header.ok_or_else(|| broken("it has no header"))?;
     let header: RunHeader = serde_json::from_str(header).map_err(|e| broken(&e.to_string()))?;
     header.recipe.model.validate().map_err(|e| broken(&e.to_string()))?;
-    if header.clocks.len() != header.classes.len() + 1 {
-        return Err(broken("it names another number of tailors than of classes"));
+    header.check().map_err(|reason| broken(&reason))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e.to_string()))?;
+    let unsound = |data: &[u8]| !data.chunks_exact(4).all(|bytes| value(bytes).is_finite());
+    if let Some((name, _)) = tensors.iter().find(|(name, part)| *name != DIGEST && unsound(part.data())) {
+        return Err(broken(&format!("{name} holds a value that is no finite number")));
     }
     Ok(Stored { path: path.to_owned(), header, bytes, passed_over: Vec::new() })
 }
@@ -275,7 +303,6 @@ impl Stored {
             if tensor.dtype() != Dtype::F32 || tensor.shape() != [len] {
                 return Err(broken(&format!("{name} is not {len} values of f32")));
             }
-            let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
             Ok(tensor.data().chunks_exact(4).map(value).collect::<Vec<f32>>())
         };
         let config = &self.header.recipe.model;
@@ -295,6 +322,11 @@ impl Stored {
         let trainer = Trainer::from_parts(config, device, learngene, bank, self.header.step, clock)?;
         Ok(if self.header.frozen.is_some() { trainer.with_frozen_learngene() } else { trainer })
     }
+}
+
+/// The value that four bytes hold.
+fn value(bytes: &[u8]) -> f32 {
+    f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 /// Name of a part of the learngene (0) or of the tailor of class `i − 1`.

@@ -13,7 +13,9 @@ use tailor_core::diffusion::path::{self, Node};
 use tailor_packs::{ModelConfig, Objective};
 
 use crate::data::Dataset;
+use crate::error::Error;
 use crate::settings::training::Training;
+use crate::system::memory;
 
 /// Batches that are drawn ahead of the step under way.
 const AHEAD: usize = 2;
@@ -127,6 +129,32 @@ impl Draws {
     }
 }
 
+/// Refuses batches that no memory holds: at a time there are the one of the step under way, those ahead of it and the
+/// next, each with its noisy images and their targets. What a network adds to that is not counted.
+///
+/// # Errors
+/// [`Error::Refused`] names the setting and both figures.
+pub fn fits(model: &ModelConfig, batch_size: usize) -> Result<(), Error> {
+    let (channels, side) = (u64::from(model.channels), u64::from(model.image_size));
+    let held = 2 * (AHEAD as u64 + 2) * size_of::<f32>() as u64;
+    let needed =
+        [channels, side, side, batch_size as u64].iter().fold(held, |n, &axis| n.saturating_mul(axis));
+    let there = memory::installed().unwrap_or(memory::MOST);
+    if needed <= there {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    Err(Error::Refused {
+        what: format!(
+            "batch_size is {batch_size}: batches of so many images of {channels} × {side} × {side} values take {:.1} \
+             GB of memory, and there are {:.1} GB",
+            gigabytes(needed),
+            gigabytes(there)
+        ),
+        help: "ask for a smaller --batch-size".to_owned(),
+    })
+}
+
 /// Draws the batches of `steps` on a thread of its own, a few ahead of who takes them.
 pub fn load<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
@@ -237,6 +265,14 @@ mod tests {
         }
         let config = ModelConfig::preset("tiny").unwrap();
         Dataset::open(folder, &Options::for_model(&config, true)).unwrap()
+    }
+
+    #[test]
+    fn batches_that_no_memory_holds_are_refused_by_name_and_figure() {
+        let model = ModelConfig { image_size: 256, channels: 3, ..ModelConfig::preset("tiny").unwrap() };
+        fits(&model, 1).unwrap();
+        let refused = fits(&model, 1 << 40).unwrap_err().to_string();
+        assert!(refused.contains("batch_size is 1099511627776") && refused.contains(" GB"), "{refused}");
     }
 
     #[test]

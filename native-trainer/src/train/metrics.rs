@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Losses;
 use crate::error::Error;
 use crate::system::clock::since_1970;
-use crate::system::files::{WriteError, create_folder, write_atomic};
+use crate::system::files::{WriteError, create_folder, read_limited, write_atomic};
 
 /// One line of `RUN/metrics.jsonl`: means since the line before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,14 +34,19 @@ pub struct Metrics {
 /// [`Error::Read`] when the file is there and cannot be read.
 pub fn read(run: &Path) -> Result<Vec<Metrics>, Error> {
     let path = path(run);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Error::read(&path)(error)),
+    match read_limited(&path, u64::MAX) {
+        Ok(bytes) => {
+            // A line that is no text is passed over as any other that is none.
+            let lines = bytes.split(|&byte| byte == b'\n');
+            Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        }
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn path(run: &Path) -> PathBuf {
+/// Where they stand in the folder of the run in `run`.
+pub(crate) fn path(run: &Path) -> PathBuf {
     run.join("metrics.jsonl")
 }
 
@@ -201,8 +206,8 @@ mod tests {
         let mut losses = Losses::default();
         let mut writer = Writer::open(run.path(), 0, &losses).unwrap();
         [20, 40, 60].iter().for_each(|step| writer.write(&metrics(*step)).unwrap());
-        // The power went while a line was written.
-        writer.lines.write_all(b"{\"step\": 8").unwrap();
+        // A byte that no text has, and a line during which the power went.
+        writer.lines.write_all(b"{\"step\": 8\xff}\n{\"step\": 8").unwrap();
         for step in 1..=40 {
             let _ = losses.add(step, 0.5, step % 20 == 0);
         }

@@ -272,6 +272,13 @@ impl<C> Index<C> {
         if let Some(feature) = self.config.needs().first().filter(|_| self.format < 3) {
             return Err(invalid(format!("format {} has no {feature}", self.format)));
         }
+        if self.version > limits::VERSION {
+            let Self { version, .. } = self;
+            return Err(invalid(format!(
+                "its version is {version}, and the last one is {}",
+                limits::VERSION
+            )));
+        }
         if self.next_key.is_some() && self.next_key == self.key {
             return Err(invalid("its next key is its present key"));
         }
@@ -279,7 +286,7 @@ impl<C> Index<C> {
         check_name("title", &self.title).map_err(invalid)?;
         check_name("sampler", &self.sampling.sampler).map_err(invalid)?;
         let Sampling { steps, guidance, .. } = self.sampling;
-        if steps == 0 || !guidance.is_finite() {
+        if !(1..=limits::SAMPLING_STEPS).contains(&steps) || !guidance.is_finite() {
             return Err(invalid(format!("it samples with {steps} steps and guidance {guidance}")));
         }
         if self.parameters != ParameterCounts::of(&self.config)? {

@@ -1,10 +1,11 @@
 //! The addresses under which people know a gallery.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use tailor_packs::index::INDEX_FILE;
 use ureq::http::Uri;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::error::Error;
 
@@ -14,14 +15,32 @@ pub(super) fn address(asked: &str) -> Result<String, Error> {
     let asked = of_page.as_deref().unwrap_or(asked);
     let folder = asked.strip_suffix(INDEX_FILE).unwrap_or(asked);
     let web = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    if asked.contains(['?', '#']) || !folder.parse().is_ok_and(|uri| web(&uri)) {
+    let parsed = Url::parse(folder);
+    if asked.contains(['?', '#']) || parsed.is_err() || !folder.parse().is_ok_and(|uri| web(&uri)) {
+        let port = parsed.is_err_and(|error| error == ParseError::InvalidPort);
         return Err(Error::Refused {
-            what: format!("{asked:?} is no address of a gallery"),
+            what: format!(
+                "{:?} is no address of a gallery{}",
+                without_password(asked),
+                if port { ": a port is a number up to 65535" } else { "" }
+            ),
             help: "name the folder of its index.json, such as https://example.org/galleries/letters/"
                 .to_owned(),
         });
     }
     Ok(if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") })
+}
+
+/// The address for people to read, without the password that it may hold.
+pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
+    let hidden = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (user, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+        let (user, host) = user.rsplit_once('@').map(|(user, host)| (user, format!("{host}{rest}")))?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:…@{host}"))
+    };
+    hidden().map_or(Cow::Borrowed(url), Cow::Owned)
 }
 
 /// The gallery that a page of this address shows.
@@ -38,8 +57,28 @@ pub(super) fn default_folder(url: &str) -> Result<PathBuf, Error> {
     match !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
         true => Ok(name.into()),
         false => Err(Error::Refused {
-            what: format!("{url} does not end in a name for a folder"),
+            what: format!("{} does not end in a name for a folder", without_password(url)),
             help: "name one with --out".to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_not_repeated() {
+        for (url, shown) in [
+            ("https://me:secret@example.org/g/", "https://me:…@example.org/g/"),
+            ("https://me:se:c@ret@example.org", "https://me:…@example.org"),
+            ("https://me@example.org/a:b@c", "https://me@example.org/a:b@c"),
+            ("https://example.org/a:b@c", "https://example.org/a:b@c"),
+            ("no address", "no address"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+        let refused = address("https://me:secret@example.org:70000/g/").unwrap_err().to_string();
+        assert!(!refused.contains("secret") && refused.contains("65535"), "{refused}");
     }
 }

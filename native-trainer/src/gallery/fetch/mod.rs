@@ -27,6 +27,7 @@ use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
 use tailor_packs::{Checked, ClassEntry, FileEntry, Index, PublicKey};
 
+pub(crate) use address::without_password;
 use address::{address, default_folder};
 pub use transfer::Pace;
 
@@ -160,7 +161,7 @@ impl Fetcher {
     fn index(&self, settings: &FetchSettings, origin: &mut Option<Origin>) -> Result<Opened, Error> {
         let pinned = settings.public_key.as_ref().map(public_key).transpose()?;
         let kept = origin.as_ref().map(|origin| &origin.trust);
-        let at = PathBuf::from(format!("{}{INDEX_FILE}", self.client.url));
+        let at = PathBuf::from(format!("{}{INDEX_FILE}", without_password(&self.client.url)));
         let mut opening = Opening::new(pinned);
         let opened = loop {
             if let Next::Ask { file, limit } = opening.next(kept).map_err(Error::pack(&at))? {
@@ -229,7 +230,10 @@ impl Fetcher {
                 match fingerprints.any(|fingerprint| fingerprint == digits(asked)) {
                     true => Ok(()),
                     false => Err(Error::Refused {
-                        what: format!("{} is signed by {found}, not {asked}", self.client.url),
+                        what: format!(
+                            "{} is signed by {found}, not {asked}",
+                            without_password(&self.client.url)
+                        ),
                         help: "ask its publisher for the right fingerprint".to_owned(),
                     }),
                 }
@@ -410,7 +414,10 @@ impl Fetcher {
             }
             Err(source) => {
                 part.remove()?;
-                Err(Error::Pack { path: format!("{}{}", self.client.url, entry.path).into(), source })
+                Err(Error::Pack {
+                    path: format!("{}{}", without_password(&self.client.url), entry.path).into(),
+                    source,
+                })
             }
         }
     }

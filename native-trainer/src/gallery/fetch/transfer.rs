@@ -111,7 +111,10 @@ impl Client {
             // A part of a chunk that was of no use was counted too soon.
             self.bar.dec(before.saturating_sub(file.received()));
             if self.stopped.load(Ordering::Relaxed) {
-                return Err(Error::Refused { what: format!("{url} was left"), help: String::new() });
+                return Err(Error::Refused {
+                    what: format!("{} was left", super::without_password(&url)),
+                    help: String::new(),
+                });
             }
         }
         Ok(())
