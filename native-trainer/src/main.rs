@@ -11,15 +11,6 @@ use tailor_trainer::{commands, say};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// Whatever is closed when a program starts, Rust's runtime opens on nothing before `main`, and a result would be lost
-// without a word. The system calls what this section holds before that.
-#[cfg(target_os = "linux")]
-#[used]
-#[allow(unsafe_code, reason = "nothing else runs before the runtime")]
-// SAFETY: the section is for functions of this signature, and this one needs nothing of the runtime.
-#[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = tailor_trainer::system::output::look;
-
 fn main() -> ExitCode {
     // Wrong usage ends here, with the status for it.
     let ended = commands::run(&Cli::read().command);

@@ -61,7 +61,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let signing = Signing::new(&settings.signing, &settings.out)?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
-    let there = gallery.as_ref().and_then(|gallery| learngene_of(gallery));
+    let there = gallery.as_ref().and_then(learngene_of);
     let count = settings.previews.map(|count| count as usize).or_else(|| there.as_ref().map(previewed));
     let previews = Previews {
         count: count.unwrap_or(Previews::USUAL),

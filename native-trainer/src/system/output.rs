@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::files::{WriteError, create_folder, folder_of, probe, target, write_atomic, write_atomic_with};
 
@@ -88,31 +87,7 @@ pub fn print(text: &str) -> Result<(), WriteError> {
     to_standard_output(escaped(text).as_bytes())
 }
 
-/// Whether standard output was closed when the program began.
-static CLOSED: AtomicBool = AtomicBool::new(false);
-
-/// Notices whether standard output is closed, for the start of the program. Needs nothing of Rust's runtime.
-#[cfg(unix)]
-#[allow(unsafe_code, reason = "no safe call asks whether a descriptor is open")]
-pub extern "C" fn look() {
-    // SAFETY: asks for the flags of a descriptor, open or not, and touches no memory.
-    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
-    CLOSED.store(flags == -1, Ordering::Relaxed);
-}
-
-/// Refuses a standard output that was closed from the start, where everything would be lost.
-fn open_output() -> Result<(), WriteError> {
-    match CLOSED.load(Ordering::Relaxed) {
-        true => Err(WriteError {
-            path: "standard output".into(),
-            source: io::Error::new(ErrorKind::NotConnected, "it is closed"),
-        }),
-        false => Ok(()),
-    }
-}
-
 fn to_standard_output(bytes: &[u8]) -> Result<(), WriteError> {
-    open_output()?;
     let mut out = io::stdout().lock();
     heard(out.write_all(bytes).and_then(|()| out.flush()))
 }
@@ -151,7 +126,6 @@ pub fn write_with(
     if !is_standard_output(path) {
         return write_atomic_with(path, |file| fill(file));
     }
-    open_output()?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     heard(fill(&mut out).and_then(|()| out.flush()))
 }
@@ -163,7 +137,7 @@ pub fn write_with(
 /// [`OutputError::IsFolder`] when `path` is a folder, [`OutputError::Write`] when no file can come to be there.
 pub fn prepare(path: &Path) -> Result<(), OutputError> {
     if is_standard_output(path) {
-        return Ok(open_output()?);
+        return Ok(());
     }
     // What ends in a separator has a name all the same, but no file can be called so.
     let ends_in_separator =
