@@ -62,7 +62,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     before.map_or(Ok(()), |index| signing.check_expiry(&settings.out, index))?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
-    let there = gallery.as_ref().and_then(|gallery| learngene_of(gallery));
+    let there = gallery.as_ref().and_then(learngene_of);
     let count = settings.previews.map(|count| count as usize).or_else(|| there.as_ref().map(previewed));
     let previews = Previews {
         count: count.unwrap_or(Previews::USUAL),
