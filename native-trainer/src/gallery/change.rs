@@ -63,6 +63,7 @@ pub fn sign(folder: &Path, signing: &SigningSettings) -> Result<Index, Error> {
     }
     let mut gallery = Gallery::open(folder)?;
     let signing = Signing::new(signing, &gallery.folder)?;
+    signing.check_expiry(&gallery.folder, &gallery.published)?;
     gallery.published.version += 1;
     signing.write_again(&gallery.folder, &mut gallery.published)?;
     Ok(Index { classes: gallery.index.classes, ..gallery.published })
@@ -77,6 +78,7 @@ fn change(
     gallery.require_all()?;
     let Gallery { folder, mut index, .. } = gallery;
     let signing = Signing::new(signing, &folder)?;
+    signing.check_expiry(&folder, &index)?;
     change(&folder, &mut index)?;
     index.version += 1;
     signing.write(&folder, &mut index)?;

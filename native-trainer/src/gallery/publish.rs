@@ -59,6 +59,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     };
     create_folder(&settings.out)?;
     let signing = Signing::new(&settings.signing, &settings.out)?;
+    before.map_or(Ok(()), |index| signing.check_expiry(&settings.out, index))?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
     let there = gallery.as_ref().and_then(learngene_of);

@@ -199,15 +199,29 @@ impl Signing {
         Ok(Self { signer, next_key, expires })
     }
 
+    /// Refuses to write `index` anew, in the gallery in `folder`, when it has expired and no other time is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], since its readers would refuse it.
+    pub fn check_expiry(&self, folder: &Path, index: &Index) -> Result<(), Error> {
+        let expires = self.expires.or(index.expires);
+        if expires.is_none_or(|expires| expires >= since_1970().as_secs()) {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            what: format!("the index in {} has expired, and readers would refuse it", folder.display()),
+            help: "say with --expires-in how many days the new one holds".to_owned(),
+        })
+    }
+
     /// Writes the index, which holds every class, to the gallery in `folder`, and its signature just before.
     /// Between the two a reader finds a signature that does not fit and tries again. Of a large gallery most
     /// classes go to shards, which are written first.
     ///
     /// # Errors
-    /// [`Error::Pack`] for an index that no reader would take, [`Error::Refused`] for one that has expired,
-    /// [`Error::Write`] names the file.
+    /// [`Error::Pack`] for an index that no reader would take, [`Error::Write`] names the file.
     pub fn write(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
-        self.complete(folder, index)?;
+        self.complete(index);
         let whole = index.clone();
         let (published, files) = match index.classes.len() {
             0..=UNSHARDED => (whole, Vec::new()),
@@ -221,25 +235,18 @@ impl Signing {
     /// # Errors
     /// As [`Signing::write`].
     pub fn write_again(&self, folder: &Path, published: &mut Index) -> Result<(), Error> {
-        self.complete(folder, published)?;
+        self.complete(published);
         self.save(folder, published, &[])
     }
 
     /// Says in the index who signs it, and how long it holds.
-    fn complete(&self, folder: &Path, index: &mut Index) -> Result<(), Error> {
+    fn complete(&self, index: &mut Index) {
         // One that was read in an older format gets what only the newest has.
         index.format = INDEX_VERSION;
         index.key = self.signer.as_ref().map(|signer| signer.public);
         // What is not asked for anew stays; the key that signs now is no longer the next one.
         index.next_key = self.next_key.or(index.next_key).filter(|next| Some(*next) != index.key);
         index.expires = self.expires.or(index.expires);
-        if index.expires.is_some_and(|expires| expires < since_1970().as_secs()) {
-            return Err(Error::Refused {
-                what: format!("the index in {} has expired, and readers would refuse it", folder.display()),
-                help: "say with --expires-in how many days the new one holds".to_owned(),
-            });
-        }
-        Ok(())
     }
 
     fn save(&self, folder: &Path, published: &Index, files: &[NewFile]) -> Result<(), Error> {
