@@ -9,10 +9,9 @@ use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
 use crate::data::names::NameError;
-use crate::gallery::fetch::without_password;
 use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
-use crate::system::output::OutputError;
+use crate::system::output::{OutputError, without_password};
 use crate::system::shell;
 
 /// Why a command was refused.

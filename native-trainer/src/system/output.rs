@@ -102,6 +102,18 @@ fn heard(written: io::Result<()>) -> Result<(), WriteError> {
     }
 }
 
+/// The address for people to read, without the password that it may hold.
+pub fn without_password(url: &str) -> Cow<'_, str> {
+    let hidden = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (user, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+        let (user, host) = user.rsplit_once('@').map(|(user, host)| (user, format!("{host}{rest}")))?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:…@{host}"))
+    };
+    hidden().map_or(Cow::Borrowed(url), Cow::Owned)
+}
+
 /// Whether `path` stands for standard output.
 pub fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == STANDARD_OUTPUT

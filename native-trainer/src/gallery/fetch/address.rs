@@ -1,6 +1,5 @@
 //! The addresses under which people know a gallery.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use tailor_packs::index::INDEX_FILE;
@@ -8,6 +7,7 @@ use ureq::http::Uri;
 use url::{ParseError, Url};
 
 use crate::error::Error;
+use crate::system::output::without_password;
 
 /// The gallery's address with its last slash. The address of a page that shows it names it as `?gallery=…`.
 pub(super) fn address(asked: &str) -> Result<String, Error> {
@@ -29,18 +29,6 @@ pub(super) fn address(asked: &str) -> Result<String, Error> {
         });
     }
     Ok(if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") })
-}
-
-/// The address for people to read, without the password that it may hold.
-pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
-    let hidden = || {
-        let (scheme, rest) = url.split_once("://")?;
-        let (user, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
-        let (user, host) = user.rsplit_once('@').map(|(user, host)| (user, format!("{host}{rest}")))?;
-        let (name, _) = user.split_once(':')?;
-        Some(format!("{scheme}://{name}:…@{host}"))
-    };
-    hidden().map_or(Cow::Borrowed(url), Cow::Owned)
 }
 
 /// The gallery that a page of this address shows.

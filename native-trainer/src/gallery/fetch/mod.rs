@@ -27,7 +27,6 @@ use tailor_packs::index::{INDEX_FILE, SIGNATURE_FILE};
 use tailor_packs::manifest::is_id;
 use tailor_packs::{Checked, ClassEntry, FileEntry, Index, PublicKey};
 
-pub(crate) use address::without_password;
 use address::{address, default_folder};
 pub use transfer::Pace;
 
@@ -38,7 +37,7 @@ use crate::gallery::sign::public_key;
 use crate::settings::gallery::FetchSettings;
 use crate::system::clock::since_1970;
 use crate::system::files::{WriteError, create_folder, leave, lock, read_limited, write_atomic};
-use crate::system::output::{as_text, ask};
+use crate::system::output::{as_text, ask, without_password};
 use transfer::{Client, Part};
 
 /// What was fetched.

@@ -20,6 +20,7 @@ use ureq::{Agent, ResponseExt};
 use crate::error::Error;
 use crate::system::clock::since_1970;
 use crate::system::files::{WriteError, give_name};
+use crate::system::output::without_password;
 
 /// What a compressed body begins with; no file of a gallery does.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -112,7 +113,7 @@ impl Client {
             self.bar.dec(before.saturating_sub(file.received()));
             if self.stopped.load(Ordering::Relaxed) {
                 return Err(Error::Refused {
-                    what: format!("{} was left", super::without_password(&url)),
+                    what: format!("{} was left", without_password(&url)),
                     help: String::new(),
                 });
             }
