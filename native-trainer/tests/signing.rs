@@ -165,6 +165,42 @@ fn an_index_that_has_expired_is_not_written_anew_without_another_date() {
 }
 
 #[test]
+fn a_key_that_readers_do_not_expect_signs_nothing() {
+    let workshop = Workshop::new();
+    workshop.done(&format!("{PUBLISH} --key one.key"));
+    let index = fs::read(workshop.at("gallery/index.json")).unwrap();
+    for line in ["gallery remove gallery b", "gallery sign gallery", PUBLISH] {
+        let text = workshop.refused(&format!("{line} --key two.key"));
+        assert!(text.contains("signed with another key") && text.contains("--next-key"), "{text}");
+    }
+    assert_eq!(fs::read(workshop.at("gallery/index.json")).unwrap(), index);
+    workshop.done("gallery sign gallery --key one.key --next-key two.pub");
+    workshop.done("gallery sign gallery --key two.key");
+}
+
+#[test]
+fn of_two_programs_that_change_a_gallery_at_once_none_loses_what_the_other_did() {
+    let workshop = Workshop::new();
+    workshop.done(PUBLISH);
+    let change = |class: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
+        command.args(["gallery", "remove", "gallery", class]).current_dir(workshop.0.path());
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let both = ["a", "b"].map(change).map(|child| child.wait_with_output().unwrap());
+    let changed = both.iter().filter(|output| output.status.success()).count();
+    for refused in both.iter().filter(|output| !output.status.success()) {
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert!(text.contains("another program") && text.contains("changing the gallery"), "{text}");
+    }
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(workshop.at("gallery/index.json")).unwrap()).unwrap();
+    assert!(changed > 0);
+    assert_eq!(index["classes"].as_array().unwrap().len(), 2 - changed);
+    assert_eq!(index["version"], 1 + changed);
+}
+
+#[test]
 fn keys_are_never_overwritten_and_a_wrong_password_is_refused() {
     let workshop = Workshop::new();
     assert!(workshop.refused("keygen one --no-password").contains("is there already"));
@@ -180,6 +216,9 @@ fn keys_are_never_overwritten_and_a_wrong_password_is_refused() {
         command.args(line.split_whitespace()).current_dir(workshop.0.path());
         command.env("TAILOR_KEY_PASSWORD", password).output().unwrap()
     };
+    let empty = with("", "keygen locked");
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("the password is empty"));
+    assert!(!workshop.at("locked.key").exists());
     assert!(with("right", "keygen locked").status.success());
     let wrong = with("wrong", &format!("{PUBLISH} --key locked.key"));
     assert_eq!(wrong.status.code(), Some(1));

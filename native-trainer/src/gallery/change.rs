@@ -61,9 +61,7 @@ pub fn sign(folder: &Path, signing: &SigningSettings) -> Result<Index, Error> {
             help: "name the .key file that `tailor keygen` wrote with --key".to_owned(),
         });
     }
-    let mut gallery = Gallery::open(folder)?;
-    let signing = Signing::new(signing, &gallery.folder)?;
-    signing.check_expiry(&gallery.folder, &gallery.published)?;
+    let (mut gallery, signing) = open(folder, signing)?;
     gallery.published.version += 1;
     signing.write_again(&gallery.folder, &mut gallery.published)?;
     Ok(Index { classes: gallery.index.classes, ..gallery.published })
@@ -74,13 +72,20 @@ fn change(
     signing: &SigningSettings,
     change: impl FnOnce(&Path, &mut Index) -> Result<(), Error>,
 ) -> Result<Index, Error> {
-    let gallery = Gallery::open(folder)?;
+    let (gallery, signing) = open(folder, signing)?;
     gallery.require_all()?;
     let Gallery { folder, mut index, .. } = gallery;
-    let signing = Signing::new(signing, &folder)?;
-    signing.check_expiry(&folder, &index)?;
     change(&folder, &mut index)?;
     index.version += 1;
     signing.write(&folder, &mut index)?;
     Ok(index)
+}
+
+/// Opens the gallery in `folder` to write its index anew, while no other program does.
+fn open(folder: &Path, signing: &SigningSettings) -> Result<(Gallery, Signing), Error> {
+    let signing = Signing::new(signing, &Gallery::open(folder)?.folder)?;
+    // Another program may have changed the gallery until now.
+    let gallery = Gallery::open(folder)?;
+    signing.check(&gallery.folder, &gallery.published)?;
+    Ok((gallery, signing))
 }

@@ -28,8 +28,11 @@ use crate::train::live::{learngene_tensors, tailor_tensors};
 /// does not have.
 pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let stored = checkpoint::require(&settings.run)?;
+    // A gallery that is there is not changed by another program from here on.
+    let there = settings.out.join(INDEX_FILE).exists();
+    let signing = there.then(|| Signing::new(&settings.signing, &settings.out)).transpose()?;
     // An unreadable index is not silently replaced.
-    let gallery = settings.out.join(INDEX_FILE).exists().then(|| Gallery::open(&settings.out)).transpose()?;
+    let gallery = there.then(|| Gallery::open(&settings.out)).transpose()?;
     if let Some(gallery) = &gallery {
         check_classes(gallery, &stored.header.classes)?;
     }
@@ -57,9 +60,14 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
         Some(index) => settings.sampling.over(&index.sampling),
         None => settings.sampling.advice(config.objective),
     };
-    create_folder(&settings.out)?;
-    let signing = Signing::new(&settings.signing, &settings.out)?;
-    before.map_or(Ok(()), |index| signing.check_expiry(&settings.out, index))?;
+    let signing = match signing {
+        Some(signing) => signing,
+        None => {
+            create_folder(&settings.out)?;
+            Signing::new(&settings.signing, &settings.out)?
+        }
+    };
+    before.map_or(Ok(()), |index| signing.check(&settings.out, index))?;
 
     let learngene = learngene_tensors(&trainer, weights)?;
     let there = gallery.as_ref().and_then(learngene_of);

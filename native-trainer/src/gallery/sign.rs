@@ -1,6 +1,7 @@
 //! Keys, and galleries signed with them: what `minisign` makes and checks.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use tailor_packs::{Index, NewFile, PublicKey, limits, signature};
 use crate::error::Error;
 use crate::settings::gallery::SigningSettings;
 use crate::system::clock::since_1970;
-use crate::system::files::{WriteError, read_limited, write_atomic};
+use crate::system::files::{WriteError, lock, read_limited, write_atomic};
 
 /// Classes up to which an index holds all of them: some 60 kB.
 const UNSHARDED: usize = 200;
@@ -75,19 +76,25 @@ fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    Ok(written.map_err(|source| WriteError { path: path.to_owned(), source })?)
+    let mut file = options.open(path).map_err(WriteError::at(path))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    Ok(written.map_err(|source| {
+        // Half a key would keep its name from a whole one.
+        let _ = std::fs::remove_file(path);
+        WriteError { path: path.to_owned(), source }
+    })?)
 }
 
 /// The password: from the environment, or from whoever sits at the terminal, twice for a new one.
 fn password(prompt: &str, new: bool) -> Result<String, Error> {
-    if let Ok(password) = std::env::var(PASSWORD) {
-        return Ok(password);
-    }
     let refused = |what: String| Error::Refused { what, help: format!("set {PASSWORD}, or use a terminal") };
+    let empty = || Error::Refused {
+        what: "the password is empty".to_owned(),
+        help: "choose another, or leave the key open with --no-password".to_owned(),
+    };
+    if let Ok(password) = std::env::var(PASSWORD) {
+        return if new && password.is_empty() { Err(empty()) } else { Ok(password) };
+    }
     if !std::io::stdin().is_terminal() {
         return Err(refused("nobody can be asked for the key's password".to_owned()));
     }
@@ -95,6 +102,9 @@ fn password(prompt: &str, new: bool) -> Result<String, Error> {
         rpassword::prompt_password(prompt).map_err(|e| refused(format!("no password was read: {e}")))
     };
     let first = ask(prompt)?;
+    if new && first.is_empty() {
+        return Err(empty());
+    }
     if new && ask("the same again: ")? != first {
         return Err(refused("the two passwords differ".to_owned()));
     }
@@ -173,8 +183,9 @@ impl Signer {
 }
 
 /// How a gallery's index is to be written: signed or not. Made before anything else, so that a wrong password
-/// costs no work.
+/// costs no work. For as long as it lives no other program writes the index.
 pub struct Signing {
+    _lock: File,
     signer: Option<Signer>,
     next_key: Option<PublicKey>,
     expires: Option<u64>,
@@ -184,8 +195,10 @@ impl Signing {
     /// What the settings say, for the gallery in `folder`.
     ///
     /// # Errors
-    /// A key that cannot be used; [`Error::Refused`] when a signed gallery would lose its signature.
+    /// [`Error::Lock`] when another program is changing the gallery; a key that cannot be used; [`Error::Refused`]
+    /// when a signed gallery would lose its signature.
     pub fn new(settings: &SigningSettings, folder: &Path) -> Result<Self, Error> {
+        let lock = lock(folder, "changing the gallery")?;
         if settings.key.is_none() && folder.join(SIGNATURE_FILE).exists() {
             return Err(Error::Refused {
                 what: format!("{} is signed, and its readers refuse it without", folder.display()),
@@ -196,14 +209,30 @@ impl Signing {
         let next_key = settings.next_key.as_ref().map(public_key).transpose()?;
         let expires =
             settings.expires_in.map(|days| since_1970().as_secs().saturating_add(86_400 * u64::from(days)));
-        Ok(Self { signer, next_key, expires })
+        Ok(Self { _lock: lock, signer, next_key, expires })
     }
 
-    /// Refuses to write `index` anew, in the gallery in `folder`, when it has expired and no other time is asked for.
+    /// Refuses to write `index` anew, in the gallery in `folder`, when its readers would refuse it: signed with a key
+    /// that neither signed it before nor was named as the next one, or expired when no other time is asked for.
     ///
     /// # Errors
-    /// [`Error::Refused`], since its readers would refuse it.
-    pub fn check_expiry(&self, folder: &Path, index: &Index) -> Result<(), Error> {
+    /// [`Error::Refused`] with what to do.
+    pub fn check(&self, folder: &Path, index: &Index) -> Result<(), Error> {
+        let trusted = [index.key, index.next_key];
+        if let Some(signer) = self.signer.as_ref().filter(|_| folder.join(SIGNATURE_FILE).exists())
+            && !trusted.contains(&Some(signer.public))
+        {
+            return Err(Error::Refused {
+                what: format!(
+                    "{} is signed with another key, and its readers would refuse this one",
+                    folder.display()
+                ),
+                help: format!(
+                    "sign with the other key and name this one with --next-key; or remove {SIGNATURE_FILE}, and \
+                     readers must trust it anew"
+                ),
+            });
+        }
         let expires = self.expires.or(index.expires);
         if expires.is_none_or(|expires| expires >= since_1970().as_secs()) {
             return Ok(());

@@ -85,7 +85,7 @@ impl LockError {
     /// What the user can do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Busy { .. } => "wait for it, stop it, or choose another --out",
+            Self::Busy { .. } => "wait for it, stop it, or choose another folder",
             Self::Write(error) => error.help(),
         }
     }
