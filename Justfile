@@ -65,7 +65,8 @@ lint: wasm-target fmt-check deny
     cargo clippy {{ workspace }} --all-targets -- -D warnings
     # Without Burn other code is compiled.
     cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
-    for part in page cpu relaxed gpu; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
+    for part in page cpu relaxed; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
 # Time training and sampling on this machine, or one part: training, classes, sampling, onnx, browser

@@ -18,6 +18,7 @@
 //!
 //! Page and engine exchange nothing but the messages in [`protocol`].
 #![forbid(unsafe_code)]
+#![cfg_attr(feature = "gpu", deny(warnings))]
 
 pub mod address;
 pub mod link;
