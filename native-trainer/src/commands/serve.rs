@@ -28,6 +28,10 @@ pub fn run(args: &ServeArgs) -> Result<(), Error> {
         });
     }
     let running = Arc::new(site.start(args.port)?);
+    // Before anybody knows the address: connections could take what this needs.
+    let stopper = Arc::clone(&running);
+    let serve = |reason: String| Error::Serve { port: args.port, reason };
+    on_signal(move |_| stopper.stop()).map_err(|e| serve(e.to_string()))?;
     // Whoever cannot be told the address may know it: a log that is full or gone is no reason not to serve.
     if let Err(error) = print(&format!("{}\nCtrl-C ends it.\n", running.url())) {
         say!("note: {error}");
@@ -35,8 +39,5 @@ pub fn run(args: &ServeArgs) -> Result<(), Error> {
     if args.open && open::that_detached(running.url()).is_err() {
         say!("no browser could be opened: open the address above yourself");
     }
-    let stopper = Arc::clone(&running);
-    let serve = |reason: String| Error::Serve { port: args.port, reason };
-    on_signal(move |_| stopper.stop()).map_err(|e| serve(e.to_string()))?;
     running.wait()
 }
