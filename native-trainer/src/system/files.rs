@@ -33,7 +33,6 @@ impl WriteError {
                 "choose a place that you may write to"
             }
             io::ErrorKind::InvalidInput => "choose another name",
-            io::ErrorKind::NotConnected => "leave it open, or send it to a file",
             _ => "check the path and the disk; nothing half-written was left behind",
         }
     }
