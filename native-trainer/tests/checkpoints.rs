@@ -8,7 +8,7 @@ mod support;
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -143,8 +143,8 @@ fn whichever_operation_fails_a_complete_state_is_left() {
     }
 }
 
-#[test]
-fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+/// A run with checkpoints of steps 2 and 4: its folder, and path and bytes of the newer one.
+fn with_two_checkpoints() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let mut trainer = trainer(CLASSES);
     for step in [2, 4] {
@@ -153,6 +153,12 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
     }
     let path = checkpoint::list(folder.path()).unwrap()[0].clone();
     let sound = fs::read(&path).unwrap();
+    (folder, path, sound)
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+    let (folder, path, sound) = with_two_checkpoints();
     let mut rng = generator(1, Stream::Start);
     let header = 8 + u64::from_le_bytes(sound[..8].try_into().unwrap()) as usize;
     for number in 0..500 {
@@ -223,14 +229,7 @@ fn a_header_that_counts_further_than_any_run_is_refused() {
 
 #[test]
 fn a_checkpoint_with_a_number_that_is_none_is_passed_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut trainer = trainer(CLASSES);
-    for step in [2, 4] {
-        advance(&mut trainer, step);
-        save(&OnDisk, folder.path(), &trainer).unwrap();
-    }
-    let path = checkpoint::list(folder.path()).unwrap()[0].clone();
-    let sound = fs::read(&path).unwrap();
+    let (folder, path, sound) = with_two_checkpoints();
     let begin = 8 + u64::from_le_bytes(sound[..8].try_into().unwrap()) as usize;
     let end = sound.len() - 32;
     for (place, value) in [(begin, f32::NAN), (end - 4, f32::INFINITY), ((begin + end) / 8 * 4, f32::NAN)] {
