@@ -77,6 +77,9 @@ fn every_example_of_the_help_works_when_pasted() {
     images(&at("greek/greek-small-xi"), 24);
     images(&at("images/alpha"), 24);
     idx(&at("fashion-mnist"));
+    let arms = "[[arms]]\nname = \"usual\"\n[[arms]]\nname = \"slow\"\ntraining.learning_rate = 3e-4\n";
+    let shared = "preset = \"tiny\"\ntraining = { steps = 2, batch_size = 2, sample_every = 0 }\n";
+    fs::write(at("rates.toml"), format!("data = \"letters\"\nseeds = [0, 1]\n{shared}{arms}")).unwrap();
     fs::create_dir_all(at("web/dist")).unwrap();
     fs::write(at("web/dist/index.html"), "page").unwrap();
     fs::create_dir_all(at("bin")).unwrap();
@@ -101,6 +104,8 @@ fn every_example_of_the_help_works_when_pasted() {
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
             "evaluate" => line.replace("--per-class 100", "--per-class 20"),
             "bench" => format!("{line} --steps 1 --batch-size 2"),
+            // The file is one of the test's own.
+            "experiment" => line,
             "fetch" => {
                 let gallery = line.split("example.org/").nth(1).unwrap().split(' ').next().unwrap();
                 let folder = if at(gallery).exists() { gallery.to_owned() } else { format!("web/{gallery}") };
@@ -131,9 +136,8 @@ fn every_example_of_the_help_works_when_pasted() {
         paste("tailor gallery add galleries/mine alpha.tailor greek-small-xi.tailor");
     }
     paste("tailor gallery sign galleries/mine --key mine.key");
-    for command in
-        ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report", "completions", "man"]
-    {
+    let others = ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report"];
+    for command in others.into_iter().chain(["experiment", "experiment report", "completions", "man"]) {
         if command == "evaluate" && !cfg!(feature = "graph") {
             // The classifier is made of Burn, which this build leaves out.
             examples.remove("tailor evaluate");
