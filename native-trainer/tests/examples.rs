@@ -28,7 +28,8 @@ fn examples() -> BTreeMap<String, Vec<String>> {
         commands.extend(names.map(|name| format!("{command} {name}")));
         let text = text.replace("\\\n", " ");
         let lines = text.lines().map(str::trim).filter(|line| {
-            line.starts_with("tailor ") && !line.contains("[OPTIONS]") || line.starts_with("source ")
+            line.starts_with("tailor ") && !line.contains("[OPTIONS]") && !line.contains("<COMMAND>")
+                || line.starts_with("source ")
         });
         let lines: Vec<String> = lines.map(str::to_owned).collect();
         assert!(!lines.is_empty(), "{command} --help has no example");
