@@ -8,7 +8,7 @@ import { Resvg } from '@resvg/resvg-js';
 /** A mistake of whoever runs the script: told in one line, without a stack. */
 export class Refusal extends Error {}
 
-/** Runs `main`; a refusal ends with status 2, Ctrl-C with 130, anything unforeseen with its stack. */
+/** Runs `main`. A refusal ends with status 2, Ctrl-C with 130, anything unforeseen with its stack. */
 export async function run(main) {
     process.on('SIGINT', () => {
         console.error('\nStopped. The same command goes on from here.');
@@ -17,7 +17,8 @@ export async function run(main) {
     try {
         await main();
     } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
+        // What the system refuses (no room, no permission) comes with the file's name in its message.
+        if (!(error instanceof Refusal) && !error.syscall) throw error;
         console.error(`error: ${error.message}`);
         process.exitCode = 2;
     }
@@ -82,7 +83,10 @@ export function writeWhole(file, bytes) {
 /** The pictures in a folder, without what is hidden or half written. */
 export function pictures(folder) {
     if (!fs.existsSync(folder)) return [];
-    return fs.readdirSync(folder).filter((name) => !name.startsWith('.') && name.endsWith('.png')).sort();
+    return fs
+        .readdirSync(folder)
+        .filter((name) => !name.startsWith('.') && name.endsWith('.png'))
+        .sort();
 }
 
 /** A line with the share that is done and the time left; on a terminal it overwrites itself. */
@@ -108,7 +112,10 @@ export class Progress {
 /** One picture of the first `columns` of each class, a row for each class with its name. */
 export function writeSheet(file, out, size, columns) {
     const folders = fs.readdirSync(out, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    const classes = folders.map((entry) => entry.name).filter((name) => !name.startsWith('.')).sort();
+    const classes = folders
+        .map((entry) => entry.name)
+        .filter((name) => !name.startsWith('.'))
+        .sort();
     const [cell, margin] = [size + 2, 110];
     const rows = classes.map((name, row) => {
         const files = pictures(path.join(out, name));
