@@ -34,7 +34,7 @@ Options:
 A stopped run goes on with the same command. A larger --count adds images to those that are there.
 
 Example:
-  node avatars.mjs ../../runs/avatars-data --sheet avatars.png`;
+  node avatars.mjs ../../runs/avatars-data --sheet ../../runs/avatars.png`;
 
 // One person has the same colours in every style, so that a style is a way to draw and not a palette.
 const SKIN = ['ffdbb4', 'edb98a', 'd08b5b', 'ae5d29', '8a5030'];

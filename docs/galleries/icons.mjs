@@ -33,7 +33,7 @@ Options:
 A stopped run goes on with the same command.
 
 Example:
-  node icons.mjs ../../runs/icons-data --sheet icons.png`;
+  node icons.mjs ../../runs/icons-data --sheet ../../runs/icons.png`;
 
 const LICENCES = ['MIT', 'Apache-2.0', 'ISC', 'CC0-1.0', 'BSD-2-Clause', 'BSD-3-Clause', 'Unlicense'];
 
