@@ -330,6 +330,16 @@ mod tests {
         assert_eq!((kept, held_out), (vec![0, 2], vec![1, 3]));
     }
 
+    #[test]
+    fn images_whose_names_agree_up_to_the_first_dot_are_held_out_together() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a/ink.one", "a/ink.two", "a/inkling", "b/ink.one", "b/pen.one"] {
+            image(&root.path().join(format!("{name}.png")), 0);
+        }
+        let (kept, held_out) = open(root.path()).unwrap().split(|source| source == "ink");
+        assert_eq!((kept, held_out), (vec![2, 4], vec![0, 1, 3]));
+    }
+
     #[cfg(unix)]
     #[test]
     fn what_is_no_plain_file_is_left_out_by_name() {

@@ -116,8 +116,8 @@ pub struct Dataset {
     images: Pixels,
     /// The class of each image, `[N]`.
     pub labels: Vec<u32>,
-    /// Where each image came from, `[N]`: its file's stem (for glyphs the font's id), or its number
-    /// in an IDX file.
+    /// Where each image came from, `[N]`: its file's name up to the first dot (for glyphs the font's
+    /// id), or its number in an IDX file.
     pub sources: Vec<String>,
     /// Channels `C`.
     pub channels: usize,

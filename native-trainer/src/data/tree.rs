@@ -84,7 +84,8 @@ pub(super) fn read(
         }
         images.copy_within(i * bytes..(i + 1) * bytes, data.labels.len() * bytes);
         data.labels.push(label);
-        data.sources.push(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        data.sources.push(name.split('.').next().unwrap_or_default().to_owned());
         data.classes[label as usize].count += 1;
     }
     images.truncate(data.labels.len() * bytes);
