@@ -7,9 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{DeviceFlags, positive};
 use crate::compute::device::cores;
-use crate::error::Error;
 use crate::settings::device::DeviceChoice;
-use crate::settings::experiment::{Experiment, ExperimentSettings};
+use crate::settings::experiment::ExperimentSettings;
 
 /// `tailor experiment`
 #[derive(Clone, Debug, Args)]
@@ -97,29 +96,24 @@ fn part(text: &str) -> Result<(usize, usize), String> {
 
 impl ExperimentArgs {
     /// The settings asked for.
-    ///
-    /// # Errors
-    /// [`Error::Read`] or [`Error::Experiment`] for the file.
-    pub fn settings(&self) -> Result<ExperimentSettings, Error> {
+    pub fn settings(&self) -> ExperimentSettings {
         let file = self.file.clone().unwrap_or_default();
-        let experiment = Experiment::read(&file)?;
         let named = || Path::new("experiments").join(file.file_stem().unwrap_or_default());
+        let out = self.out.clone().unwrap_or_else(named);
         let device = self.device.settings();
         // A GPU is for one run at a time, unless somebody knows better.
         let usual = match device.device {
             DeviceChoice::Auto | DeviceChoice::Cpu => cores(),
             _ => 1,
         };
-        let out = self.out.clone().unwrap_or_else(named);
-        Ok(ExperimentSettings {
+        ExperimentSettings {
             alone: self.alone(&file, &out),
             out,
             part: self.array,
-            jobs: self.jobs.unwrap_or(usual).min(experiment.runs.len()),
-            experiment,
+            jobs: self.jobs.unwrap_or(usual),
             file,
             device,
-        })
+        }
     }
 
     /// The arguments of a program that does the same with one job.

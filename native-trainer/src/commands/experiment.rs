@@ -3,7 +3,8 @@
 use crate::cli::{ExperimentArgs, ExperimentThen};
 use crate::error::Error;
 use crate::experiment::compare::Table;
-use crate::experiment::estimate::{Estimate, estimate};
+use crate::experiment::estimate::{ArmEstimate, Estimate, estimate};
+use crate::experiment::plan::Experiment;
 use crate::experiment::{Carried, carry_out, results};
 use crate::say;
 use crate::system::output::{self, json, print, shown};
@@ -18,14 +19,15 @@ pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
     if let Some(ExperimentThen::Report { results, figures, out }) = &args.then {
         return report(results, figures, out).map(Status::from);
     }
-    let settings = args.settings()?;
+    let settings = args.settings();
+    let experiment = Experiment::read(&settings.file)?;
     if args.estimate {
-        let estimate = estimate(&settings)?;
+        let estimate = estimate(&settings, &experiment)?;
         print(&if args.json { json(&estimate) } else { in_words(&estimate) })?;
         return Ok(Status::Done);
     }
-    let Carried { status, outcomes, elsewhere } = carry_out(&settings)?;
-    let all = settings.experiment.runs.len();
+    let Carried { status, outcomes, elsewhere } = carry_out(&settings, &experiment)?;
+    let all = experiment.runs.len();
     let page = shell::path(&settings.out);
     match outcomes.len() {
         n if n == all => say!("all {all} runs have ended; the tables: tailor experiment report {page}"),
@@ -64,7 +66,7 @@ fn report(results: &std::path::Path, figures: &[String], out: &std::path::Path) 
 }
 
 fn in_words(estimate: &Estimate) -> String {
-    let arm = |arm: &crate::experiment::estimate::ArmEstimate| {
+    let arm = |arm: &ArmEstimate| {
         format!(
             "{}: {} runs of {:.2} h training ({:.0} images/s) and {:.2} h sampling, {} to go\n",
             arm.arm, arm.runs.0, arm.training_hours, arm.images_per_second, arm.sampling_hours, arm.runs.1

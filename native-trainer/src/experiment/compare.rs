@@ -173,6 +173,7 @@ mod tests {
                 model: ModelConfig::preset("tiny").unwrap(),
                 training: Training::default(),
             },
+            adapt: None,
             evaluate: None,
             evaluation: serde_json::json!({ "agreement": agreement, "frechet": { "samples": 1.5 } }),
             engine: None,

@@ -4,10 +4,11 @@ use serde::Serialize;
 use tailor_core::Sampler;
 use tailor_packs::{ModelConfig, Objective};
 
+use super::plan::{Experiment, Planned};
 use super::results;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
-use crate::settings::experiment::{Experiment, ExperimentSettings, Planned};
+use crate::settings::experiment::ExperimentSettings;
 use crate::settings::train::BenchSettings;
 use crate::train::bench::measure;
 
@@ -47,8 +48,8 @@ pub struct ArmEstimate {
 ///
 /// # Errors
 /// Anything wrong with data, device or disk.
-pub fn estimate(settings: &ExperimentSettings) -> Result<Estimate, Error> {
-    let ExperimentSettings { experiment, out, .. } = settings;
+pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Estimate, Error> {
+    let ExperimentSettings { out, .. } = settings;
     let mut rates: Vec<(ModelConfig, usize, f64, usize)> = Vec::new();
     let mut arms = Vec::new();
     let (mut hours, mut hours_left) = (0.0, 0.0);

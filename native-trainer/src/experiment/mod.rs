@@ -1,5 +1,6 @@
 //! Experiments: several arms, each trained with the same seeds, published, judged and compared.
 //!
+//! - [`plan`]: the file of an experiment, and the runs that follow from it;
 //! - `run`: carries the runs out, and goes on after a kill; `workers` does so in several programs at once;
 //! - [`results`]: what came of each run, as JSON lines;
 //! - [`compare`]: the tables, with intervals;
@@ -7,6 +8,7 @@
 
 pub mod compare;
 pub mod estimate;
+pub mod plan;
 pub mod results;
 mod run;
 mod workers;
@@ -15,14 +17,16 @@ pub use run::Carried;
 
 use crate::error::Error;
 use crate::settings::experiment::ExperimentSettings;
+use plan::Experiment;
 
 /// Carries out the runs of the settings' part that have not ended yet.
 ///
 /// # Errors
 /// Anything wrong with data, settings, device or disk. What has ended stays, and the same command goes on.
-pub fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error> {
-    match settings.jobs {
-        0 | 1 => run::carry_out(settings),
-        _ => workers::carry_out(settings),
+pub fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Carried, Error> {
+    let runs = experiment.runs.iter().skip(settings.part.0).step_by(settings.part.1).count();
+    match settings.jobs.min(runs) {
+        0 | 1 => run::carry_out(settings, experiment),
+        jobs => workers::carry_out(settings, experiment, jobs),
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::plan::{Experiment, Judging, Planned, file_name};
 use crate::error::Error;
-use crate::settings::experiment::{Experiment, Judging, Planned, file_name};
 use crate::settings::recipe::Recipe;
 use crate::system::files::{create_folder, read_limited, write_atomic};
+use crate::train::method::MethodHeader;
 
 /// A line is a page of figures, a file of lines some thousands of them; anything larger is another file.
 const MAX_FILE: u64 = 1 << 30;
@@ -36,6 +37,9 @@ pub struct Outcome {
     pub tailor_parameters: u64,
     /// What was trained, and how.
     pub recipe: Recipe,
+    /// The method and the network that it adapted; none where the training began from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapt: Option<MethodHeader>,
     /// How it was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate: Option<Judging>,
@@ -55,6 +59,7 @@ impl Outcome {
         self.arm == planned.arm
             && self.seed == planned.seed
             && self.recipe == planned.recipe
+            && self.adapt == planned.adapt
             && self.evaluate == planned.evaluate
     }
 

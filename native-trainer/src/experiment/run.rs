@@ -15,21 +15,24 @@ use serde_json::Value;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{Digest, ModelConfig};
 
+use super::plan::{Experiment, Planned};
 use super::results::{self, Outcome};
 use crate::error::Error;
+use crate::gallery::finetune::finetune;
 use crate::gallery::publish::publish;
 use crate::say;
 use crate::settings::device::DeviceChoice;
-use crate::settings::experiment::{Experiment, ExperimentSettings, Planned};
+use crate::settings::experiment::ExperimentSettings;
 use crate::settings::gallery::{CardSettings, PublishSettings, SigningSettings};
 use crate::settings::recipe::{ModelChoice, Recipe};
-use crate::settings::train::{RunningSettings, TrainSettings};
-use crate::settings::training::Training;
+use crate::settings::train::{FinetuneSettings, RunningSettings, TrainSettings};
+use crate::settings::training::{Changes, Training};
 use crate::system::files::{LockError, create_folder, lock, write_atomic};
 use crate::system::output::shown;
 use crate::system::shell;
 use crate::system::status::Status;
 use crate::train::begin::train;
+use crate::train::method::MethodHeader;
 use crate::train::run::Ended;
 
 /// How an experiment, or this program's part of it, ended.
@@ -44,8 +47,8 @@ pub struct Carried {
 }
 
 /// Carries out the runs of the settings' part that have not ended yet, one after the other.
-pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error> {
-    let ExperimentSettings { experiment, out, part: (first, of), .. } = settings;
+pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Carried, Error> {
+    let ExperimentSettings { out, part: (first, of), .. } = settings;
     if !cfg!(feature = "graph") && experiment.runs.iter().any(|run| run.evaluate.is_some()) {
         return Err(Error::Refused {
             what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
@@ -59,7 +62,8 @@ pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error>
     loop {
         let open = open_runs(out, &mine)?;
         // Another program may be at the first ones.
-        let taken = open.iter().find_map(|run| Folder::take(settings, run).transpose().map(|f| (*run, f)));
+        let taken =
+            open.iter().find_map(|run| Folder::take(out, experiment, run).transpose().map(|f| (*run, f)));
         let Some((planned, folder)) = taken else {
             elsewhere = elsewhere.max(open.len());
             break;
@@ -71,7 +75,7 @@ pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error>
         }
         say!("{}: arm {}, seed {}", pace.left(open.len()), planned.arm, planned.seed);
         let began = Instant::now();
-        if let Some(status) = folder.work(settings, planned)? {
+        if let Some(status) = folder.work(settings, experiment, planned)? {
             let outcomes = results::gather(out, experiment)?;
             return Ok(Carried { status, outcomes, elsewhere: 0 });
         }
@@ -138,9 +142,9 @@ struct ConfigFile<'a> {
 
 impl Folder {
     /// The folder for a run, unless another program is at work there.
-    fn take(settings: &ExperimentSettings, planned: &Planned) -> Result<Option<Self>, Error> {
-        let name = format!("runs/{}", name_of(&settings.experiment, planned));
-        let path = settings.out.join(&name);
+    fn take(out: &Path, experiment: &Experiment, planned: &Planned) -> Result<Option<Self>, Error> {
+        let name = format!("runs/{}", name_of(experiment, planned));
+        let path = out.join(&name);
         create_folder(&path)?;
         match lock(&path, "at an experiment") {
             Ok(lock) => Ok(Some(Self { path, name, _lock: lock })),
@@ -150,8 +154,13 @@ impl Folder {
     }
 
     /// Trains, publishes and judges; the status when a signal has stopped it.
-    fn work(&self, settings: &ExperimentSettings, planned: &Planned) -> Result<Option<Status>, Error> {
-        let ExperimentSettings { experiment, out, file, device, .. } = settings;
+    fn work(
+        &self,
+        settings: &ExperimentSettings,
+        experiment: &Experiment,
+        planned: &Planned,
+    ) -> Result<Option<Status>, Error> {
+        let ExperimentSettings { out, file, device, .. } = settings;
         let (run, gallery) = (self.path.join("run"), self.path.join("gallery"));
         let interrupted = run.exists();
         let began = Instant::now();
@@ -161,18 +170,31 @@ impl Folder {
             None => {
                 let config = self.path.join("config.toml");
                 write_atomic(&config, as_toml(&planned.recipe).as_bytes())?;
-                let ended = train(&TrainSettings {
+                let model = match &planned.adapt {
+                    Some(_) => ModelChoice::default(),
+                    None => ModelChoice { preset: None, config: Some(config) },
+                };
+                let settings = TrainSettings {
                     data: experiment.data.clone(),
                     cache: Some(out.join("cache")),
-                    model: ModelChoice { preset: None, config: Some(config) },
+                    model,
                     plain: false,
                     out: run.clone(),
                     resume: true,
-                    training: serde_json::Map::new(),
+                    training: changes(&planned.recipe.training),
                     running: RunningSettings { device: *device, ..RunningSettings::default() },
                     again: format!("tailor experiment {} --out {}", shell::path(file), shell::path(out)),
-                })?
-                .ended;
+                };
+                let outcome = match (&planned.adapt, &planned.base) {
+                    (Some(MethodHeader { name, rank, .. }), Some(base)) => finetune(&FinetuneSettings {
+                        method: name.clone(),
+                        base: base.clone(),
+                        rank: *rank,
+                        run: settings,
+                    }),
+                    _ => train(&settings),
+                };
+                let ended = outcome?.ended;
                 if let Ended::Stopped(signal) = ended {
                     return Ok(Some(Status::Stopped(signal)));
                 }
@@ -198,6 +220,7 @@ impl Folder {
             learngene_parameters: config.learngene_parameters(),
             tailor_parameters: config.tailor_parameters(),
             recipe: planned.recipe.clone(),
+            adapt: planned.adapt.clone(),
             evaluate: planned.evaluate.clone(),
             evaluation,
             engine: header.engine,
@@ -229,9 +252,17 @@ fn seconds_text(seconds: Option<f64>) -> String {
 /// A training's name: the same for all that train the same.
 fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let Recipe { name: _, model, training } = &planned.recipe;
-    let what = serde_json::json!([experiment.data.to_string_lossy(), model, training]);
+    let what = serde_json::json!([experiment.data.to_string_lossy(), model, training, planned.adapt]);
     let digest = Digest::of(what.to_string().as_bytes()).to_string();
     format!("{}-{}", planned.seed, &digest[..12])
+}
+
+/// Every setting of a run, as changes of whatever the defaults are.
+fn changes(training: &Training) -> Changes {
+    match serde_json::to_value(training) {
+        Ok(Value::Object(map)) => map,
+        _ => unreachable!("settings are a map"),
+    }
 }
 
 fn as_toml(recipe: &Recipe) -> String {

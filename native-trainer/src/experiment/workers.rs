@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::plan::Experiment;
 use super::results;
 use super::run::Carried;
 use crate::compute::device::{CORES, cores};
@@ -15,11 +16,15 @@ use crate::settings::experiment::ExperimentSettings;
 use crate::system::files::create_folder;
 use crate::system::status::{Signal, Status, on_signal};
 
-/// Carries out the runs of the settings' part in `settings.jobs` programs.
+/// Carries out the runs of the settings' part in so many programs.
 ///
 /// # Errors
 /// [`Error::Refused`] when one of them cannot be started, or none of them did its part.
-pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error> {
+pub(super) fn carry_out(
+    settings: &ExperimentSettings,
+    experiment: &Experiment,
+    jobs: usize,
+) -> Result<Carried, Error> {
     create_folder(&settings.out)?;
     let program = std::env::current_exe().map_err(|reason| Error::Refused {
         what: format!("this program cannot be started again: {reason}"),
@@ -27,9 +32,9 @@ pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error>
     })?;
     let children: Arc<Mutex<Vec<Child>>> = Arc::default();
     let stopped = forward_signals(&children);
-    let each = (cores() / settings.jobs).max(1);
+    let each = (cores() / jobs).max(1);
     let mut readers = Vec::new();
-    for number in 1..=settings.jobs {
+    for number in 1..=jobs {
         let mut command = Command::new(&program);
         command.args(&settings.alone).env(CORES, each.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -54,14 +59,14 @@ pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error>
     }
     let mut children = children.lock().unwrap_or_else(PoisonError::into_inner);
     let ended: Vec<Option<ExitStatus>> = children.iter_mut().map(|child| child.wait().ok()).collect();
-    let outcomes = results::gather(&settings.out, &settings.experiment)?;
+    let outcomes = results::gather(&settings.out, experiment)?;
     if let Some(signal) = stopped.get() {
         return Ok(Carried { status: Status::Stopped(*signal), outcomes, elsewhere: 0 });
     }
     let failed = ended.iter().filter(|status| !status.is_some_and(|status| status.success())).count();
     if failed > 0 {
         return Err(Error::Refused {
-            what: format!("{failed} of {} jobs did not end well; each said why above", settings.jobs),
+            what: format!("{failed} of {} jobs did not end well; each said why above", jobs),
             help: "what has ended stays; mend the cause, and the same command goes on".to_owned(),
         });
     }

@@ -62,7 +62,7 @@ impl ModelChoice {
 
     /// What to begin with, `stored` being the recipe of the run that goes on, and the settings that a config file
     /// names.
-    pub(super) fn begin(&self, stored: Option<&Recipe>) -> Result<(Recipe, Changes), Error> {
+    pub(crate) fn begin(&self, stored: Option<&Recipe>) -> Result<(Recipe, Changes), Error> {
         match (&self.config, &self.preset, stored) {
             (Some(path), _, _) => read_file(path),
             (None, None, Some(stored)) => Ok((stored.clone(), Map::new())),

@@ -137,12 +137,13 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
 }
 
 impl Adapt {
-    fn digest(&self) -> Digest {
+    /// SHA-256 of the network's file.
+    pub fn digest(&self) -> Digest {
         Digest::of(&self.base.bytes)
     }
 
     /// What a new run begins with: the network's own sizes, and the method's learning rate.
-    fn recipe(&self) -> Recipe {
+    pub fn recipe(&self) -> Recipe {
         let manifest = &self.base.learngene.manifest;
         let learning_rate = self.method.learning_rate(manifest.config.width);
         let training = Training { learning_rate, ..Training::default() };
