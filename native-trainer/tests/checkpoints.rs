@@ -48,6 +48,7 @@ fn about() -> RunHeader {
         recipe: Recipe { name: "tiny".to_owned(), model, training: Training::default() },
         classes: (0..CLASSES).map(class).collect(),
         frozen: None,
+        method: None,
         losses,
         engine: None,
         step: 0,

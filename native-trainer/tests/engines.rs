@@ -23,7 +23,8 @@ fn random(config: &ModelConfig, classes: u32) -> Trainer {
     };
     let learngene = values(0, config.learngene_parameters());
     let bank = (1..=classes).map(|class| values(class, config.tailor_parameters())).collect();
-    Trainer::from_parts(config, &Device::Processor, learngene, TailorBank::from_states(bank), 0, 0.0).unwrap()
+    Trainer::from_parts(config, &Device::Processor, None, learngene, TailorBank::from_states(bank), 0, 0.0)
+        .unwrap()
 }
 
 fn largest(values: &[f32]) -> f32 {

@@ -23,6 +23,7 @@ fn the_help_of_every_command() {
     let commands = [
         "",
         "train",
+        "finetune",
         "train-tailor",
         "publish",
         "sample",

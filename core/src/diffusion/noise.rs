@@ -38,6 +38,9 @@ pub enum Stream {
     /// The initial values of the tensor with this number, where the tensors of all tailors are
     /// numbered one after the other.
     Tailor(u32),
+    /// The initial values of the tensor with this number of those that a method trains beside a
+    /// network's own.
+    Adapter(u32),
     /// The choice of images that an evaluation holds out from its classifier.
     HeldOut,
     /// The order of images in the epoch with this number, in training an evaluation's classifier.
@@ -61,6 +64,7 @@ impl Stream {
             Stream::Learngene(tensor) => [3, tensor, 0],
             // A learngene has fewer tensors than that.
             Stream::Tailor(tensor) => [3, 1_000_000 + tensor, 0],
+            Stream::Adapter(tensor) => [5, tensor, 0],
             Stream::HeldOut => [4, 0, 0],
             Stream::ClassifierImages(epoch) => [4, 1, epoch],
             Stream::Classifier(tensor) => [4, 2, tensor],
@@ -116,6 +120,7 @@ mod tests {
                 Stream::Classes,
                 Stream::Learngene,
                 Stream::Tailor,
+                Stream::Adapter,
                 Stream::ClassifierImages,
                 Stream::Classifier,
             ];

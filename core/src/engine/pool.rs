@@ -83,7 +83,8 @@ impl Pool {
     /// Keeps the buffers of `gradients` for the next step.
     pub fn give_back(&self, gradients: Gradients) {
         let Gradients { learngene, tailors, .. } = gradients;
-        lock(&self.values).extend(tailors.into_iter().map(|(_, values)| values).chain([learngene]));
+        let all = tailors.into_iter().map(|(_, values)| values).chain([learngene]);
+        lock(&self.values).extend(all.filter(|values| !values.is_empty()));
     }
 
     /// Takes a buffer of `len` arbitrary values, each of which the caller has to write. With debug

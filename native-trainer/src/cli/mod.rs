@@ -20,7 +20,7 @@ pub use gallery::{
 };
 pub use manual::{CompletionsArgs, ManArgs};
 pub use sample::{EvaluateArgs, SampleArgs, SamplingFlags};
-pub use train::{BenchArgs, ModelFlags, ReportArgs, RunningFlags, TrainArgs, TrainTailorArgs};
+pub use train::{BenchArgs, FinetuneArgs, ModelFlags, ReportArgs, RunningFlags, TrainArgs, TrainTailorArgs};
 pub use training::TrainingFlags;
 
 use crate::system::status::Status;
@@ -73,6 +73,8 @@ impl Cli {
 pub enum Command {
     /// Train a model on a folder of class folders or on IDX files
     Train(Box<TrainArgs>),
+    /// Adapt a trained network to other classes, by KIND or by a method to compare it with
+    Finetune(Box<FinetuneArgs>),
     /// Teach a learngene one more class, and leave it as it is
     TrainTailor(Box<TrainTailorArgs>),
     /// Take a run apart into a gallery: one learngene file, one pack per class, one index

@@ -4,13 +4,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValue;
 
 use super::{CardFlags, DeviceFlags, TrainingFlags, finite, positive};
 use crate::error::Error;
 use crate::settings::device::DeviceChoice;
 use crate::settings::recipe::ModelChoice;
-use crate::settings::train::{BenchSettings, RunningSettings, TailorSettings, TrainSettings};
+use crate::settings::train::{
+    BenchSettings, FinetuneSettings, RunningSettings, TailorSettings, TrainSettings,
+};
 use crate::settings::training::{Setting, Training};
+use crate::train::method::METHODS;
 
 /// `tailor train`
 #[derive(Clone, Debug, Args)]
@@ -40,6 +44,10 @@ pub struct TrainArgs {
     /// Model and training settings from a TOML file
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
+    /// How to train: kind gives each class a tailor, plain makes one network that does not come apart, for
+    /// comparison [default: what the model says, for every preset kind]
+    #[arg(long, value_name = "NAME", value_parser = ["kind", "plain"])]
+    pub method: Option<String>,
     /// Folder of the run: checkpoints, metrics.jsonl, sample grids
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
@@ -69,6 +77,70 @@ pub struct RunningFlags {
     /// One JSON object about the outcome on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// `tailor finetune`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = finetune_help())]
+pub struct FinetuneArgs {
+    /// How to adapt it
+    #[arg(long, value_name = "NAME", required_unless_present = "list", value_parser = methods())]
+    pub method: Option<String>,
+    /// The trained network: its learngene file, or the folder of its gallery
+    #[arg(long, value_name = "FILE.learngene|GALLERY", required_unless_present = "list")]
+    pub base: Option<PathBuf>,
+    /// Folder of class folders or of IDX files, or an archive of either
+    #[arg(long, value_name = "DIR|ARCHIVE", required_unless_present = "list")]
+    pub data: Option<PathBuf>,
+    /// Folder for decoded images [default: cache in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Folder of the run, to be published with `tailor publish`
+    #[arg(long, value_name = "RUN", required_unless_present = "list")]
+    pub out: Option<PathBuf>,
+    /// The method's size: rank of the products, for oft the number of blocks [default: the paper's, of the classes \
+    /// and of the components of a tailor]
+    #[arg(long, value_name = "R", value_parser = positive)]
+    pub rank: Option<usize>,
+    /// Go on from the run's last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// List what trains by each method and what a pass costs, on average over the paper's 18 tasks
+    #[arg(long)]
+    pub list: bool,
+    /// With --list: the model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Settings of the run.
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    /// Where and how long.
+    #[command(flatten)]
+    pub running: RunningFlags,
+}
+
+fn methods() -> clap::builder::PossibleValuesParser {
+    METHODS
+        .iter()
+        .map(|method| PossibleValue::new(method.name()).help(method.about()))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn finetune_help() -> String {
+    let rates = METHODS.iter().map(|m| format!("{} {}", m.name(), m.learning_rate(0)));
+    format!(
+        "\
+Examples:
+  tailor train --data letters --method plain --out runs/plain
+  tailor publish runs/plain --out galleries/plain
+  tailor finetune --method lora --base galleries/plain --data greek --out runs/lora --rank 8
+  tailor finetune --list --preset dit-b-2
+
+KIND adapts a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
+otherwise: {}. The base is only read, and kept in the run's folder.",
+        rates.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// `tailor train-tailor`
@@ -211,11 +283,34 @@ impl TrainArgs {
             data: self.data.clone(),
             cache: self.cache.clone(),
             model: ModelChoice { preset: self.preset.clone(), config: self.config.clone() },
+            plain: self.method.as_deref() == Some("plain"),
             out: self.out.clone(),
             resume: self.resume,
             training: self.training.changes().clone(),
             running: self.running.settings(),
             again,
+        }
+    }
+}
+
+impl FinetuneArgs {
+    /// The settings asked for; `again` is the command that goes on with the run.
+    pub fn settings(&self, again: String) -> FinetuneSettings {
+        FinetuneSettings {
+            method: self.method.clone().unwrap_or_default(),
+            base: self.base.clone().unwrap_or_default(),
+            rank: self.rank,
+            run: TrainSettings {
+                data: self.data.clone().unwrap_or_default(),
+                cache: self.cache.clone(),
+                model: ModelChoice::default(),
+                plain: false,
+                out: self.out.clone().unwrap_or_default(),
+                resume: self.resume,
+                training: self.training.changes().clone(),
+                running: self.running.settings(),
+                again,
+            },
         }
     }
 }

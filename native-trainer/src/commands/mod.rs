@@ -6,6 +6,7 @@ pub mod completions;
 pub mod evaluate;
 pub mod experiment;
 pub mod fetch;
+pub mod finetune;
 pub mod gallery;
 pub mod inspect;
 pub mod keygen;
@@ -30,6 +31,7 @@ pub fn run(command: &Command) -> Result<Status, Error> {
     match command {
         Command::Train(args) => train::run(args),
         Command::Experiment(args) => experiment::run(args),
+        Command::Finetune(args) => finetune::run(args),
         Command::TrainTailor(args) => train_tailor::run(args),
         Command::Gallery(args) => gallery::run(args).map(Status::from),
         Command::Bench(args) => bench::run(args).map(Status::from),

@@ -1,5 +1,7 @@
 //! `tailor train`: from images to a run's folder of checkpoints, metrics and sample grids.
 
+use std::path::Path;
+
 use crate::cli::TrainArgs;
 use crate::error::Error;
 use crate::report;
@@ -7,7 +9,7 @@ use crate::say;
 use crate::system::output::{json, print, shown};
 use crate::system::shell;
 use crate::system::status::Status;
-use crate::train::begin::train;
+use crate::train::begin::{Outcome, train};
 use crate::train::checkpoint;
 
 /// Runs `tailor train`, and writes the report of a run that made its last step.
@@ -15,12 +17,20 @@ use crate::train::checkpoint;
 /// # Errors
 /// Anything wrong with data, settings, device or disk; what was saved before stays.
 pub fn run(args: &TrainArgs) -> Result<Status, Error> {
-    // It keeps the run's folder from others until the report is written.
     let outcome = train(&args.settings(shell::command_again("--resume")))?;
-    let (out, status) = (&args.out, outcome.ended.status());
+    ended(outcome, &args.out, args.running.json)
+}
+
+/// Writes the report of a run that made its last step, and says what comes next.
+///
+/// # Errors
+/// Anything wrong with run or disk.
+pub(super) fn ended(outcome: Outcome, out: &Path, as_json: bool) -> Result<Status, Error> {
+    // It keeps the run's folder from others until the report is written.
+    let status = outcome.ended.status();
     let finished = outcome.ended.trainer();
     // A run that was stopped has said so; its checkpoint is not read again for nothing.
-    if finished.is_none() && !args.running.json {
+    if finished.is_none() && !as_json {
         return Ok(status);
     }
     let page = out.join("report.html");
@@ -33,7 +43,7 @@ pub fn run(args: &TrainArgs) -> Result<Status, Error> {
             shell::path(out)
         );
     }
-    if args.running.json {
+    if as_json {
         print(&json(&serde_json::json!({
             "run": out.to_string_lossy(),
             "step": header.step,

@@ -165,6 +165,7 @@ impl Folder {
                     data: experiment.data.clone(),
                     cache: Some(out.join("cache")),
                     model: ModelChoice { preset: None, config: Some(config) },
+                    plain: false,
                     out: run.clone(),
                     resume: true,
                     training: serde_json::Map::new(),

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod fetch;
+pub mod finetune;
 pub mod folder;
 pub mod inspect;
 pub mod origin;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tailor_core::engine::adamw::Learned;
 use tailor_core::init;
-use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{
     Class, Contents, Digest, Learngene, ModelConfig, Tailor, Weights, limits, read_learngene, read_tailor,
     write_tailor,
 };
 
+use super::finetune::{self, learngene_file};
 use super::folder::Gallery;
 use super::pack::{Previews, card};
 use crate::compute::device;
@@ -125,7 +125,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
                 None => init::tailor(&config, recipe.training.seed, 0).concat(),
             };
             let bank = TailorBank::from_states(vec![Learned::new(first)]);
-            let trainer = Trainer::from_parts(&config, &device, shared, bank, 0, 0.0)?;
+            let trainer = Trainer::from_parts(&config, &device, None, shared, bank, 0, 0.0)?;
             (trainer.with_frozen_learngene(), Losses::default())
         }
     };
@@ -137,6 +137,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
         recipe,
         classes: vec![name],
         frozen: Some(digest),
+        method: None,
         losses,
         again: "the same command".to_owned(),
     }
@@ -151,6 +152,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
 fn same_task(stored: &Stored, run: &Path, learngene: Digest, class: &Class) -> Result<(), Error> {
     let (header, found) = (&stored.header, &stored.header.classes[0].id);
     let other = match header.frozen {
+        _ if header.method.is_some() => "of `tailor finetune`".to_owned(),
         None => "of `tailor train`".to_owned(),
         Some(digest) if digest != learngene => "for another learngene".to_owned(),
         Some(_) if *found != class.id => format!("for class {found:?}"),
@@ -202,22 +204,10 @@ fn publish(
     })
 }
 
-/// The learngene's file that `path` means: itself, or that of the gallery there.
-fn learngene_file(path: &Path) -> Result<PathBuf, Error> {
-    if !path.is_dir() && path.file_name().is_none_or(|name| name != INDEX_FILE) {
-        return Ok(path.to_owned());
-    }
-    let gallery = Gallery::open(path)?;
-    // What the index does not vouch for is not learned from.
-    gallery.learngene()?;
-    Ok(gallery.folder.join(&gallery.index.learngene.path))
-}
-
 /// What is read, the learngene from `file`: every file of the gallery in which that lies, too.
 fn inputs(settings: &TailorSettings, file: &Path) -> Vec<PathBuf> {
-    let gallery = Gallery::open(folder_of(file)).ok();
-    let mut read: Vec<PathBuf> = gallery.iter().flat_map(Gallery::files).collect();
-    read.extend([settings.data.clone(), file.to_owned()]);
+    let mut read = finetune::inputs(file);
+    read.push(settings.data.clone());
     read.extend(settings.from.as_ref().map(PathBuf::from));
     read
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tailor_packs::ModelConfig;
+use tailor_packs::{FactoredSet, ModelConfig};
 
 use super::device::DeviceSettings;
 use super::gallery::CardSettings;
@@ -46,6 +46,8 @@ pub struct TrainSettings {
     pub cache: Option<PathBuf>,
     /// Which model.
     pub model: ModelChoice,
+    /// Whether the model is a plain network, of which no matrix comes apart.
+    pub plain: bool,
     /// Folder of the run.
     pub out: PathBuf,
     /// Whether to go on from the run's last checkpoint.
@@ -67,6 +69,9 @@ impl TrainSettings {
     /// asked for, [`Error::OtherModel`] when it is another model than the stored one.
     pub fn recipe(&self, stored: Option<&Recipe>) -> Result<Recipe, Error> {
         let (mut recipe, file) = self.model.begin(stored)?;
+        if self.plain {
+            recipe.model.factored = FactoredSet::none();
+        }
         if let Some(stored) = stored {
             if recipe.model != stored.model {
                 return Err(Error::OtherModel(self.out.clone()));
@@ -88,6 +93,19 @@ impl TrainSettings {
             (_, error) => error,
         })
     }
+}
+
+/// A run that adapts a trained network to the classes of its data.
+#[derive(Clone, Debug)]
+pub struct FinetuneSettings {
+    /// Name of the method.
+    pub method: String,
+    /// The network: its learngene file, or the folder of its gallery.
+    pub base: PathBuf,
+    /// The method's size; none for the paper's.
+    pub rank: Option<usize>,
+    /// Data, folder and settings of the run. The model is that of the network.
+    pub run: TrainSettings,
 }
 
 /// A run that learns one tailor for a learngene that stays as it is.

@@ -3,17 +3,25 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::checkpoint::{self, ClassName, Losses};
+use tailor_core::engine::adamw::Learned;
+use tailor_packs::Digest;
+
+use super::bank::TailorBank;
+use super::base::{self, Base, base_file};
+use super::checkpoint::{self, ClassName, Losses, RunHeader};
 use super::loader;
+use super::method::{Method, MethodHeader, Task, Trains};
 use super::noted::DataCard;
 use super::run::{Ended, Run};
 use super::trainer::Trainer;
-use crate::compute::device;
+use crate::compute::device::{self, Device};
 use crate::data::{Dataset, Options, names};
 use crate::error::Error;
 use crate::say;
+use crate::settings::recipe::Recipe;
 use crate::settings::train::TrainSettings;
-use crate::system::files::{create_folder, leave, lock};
+use crate::settings::training::Training;
+use crate::system::files::{create_folder, leave, lock, write_atomic};
 use crate::system::output::shown;
 
 /// A run that has ended, its folder still kept from others.
@@ -31,10 +39,35 @@ pub struct Outcome {
 /// Anything wrong with data, settings, device or disk; what was saved before stays.
 pub fn train(settings: &TrainSettings) -> Result<Outcome, Error> {
     let fresh = !settings.out.exists();
-    begin(settings).inspect_err(|_| leave(&settings.out, fresh))
+    begin(settings, None).inspect_err(|_| leave(&settings.out, fresh))
 }
 
-fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
+/// What to adapt, and by which method.
+#[derive(Debug)]
+pub struct Adapt {
+    /// The trained network.
+    pub base: Base,
+    /// The method.
+    pub method: &'static dyn Method,
+    /// Its size; none for the paper's.
+    pub rank: Option<usize>,
+}
+
+/// Adapts a trained network to the classes of the data, or goes on with such a run.
+///
+/// # Errors
+/// Anything wrong with base, data, settings, device or disk; what was saved before stays.
+pub fn finetune(settings: &TrainSettings, adapt: &Adapt) -> Result<Outcome, Error> {
+    let fresh = !settings.out.exists();
+    begin(settings, Some(adapt)).inspect_err(|_| {
+        if fresh && !checkpoint::folder(&settings.out).exists() {
+            let _ = std::fs::remove_file(base_file(&settings.out));
+        }
+        leave(&settings.out, fresh);
+    })
+}
+
+fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Error> {
     let TrainSettings { data: path, out, running, .. } = settings;
     running.validate()?;
     outside(path, out)?;
@@ -53,13 +86,11 @@ fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
         say!("note: {} holds no run yet, so a new one begins", shown(out));
     }
     let stored = if begun { checkpoint::latest(out)? } else { None };
-    if stored.as_ref().is_some_and(|stored| stored.header.frozen.is_some()) {
-        return Err(Error::Refused {
-            what: format!("{} is the run of `tailor train-tailor`", out.display()),
-            help: "go on with that command, or choose another --out".to_owned(),
-        });
+    if let Some(stored) = &stored {
+        same_command(&stored.header, adapt, out)?;
     }
-    let recipe = settings.recipe(stored.as_ref().map(|stored| &stored.header.recipe))?;
+    let start = adapt.map(|adapt| adapt.recipe());
+    let recipe = settings.recipe(stored.as_ref().map(|stored| &stored.header.recipe).or(start.as_ref()))?;
     if let Some(stored) = stored.as_ref().filter(|stored| stored.header.step > recipe.training.steps) {
         return Err(Error::Refused {
             what: format!(
@@ -78,21 +109,104 @@ fn begin(settings: &TrainSettings) -> Result<Outcome, Error> {
     let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
     let data = open_data(path, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
-    let (trainer, losses) = match stored {
-        Some(stored) => {
+    let frozen = adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(Adapt::digest);
+    let method = adapt.map(|adapt| adapt.header(classes.len()));
+    let (trainer, losses) = match (stored, adapt) {
+        (Some(stored), _) => {
             same_classes(&stored.header.classes, &classes, path)?;
+            if let (Some(was), Some(asked)) = (&stored.header.method, &method) {
+                same_method(was, asked, adapt.is_some_and(|adapt| adapt.rank.is_some()), out)?;
+            }
             stored.announce();
             (stored.restore(&device)?, stored.header.losses)
         }
-        None => {
+        (None, Some(adapt)) => {
+            let trainer = adapt.trainer(&recipe, classes.len(), &device)?;
+            write_atomic(&base_file(out), &adapt.base.bytes)?;
+            (trainer, Losses::default())
+        }
+        (None, None) => {
             let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device)?;
             (trainer, Losses::default())
         }
     };
     DataCard::of(path, &data).note(out)?;
     let again = settings.again.clone();
-    let run = Run { out, running, recipe, classes, frozen: None, losses, again };
+    let run = Run { out, running, recipe, classes, frozen, method, losses, again };
     Ok(Outcome { ended: run.go(&data, trainer)?, _lock: lock })
+}
+
+impl Adapt {
+    fn digest(&self) -> Digest {
+        Digest::of(&self.base.bytes)
+    }
+
+    /// What a new run begins with: the network's own sizes, and the method's learning rate.
+    fn recipe(&self) -> Recipe {
+        let manifest = &self.base.learngene.manifest;
+        let learning_rate = self.method.learning_rate(manifest.config.width);
+        let training = Training { learning_rate, ..Training::default() };
+        Recipe { name: manifest.model.clone(), model: manifest.config.clone(), training }
+    }
+
+    fn header(&self, classes: usize) -> MethodHeader {
+        let config = &self.base.learngene.manifest.config;
+        let components = config.tailor_components as usize;
+        let task = Task { classes, width: config.width as usize, components };
+        let rank = self.rank.or_else(|| self.method.rank(&task));
+        MethodHeader { name: self.method.name().to_owned(), rank, base: self.digest() }
+    }
+
+    /// The network as it is, with new tailors: labels alone where the network is plain.
+    fn trainer(&self, recipe: &Recipe, classes: usize, device: &Device) -> Result<Trainer, Error> {
+        let seed = recipe.training.seed;
+        let adaption = base::adaption(&self.header(classes), &self.base, seed, device)?;
+        let first = match &adaption {
+            Some(adaption) => adaption.first(),
+            None => self.base.values()?,
+        };
+        let bank = TailorBank::new(&recipe.model, seed, classes);
+        let trainer =
+            Trainer::from_parts(&recipe.model, device, adaption, Learned::new(first), bank, 0, 0.0)?;
+        Ok(match self.method.trains() {
+            Trains::Tailors => trainer.with_frozen_learngene(),
+            Trains::Whole | Trains::Matrices => trainer,
+        })
+    }
+}
+
+/// Refuses to go on with the run of another command.
+fn same_command(header: &RunHeader, adapt: Option<&Adapt>, out: &Path) -> Result<(), Error> {
+    let command = match header {
+        RunHeader { method: Some(_), .. } => "finetune",
+        RunHeader { frozen: Some(_), .. } => "train-tailor",
+        _ => "train",
+    };
+    let asked = if adapt.is_some() { "finetune" } else { "train" };
+    if command == asked {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!("{} is the run of `tailor {command}`", out.display()),
+        help: "go on with that command, or choose another --out".to_owned(),
+    })
+}
+
+/// Refuses to go on with another method, network or, where one was asked for, rank.
+fn same_method(was: &MethodHeader, asked: &MethodHeader, by_rank: bool, out: &Path) -> Result<(), Error> {
+    let what = if was.name != asked.name {
+        format!("by {}, not by {}", was.name, asked.name)
+    } else if was.base != asked.base {
+        "with another --base".to_owned()
+    } else if by_rank && was.rank != asked.rank {
+        format!("at rank {}", was.rank.map_or("none".to_owned(), |rank| rank.to_string()))
+    } else {
+        return Ok(());
+    };
+    Err(Error::Refused {
+        what: format!("the run in {} was begun {what}", out.display()),
+        help: "go on with the same, or choose another --out".to_owned(),
+    })
 }
 
 /// Reads the images and says in a few lines what they are. A run that knows its classes by longer names, as those

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use tailor_packs::Digest;
 
 use super::bank::TailorBank;
+use super::base::{Base, adaption, base_file};
+use super::method::{Adaption, MethodHeader};
 use super::trainer::Trainer;
 use crate::compute::device::Device;
 use crate::data::DataClass;
@@ -37,6 +40,9 @@ pub struct RunHeader {
     pub classes: Vec<ClassName>,
     /// The learngene file that is kept as it is, when tailors alone are trained.
     pub frozen: Option<Digest>,
+    /// The method that adapts a trained network; none for a network from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MethodHeader>,
     /// The losses so far; none in a checkpoint from before they were kept.
     #[serde(default)]
     pub losses: Losses,
@@ -306,12 +312,15 @@ impl Stored {
             Ok(tensor.data().chunks_exact(4).map(value).collect::<Vec<f32>>())
         };
         let config = &self.header.recipe.model;
+        let adaption = self.adaption(device)?;
+        let learngene_len =
+            adaption.as_ref().map_or(config.learngene_parameters() as usize, |a| a.first().len());
         let state = |(i, &(steps, clock)): (usize, &(u64, u64))| {
             let len = match i {
-                0 => config.learngene_parameters(),
-                _ => config.tailor_parameters(),
+                0 => learngene_len,
+                _ => config.tailor_parameters() as usize,
             };
-            let [p, m, v, e] = PARTS.map(|part| values(name(i, part), len as usize));
+            let [p, m, v, e] = PARTS.map(|part| values(name(i, part), len));
             let ema_clock = f64::from_bits(clock);
             Ok(Learned { parameters: p?, first: m?, second: v?, ema: e?, steps, ema_clock })
         };
@@ -319,8 +328,17 @@ impl Stored {
         let mut states = states.collect::<Result<Vec<_>, Error>>()?;
         let learngene = states.remove(0);
         let (bank, clock) = (TailorBank::from_states(states), f64::from_bits(self.header.ema_clock));
-        let trainer = Trainer::from_parts(config, device, learngene, bank, self.header.step, clock)?;
+        let trainer =
+            Trainer::from_parts(config, device, adaption, learngene, bank, self.header.step, clock)?;
         Ok(if self.header.frozen.is_some() { trainer.with_frozen_learngene() } else { trainer })
+    }
+
+    /// What the run's method makes of the network in the run's folder, if it adapts matrices.
+    fn adaption(&self, device: &Device) -> Result<Option<Arc<Adaption>>, Error> {
+        let Some(header) = &self.header.method else { return Ok(None) };
+        let run = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        let base = Base::read(&base_file(run), header.base)?;
+        adaption(header, &base, self.header.recipe.training.seed, device)
     }
 }
 

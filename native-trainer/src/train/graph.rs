@@ -8,6 +8,8 @@ use tailor_core::graph::{Dit, Parameters, factored};
 use tailor_packs::{ModelConfig, TensorSpec};
 
 use super::loader::Batch;
+use super::method::Adaption;
+use std::sync::Arc;
 use tailor_core::engine::adamw::{AdamW, Learned, Update};
 
 /// A dense parameter with its moments and average, flat on a device.
@@ -77,6 +79,8 @@ pub struct GraphLearngene {
     config: ModelConfig,
     device: Device,
     specs: Vec<TensorSpec>,
+    /// What a method makes of the network; `states` are then what it trains.
+    adaption: Option<Arc<Adaption>>,
     states: Vec<DenseState>,
     steps: u64,
     ema_clock: f64,
@@ -109,12 +113,21 @@ pub struct Gradients {
 }
 
 impl GraphLearngene {
-    /// Puts a learngene on `device`.
-    pub fn new(config: &ModelConfig, learned: &Learned, device: &Device) -> Self {
+    /// Puts a learngene on `device`, or what `adaption` trains in its place.
+    pub fn new(
+        config: &ModelConfig,
+        adaption: Option<Arc<Adaption>>,
+        learned: &Learned,
+        device: &Device,
+    ) -> Self {
         let specs = config.learngene_tensors();
+        let lens: Vec<usize> = match &adaption {
+            Some(adaption) => adaption.shapes().iter().map(|[rows, columns]| rows * columns).collect(),
+            None => specs.iter().map(TensorSpec::len).collect(),
+        };
         let mut start = 0;
-        let state = |spec: &TensorSpec| {
-            let range = start..start + spec.len();
+        let state = |len: usize| {
+            let range = start..start + len;
             start = range.end;
             let part = |values: &[f32]| tensor(values[range.clone()].to_vec(), device);
             DenseState {
@@ -124,10 +137,10 @@ impl GraphLearngene {
                 ema: part(&learned.ema),
             }
         };
-        let states = specs.iter().map(state).collect();
+        let states = lens.into_iter().map(state).collect();
         let (steps, ema_clock) = (learned.steps, learned.ema_clock);
         let (config, device, products) = (config.clone(), device.clone(), FloatDType::F32);
-        Self { config, device, specs, states, steps, ema_clock, products }
+        Self { config, device, specs, adaption, states, steps, ema_clock, products }
     }
 
     /// Makes the products in this number format.
@@ -190,7 +203,11 @@ impl GraphLearngene {
         let leaves = leaves.unwrap_or_default();
         let stack = rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
         let tailors = stack.and_then(|stack| stack.gather(&gate));
-        let parameters = Parameters::new(&self.specs, dense.iter().cloned());
+        let tensors = match &self.adaption {
+            Some(adaption) => adaption.in_graph(&dense),
+            None => dense.clone(),
+        };
+        let parameters = Parameters::new(&self.specs, tensors.into_iter());
         let dit = Dit::new(&self.config, &parameters, &device).with_products_in(self.products);
         let image = |values: &[f32]| {
             let ([c, h, w], n) = (batch.shape, batch.values());

@@ -1,6 +1,5 @@
 //! The weights of a trainer as tensors and as a model, for whoever samples or publishes a run.
 
-use tailor_core::engine::adamw::Learned;
 use tailor_packs::{TensorSpec, Tensors, Weights};
 
 use super::checkpoint::ClassName;
@@ -10,26 +9,21 @@ use crate::error::Error;
 
 /// The learngene's tensors, averaged or as they are.
 pub(crate) fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {
-    named(&trainer.config().learngene_tensors(), &trainer.learngene(), trainer, weights)
+    named(&trainer.config().learngene_tensors(), &trainer.network_values(weights))
 }
 
 /// The tensors of class number `class`, averaged or as they are.
 pub(crate) fn tailor_tensors(trainer: &Trainer, class: usize, weights: Weights) -> Result<Tensors, Error> {
-    named(&trainer.config().tailor_tensors(), &trainer.tailor(class), trainer, weights)
-}
-
-fn named(
-    specs: &[TensorSpec],
-    learned: &Learned,
-    trainer: &Trainer,
-    weights: Weights,
-) -> Result<Tensors, Error> {
+    let learned = trainer.tailor(class);
     let values = match weights {
         Weights::Ema => learned.ema(trainer.ema_clock),
-        Weights::Raw => learned.parameters.clone(),
+        Weights::Raw => learned.parameters,
     };
-    Tensors::from_flat(specs, &values)
-        .map_err(|e| Error::Refused { what: e.to_string(), help: String::new() })
+    named(&trainer.config().tailor_tensors(), &values)
+}
+
+fn named(specs: &[TensorSpec], values: &[f32]) -> Result<Tensors, Error> {
+    Tensors::from_flat(specs, values).map_err(|e| Error::Refused { what: e.to_string(), help: String::new() })
 }
 
 /// The averaged model of a run under way, with the tailors of `chosen` classes.

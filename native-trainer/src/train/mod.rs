@@ -4,6 +4,7 @@
 //! on batches from [`loader`], and leaves each [`checkpoint`] and the [`metrics`].
 
 pub mod bank;
+pub mod base;
 pub mod begin;
 pub mod bench;
 pub mod checkpoint;
@@ -11,6 +12,7 @@ pub mod checkpoint;
 pub mod graph;
 pub mod live;
 pub mod loader;
+pub mod method;
 pub mod metrics;
 pub mod noted;
 pub mod run;

@@ -11,6 +11,7 @@ use tailor_core::{Item, SampleSettings, Sampler};
 use super::checkpoint::{self, ClassName, Losses, RunHeader};
 use super::live::{live_model, spread};
 use super::loader::{self, Draws};
+use super::method::MethodHeader;
 use super::metrics::{Metrics, Writer};
 use super::trainer::{StepSettings, Trainer};
 use crate::data::Dataset;
@@ -33,6 +34,7 @@ pub(crate) struct Run<'a> {
     pub(crate) recipe: Recipe,
     pub(crate) classes: Vec<ClassName>,
     pub(crate) frozen: Option<tailor_packs::Digest>,
+    pub(crate) method: Option<MethodHeader>,
     pub(crate) losses: Losses,
     /// The command that goes on with this run.
     pub(crate) again: String,
@@ -113,6 +115,7 @@ impl Run<'_> {
             recipe: self.recipe.clone(),
             classes: self.classes.clone(),
             frozen: self.frozen,
+            method: self.method.clone(),
             losses: self.losses.clone(),
             engine: None,
             step: 0,

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use tailor_core::engine::{self, Network, Pool, Sample, kernels};
 use tailor_core::{init, threads};
-use tailor_packs::ModelConfig;
+use tailor_packs::{ModelConfig, Weights};
 
 use super::bank::TailorBank;
 #[cfg(feature = "graph")]
 use super::graph::{self, DeviceBank};
 use super::loader::Batch;
+use super::method::Adaption;
 use crate::compute::device::{Bf16, Device, bf16};
 use crate::error::Error;
 use crate::settings::device::{DeviceSettings, Precision};
@@ -89,6 +90,9 @@ pub struct Trainer {
     threads: usize,
     micro_batch: usize,
     frozen: bool,
+    /// What a method makes of the network: the learngene's place is then taken by the values that it trains.
+    #[cfg_attr(not(feature = "graph"), allow(dead_code, reason = "there is none without Burn's graph"))]
+    adaption: Option<Arc<Adaption>>,
     learngene: TrainedLearngene,
     bank: Bank,
     /// Steps made.
@@ -104,10 +108,11 @@ impl Trainer {
     /// Those of [`Trainer::from_parts`].
     pub fn new(config: &ModelConfig, classes: usize, seed: u64, device: &Device) -> Result<Self, Error> {
         let learngene = Learned::new(init::learngene(config, seed).concat());
-        Self::from_parts(config, device, learngene, TailorBank::new(config, seed, classes), 0, 0.0)
+        Self::from_parts(config, device, None, learngene, TailorBank::new(config, seed, classes), 0, 0.0)
     }
 
-    /// A model from saved parts, on the engine that suits the device. Where the processor's own does not know
+    /// A model from saved parts, on the engine that suits the device. With an `adaption`, `learngene` are the values that
+    /// its method trains. Where the processor's own does not know
     /// the config, Burn's graph takes over if this build has it, and says so.
     ///
     /// # Errors
@@ -115,6 +120,7 @@ impl Trainer {
     pub fn from_parts(
         config: &ModelConfig,
         device: &Device,
+        adaption: Option<Arc<Adaption>>,
         learngene: Learned,
         bank: TailorBank,
         step: u64,
@@ -134,12 +140,14 @@ impl Trainer {
                 #[cfg(feature = "graph")]
                 None => TrainedLearngene::Graph(graph::GraphLearngene::new(
                     config,
+                    adaption.clone(),
                     &learngene,
                     &device.for_graph(),
                 )),
                 #[cfg(not(feature = "graph"))]
                 None => unreachable!("this build has one engine"),
             },
+            adaption,
             bank: Bank::Host(bank),
             step,
             ema_clock,
@@ -160,8 +168,8 @@ impl Trainer {
                 on_processor(network(&self.config)?, learned)
             }
             GradientEngine::Graph => {
-                let device = self.device.for_graph();
-                TrainedLearngene::Graph(graph::GraphLearngene::new(&self.config, &learned, &device))
+                let (device, adaption) = (self.device.for_graph(), self.adaption.clone());
+                TrainedLearngene::Graph(graph::GraphLearngene::new(&self.config, adaption, &learned, &device))
             }
         };
         Ok(self)
@@ -259,13 +267,28 @@ impl Trainer {
         &self.device
     }
 
-    /// The learngene with its moments and average, on the host.
+    /// What trains of the network: the learngene, or the values that a method trains in its place, with moments and
+    /// average, on the host.
     pub fn learngene(&self) -> Learned {
         match &self.learngene {
             TrainedLearngene::Processor { learned, .. } => learned.clone(),
             #[cfg(feature = "graph")]
             TrainedLearngene::Graph(learngene) => learngene.learned(),
         }
+    }
+
+    /// The network's flat values, averaged or as they are, in the order of `ModelConfig::learngene_tensors`.
+    pub fn network_values(&self, weights: Weights) -> Vec<f32> {
+        let learned = self.learngene();
+        let values = match weights {
+            Weights::Ema => learned.ema(self.ema_clock),
+            Weights::Raw => learned.parameters,
+        };
+        #[cfg(feature = "graph")]
+        if let Some(adaption) = &self.adaption {
+            return adaption.weights(&values);
+        }
+        values
     }
 
     /// The tailors with their moments and averages, by class number.
@@ -327,7 +350,7 @@ impl Trainer {
                 let Some(scale) = scale(squares, self.norm_squared(&found)) else { return f32::NAN };
                 update.scale = scale;
                 self.update(&found, &update);
-                pool.give_back(found);
+                self.give_back(found, &pool);
             }
             #[cfg(feature = "graph")]
             TrainedLearngene::Graph(learngene) => {
@@ -378,6 +401,15 @@ impl Trainer {
         threads::map(self.threads, parts, UpdatePart::update);
     }
 
+    /// Keeps the buffers for the next step; those of a method's own values are no buffers of the engine.
+    fn give_back(&self, found: engine::Gradients, pool: &Pool) {
+        #[cfg(feature = "graph")]
+        if self.adaption.is_some() {
+            return pool.give_back(engine::Gradients { learngene: Vec::new(), ..found });
+        }
+        pool.give_back(found);
+    }
+
     /// Sum of the squares of every gradient.
     fn norm_squared(&self, found: &engine::Gradients) -> f64 {
         let all = found.tailors.iter().map(|(_, gradient)| gradient).chain([&found.learngene]);
@@ -385,8 +417,23 @@ impl Trainer {
         threads::map(self.threads, parts, kernels::sum_of_squares).into_iter().sum()
     }
 
-    /// Gradients by hand: images of one class follow each other, and each shard takes its part of them.
+    /// Gradients by hand.
     fn by_hand(&self, network: &Network, learned: &Learned, pool: &Pool, batch: &Batch) -> engine::Gradients {
+        #[cfg(feature = "graph")]
+        if let Some(adaption) = &self.adaption {
+            let under_way = adaption.under_way(&learned.parameters);
+            let mut found = self.in_shards(network, &under_way.weights, pool, batch);
+            let by_weights = std::mem::take(&mut found.learngene);
+            found.learngene = under_way.pull_back(&by_weights);
+            pool.give_back(engine::Gradients { learngene: by_weights, ..Default::default() });
+            return found;
+        }
+        self.in_shards(network, &learned.parameters, pool, batch)
+    }
+
+    /// Gradients by the network's flat values: images of one class follow each other, and each shard takes its part of
+    /// them.
+    fn in_shards(&self, network: &Network, values: &[f32], pool: &Pool, batch: &Batch) -> engine::Gradients {
         #[allow(
             clippy::infallible_destructuring_match,
             reason = "without Burn's graph there is one kind of bank"
@@ -409,7 +456,7 @@ impl Trainer {
             };
             let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
             let tailor = |class: usize| &bank.states()[class].parameters[..];
-            network.gradients(&learned.parameters, tailor, &samples, factor, self.frozen, pool)
+            network.gradients(values, tailor, &samples, factor, self.frozen, pool)
         });
         parts.into_iter().reduce(|sum, part| sum.add(part, pool)).unwrap_or_default()
     }

@@ -97,6 +97,11 @@ impl FactoredSet {
         Self(vec![Matrix::Qkv, Matrix::O, Matrix::In, Matrix::Out, Matrix::AdaLn])
     }
 
+    /// Returns the empty set, that of a plain network.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Returns whether `matrix` is factored.
     pub fn contains(&self, matrix: Matrix) -> bool {
         self.0.contains(&matrix)

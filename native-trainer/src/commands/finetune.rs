@@ -1,0 +1,41 @@
+//! `tailor finetune`: a trained network, adapted to other classes.
+
+use std::fmt::Write;
+
+use super::train::ended;
+use crate::cli::FinetuneArgs;
+use crate::error::Error;
+use crate::gallery::finetune::finetune;
+use crate::system::output::{json, print};
+use crate::system::shell;
+use crate::system::status::Status;
+use crate::train::method::{Cost, PAPER_TASKS, costs};
+
+/// Runs `tailor finetune`, and writes the report of a run that made its last step.
+///
+/// # Errors
+/// Anything wrong with base, data, settings, device or disk; what was saved before stays.
+pub fn run(args: &FinetuneArgs) -> Result<Status, Error> {
+    if args.list {
+        let costs = costs(&args.model.choice().read()?, &PAPER_TASKS);
+        print(&if args.running.json { json(&costs) } else { in_words(&costs) })?;
+        return Ok(Status::Done);
+    }
+    let settings = args.settings(shell::command_again("--resume"));
+    let outcome = finetune(&settings)?;
+    ended(outcome, &settings.run.out, args.running.json)
+}
+
+fn in_words(costs: &[Cost]) -> String {
+    let mut out = "method   trainable  GFLOP an image\n".to_owned();
+    for Cost { method, trainable_parameters, flops_per_image } in costs {
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            out,
+            "{method:<8} {:>7.2} M  {:>8.1}",
+            trainable_parameters / 1e6,
+            flops_per_image / 1e9
+        );
+    }
+    out
+}

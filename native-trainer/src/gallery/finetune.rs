@@ -1,0 +1,76 @@
+//! From a trained network to a run that adapts it to classes of its own.
+
+use std::path::{Path, PathBuf};
+
+use tailor_packs::Digest;
+use tailor_packs::index::INDEX_FILE;
+
+use super::folder::Gallery;
+use crate::error::Error;
+use crate::settings::train::FinetuneSettings;
+use crate::system::files::{folder_of, read_limited};
+use crate::system::output;
+use crate::train::base::{self, Base};
+use crate::train::begin::{Adapt, Outcome, finetune as begin};
+use crate::train::method::{METHODS, Method, Task, Trains, named};
+
+/// Adapts the network of the settings to their data, or goes on with such a run.
+///
+/// # Errors
+/// Anything wrong with base, data, settings, device or disk; what was saved before stays.
+pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
+    let method = named(&settings.method).ok_or_else(|| Error::Refused {
+        what: format!("there is no method {:?}", settings.method),
+        help: format!("it may be {}", METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")),
+    })?;
+    let file = learngene_file(&settings.base)?;
+    output::refuse_inputs(&settings.run.out, inputs(&file))?;
+    let bytes = read_limited(&file, tailor_packs::limits::FILE)?;
+    let base = Base::read(&file, Digest::of(&bytes))?;
+    fits(method, &base, &file)?;
+    if let (Some(rank), None) = (settings.rank, method.rank(&ANY)) {
+        return Err(Error::Refused {
+            what: format!("--rank {rank} is asked for, but {} has no rank", method.name()),
+            help: "leave --rank out".to_owned(),
+        });
+    }
+    base::check(method, settings.rank, &base.learngene.manifest.config)?;
+    begin(&settings.run, &Adapt { base, method, rank: settings.rank })
+}
+
+/// Some task, to ask whether a method has a rank at all.
+const ANY: Task = Task { classes: 1, width: 4, components: 1 };
+
+/// Refuses a network of the other kind: KIND adapts one that comes apart, all others a plain one.
+fn fits(method: &dyn Method, base: &Base, file: &Path) -> Result<(), Error> {
+    let apart = !base.learngene.manifest.config.factored.matrices().is_empty();
+    let (what, help) = match (method.trains(), apart) {
+        (Trains::Tailors, false) => (
+            "is a plain network, which has no tailors",
+            "name the gallery of a network trained without --method plain",
+        ),
+        (Trains::Whole | Trains::Matrices, true) => (
+            "comes apart: only --method kind adapts it",
+            "train a plain network with `tailor train --method plain`",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Refused { what: format!("{} {what}", file.display()), help: help.to_owned() })
+}
+
+/// The learngene's file that `path` means: itself, or that of the gallery there.
+pub(super) fn learngene_file(path: &Path) -> Result<PathBuf, Error> {
+    if !path.is_dir() && path.file_name().is_none_or(|name| name != INDEX_FILE) {
+        return Ok(path.to_owned());
+    }
+    let gallery = Gallery::open(path)?;
+    // What the index does not vouch for is not learned from.
+    gallery.learngene()?;
+    Ok(gallery.folder.join(&gallery.index.learngene.path))
+}
+
+/// What is read: every file of the gallery in which the learngene's file lies, and the file.
+pub(super) fn inputs(file: &Path) -> Vec<PathBuf> {
+    let gallery = Gallery::open(folder_of(file)).ok();
+    gallery.iter().flat_map(Gallery::files).chain([file.to_owned()]).collect()
+}

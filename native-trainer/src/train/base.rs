@@ -1,0 +1,124 @@
+//! The trained network that a method adapts, as it lies in the folder of a run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tailor_packs::{Digest, Learngene, ModelConfig, read_learngene};
+
+use super::method::{Adaption, Method, MethodHeader, Trains, named};
+use crate::compute::device::Device;
+use crate::error::Error;
+use crate::system::files::read_limited;
+
+/// A trained network: the learngene file of its gallery.
+#[derive(Debug)]
+pub struct Base {
+    /// The file's content.
+    pub bytes: Vec<u8>,
+    /// What it holds.
+    pub learngene: Learngene,
+}
+
+impl Base {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] or [`Error::Pack`] for the file, [`Error::Refused`] when it is not the one with this digest.
+    pub fn read(path: &Path, digest: Digest) -> Result<Self, Error> {
+        let bytes = read_limited(path, tailor_packs::limits::FILE)?;
+        if Digest::of(&bytes) != digest {
+            return Err(Error::Refused {
+                what: format!("{} is not the network with which the run was begun", path.display()),
+                help: format!("restore the file with the SHA-256 {digest}, or begin again in another --out"),
+            });
+        }
+        let learngene = read_learngene(&bytes).map_err(Error::pack(path))?;
+        Ok(Self { bytes, learngene })
+    }
+
+    /// The network's flat values.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when a tensor is missing, which reading the file has made sure of.
+    pub fn values(&self) -> Result<Vec<f32>, Error> {
+        let config = &self.learngene.manifest.config;
+        let refused =
+            |e: tailor_packs::PackError| Error::Refused { what: e.to_string(), help: String::new() };
+        self.learngene.tensors.to_flat(&config.learngene_tensors()).map_err(refused)
+    }
+}
+
+/// Where the network lies in the folder of a run.
+pub fn base_file(run: &Path) -> PathBuf {
+    run.join("base.learngene")
+}
+
+/// The method of a header.
+///
+/// # Errors
+/// [`Error::Refused`] when this program does not know it.
+pub fn method_of(header: &MethodHeader) -> Result<&'static dyn Method, Error> {
+    named(&header.name).ok_or_else(|| Error::Refused {
+        what: format!("the run's method, {}, is not known here", header.name),
+        help: "go on with the program that began it, or a newer one".to_owned(),
+    })
+}
+
+/// What the method of a header makes of the network `base` on a device, if it adapts matrices.
+///
+/// # Errors
+/// [`Error::Refused`] when it cannot be had in this build, or not at the header's rank.
+#[cfg(feature = "graph")]
+pub fn adaption(
+    header: &MethodHeader,
+    base: &Base,
+    seed: u64,
+    device: &Device,
+) -> Result<Option<Arc<Adaption>>, Error> {
+    let method = method_of(header)?;
+    if method.trains() != Trains::Matrices {
+        return Ok(None);
+    }
+    let (rank, config) = (header.rank.unwrap_or(1), &base.learngene.manifest.config);
+    let adaption = Adaption::new(method, rank, config, base.values()?, seed, &device.for_graph())?;
+    Ok(Some(Arc::new(adaption)))
+}
+
+/// As in a build with Burn, for the methods that need none.
+///
+/// # Errors
+/// [`Error::Refused`] for the others.
+#[cfg(not(feature = "graph"))]
+pub fn adaption(
+    header: &MethodHeader,
+    base: &Base,
+    _: u64,
+    _: &Device,
+) -> Result<Option<Arc<Adaption>>, Error> {
+    check(method_of(header)?, header.rank, &base.learngene.manifest.config)?;
+    Ok(None)
+}
+
+/// Refuses a method that this build does not have, and a rank that the network's matrices do not have, before anything
+/// is read for it.
+///
+/// # Errors
+/// [`Error::Refused`].
+pub fn check(method: &dyn Method, rank: Option<usize>, config: &ModelConfig) -> Result<(), Error> {
+    if method.trains() != Trains::Matrices {
+        return Ok(());
+    }
+    #[cfg(feature = "graph")]
+    return match rank {
+        Some(rank) => Adaption::check(method, rank, config),
+        None => Ok(()),
+    };
+    #[cfg(not(feature = "graph"))]
+    {
+        let _ = (rank, config);
+        Err(Error::Refused {
+            what: format!("this build cannot train by {}: its gradients are Burn's", method.name()),
+            help: "build one that can with: cargo install --path native-trainer --features graph".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! The methods with which KIND is compared: each adapts one trained network to a whole task (KIND §4, Table 2).
+//!
+//! A method says, for a matrix `W` of the trained network, what of it trains and which matrix these values stand for.
+//! The network itself knows nothing of it: a step computes the weights that the values stand for, lets the engine of
+//! the plain network find the gradient by the weights, and pulls that back to the values ([`Adaption`]). What is
+//! published is the plain network with the weights as they came to be.
+//!
+//! Adding a method is a file with an implementation of [`Method`] and a line in [`METHODS`]; `docs/methods.md` adds one.
+
+#[cfg(feature = "graph")]
+mod adaption;
+mod dora;
+mod full;
+mod kind;
+mod loha;
+mod lora;
+mod oft;
+#[cfg(feature = "graph")]
+mod per_matrix;
+mod pissa;
+#[cfg(feature = "graph")]
+mod svd;
+mod svdiff;
+
+#[cfg(feature = "graph")]
+pub use adaption::{Adaption, UnderWay};
+
+/// What a method makes of a network: there is none without Burn, which differentiates it.
+#[cfg(not(feature = "graph"))]
+#[derive(Debug)]
+pub enum Adaption {}
+
+#[cfg(not(feature = "graph"))]
+impl Adaption {
+    /// The first values of what trains.
+    pub fn first(&self) -> Vec<f32> {
+        match *self {}
+    }
+}
+#[cfg(feature = "graph")]
+pub use per_matrix::{Parts, PerMatrix, Random, Values};
+
+use serde::{Deserialize, Serialize};
+use tailor_packs::{Digest, FactoredSet, ModelConfig};
+
+/// Every method, in the order of the paper's Table 2.
+pub const METHODS: &[&dyn Method] = &[
+    &kind::Kind,
+    &full::Full,
+    &svdiff::SvDiff,
+    &oft::Oft,
+    &lora::Lora,
+    &pissa::Pissa,
+    &loha::Loha,
+    &dora::Dora,
+];
+
+/// The method of this name.
+pub fn named(name: &str) -> Option<&'static dyn Method> {
+    METHODS.iter().find(|method| method.name() == name).copied()
+}
+
+/// A way to adapt a trained network to new classes.
+pub trait Method: std::fmt::Debug + Sync {
+    /// Its name, as it is typed.
+    fn name(&self) -> &'static str;
+
+    /// What it trains, in one line for the help.
+    fn about(&self) -> &'static str;
+
+    /// What of the network trains.
+    fn trains(&self) -> Trains;
+
+    /// The paper's learning rate for it (KIND §6; Table 2), for networks of this width.
+    fn learning_rate(&self, width: u32) -> f64;
+
+    /// The paper's size for it (KIND §6; Table 7), where it has one.
+    fn rank(&self, _task: &Task) -> Option<usize> {
+        None
+    }
+
+    /// How it adapts matrices, where it does.
+    #[cfg(feature = "graph")]
+    fn per_matrix(&self) -> Option<&'static dyn PerMatrix> {
+        None
+    }
+
+    /// Values that train for the matrices of a block, on average over all classes where each has its own.
+    fn trainable(&self, sizes: &Sizes) -> f64;
+
+    /// Products of two numbers that a pass of one image takes, beside what the plain network takes.
+    fn products(&self, sizes: &Sizes) -> Products;
+}
+
+/// What of the network trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trains {
+    /// A tailor for each class; the learngene stays as it is.
+    Tailors,
+    /// Every value of the network.
+    Whole,
+    /// Values beside the matrices of each block.
+    Matrices,
+}
+
+/// A task to adapt a network to, as far as the paper's sizes depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// Classes.
+    pub classes: usize,
+    /// Width `D` of the network.
+    pub width: usize,
+    /// Components `N_T` that KIND gives each class.
+    pub components: usize,
+}
+
+/// What counting depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// The task.
+    pub task: Task,
+    /// Components `N_G` of KIND's learngene.
+    pub learngene: usize,
+    /// Tokens of an image.
+    pub tokens: usize,
+}
+
+/// Products of two numbers in a pass of one image through a block, beside those of the plain network.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Products {
+    /// For each token.
+    pub per_token: f64,
+    /// Once for an image: what is computed of the weights alone.
+    pub per_image: f64,
+    /// Whether the plain network's own products of a block are left out.
+    pub instead: bool,
+}
+
+/// Input and output widths of the six matrices that the methods adapt, as multiples of `D`: q, k, v, o, in, out.
+pub(super) const MATRICES: [[usize; 2]; 6] = [[1, 1], [1, 1], [1, 1], [1, 1], [1, 4], [4, 1]];
+
+impl Sizes {
+    /// The sum of something over the matrices of a block.
+    pub(super) fn sum(&self, of: impl Fn(f64, f64) -> f64) -> f64 {
+        let d = self.task.width as f64;
+        MATRICES.iter().map(|[m1, m2]| of(*m1 as f64 * d, *m2 as f64 * d)).sum()
+    }
+
+    /// Rank of the methods that the paper gives `N_T·c`.
+    pub(super) fn low_rank(&self) -> f64 {
+        (self.task.components * self.task.classes) as f64
+    }
+}
+
+/// Which method adapts a run's network, from which file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodHeader {
+    /// The method's name.
+    pub name: String,
+    /// Its size; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// The file of the network that is adapted, which lies in the run's folder.
+    pub base: Digest,
+}
+
+/// Classes of the paper's 18 tasks of novel classes (KIND, appendix).
+pub const PAPER_TASKS: [usize; 18] = [7, 13, 18, 20, 23, 24, 26, 26, 26, 28, 28, 29, 30, 30, 31, 33, 34, 35];
+
+/// One line of the list of methods.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cost {
+    /// The method's name.
+    pub method: &'static str,
+    /// Values that train, on average over the tasks.
+    pub trainable_parameters: f64,
+    /// Arithmetic of one pass of one image in operations, two for a product and its sum, without attention itself, as
+    /// the paper counts.
+    pub flops_per_image: f64,
+}
+
+/// What each method costs on average over tasks of so many classes, for a network of this config (KIND, Table 2).
+pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
+    let (d, depth) = (f64::from(config.width), f64::from(config.depth));
+    let tokens = config.tokens() as f64;
+    let plain = ModelConfig { factored: FactoredSet::none(), ..config.clone() };
+    // Everything but the six matrices of a block; adaLN and the final layer's run once for an image.
+    let outer =
+        tokens * 2.0 * config.patch_values() as f64 * d + depth * 6.0 * d * d + 3.0 * d * d + 256.0 * d;
+    let cost = |method: &&'static dyn Method| {
+        let mut cost = Cost { method: method.name(), trainable_parameters: 0.0, flops_per_image: 0.0 };
+        for &classes in tasks {
+            let task =
+                Task { classes, width: config.width as usize, components: config.tailor_components as usize };
+            let sizes =
+                Sizes { task, learngene: config.learngene_components as usize, tokens: config.tokens() };
+            let trainable = match method.trains() {
+                Trains::Whole => plain.learngene_parameters() as f64,
+                _ => depth * method.trainable(&sizes),
+            };
+            let Products { per_token, per_image, instead } = method.products(&sizes);
+            let own = if instead { 0.0 } else { sizes.sum(|m1, m2| m1 * m2) };
+            cost.trainable_parameters += trainable / tasks.len() as f64;
+            let products = outer + depth * (tokens * (own + per_token) + per_image);
+            cost.flops_per_image += 2.0 * products / tasks.len() as f64;
+        }
+        cost
+    };
+    METHODS.iter().map(cost).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_those_of_the_papers_table_2() {
+        // Millions of values, 10⁹ operations; the paper counts KIND in its masked form.
+        let published = [
+            ("dit-b-2", "kind", 12.8, 33.7),
+            ("dit-b-2", "full", 129.6, 43.6),
+            ("dit-b-2", "oft", 14.2, 119.7),
+            ("dit-b-2", "lora", 12.8, 50.1),
+            ("dit-b-2", "pissa", 12.8, 50.1),
+            ("dit-b-2", "loha", 12.7, 87.1),
+            ("dit-b-2", "dora", 12.8, 129.5),
+            ("dit-l-2", "kind", 45.4, 119.6),
+            ("dit-l-2", "full", 456.8, 155.0),
+            ("dit-l-2", "oft", 50.5, 425.6),
+            ("dit-l-2", "lora", 45.3, 178.2),
+            ("dit-l-2", "pissa", 45.3, 178.2),
+            ("dit-l-2", "loha", 45.3, 309.6),
+            ("dit-l-2", "dora", 45.6, 503.0),
+        ];
+        for (preset, method, parameters, flops) in published {
+            let costs = costs(&ModelConfig::preset(preset).unwrap(), &PAPER_TASKS);
+            let cost = costs.iter().find(|cost| cost.method == method).unwrap();
+            let within = |found: f64, published: f64, part: f64| (found / published - 1.0).abs() <= part;
+            assert!(within(cost.trainable_parameters / 1e6, parameters, 0.02), "{preset} {cost:?}");
+            assert!(within(cost.flops_per_image / 1e9, flops, 0.05), "{preset} {cost:?}");
+        }
+        let costs = costs(&ModelConfig::preset("dit-b-2").unwrap(), &PAPER_TASKS);
+        let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();
+        assert!((svdiff.trainable_parameters / 1e6 - 0.1).abs() < 0.05, "{svdiff:?}");
+    }
+
+    #[test]
+    fn every_method_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = METHODS.iter().map(|method| method.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), METHODS.len());
+        assert!(names.iter().all(|name| named(name).is_some_and(|method| method.name() == *name)));
+    }
+}

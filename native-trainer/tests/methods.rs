@@ -1,0 +1,166 @@
+//! Methods that adapt a plain network: they train, resume bit for bit, publish and sample with the binary `tailor`,
+//! and what does not fit is refused.
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use image::{GrayImage, Luma};
+use serde_json::Value;
+use tailor_trainer::train::checkpoint;
+#[cfg(feature = "graph")]
+use tailor_trainer::train::method::METHODS;
+
+/// A folder with images of two classes in `data` and of two others in `novel`, and a plain gallery and one that comes
+/// apart.
+struct Place(tempfile::TempDir);
+
+const SHORT: &str = "--device cpu --batch-size 4 --sample-every 0 --checkpoint-every 2";
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        for (folder, classes) in [("data", ["stripes", "bars"]), ("novel", ["dots", "waves"])] {
+            for (number, class) in classes.into_iter().enumerate() {
+                let path = place.at(folder).join(class);
+                fs::create_dir_all(&path).unwrap();
+                for i in 0..6u32 {
+                    let wide = 3 + 4 * number as u32 + folder.len() as u32;
+                    let shade = |x: u32, y: u32| Luma([if (x + y * i) % wide < 2 { 255 } else { 0 }]);
+                    GrayImage::from_fn(32, 32, shade).save(path.join(format!("{i}.png"))).unwrap();
+                }
+            }
+        }
+        for method in ["kind", "plain"] {
+            place.done(&format!(
+                "train --method {method} --preset tiny --data data --steps 4 --out runs/{method} {SHORT}"
+            ));
+            place.done(&format!("publish runs/{method} --device cpu --previews 0 --out {method}"));
+        }
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn tailor(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
+        // Another number of threads adds up in another order.
+        command.env("RAYON_NUM_THREADS", "2").stdin(Stdio::null());
+        command.args(line.split_whitespace()).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn done(&self, line: &str) -> String {
+        let output = self.tailor(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn refused(&self, line: &str) -> String {
+        let output = self.tailor(line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        assert!(said.contains("error: ") && said.contains("help: ") && !said.contains("panicked"), "{said}");
+        said
+    }
+
+    /// The bytes of the last checkpoint of a run.
+    fn last(&self, run: &str) -> Vec<u8> {
+        fs::read(&checkpoint::list(&self.at(run)).unwrap()[0]).unwrap()
+    }
+
+    /// Adapts in one go and in two, and makes images of what came of it.
+    fn whole_way(&self, method: &str, more: &str) {
+        let base = if method == "kind" { "kind" } else { "plain" };
+        let line = format!("finetune --method {method} --base {base} --data novel {more} {SHORT}");
+        self.done(&format!("{line} --steps 6 --out one-{method}"));
+        // Stopped by the last of its steps, as they were told first.
+        self.done(&format!("{line} --steps 6 --max-minutes 0 --out two-{method}"));
+        self.done(&format!("{line} --steps 6 --out two-{method} --resume"));
+        assert!(self.last(&format!("one-{method}")) == self.last(&format!("two-{method}")), "{method}");
+        self.done(&format!("publish one-{method} --device cpu --previews 0 --out gallery-{method}"));
+        self.done(&format!("verify gallery-{method}"));
+        self.done(&format!(
+            "sample --gallery gallery-{method} --class dots --class waves --steps 2 --device cpu --out {method}.png"
+        ));
+        assert!(image::open(self.at(&format!("{method}.png"))).is_ok());
+    }
+}
+
+#[test]
+fn kind_and_full_fine_tuning_need_no_burn_and_leave_the_base_as_it_is() {
+    let place = Place::new();
+    let learngene = |gallery: &str| {
+        let index: Value =
+            serde_json::from_slice(&fs::read(place.at(gallery).join("index.json")).unwrap()).unwrap();
+        fs::read(place.at(gallery).join(index["learngene"]["path"].as_str().unwrap())).unwrap()
+    };
+    let before = [learngene("kind"), learngene("plain")];
+    place.whole_way("kind", "");
+    place.whole_way("full", "");
+    assert!(before == [learngene("kind"), learngene("plain")]);
+    let tensors = |bytes: &[u8]| tailor_packs::read_learngene(bytes).unwrap().tensors;
+    assert!(tensors(&learngene("gallery-kind")) == tensors(&before[0]), "KIND's learngene stays");
+    assert!(tensors(&learngene("gallery-full")) != tensors(&before[1]), "all of the network trains");
+}
+
+#[cfg(feature = "graph")]
+#[test]
+fn every_other_method_trains_resumes_publishes_and_samples() {
+    let place = Place::new();
+    for method in METHODS.iter().filter(|method| !["kind", "full"].contains(&method.name())) {
+        let rank = match method.name() {
+            "svdiff" => "",
+            "oft" => "--rank 8",
+            _ => "--rank 3",
+        };
+        place.whole_way(method.name(), rank);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
+    let place = Place::new();
+    let line = |method: &str, base: &str| {
+        format!("finetune --method {method} --base {base} --data novel --out out --steps 2 {SHORT}")
+    };
+    assert!(place.refused(&line("full", "kind")).contains("comes apart"));
+    assert!(place.refused(&line("kind", "plain")).contains("plain network"));
+    assert!(place.refused(&line("full", "absent")).contains("absent"));
+    assert!(place.refused(&format!("{} --rank 3", line("full", "plain"))).contains("no rank"));
+    assert!(!place.at("out").exists(), "nothing was begun");
+    if cfg!(feature = "graph") {
+        let said = place.refused(&format!("{} --rank 33", line("lora", "plain")));
+        assert!(said.contains("--rank 33") && said.contains("1 to 32"), "{said}");
+        let said = place.refused(&format!("{} --rank 5", line("oft", "plain")));
+        assert!(said.contains("blocks"), "{said}");
+    } else {
+        assert!(place.refused(&line("lora", "plain")).contains("--features graph"));
+    }
+    assert!(!place.at("out").exists(), "nothing is left of what was refused");
+
+    place.done(&line("full", "plain"));
+    let again = |line: String| place.refused(&format!("{line} --resume"));
+    assert!(again(line("full", "plain").replace("--data novel", "--data data")).contains("other classes"));
+    assert!(again(line("kind", "kind")).contains("by full"));
+    assert!(
+        place
+            .refused(&format!("train --preset tiny --data novel --out out --resume {SHORT}"))
+            .contains("tailor finetune")
+    );
+    // A base that is no longer the same is noticed, and so is one that is gone.
+    fs::write(place.at("out/base.learngene"), b"other").unwrap();
+    let said = place.refused("publish out --device cpu --out gallery");
+    assert!(said.contains("base.learngene"), "{said}");
+}
+
+#[test]
+fn the_list_of_methods_counts_what_the_papers_table_does() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let list: Value = serde_json::from_str(&place.done("finetune --list --preset dit-b-2 --json")).unwrap();
+    let lora = list.as_array().unwrap().iter().find(|line| line["method"] == "lora").unwrap();
+    assert!((lora["trainable_parameters"].as_f64().unwrap() / 12.8e6 - 1.0).abs() < 0.02, "{lora}");
+    assert!((lora["flops_per_image"].as_f64().unwrap() / 50.1e9 - 1.0).abs() < 0.05, "{lora}");
+}
