@@ -223,6 +223,44 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
     assert_eq!(place.tailor("experiment arms.toml --array 2/2").status.code(), Some(2));
 }
 
+#[test]
+fn arms_adapt_networks_by_methods_and_one_that_does_not_fit_is_named() {
+    let place = Place::new(FILE);
+    let short = "--preset tiny --data data --steps 2 --batch-size 2 --sample-every 0 --device cpu";
+    for method in ["kind", "plain"] {
+        place.done(&format!("train --method {method} {short} --out runs/{method}"));
+        place.done(&format!("publish runs/{method} --device cpu --previews 0 --out {method}"));
+    }
+    let file = FILE
+        .replace("preset = \"tiny\"", "method = \"full\"\nbase = \"plain\"")
+        .replace("training.learning_rate = 1e-4", "method = \"kind\"\nbase = \"kind\"");
+    fs::write(place.at("arms.toml"), &file).unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let results = place.results("experiments/arms");
+    let methods: Vec<&str> = results.iter().map(|r| r["adapt"]["name"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["full", "full", "kind", "kind"]);
+    assert_eq!(results[0]["recipe"]["training"]["learning_rate"], 1e-4, "the paper's for full fine-tuning");
+    assert_eq!(results[2]["recipe"]["training"]["learning_rate"], 1e-3, "the paper's for KIND");
+    assert_eq!(results[0]["recipe"]["model"]["factored"].as_array().unwrap().len(), 0);
+
+    for (from, to, words) in [
+        ("base = \"kind\"", "base = \"plain\"", "plain network"),
+        ("base = \"kind\"", "base = \"absent\"", "absent"),
+        ("method = \"kind\"", "method = \"magic\"", "magic"),
+        ("method = \"kind\"", "rank = 3\nmethod = \"kind\"", "no rank"),
+        ("method = \"kind\"", "model.heads = 4\nmethod = \"kind\"", "that of the base"),
+        ("method = \"full\"\nbase = \"plain\"", "base = \"plain\"", "no method"),
+        ("method = \"full\"\nbase = \"plain\"", "method = \"full\"", "give its gallery as base"),
+    ] {
+        assert!(file.contains(from));
+        fs::write(place.at("arms.toml"), file.replacen(from, to, 1)).unwrap();
+        let output = place.tailor("experiment arms.toml --device cpu --jobs 1");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {said}");
+        assert!(said.contains(words), "{to}: {said}");
+    }
+}
+
 #[cfg(feature = "graph")]
 #[test]
 fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {

@@ -36,6 +36,8 @@ The file names images, seeds and arms; an arm says what differs from the first:
   name = \"slow\"
   training.learning_rate = 3e-4
 
+An arm that adapts a network says method = \"lora\", base = \"galleries/plain\" and perhaps rank = 8.
+
 The same command goes on after Ctrl-C or a kill, and leaves alone what has ended. Several may work in \
 one folder, on machines that share it."
 )]
