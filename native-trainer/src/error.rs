@@ -9,6 +9,7 @@ use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
 use crate::data::names::NameError;
+use crate::data::splits::SplitError;
 use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
 use crate::system::output::{OutputError, without_password};
@@ -21,6 +22,9 @@ pub enum Error {
     /// The training data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A split that is none.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// No class can have this name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -131,6 +135,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Data(error) => error.help(),
+            Self::Split(error) => error.help(),
             Self::Name(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Write(error) => error.help(),

@@ -77,6 +77,7 @@ fn every_example_of_the_help_works_when_pasted() {
     images(&at("greek/greek-small-xi"), 24);
     images(&at("images/alpha"), 24);
     idx(&at("fashion-mnist"));
+    fs::write(at("some.toml"), "classes = [\"A\"]").unwrap();
     fs::create_dir_all(at("web/dist")).unwrap();
     fs::write(at("web/dist/index.html"), "page").unwrap();
     fs::create_dir_all(at("bin")).unwrap();

@@ -58,6 +58,9 @@ fn what_inspect_says_of_presets() {
         "inspect --preset letters --json",
         "inspect --preset dit-b-2 --tailors 1",
         "inspect --preset letters --toml",
+        "inspect --splits",
+        "inspect --split letters-task-1",
+        "inspect --split cifar10-novel-1 --toml",
     ];
     expect_file!["snapshots/inspect.txt"].assert_eq(&lines.map(tailor).concat());
 }
@@ -72,6 +75,8 @@ fn refusals_name_what_is_wrong_and_what_to_do() {
         "train --data . --out out --steps many",
         "train --data . --out out --ema nan",
         "inspect --preset huge",
+        "inspect --split imagenet",
+        "train --data src --out elsewhere --split imagenet-task-1",
         "inspect absent.tailor",
         "verify absent.tailor",
         "verify absent",
