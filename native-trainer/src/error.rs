@@ -14,6 +14,7 @@ use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
 use crate::system::output::{OutputError, without_password};
 use crate::system::shell;
+use crate::weights::WeightsError;
 
 /// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum Error {
     /// A split that is none.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// Weights of another program that cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// No class can have this name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -136,6 +140,7 @@ impl Error {
         let help = match self {
             Self::Data(error) => error.help(),
             Self::Split(error) => error.help(),
+            Self::Weights(error) => error.help(),
             Self::Name(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Write(error) => error.help(),

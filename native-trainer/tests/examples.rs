@@ -77,6 +77,12 @@ fn every_example_of_the_help_works_when_pasted() {
     images(&at("greek/greek-small-xi"), 24);
     images(&at("images/alpha"), 24);
     idx(&at("fashion-mnist"));
+    for kind in ["pt", "safetensors"] {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/reference/fixtures/dit")
+            .with_extension(kind);
+        fs::copy(fixture, at("small-dit").with_extension(kind)).unwrap();
+    }
     fs::write(at("some.toml"), "classes = [\"A\"]").unwrap();
     fs::create_dir_all(at("web/dist")).unwrap();
     fs::write(at("web/dist/index.html"), "page").unwrap();
@@ -121,6 +127,9 @@ fn every_example_of_the_help_works_when_pasted() {
     run(&mut examples, "tailor");
     run(&mut examples, "tailor publish");
     run(&mut examples, "tailor keygen");
+    for command in ["import", "import dit", "export"] {
+        run(&mut examples, &format!("tailor {command}"));
+    }
     run(&mut examples, "tailor train-tailor");
     for class in ["beta", "greek-small-xi"] {
         let line = "tailor train-tailor images/alpha --learngene galleries/mine";

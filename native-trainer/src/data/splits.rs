@@ -116,7 +116,7 @@ fn missing(path: &Path, split: &str, asked: usize, absent: &[String]) -> String 
         shown(path),
         first.join(", "),
         absent.len(),
-        number(asked, "class")
+        number(asked, "class folder")
     )
 }
 

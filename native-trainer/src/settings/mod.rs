@@ -7,3 +7,4 @@ pub mod recipe;
 pub mod sampling;
 pub mod train;
 pub mod training;
+pub mod weights;
