@@ -65,39 +65,59 @@ fn noise(count: usize) -> Vec<f32> {
 
 /// The model of a gallery on the processor, with every tailor.
 fn model(gallery: &Gallery) -> engine::Model {
-    let mut model = engine::Model::new(&gallery.index.config, &gallery.learngene().unwrap().tensors).unwrap();
+    let learngene = gallery.learngene().unwrap().tensors;
+    dressed(gallery, engine::Model::new(&gallery.index.config, &learngene).unwrap())
+}
+
+/// A model with every tailor of its gallery put on.
+fn dressed<M: Predict>(gallery: &Gallery, mut model: M) -> M {
     for class in &gallery.index.classes {
         model.insert(&class.id, gallery.tailor(class).unwrap().tensors).unwrap();
     }
     model
 }
 
-#[test]
-fn an_imported_dit_predicts_what_it_predicted_in_pytorch() {
+/// The largest difference between what a model predicts and what PyTorch computed of the same weights.
+fn from_pytorch<M: Predict>(model: &M, read: impl Fn(M::Images) -> Vec<f32>, expected: &str) -> f32 {
     let out = std::fs::read(fixture("dit-out.safetensors")).unwrap();
     let (x, t, y) = (values(&out, "x"), values(&out, "t"), values(&out, "y"));
+    let expected = values(&out, expected);
+    let (image, predicted) = (x.len() / t.len(), expected.len() / t.len());
+    let mut worst = 0.0f32;
+    for (i, t) in t.iter().enumerate() {
+        let gate = match y[i] as usize {
+            3 => vec![],
+            class => vec![(format!("class-{class}"), 1.0)],
+        };
+        let gated = model.gate(&[gate]).unwrap();
+        let found = model.predict(&gated, &model.images(x[i * image..][..image].to_vec()), *t);
+        worst = worst.max(difference(&read(found), &expected[i * predicted..][..predicted]));
+    }
+    worst
+}
+
+#[test]
+fn an_imported_dit_predicts_what_it_predicted_in_pytorch() {
     let folder = tempfile::tempdir().unwrap();
     for (storage, tolerance) in [(StorageChoice::F32, 1e-4), (StorageChoice::F16, 2e-2)] {
         let at = folder.path().join(format!("{storage:?}").to_lowercase());
         import(&ImportSettings { storage, ..exact(&at) }).unwrap();
         let gallery = Gallery::open(&at).unwrap();
         assert_eq!(gallery.index.classes.len(), 3);
-        let model = model(&gallery);
-        let image = x.len() / t.len();
-        let expected = values(&out, "dit-exact.out");
-        let mut worst = 0.0f32;
-        for (i, t) in t.iter().enumerate() {
-            let gate = match y[i] as usize {
-                3 => vec![],
-                class => vec![(format!("class-{class}"), 1.0)],
-            };
-            let gated = model.gate(&[gate]).unwrap();
-            let images = model.images(x[i * image..][..image].to_vec());
-            let found = model.predict(&gated, &images, *t);
-            worst = worst.max(difference(&found.values, &expected[i * image..][..image]));
-        }
-        println!("imported as {storage:?}: {worst:.1e} from PyTorch");
+        let worst = from_pytorch(&model(&gallery), |images| images.values, "dit-exact.out");
+        println!("imported as {storage:?}, on the processor: {worst:.1e} from PyTorch");
         assert!(worst <= tolerance, "{storage:?}: {worst}");
+        #[cfg(feature = "graph")]
+        {
+            let (config, learngene) = (&gallery.index.config, gallery.learngene().unwrap().tensors);
+            let graph =
+                tailor_core::graph::Model::new(config, &learngene, &burn::tensor::Device::flex()).unwrap();
+            let graph = dressed(&gallery, graph);
+            let worst =
+                from_pytorch(&graph, |images| images.into_data().try_into_vec().unwrap(), "dit-exact.out");
+            println!("imported as {storage:?}, as Burn's graph: {worst:.1e} from PyTorch");
+            assert!(worst <= tolerance, "{storage:?}: {worst}");
+        }
     }
 }
 
