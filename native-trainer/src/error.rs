@@ -85,6 +85,14 @@ pub enum Error {
         /// What is wrong, with the line.
         reason: String,
     },
+    /// The file of an experiment says something else.
+    #[error("{}: {reason}", path.display())]
+    Experiment {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the arm and the key.
+        reason: String,
+    },
     /// A training setting outside its range.
     #[error("{name} is {found}, must be {allowed}")]
     Setting {
@@ -153,6 +161,7 @@ impl Error {
             Self::ConfigFile { .. } => {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"
             }
+            Self::Experiment { .. } => "`tailor experiment --help` shows such a file",
             Self::OtherModel(_) => "leave out --preset and --config to resume, or choose another --out",
             Self::Download { problem: Problem::Elsewhere(to), .. } => {
                 let gallery = to.split(['?', '#']).next().unwrap_or_default().trim_end_matches(INDEX_FILE);

@@ -4,6 +4,7 @@
 //!
 //! - [`cli`]: what the command line accepts, the only place that knows `clap`, turned into [`settings`];
 //! - [`commands`]: one file per command, named as it is typed: it calls what is below and prints;
+//! - [`experiment`]: several runs, carried out, judged and compared;
 //! - [`report`] and `evaluate`: a run on one page, a gallery judged by a classifier;
 //! - [`gallery`]: what is published, from a run to a signed folder, over the network and back;
 //! - [`train`]: from images to checkpoints, and what a run leaves beside them;
@@ -20,6 +21,7 @@ pub mod data;
 pub mod error;
 #[cfg(feature = "graph")]
 pub mod evaluate;
+pub mod experiment;
 pub mod gallery;
 pub mod report;
 pub mod settings;

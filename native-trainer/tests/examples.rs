@@ -28,7 +28,8 @@ fn examples() -> BTreeMap<String, Vec<String>> {
         commands.extend(names.map(|name| format!("{command} {name}")));
         let text = text.replace("\\\n", " ");
         let lines = text.lines().map(str::trim).filter(|line| {
-            line.starts_with("tailor ") && !line.contains("[OPTIONS]") || line.starts_with("source ")
+            line.starts_with("tailor ") && !line.contains("[OPTIONS]") && !line.contains("<COMMAND>")
+                || line.starts_with("source ")
         });
         let lines: Vec<String> = lines.map(str::to_owned).collect();
         assert!(!lines.is_empty(), "{command} --help has no example");
@@ -84,6 +85,9 @@ fn every_example_of_the_help_works_when_pasted() {
         fs::copy(fixture, at("small-dit").with_extension(kind)).unwrap();
     }
     fs::write(at("some.toml"), "classes = [\"A\"]").unwrap();
+    let arms = "[[arms]]\nname = \"usual\"\n[[arms]]\nname = \"slow\"\ntraining.learning_rate = 3e-4\n";
+    let shared = "preset = \"tiny\"\ntraining = { steps = 2, batch_size = 2, sample_every = 0 }\n";
+    fs::write(at("rates.toml"), format!("data = \"letters\"\nseeds = [0, 1]\n{shared}{arms}")).unwrap();
     fs::create_dir_all(at("web/dist")).unwrap();
     fs::write(at("web/dist/index.html"), "page").unwrap();
     fs::create_dir_all(at("bin")).unwrap();
@@ -108,6 +112,8 @@ fn every_example_of_the_help_works_when_pasted() {
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
             "evaluate" => line.replace("--per-class 100", "--per-class 20"),
             "bench" => format!("{line} --steps 1 --batch-size 2"),
+            // The file is one of the test's own.
+            "experiment" => line,
             "fetch" => {
                 let gallery = line.split("example.org/").nth(1).unwrap().split(' ').next().unwrap();
                 let folder = if at(gallery).exists() { gallery.to_owned() } else { format!("web/{gallery}") };
@@ -141,9 +147,8 @@ fn every_example_of_the_help_works_when_pasted() {
         paste("tailor gallery add galleries/mine alpha.tailor greek-small-xi.tailor");
     }
     paste("tailor gallery sign galleries/mine --key mine.key");
-    for command in
-        ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report", "completions", "man"]
-    {
+    let others = ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report"];
+    for command in others.into_iter().chain(["experiment", "experiment report", "completions", "man"]) {
         if command == "evaluate" && !cfg!(feature = "graph") {
             // The classifier is made of Burn, which this build leaves out.
             examples.remove("tailor evaluate");

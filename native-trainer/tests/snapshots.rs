@@ -40,6 +40,8 @@ fn the_help_of_every_command() {
         "serve",
         "bench",
         "evaluate",
+        "experiment",
+        "experiment report",
         "report",
         "completions",
         "man",

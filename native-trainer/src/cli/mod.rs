@@ -1,6 +1,7 @@
 //! What the command `tailor` accepts, turned into settings. No other module knows `clap`.
 
 mod device;
+mod experiment;
 mod gallery;
 mod manual;
 mod sample;
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use device::DeviceFlags;
+pub use experiment::{ExperimentArgs, ExperimentThen};
 pub use gallery::{
     CardFlags, FetchArgs, GalleryArgs, GalleryChange, InspectArgs, KeygenArgs, PublishArgs, ServeArgs,
     SigningFlags, VerifyArgs,
@@ -99,6 +101,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Judge a gallery with a classifier trained on held-out real images
     Evaluate(EvaluateArgs),
+    /// Train several arms with the same seeds, judge and compare them
+    Experiment(Box<ExperimentArgs>),
     /// Write one page about a run: losses, samples over time, with and without tailors
     Report(ReportArgs),
     /// Print a completion script for a shell

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod completions;
 pub mod evaluate;
+pub mod experiment;
 pub mod export;
 pub mod fetch;
 pub mod gallery;
@@ -30,6 +31,7 @@ use crate::system::status::Status;
 pub fn run(command: &Command) -> Result<Status, Error> {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Experiment(args) => experiment::run(args),
         Command::TrainTailor(args) => train_tailor::run(args),
         Command::Gallery(args) => gallery::run(args).map(Status::from),
         Command::Bench(args) => bench::run(args).map(Status::from),

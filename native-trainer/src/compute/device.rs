@@ -30,9 +30,14 @@ pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
     }
 }
 
-/// Cores of this machine.
+/// The environment variable that holds a program to fewer cores. It is rayon's own, which Burn computes with on the
+/// processor.
+pub const CORES: &str = "RAYON_NUM_THREADS";
+
+/// Cores that this program may use: those that the system gives it, or as many as [`CORES`] says.
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    let asked = std::env::var(CORES).ok().and_then(|text| text.parse().ok()).filter(|cores| *cores > 0);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 impl Device {

@@ -30,3 +30,20 @@ pub struct EvaluateSettings {
     /// Where to compute.
     pub device: DeviceChoice,
 }
+
+impl Default for EvaluateSettings {
+    fn default() -> Self {
+        Self {
+            gallery: PathBuf::new(),
+            data: PathBuf::new(),
+            split: None,
+            classes: Vec::new(),
+            per_class: 100,
+            hold_out: 10,
+            epochs: 4,
+            seed: 7,
+            sampling: SamplingSettings::default(),
+            device: DeviceChoice::Auto,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod evaluate;
+pub mod experiment;
 pub mod gallery;
 pub mod recipe;
 pub mod sampling;

@@ -1,0 +1,116 @@
+//! How long an experiment takes on this machine, before anybody begins it.
+
+use serde::Serialize;
+use tailor_core::Sampler;
+use tailor_packs::{ModelConfig, Objective};
+
+use super::results;
+use crate::data::splits::Split;
+use crate::data::{Dataset, Options};
+use crate::error::Error;
+use crate::settings::experiment::{Experiment, ExperimentSettings, Planned};
+use crate::settings::train::BenchSettings;
+use crate::train::bench::measure;
+
+/// Steps that are measured of each model.
+const STEPS: usize = 5;
+
+/// A pass through the network costs a third of a training step, which goes forward once and back for twice as much.
+const PASS: f64 = 1.0 / 3.0;
+
+/// What the runs of an experiment will take.
+#[derive(Clone, Debug, Serialize)]
+pub struct Estimate {
+    /// Each arm.
+    pub arms: Vec<ArmEstimate>,
+    /// Hours for all that has not ended yet.
+    pub hours_left: f64,
+    /// Hours for all of it, from the beginning.
+    pub hours: f64,
+}
+
+/// What the runs of one arm will take.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArmEstimate {
+    /// Name of the arm.
+    pub arm: String,
+    /// Runs, and how many of them have not ended yet.
+    pub runs: (usize, usize),
+    /// Images trained on per second, measured here.
+    pub images_per_second: f64,
+    /// Hours that one run trains.
+    pub training_hours: f64,
+    /// Hours that one run samples to be judged; reading the samples comes on top.
+    pub sampling_hours: f64,
+}
+
+/// Measures each model of the experiment for some steps, and counts up.
+///
+/// # Errors
+/// Anything wrong with data, device or disk.
+pub fn estimate(settings: &ExperimentSettings) -> Result<Estimate, Error> {
+    let ExperimentSettings { experiment, out, .. } = settings;
+    let mut rates: Vec<(ModelConfig, usize, f64, usize)> = Vec::new();
+    let mut arms = Vec::new();
+    let (mut hours, mut hours_left) = (0.0, 0.0);
+    for arm in experiment.arms() {
+        let runs: Vec<&Planned> = experiment.runs.iter().filter(|run| run.arm == arm).collect();
+        let planned = runs[0];
+        let (model, training) = (&planned.recipe.model, &planned.recipe.training);
+        let known = rates.iter().find(|(known, batch, ..)| known == model && *batch == training.batch_size);
+        let (rate, classes) = match known {
+            Some((_, _, rate, classes)) => (*rate, *classes),
+            None => {
+                let classes = classes(experiment, model)?;
+                let measured = measure(&BenchSettings {
+                    model: model.clone(),
+                    batch_size: training.batch_size,
+                    micro_batch: Some(training.micro_batch),
+                    data: None,
+                    classes,
+                    steps: STEPS,
+                    device: settings.device,
+                })?;
+                let rate = measured.images_per_second.median;
+                rates.push((model.clone(), training.batch_size, rate, classes));
+                (rate, classes)
+            }
+        };
+        let training_hours = training.steps as f64 * training.batch_size as f64 / rate / 3600.0;
+        let sampling_hours = passes(planned, classes) * PASS / rate / 3600.0;
+        let mut open = 0;
+        for run in &runs {
+            open += usize::from(results::of(out, run)?.is_none());
+        }
+        hours += (training_hours + sampling_hours) * runs.len() as f64;
+        hours_left += (training_hours + sampling_hours) * open as f64;
+        arms.push(ArmEstimate {
+            arm: arm.to_owned(),
+            runs: (runs.len(), open),
+            images_per_second: rate,
+            training_hours,
+            sampling_hours,
+        });
+    }
+    Ok(Estimate { arms, hours_left, hours })
+}
+
+fn classes(experiment: &Experiment, model: &ModelConfig) -> Result<usize, Error> {
+    let split = experiment.split.as_deref().map(Split::open).transpose()?;
+    let options = Options::for_model(model, false).with_split(split);
+    Ok(Dataset::open(&experiment.data, &options)?.classes.len())
+}
+
+/// Passes through the network of all samples with which one run is judged: those of each class, and ten times as
+/// many as of one class of the learngene alone.
+fn passes(planned: &Planned, classes: usize) -> f64 {
+    let Some(judging) = &planned.evaluate else { return 0.0 };
+    let advice = judging.sampling().advice(planned.recipe.model.objective);
+    let sampler = advice.sampler.parse::<Sampler>().unwrap_or(match planned.recipe.model.objective {
+        Objective::Flow => Sampler::Heun,
+        Objective::Ddpm => Sampler::DpmPlusPlus,
+    });
+    let each = advice.steps as f64 * if sampler == Sampler::Heun { 2.0 } else { 1.0 };
+    let guided = if advice.guidance == 1.0 { 1.0 } else { 2.0 };
+    each * judging.per_class as f64 * (classes as f64 * guided + 10.0)
+}

@@ -1,0 +1,139 @@
+//! What came of each run: a file for each while the experiment is under way, and `results.jsonl` of all.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::settings::experiment::{Experiment, Judging, Planned, file_name};
+use crate::settings::recipe::Recipe;
+use crate::system::files::{create_folder, read_limited, write_atomic};
+
+/// A line is a page of figures, a file of lines some thousands of them; anything larger is another file.
+const MAX_FILE: u64 = 1 << 30;
+
+/// What came of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Name of the arm.
+    pub arm: String,
+    /// Seed of weights, order and noise.
+    pub seed: u64,
+    /// Folder of the run, its gallery and its sample grids, in the experiment's own.
+    pub folder: String,
+    /// Steps made.
+    pub steps: u64,
+    /// Mean loss at the end.
+    pub loss: Option<f64>,
+    /// Seconds of training; none where it was interrupted.
+    pub training_seconds: Option<f64>,
+    /// Values of the learngene.
+    pub learngene_parameters: u64,
+    /// Values of one tailor.
+    pub tailor_parameters: u64,
+    /// What was trained, and how.
+    pub recipe: Recipe,
+    /// How it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<Judging>,
+    /// What `tailor evaluate --json` says of the gallery.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub evaluation: Value,
+    /// What computed the gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// The program that trained.
+    pub program: String,
+}
+
+impl Outcome {
+    /// Whether this is what the run, as it is planned now, comes to.
+    pub fn is_of(&self, planned: &Planned) -> bool {
+        self.arm == planned.arm
+            && self.seed == planned.seed
+            && self.recipe == planned.recipe
+            && self.evaluate == planned.evaluate
+    }
+
+    /// A figure by its name: a field of the outcome or of the evaluation, with a dot where one lies within another.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        match name {
+            "loss" => self.loss,
+            "training_seconds" => self.training_seconds,
+            "learngene_parameters" => Some(self.learngene_parameters as f64),
+            "tailor_parameters" => Some(self.tailor_parameters as f64),
+            _ => self.evaluation.pointer(&format!("/{}", name.replace('.', "/")))?.as_f64(),
+        }
+    }
+}
+
+/// The file with the outcome of a run.
+fn path(out: &Path, planned: &Planned) -> PathBuf {
+    out.join("results").join(format!("{}-{}.json", file_name(&planned.arm), planned.seed))
+}
+
+/// The file with the outcomes of all runs.
+pub fn lines(out: &Path) -> PathBuf {
+    out.join("results.jsonl")
+}
+
+/// What came of a run, if it has ended as it is planned now.
+///
+/// # Errors
+/// [`Error::Read`] when the file is there and cannot be read.
+pub fn of(out: &Path, planned: &Planned) -> Result<Option<Outcome>, Error> {
+    let path = path(out, planned);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read_limited(&path, MAX_FILE)?;
+    // A file that is none is as good as not there: what it said is found again.
+    Ok(serde_json::from_slice::<Outcome>(&bytes).ok().filter(|outcome| outcome.is_of(planned)))
+}
+
+/// Keeps what came of a run.
+///
+/// # Errors
+/// [`Error::Write`] names the file.
+pub fn keep(out: &Path, planned: &Planned, outcome: &Outcome) -> Result<(), Error> {
+    let path = path(out, planned);
+    create_folder(path.parent().unwrap_or(out))?;
+    Ok(write_atomic(&path, &line(outcome))?)
+}
+
+fn line(outcome: &Outcome) -> Vec<u8> {
+    let text = serde_json::to_string(outcome).unwrap_or_else(|_| unreachable!("plain data into memory"));
+    (text + "\n").into_bytes()
+}
+
+/// Writes the outcomes of all runs that have ended as lines, in the order of the experiment, and returns them.
+///
+/// # Errors
+/// [`Error::Read`] or [`Error::Write`] names the file.
+pub fn gather(out: &Path, experiment: &Experiment) -> Result<Vec<Outcome>, Error> {
+    let found: Vec<Option<Outcome>> =
+        experiment.runs.iter().map(|planned| of(out, planned)).collect::<Result<_, _>>()?;
+    let found: Vec<Outcome> = found.into_iter().flatten().collect();
+    let text: Vec<u8> = found.iter().flat_map(line).collect();
+    write_atomic(&lines(out), &text)?;
+    Ok(found)
+}
+
+/// Reads lines as [`gather`] writes them.
+///
+/// # Errors
+/// [`Error::Read`] when the file cannot be read, [`Error::Refused`] with the first line that is none.
+pub fn read(path: &Path) -> Result<Vec<Outcome>, Error> {
+    let bytes = read_limited(path, MAX_FILE)?;
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let parse = |(number, line): (usize, &[u8])| {
+        serde_json::from_slice(line).map_err(|error| Error::Refused {
+            what: format!("{}: line {} is no result of a run: {error}", path.display(), number + 1),
+            help: "name the results.jsonl that `tailor experiment` wrote, or its folder".to_owned(),
+        })
+    };
+    lines.map(parse).collect()
+}

@@ -1,0 +1,290 @@
+//! Carries out the runs of an experiment.
+//!
+//! A run that is to be trained in the same way as another, as when two arms differ in how they are judged, shares its
+//! training: the folder of a training is named after what is trained. Who works in a folder holds its lock, so any
+//! number of programs may work on one experiment side by side, on one machine or on several that share a disk.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::HumanDuration;
+use serde::Serialize;
+use serde_json::Value;
+use tailor_packs::index::INDEX_FILE;
+use tailor_packs::{Digest, ModelConfig};
+
+use super::results::{self, Outcome};
+use crate::error::Error;
+use crate::gallery::publish::publish;
+use crate::say;
+use crate::settings::device::DeviceChoice;
+use crate::settings::experiment::{Experiment, ExperimentSettings, Planned};
+use crate::settings::gallery::{CardSettings, PublishSettings, SigningSettings};
+use crate::settings::recipe::{ModelChoice, Recipe};
+use crate::settings::train::{RunningSettings, TrainSettings};
+use crate::settings::training::Training;
+use crate::system::files::{LockError, create_folder, lock, write_atomic};
+use crate::system::output::shown;
+use crate::system::shell;
+use crate::system::status::Status;
+use crate::train::begin::train;
+use crate::train::run::Ended;
+
+/// How an experiment, or this program's part of it, ended.
+#[derive(Debug)]
+pub struct Carried {
+    /// Done, or stopped by a signal; then the same command goes on.
+    pub status: Status,
+    /// What came of all runs that have ended so far.
+    pub outcomes: Vec<Outcome>,
+    /// Runs of this part that other programs are at.
+    pub elsewhere: usize,
+}
+
+/// Carries out the runs of the settings' part that have not ended yet, one after the other.
+pub(super) fn carry_out(settings: &ExperimentSettings) -> Result<Carried, Error> {
+    let ExperimentSettings { experiment, out, part: (first, of), .. } = settings;
+    if !cfg!(feature = "graph") && experiment.runs.iter().any(|run| run.evaluate.is_some()) {
+        return Err(Error::Refused {
+            what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
+            help: "build with `--features graph`, or leave [evaluate] out to train only".to_owned(),
+        });
+    }
+    create_folder(out)?;
+    let mine: Vec<&Planned> = experiment.runs.iter().skip(*first).step_by(*of).collect();
+    let mut pace = Pace::new(mine.len());
+    let mut elsewhere = 0;
+    loop {
+        let open = open_runs(out, &mine)?;
+        // Another program may be at the first ones.
+        let taken = open.iter().find_map(|run| Folder::take(settings, run).transpose().map(|f| (*run, f)));
+        let Some((planned, folder)) = taken else {
+            elsewhere = elsewhere.max(open.len());
+            break;
+        };
+        let folder = folder?;
+        // It may have ended between the look and the lock.
+        if results::of(out, planned)?.is_some() {
+            continue;
+        }
+        say!("{}: arm {}, seed {}", pace.left(open.len()), planned.arm, planned.seed);
+        let began = Instant::now();
+        if let Some(status) = folder.work(settings, planned)? {
+            let outcomes = results::gather(out, experiment)?;
+            return Ok(Carried { status, outcomes, elsewhere: 0 });
+        }
+        pace.took(began.elapsed());
+        results::gather(out, experiment)?;
+    }
+    let outcomes = results::gather(out, experiment)?;
+    Ok(Carried { status: Status::Done, outcomes, elsewhere })
+}
+
+/// The runs that have not ended.
+fn open_runs<'a>(out: &Path, runs: &[&'a Planned]) -> Result<Vec<&'a Planned>, Error> {
+    let mut open = Vec::new();
+    for run in runs {
+        if results::of(out, run)?.is_none() {
+            open.push(*run);
+        }
+    }
+    Ok(open)
+}
+
+/// How fast runs end, for an estimate of the time left.
+struct Pace {
+    all: usize,
+    spent: Duration,
+    ended: u32,
+}
+
+impl Pace {
+    fn new(all: usize) -> Self {
+        Self { all, spent: Duration::ZERO, ended: 0 }
+    }
+
+    fn took(&mut self, time: Duration) {
+        self.spent += time;
+        self.ended += 1;
+    }
+
+    /// Where the experiment stands with so many runs to go.
+    fn left(&self, open: usize) -> String {
+        let number = format!("run {} of {}", self.all - open + 1, self.all);
+        match self.spent.checked_div(self.ended) {
+            Some(each) => format!("{number}, {} left", HumanDuration(each * open as u32)),
+            None => number,
+        }
+    }
+}
+
+/// The folder of one training, kept from other programs.
+struct Folder {
+    path: PathBuf,
+    /// Its name below the experiment's own.
+    name: String,
+    _lock: File,
+}
+
+/// A model and its training as `tailor train --config` reads them.
+#[derive(Serialize)]
+struct ConfigFile<'a> {
+    #[serde(flatten)]
+    model: &'a ModelConfig,
+    training: &'a Training,
+}
+
+impl Folder {
+    /// The folder for a run, unless another program is at work there.
+    fn take(settings: &ExperimentSettings, planned: &Planned) -> Result<Option<Self>, Error> {
+        let name = format!("runs/{}", name_of(&settings.experiment, planned));
+        let path = settings.out.join(&name);
+        create_folder(&path)?;
+        match lock(&path, "at an experiment") {
+            Ok(lock) => Ok(Some(Self { path, name, _lock: lock })),
+            Err(LockError::Busy { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Trains, publishes and judges; the status when a signal has stopped it.
+    fn work(&self, settings: &ExperimentSettings, planned: &Planned) -> Result<Option<Status>, Error> {
+        let ExperimentSettings { experiment, out, file, device, .. } = settings;
+        let (run, gallery) = (self.path.join("run"), self.path.join("gallery"));
+        let interrupted = run.exists();
+        let began = Instant::now();
+        let trained = self.trained()?;
+        let (config, seconds) = match trained {
+            Some(seconds) => (planned.recipe.model.clone(), seconds),
+            None => {
+                let config = self.path.join("config.toml");
+                write_atomic(&config, as_toml(&planned.recipe).as_bytes())?;
+                let ended = train(&TrainSettings {
+                    data: experiment.data.clone(),
+                    split: experiment.split.clone(),
+                    cache: Some(out.join("cache")),
+                    model: ModelChoice { preset: None, config: Some(config) },
+                    out: run.clone(),
+                    resume: true,
+                    training: serde_json::Map::new(),
+                    running: RunningSettings { device: *device, ..RunningSettings::default() },
+                    again: format!("tailor experiment {} --out {}", shell::path(file), shell::path(out)),
+                })?
+                .ended;
+                if let Ended::Stopped(signal) = ended {
+                    return Ok(Some(Status::Stopped(signal)));
+                }
+                let Ended::Finished(trainer) = ended else { return Ok(Some(Status::Done)) };
+                let seconds = (!interrupted).then(|| began.elapsed().as_secs_f64());
+                write_atomic(&self.path.join(TRAINED), seconds_text(seconds).as_bytes())?;
+                (trainer.config().clone(), seconds)
+            }
+        };
+        if !gallery.join(INDEX_FILE).exists() {
+            publish(&published(&run, &gallery, device.device))?;
+        }
+        let evaluation = judged(planned, &gallery, experiment, device.device)?;
+        let header = crate::train::checkpoint::require(&run)?.header;
+        let outcome = Outcome {
+            experiment: experiment.name.clone(),
+            arm: planned.arm.clone(),
+            seed: planned.seed,
+            folder: self.name.clone(),
+            steps: header.step,
+            loss: header.losses.means().last().map(|(_, loss)| loss),
+            training_seconds: seconds,
+            learngene_parameters: config.learngene_parameters(),
+            tailor_parameters: config.tailor_parameters(),
+            recipe: planned.recipe.clone(),
+            evaluate: planned.evaluate.clone(),
+            evaluation,
+            engine: header.engine,
+            program: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        results::keep(out, planned, &outcome)?;
+        say!("arm {}, seed {}: {}", planned.arm, planned.seed, in_words(&outcome));
+        Ok(None)
+    }
+
+    /// Whether the training has made its last step, and if so the seconds that it took, where they are known.
+    fn trained(&self) -> Result<Option<Option<f64>>, Error> {
+        let path = self.path.join(TRAINED);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim().parse().ok())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::read(&path)(error)),
+        }
+    }
+}
+
+/// Says that a training has made its last step, and in how many seconds.
+const TRAINED: &str = "trained";
+
+fn seconds_text(seconds: Option<f64>) -> String {
+    seconds.map_or("interrupted\n".to_owned(), |seconds| format!("{seconds:.3}\n"))
+}
+
+/// A training's name: the same for all that train the same.
+fn name_of(experiment: &Experiment, planned: &Planned) -> String {
+    let Recipe { name: _, model, training } = &planned.recipe;
+    let data = experiment.data.to_string_lossy();
+    let what = match &experiment.split {
+        None => serde_json::json!([data, model, training]),
+        Some(split) => serde_json::json!([data, split.to_string_lossy(), model, training]),
+    };
+    let digest = Digest::of(what.to_string().as_bytes()).to_string();
+    format!("{}-{}", planned.seed, &digest[..12])
+}
+
+fn as_toml(recipe: &Recipe) -> String {
+    let file = ConfigFile { model: &recipe.model, training: &recipe.training };
+    toml::to_string(&file).unwrap_or_else(|_| unreachable!("numbers and names into memory"))
+}
+
+fn published(run: &Path, gallery: &Path, device: DeviceChoice) -> PublishSettings {
+    PublishSettings {
+        run: run.to_owned(),
+        out: gallery.to_owned(),
+        id: Some("experiment".to_owned()),
+        title: None,
+        card: CardSettings { licence: None, data_note: None, authors: Vec::new() },
+        signing: SigningSettings::default(),
+        raw_weights: false,
+        sampling: Default::default(),
+        previews: Some(0),
+        device,
+    }
+}
+
+#[cfg(feature = "graph")]
+fn judged(
+    planned: &Planned,
+    gallery: &Path,
+    experiment: &Experiment,
+    device: DeviceChoice,
+) -> Result<Value, Error> {
+    let Some(judging) = &planned.evaluate else { return Ok(Value::Null) };
+    let report = crate::evaluate::evaluate(&judging.settings(
+        gallery,
+        &experiment.data,
+        experiment.split.clone(),
+        device,
+    ))?;
+    Ok(serde_json::to_value(report).unwrap_or_else(|_| unreachable!("plain data into memory")))
+}
+
+#[cfg(not(feature = "graph"))]
+fn judged(_: &Planned, _: &Path, _: &Experiment, _: DeviceChoice) -> Result<Value, Error> {
+    Ok(Value::Null)
+}
+
+/// The main figures of a run.
+fn in_words(outcome: &Outcome) -> String {
+    let figures: BTreeMap<&str, Option<f64>> =
+        ["loss", "agreement", "frechet.samples"].map(|name| (name, outcome.figure(name))).into();
+    let words = figures.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.4}")));
+    let words: Vec<String> = words.collect();
+    format!("{} ({})", words.join(", "), shown(Path::new(&outcome.folder)))
+}

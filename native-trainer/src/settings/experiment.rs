@@ -1,0 +1,351 @@
+//! What an experiment compares: one file, from which every run of it follows.
+//!
+//! ```toml
+//! name = "rates"                  # else the file's own name
+//! data = "letters"                # folder of class folders, relative to this file
+//! split = "letters-pretrain"      # which classes of it: a split by name or file; else all
+//! seeds = [0, 1, 2]               # each arm is trained once with each
+//! preset = "letters"              # or config = "model.toml"
+//!
+//! [model]                         # fields that differ from the preset's, for every arm
+//! [training]                      # settings that differ from the defaults, for every arm
+//! steps = 4000
+//!
+//! [evaluate]                      # how the galleries are judged; leave it out to train only
+//! per_class = 50
+//!
+//! [[arms]]                        # the first arm is the one with which the others are compared
+//! name = "usual"
+//!
+//! [[arms]]
+//! name = "slow"
+//! training.learning_rate = 3e-4   # what differs in this arm: model, training, evaluate
+//! ```
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tailor_core::Sampler;
+use tailor_packs::ModelConfig;
+
+use super::device::{DeviceChoice, DeviceSettings};
+use super::evaluate::EvaluateSettings;
+use super::recipe::{ModelChoice, Recipe};
+use super::sampling::SamplingSettings;
+use super::training::Training;
+use crate::data::splits::Split;
+use crate::error::Error;
+use crate::system::files::read_limited;
+
+/// A file of arms is some pages of text; anything larger is another file.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Most runs of one experiment: a slip in the file is no plan for a century.
+const MAX_RUNS: usize = 10_000;
+
+/// Several arms, each trained with the same seeds on the same images and judged in the same way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// Name for people.
+    pub name: String,
+    /// The images.
+    pub data: PathBuf,
+    /// Which classes of them to use: the name of a split, or its file; none for all.
+    pub split: Option<OsString>,
+    /// The runs, all seeds of the first arm first.
+    pub runs: Vec<Planned>,
+}
+
+/// One run of an experiment: an arm with a seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// Name of the arm.
+    pub arm: String,
+    /// Seed of weights, order and noise.
+    pub seed: u64,
+    /// What is trained, and how.
+    pub recipe: Recipe,
+    /// How the gallery is judged; none to train only.
+    pub evaluate: Option<Judging>,
+}
+
+/// How a gallery is judged: [`EvaluateSettings`] without the places, as an experiment's file writes them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Judging {
+    /// Other real images to judge with, relative to the file; none for those of the training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Samples of each class.
+    pub per_class: usize,
+    /// One source in so many is held out from the classifier's training.
+    pub hold_out: usize,
+    /// Passes of the classifier over its training images.
+    pub epochs: usize,
+    /// Seed of the classifier and of the first sample.
+    pub seed: u64,
+    /// Sampling steps; none for those that suit the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Guidance scale, 1 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f32>,
+    /// The way from noise to an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<String>,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        let EvaluateSettings { per_class, hold_out, epochs, seed, .. } = EvaluateSettings::default();
+        Self { data: None, per_class, hold_out, epochs, seed, steps: None, guidance: None, sampler: None }
+    }
+}
+
+impl Judging {
+    /// Refuses what cannot be measured, in words.
+    fn check(&self) -> Result<(), String> {
+        let wrong = |field: &str, found: String, allowed: &str| {
+            Err(format!("evaluate.{field} is {found}, must be {allowed}"))
+        };
+        match self {
+            Self { per_class: n, .. } if !(1..=100_000).contains(n) => {
+                wrong("per_class", n.to_string(), "1 to 100000")
+            }
+            Self { hold_out: n, .. } if *n < 2 => wrong("hold_out", n.to_string(), "2 or more"),
+            Self { epochs: n, .. } if !(1..=1000).contains(n) => wrong("epochs", n.to_string(), "1 to 1000"),
+            Self { steps: Some(n), .. } if !(1..=1000).contains(n) => {
+                wrong("steps", n.to_string(), "1 to 1000")
+            }
+            Self { guidance: Some(w), .. } if !w.is_finite() => {
+                wrong("guidance", w.to_string(), "a finite number")
+            }
+            Self { sampler: Some(name), .. } if name.parse::<Sampler>().is_err() => {
+                let known = Sampler::ALL.map(Sampler::name).join(", ");
+                wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The settings with which the gallery in `gallery` is judged, trained on `data` with the classes of
+    /// `split`.
+    pub fn settings(
+        &self,
+        gallery: &Path,
+        data: &Path,
+        split: Option<OsString>,
+        device: DeviceChoice,
+    ) -> EvaluateSettings {
+        EvaluateSettings {
+            gallery: gallery.to_owned(),
+            data: self.data.clone().unwrap_or_else(|| data.to_owned()),
+            split,
+            per_class: self.per_class,
+            hold_out: self.hold_out,
+            epochs: self.epochs,
+            seed: self.seed,
+            sampling: self.sampling(),
+            device,
+            ..EvaluateSettings::default()
+        }
+    }
+
+    /// How to sample.
+    pub fn sampling(&self) -> SamplingSettings {
+        SamplingSettings {
+            steps: self.steps,
+            guidance: self.guidance,
+            sampler: self.sampler.as_deref().and_then(|name| name.parse().ok()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Option<String>,
+    data: PathBuf,
+    split: Option<String>,
+    seeds: Vec<u64>,
+    preset: Option<String>,
+    config: Option<PathBuf>,
+    #[serde(default)]
+    model: Map<String, Value>,
+    #[serde(default)]
+    training: Map<String, Value>,
+    evaluate: Option<Map<String, Value>>,
+    arms: Vec<Arm>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arm {
+    name: String,
+    preset: Option<String>,
+    #[serde(default)]
+    model: Map<String, Value>,
+    #[serde(default)]
+    training: Map<String, Value>,
+    #[serde(default)]
+    evaluate: Map<String, Value>,
+}
+
+impl Experiment {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Read`] when it cannot be read, [`Error::Experiment`] with the arm and the key when it says something
+    /// else than an experiment.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = read_limited(path, MAX_FILE)?;
+        let invalid = |reason: String| Error::Experiment { path: path.to_owned(), reason };
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(invalid(format!("the file of an experiment has at most {MAX_FILE} bytes")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8 text".to_owned()))?;
+        let file: File = toml::from_str(&text).map_err(|e| invalid(e.to_string()))?;
+        file.experiment(path).map_err(|error| match error {
+            Invalid::Words(reason) => invalid(reason),
+            Invalid::Other(error) => *error,
+        })
+    }
+
+    /// The names of the arms, in the order of the file.
+    pub fn arms(&self) -> Vec<&str> {
+        let mut arms: Vec<&str> = self.runs.iter().map(|run| run.arm.as_str()).collect();
+        arms.dedup();
+        arms
+    }
+}
+
+/// What is wrong with a file: words about it, or an error that has its own.
+enum Invalid {
+    Words(String),
+    Other(Box<Error>),
+}
+
+impl File {
+    fn experiment(self, path: &Path) -> Result<Experiment, Invalid> {
+        let words = |reason: String| Err(Invalid::Words(reason));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.name.clone().unwrap_or_else(stem);
+        let seeds: BTreeSet<u64> = self.seeds.iter().copied().collect();
+        match (self.seeds.len(), self.arms.len()) {
+            (0, _) => return words("seeds names none: give at least one, such as seeds = [0, 1, 2]".into()),
+            (_, 0) => return words("there is no arm: give at least one, [[arms]] with a name".into()),
+            (n, _) if n != seeds.len() => return words("seeds names one of them twice".into()),
+            (s, a) if s.saturating_mul(a) > MAX_RUNS => {
+                return words(format!("{a} arms with {s} seeds are more than {MAX_RUNS} runs"));
+            }
+            _ => {}
+        }
+        let mut slugs = BTreeSet::new();
+        let mut runs = Vec::new();
+        for arm in &self.arms {
+            if !slugs.insert(file_name(&arm.name)) || file_name(&arm.name).is_empty() {
+                return words(format!(
+                    "an arm is called {:?}: each needs a name of its own, with a letter or digit in it",
+                    arm.name
+                ));
+            }
+            let at = |reason: String| Invalid::Words(format!("arm {:?}: {reason}", arm.name));
+            let recipe = self.recipe(arm, folder)?;
+            let evaluate = self.evaluate.as_ref().map(|shared| {
+                let all = Value::Object(over(shared, &arm.evaluate));
+                let mut judging: Judging =
+                    serde_json::from_value(all).map_err(|e| at(format!("evaluate: {e}")))?;
+                judging.data = judging.data.map(|data| folder.join(data));
+                judging.check().map_err(at)?;
+                Ok(judging)
+            });
+            let evaluate = evaluate.transpose()?;
+            if evaluate.is_none() && !arm.evaluate.is_empty() {
+                return Err(at("it says how to evaluate, but there is no [evaluate]".to_owned()));
+            }
+            runs.extend(self.seeds.iter().map(|&seed| {
+                let mut recipe = recipe.clone();
+                recipe.training.seed = seed;
+                Planned { arm: arm.name.clone(), seed, recipe, evaluate: evaluate.clone() }
+            }));
+        }
+        // A file lies beside this one, a name is no file.
+        let is_file = |split: &str| split.ends_with(".toml");
+        let split = self.split.as_ref().map(|split| match is_file(split) {
+            true => folder.join(split).into_os_string(),
+            false => split.into(),
+        });
+        if let Some(split) = &split {
+            Split::open(split).map_err(|error| Invalid::Other(Box::new(error.into())))?;
+        }
+        Ok(Experiment { name, data: folder.join(&self.data), split, runs })
+    }
+
+    /// What an arm trains: the preset or config file, then what the file says for all, then what it says for this arm.
+    fn recipe(&self, arm: &Arm, folder: &Path) -> Result<Recipe, Invalid> {
+        let at = |reason: String| Invalid::Words(format!("arm {:?}: {reason}", arm.name));
+        let config = self.config.as_ref().map(|config| folder.join(config));
+        let (preset, config) = match (&arm.preset, &self.preset, config) {
+            (Some(own), _, _) => (Some(own.clone()), None),
+            (None, Some(_), Some(_)) => {
+                return Err(Invalid::Words("preset and config exclude each other".to_owned()));
+            }
+            (None, preset, config) => (preset.clone(), config),
+        };
+        let choice = ModelChoice { preset, config };
+        let (mut recipe, of_config) = choice.begin(None).map_err(|e| match e {
+            Error::Config(e) => at(e.to_string()),
+            other => Invalid::Other(Box::new(other)),
+        })?;
+        let Ok(Value::Object(model)) = serde_json::to_value(&recipe.model) else {
+            unreachable!("a model's config is a map")
+        };
+        let model = over(&over(&model, &self.model), &arm.model);
+        recipe.model = serde_json::from_value::<ModelConfig>(Value::Object(model))
+            .map_err(|e| at(format!("model: {e}")))?;
+        let changes = over(&over(&of_config, &self.training), &arm.training);
+        if changes.contains_key("seed") {
+            return Err(at("training.seed is set: seeds says which are used".to_owned()));
+        }
+        // A finished run is published, so one checkpoint is all that resuming needs.
+        let defaults = Training { keep: 1, ..Training::default() };
+        recipe.training = defaults.with(&changes).map_err(|e| at(format!("training: {e}")))?;
+        recipe.name = file_name(&arm.name);
+        recipe.model.validate().map_err(|e| at(format!("model: {e}")))?;
+        recipe.training.validate().map_err(|e| at(format!("training: {e}")))?;
+        Ok(recipe)
+    }
+}
+
+/// The entries of `below`, with those of `above` in place of or beside them.
+fn over(below: &Map<String, Value>, above: &Map<String, Value>) -> Map<String, Value> {
+    below.iter().chain(above).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// A name as the part of a file's name.
+pub fn file_name(name: &str) -> String {
+    slug::slugify(name)
+}
+
+/// What to run of an experiment, and how.
+#[derive(Clone, Debug)]
+pub struct ExperimentSettings {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// Its file.
+    pub file: PathBuf,
+    /// Folder for runs, galleries and results.
+    pub out: PathBuf,
+    /// Part `I` of `N`: of the runs, every `N`th from the `I`th on, counted from 0.
+    pub part: (usize, usize),
+    /// Runs that go on at once, each on its share of the cores.
+    pub jobs: usize,
+    /// The arguments of a program that carries out the same with one job.
+    pub alone: Vec<OsString>,
+    /// Where to compute.
+    pub device: DeviceSettings,
+}

@@ -1,0 +1,260 @@
+//! An experiment from its file to its tables with the binary `tailor`: it goes on after a kill, several programs share
+//! it, and what is wrong in its file is named.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use image::{GrayImage, Luma};
+use serde_json::Value;
+
+/// A folder with images of two classes in `data`, and an experiment of two arms with two seeds.
+struct Place(tempfile::TempDir);
+
+const FILE: &str = r#"
+name = "two rates"
+data = "data"
+seeds = [0, 1]
+preset = "tiny"
+training = { steps = 4, batch_size = 2, sample_every = 0, checkpoint_every = 2 }
+
+[[arms]]
+name = "usual"
+
+[[arms]]
+name = "Slow one"
+training.learning_rate = 1e-4
+"#;
+
+impl Place {
+    fn new(file: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        for (class, wide) in [("stripes", 4), ("bars", 9)] {
+            fs::create_dir_all(place.at("data").join(class)).unwrap();
+            for i in 0..24u32 {
+                let shade = |x: u32, y: u32| Luma([if (x + i) % wide < 2 { 255 } else { (y * 3) as u8 }]);
+                let path = place.at("data").join(class).join(format!("{i}.png"));
+                GrayImage::from_fn(32, 32, shade).save(path).unwrap();
+            }
+        }
+        fs::write(place.at("arms.toml"), file).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
+        command.args(line.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn tailor(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    fn done(&self, line: &str) -> String {
+        let output = self.tailor(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The lines of `results.jsonl` in `out`, without what depends on the clock.
+    fn results(&self, out: &str) -> Vec<Value> {
+        let lines = fs::read_to_string(self.at(out).join("results.jsonl")).unwrap();
+        let parse = |line: &str| {
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            value.as_object_mut().unwrap().remove("training_seconds");
+            value
+        };
+        lines.lines().map(parse).collect()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn every_arm_is_trained_with_every_seed_and_the_tables_compare_them() {
+    let place = Place::new(FILE);
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let results = place.results("experiments/arms");
+    let runs: Vec<(&str, u64)> =
+        results.iter().map(|r| (r["arm"].as_str().unwrap(), r["seed"].as_u64().unwrap())).collect();
+    assert_eq!(runs, [("usual", 0), ("usual", 1), ("Slow one", 0), ("Slow one", 1)]);
+    assert!(results.iter().all(|r| r["steps"] == 4 && r["loss"].as_f64().unwrap() > 0.0));
+    assert_ne!(results[0]["loss"], results[1]["loss"], "seeds differ");
+    assert_ne!(results[0]["loss"], results[2]["loss"], "arms differ");
+
+    let page = place.done("experiment report experiments/arms");
+    assert!(page.starts_with("# two rates\n") && page.contains("| Slow one | 2 | "), "{page}");
+    assert!(page.contains("Distance from usual"), "{page}");
+    place.done("experiment report experiments/arms/results.jsonl --figure loss --out page.md");
+    assert!(fs::read_to_string(place.at("page.md")).unwrap().contains("| arm | seeds | loss |"));
+
+    // What has ended is left alone: its runs may even be gone.
+    fs::remove_dir_all(place.at("experiments/arms/runs")).unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    assert_eq!(place.results("experiments/arms"), results);
+    assert_eq!(fs::read_dir(place.at("experiments/arms")).unwrap().count(), 3, "no run was begun again");
+
+    // An arm that changes is run again, the others are not.
+    fs::write(place.at("arms.toml"), FILE.replace("1e-4", "2e-4")).unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let again = place.results("experiments/arms");
+    assert_eq!(again[..2], results[..2]);
+    assert_ne!(again[2]["loss"], results[2]["loss"]);
+}
+
+#[test]
+fn programs_side_by_side_and_parts_of_an_array_find_what_one_program_finds() {
+    let place = Place::new(FILE);
+    // With as many threads for each as the jobs below have.
+    let one = place
+        .command("experiment arms.toml --device cpu --jobs 1 --out one")
+        .env("RAYON_NUM_THREADS", "1")
+        .output()
+        .unwrap();
+    assert!(one.status.success(), "{}", text(&one.stderr));
+    for (out, lines) in [
+        ("jobs", &["experiment arms.toml --device cpu --jobs 2 --out jobs"][..]),
+        (
+            "array",
+            &[
+                "experiment arms.toml --device cpu --jobs 1 --out array --array 1/2",
+                "experiment arms.toml --device cpu --jobs 1 --out array --array 0/2",
+            ],
+        ),
+    ] {
+        for line in lines {
+            let ended = place.command(line).env("RAYON_NUM_THREADS", "1").output().unwrap();
+            assert!(ended.status.success(), "{line}: {}", text(&ended.stderr));
+        }
+        assert_eq!(place.results(out), place.results("one"), "{out}");
+    }
+}
+
+#[test]
+fn an_experiment_goes_on_after_ctrl_c_as_if_nothing_had_been() {
+    let long = FILE.replace("steps = 4", "steps = 400");
+    let place = Place::new(&long);
+    let line = "experiment arms.toml --device cpu --out broken --jobs";
+    for jobs in [1, 2] {
+        let mut child = place.command(&format!("{line} {jobs}")).stderr(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        // The second program begins where the first was stopped, so it waits for more than that left.
+        let checkpoints = || {
+            walkdir::WalkDir::new(place.at("broken"))
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry.path().extension().is_some_and(|e| e == "safetensors"))
+                .map(|entry| entry.path().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let before = checkpoints();
+        while checkpoints() == before {
+            assert!(began.elapsed() < Duration::from_secs(60), "no checkpoint comes");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{jobs} jobs");
+    }
+    place.done(&format!("{line} 1"));
+    place.done("experiment arms.toml --device cpu --out whole --jobs 1");
+    assert_eq!(place.results("broken").len(), 4);
+    // The second stop was of programs with another number of threads, which add up in another order.
+    let close = |a: &Value, b: &Value| {
+        let (a, b) = (a["loss"].as_f64().unwrap(), b["loss"].as_f64().unwrap());
+        (a - b).abs() < 1e-3 * b
+    };
+    assert!(place.results("broken").iter().zip(&place.results("whole")).all(|(a, b)| close(a, b)));
+}
+
+#[test]
+fn the_hours_are_told_beforehand_and_nothing_is_begun() {
+    let place = Place::new(FILE);
+    let told: Value =
+        serde_json::from_str(&place.done("experiment arms.toml --device cpu --estimate --json")).unwrap();
+    assert_eq!(told["arms"][0]["arm"], "usual");
+    assert!(told["hours"].as_f64().unwrap() > 0.0 && told["hours"] == told["hours_left"]);
+    assert!(!place.at("experiments").exists());
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
+    let place = Place::new(FILE);
+    for (from, to, words) in [
+        ("name = \"usual\"", "name = \"usual\"\ncolour = 3", "colour"),
+        ("seeds = [0, 1]", "seeds = []", "seeds"),
+        ("seeds = [0, 1]", "seeds = [1, 1]", "twice"),
+        ("learning_rate = 1e-4", "learning_rat = 1e-4", "arm \"Slow one\": training"),
+        ("learning_rate = 1e-4", "learning_rate = 7", "learning_rate is 7"),
+        ("learning_rate = 1e-4", "seed = 7", "seeds says"),
+        ("training.learning_rate", "model.learning_rate", "arm \"Slow one\": model"),
+        ("training.learning_rate = 1e-4", "model.heads = 5", "heads"),
+        ("training.learning_rate = 1e-4", "evaluate.per_class = 5", "no [evaluate]"),
+        ("name = \"Slow one\"", "name = \"USUAL\"", "USUAL"),
+        ("name = \"Slow one\"", "name = \"--\"", "--"),
+        ("preset = \"tiny\"", "preset = \"huge\"", "huge"),
+        ("name = \"two rates\"", "evaluate.per_class = 0", "evaluate.per_class is 0"),
+        ("name = \"two rates\"", "evaluate.sampler = \"magic\"", "magic"),
+        ("name = \"two rates\"", "config = \"a.toml\"", "exclude each other"),
+    ] {
+        assert!(FILE.contains(from));
+        fs::write(place.at("arms.toml"), FILE.replace(from, to)).unwrap();
+        let output = place.tailor("experiment arms.toml --device cpu --jobs 1");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {said}");
+        assert!(said.contains("arms.toml") && said.contains(words), "{to}: {said}");
+        assert!(!place.at("experiments").exists(), "{to}");
+    }
+    let output = place.tailor("experiment report data");
+    assert!(text(&output.stderr).contains("results.jsonl"), "{}", text(&output.stderr));
+    fs::write(place.at("lines"), "{}\n").unwrap();
+    let said = text(&place.tailor("experiment report lines").stderr);
+    assert!(said.contains("line 1 is no result"), "{said}");
+    assert_eq!(place.tailor("experiment arms.toml --array 2/2").status.code(), Some(2));
+}
+
+#[cfg(feature = "graph")]
+#[test]
+fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {
+    let judged = FILE.replace("[[arms]]\nname = \"Slow one\"\ntraining.learning_rate = 1e-4", "");
+    let file = format!(
+        "{judged}\n[[arms]]\nname = \"guided\"\nevaluate.guidance = 3.0\n\n[evaluate]\nper_class = 4\nsteps = 2\n\
+         epochs = 1\n"
+    );
+    let place = Place::new(&file.replace("seeds = [0, 1]", "seeds = [0]"));
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let results = place.results("experiments/arms");
+    assert!(results.iter().all(|r| (0.0..=1.0).contains(&r["evaluation"]["agreement"].as_f64().unwrap())));
+    assert_eq!(results[0]["folder"], results[1]["folder"]);
+    assert_eq!(fs::read_dir(place.at("experiments/arms/runs")).unwrap().count(), 1);
+    assert!(place.done("experiment report experiments/arms").contains("agreement"));
+}
+
+#[test]
+fn an_experiment_takes_the_classes_of_a_split() {
+    let place = Place::new(&FILE.replace("seeds = [0, 1]", "seeds = [0]\nsplit = \"bars.toml\""));
+    fs::write(place.at("bars.toml"), "classes = [\"bars\"]").unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let run = place.results("experiments/arms")[0]["folder"].as_str().unwrap().to_owned();
+    let data = fs::read_to_string(place.at("experiments/arms/runs").join(run).join("run/data.json")).unwrap();
+    let data: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["classes"], serde_json::json!([["bars", 24]]));
+
+    for (split, part) in [("absent.toml", "absent.toml"), ("letters-task-9", "no split \"letters-task-9\"")] {
+        let place = Place::new(&FILE.replace("seeds", &format!("split = \"{split}\"\nseeds")));
+        let output = place.tailor("experiment arms.toml --device cpu --jobs 1");
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(part), "{said}");
+        assert!(!place.at("experiments").exists(), "nothing was begun");
+    }
+}
