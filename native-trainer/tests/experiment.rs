@@ -246,7 +246,7 @@ fn an_experiment_takes_the_classes_of_a_split() {
     fs::write(place.at("bars.toml"), "classes = [\"bars\"]").unwrap();
     place.done("experiment arms.toml --device cpu --jobs 1");
     let run = place.results("experiments/arms")[0]["folder"].as_str().unwrap().to_owned();
-    let data = fs::read_to_string(place.at("experiments/arms/runs").join(run).join("run/data.json")).unwrap();
+    let data = fs::read_to_string(place.at("experiments/arms").join(run).join("run/data.json")).unwrap();
     let data: Value = serde_json::from_str(&data).unwrap();
     assert_eq!(data["classes"], serde_json::json!([["bars", 24]]));
 
