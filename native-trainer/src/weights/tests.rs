@@ -7,6 +7,9 @@ use zip::write::SimpleFileOptions;
 use super::dit::{LABELS, LayoutError, POSITIONS, Told};
 use super::*;
 
+/// Tensors by name, with their shapes.
+type Shapes = BTreeMap<String, Vec<usize>>;
+
 const DIT: Told = Told { heads: Some(2), gelu: Gelu::Tanh };
 
 fn fixture(name: &str) -> PathBuf {
@@ -111,7 +114,7 @@ fn the_heads_of_the_public_sizes_are_known_and_others_must_be_told() {
         let file = WeightsFile::open(&fixture("dit.safetensors")).unwrap();
         let config = dit::config(&file.shapes(), DIT).unwrap().0;
         let config = tailor_packs::ModelConfig { width: d as u32, ..config };
-        let mut shapes: BTreeMap<String, Vec<usize>> =
+        let mut shapes: Shapes =
             dit::pairs(&config).into_iter().map(|pair| (pair.name, pair.shape)).collect();
         shapes.insert(LABELS.to_owned(), vec![1001, d]);
         shapes.insert(POSITIONS.to_owned(), vec![1, 16, d]);
@@ -136,8 +139,8 @@ fn the_heads_of_the_public_sizes_are_known_and_others_must_be_told() {
 #[test]
 fn another_layout_is_refused_by_the_tensor_that_is_missing_too_many_or_of_another_shape() {
     let file = WeightsFile::open(&fixture("dit.safetensors")).unwrap();
-    let with = |change: &dyn Fn(&mut BTreeMap<String, Vec<usize>>)| {
-        let mut shapes: BTreeMap<String, Vec<usize>> =
+    let with = |change: &dyn Fn(&mut Shapes)| {
+        let mut shapes: Shapes =
             file.shapes().into_iter().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
         change(&mut shapes);
         let shapes = shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..])).collect();
