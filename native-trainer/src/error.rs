@@ -9,10 +9,12 @@ use tailor_packs::{ConfigError, PackError};
 
 use crate::data::DataError;
 use crate::data::names::NameError;
+use crate::data::splits::SplitError;
 use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
 use crate::system::output::{OutputError, without_password};
 use crate::system::shell;
+use crate::weights::WeightsError;
 
 /// Why a command was refused.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,12 @@ pub enum Error {
     /// The training data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A split that is none.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Weights of another program that cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// No class can have this name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -139,6 +147,8 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::Data(error) => error.help(),
+            Self::Split(error) => error.help(),
+            Self::Weights(error) => error.help(),
             Self::Name(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Write(error) => error.help(),

@@ -10,6 +10,7 @@
 //! - [`train`]: from images to checkpoints, and what a run leaves beside them;
 //! - [`compute`]: devices, and models on them;
 //! - [`settings`]: what is asked for, in plain types;
+//! - [`weights`]: plain models in the files of other programs;
 //! - [`data`]: images with classes;
 //! - [`system`]: files, output, signals, shells.
 
@@ -26,6 +27,7 @@ pub mod report;
 pub mod settings;
 pub mod system;
 pub mod train;
+pub mod weights;
 
 pub use error::Error;
 

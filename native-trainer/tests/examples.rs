@@ -78,6 +78,13 @@ fn every_example_of_the_help_works_when_pasted() {
     images(&at("greek/greek-small-xi"), 24);
     images(&at("images/alpha"), 24);
     idx(&at("fashion-mnist"));
+    for kind in ["pt", "safetensors"] {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/reference/fixtures/dit")
+            .with_extension(kind);
+        fs::copy(fixture, at("small-dit").with_extension(kind)).unwrap();
+    }
+    fs::write(at("some.toml"), "classes = [\"A\"]").unwrap();
     let arms = "[[arms]]\nname = \"usual\"\n[[arms]]\nname = \"slow\"\ntraining.learning_rate = 3e-4\n";
     let shared = "preset = \"tiny\"\ntraining = { steps = 2, batch_size = 2, sample_every = 0 }\n";
     fs::write(at("rates.toml"), format!("data = \"letters\"\nseeds = [0, 1]\n{shared}{arms}")).unwrap();
@@ -126,6 +133,9 @@ fn every_example_of_the_help_works_when_pasted() {
     run(&mut examples, "tailor");
     run(&mut examples, "tailor publish");
     run(&mut examples, "tailor keygen");
+    for command in ["import", "import dit", "export"] {
+        run(&mut examples, &format!("tailor {command}"));
+    }
     run(&mut examples, "tailor train-tailor");
     for class in ["beta", "greek-small-xi"] {
         let line = "tailor train-tailor images/alpha --learngene galleries/mine";

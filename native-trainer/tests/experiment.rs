@@ -277,3 +277,22 @@ fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {
     assert_eq!(fs::read_dir(place.at("experiments/arms/runs")).unwrap().count(), 1);
     assert!(place.done("experiment report experiments/arms").contains("agreement"));
 }
+
+#[test]
+fn an_experiment_takes_the_classes_of_a_split() {
+    let place = Place::new(&FILE.replace("seeds = [0, 1]", "seeds = [0]\nsplit = \"bars.toml\""));
+    fs::write(place.at("bars.toml"), "classes = [\"bars\"]").unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let run = place.results("experiments/arms")[0]["folder"].as_str().unwrap().to_owned();
+    let data = fs::read_to_string(place.at("experiments/arms").join(run).join("run/data.json")).unwrap();
+    let data: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["classes"], serde_json::json!([["bars", 24]]));
+
+    for (split, part) in [("absent.toml", "absent.toml"), ("letters-task-9", "no split \"letters-task-9\"")] {
+        let place = Place::new(&FILE.replace("seeds", &format!("split = \"{split}\"\nseeds")));
+        let output = place.tailor("experiment arms.toml --device cpu --jobs 1");
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(part), "{said}");
+        assert!(!place.at("experiments").exists(), "nothing was begun");
+    }
+}

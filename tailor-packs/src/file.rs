@@ -133,9 +133,7 @@ impl FileEntry {
         {
             return Err(format!("{path:?} is no plain file name"));
         }
-        if self.size == 0 || self.size > limits::FILE {
-            return Err(format!("{path} has {} bytes; 1 to {} are allowed", self.size, limits::FILE));
-        }
+        self.fits(limits::FILE)?;
         let chunks = self.size.div_ceil(limits::CHUNK as u64);
         if self.chunks.len() as u64 != chunks {
             return Err(format!("{path} has {} chunk digests instead of {chunks}", self.chunks.len()));
@@ -144,6 +142,17 @@ impl FileEntry {
             return Err(format!("{path} is one chunk, whose digest is not the file's"));
         }
         Ok(())
+    }
+}
+
+impl FileEntry {
+    /// Refuses a file of more than `limit` bytes, or of none.
+    fn fits(&self, limit: u64) -> std::result::Result<(), String> {
+        let (path, size) = (shorten(&self.path), self.size);
+        match size {
+            1.. if size <= limit => Ok(()),
+            _ => Err(format!("{path} has {size} bytes; 1 to {limit} are allowed")),
+        }
     }
 }
 
@@ -160,4 +169,40 @@ pub fn learngene_file_name(model: &str, digest: &Digest) -> String {
 /// Returns the name of a tailor pack, which changes with its content: `a-0123456789abcdef.tailor`.
 pub fn tailor_file_name(class: &str, digest: &Digest) -> String {
     format!("{class}-{}.tailor", digest.short())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_model_is_for_a_machine_of_ones_own_and_not_for_a_browser() {
+        let of = |size| FileEntry {
+            path: "dit-l.learngene".into(),
+            size,
+            sha256: Digest([0; 32]),
+            chunks: vec![],
+        };
+        // DiT-B, L and XL in f16, DiT-XL in f32.
+        for (size, browser) in
+            [(261 << 20, true), (873 << 20, false), (1288 << 20, false), (2576 << 20, false)]
+        {
+            assert_eq!(of(size).fits(limits::BROWSER_FILE).is_ok(), browser, "{size}");
+            of(size).fits(limits::LOCAL_FILE).unwrap();
+        }
+        let refused = of(limits::BROWSER_FILE + 1).fits(limits::BROWSER_FILE).unwrap_err();
+        assert_eq!(refused, "dit-l.learngene has 536870913 bytes; 1 to 536870912 are allowed");
+        assert!(of(limits::LOCAL_FILE + 1).fits(limits::LOCAL_FILE).is_err() && of(0).fits(1).is_err());
+        assert_eq!(limits::FILE, limits::LOCAL_FILE, "this test runs on no browser");
+    }
+
+    #[test]
+    fn an_entry_of_gigabytes_is_valid_with_a_digest_for_each_chunk() {
+        let size = 2u64 << 30;
+        let chunks = vec![Digest([1; 32]); (size / limits::CHUNK as u64) as usize];
+        let entry = FileEntry { path: "dit-xl.learngene".into(), size, sha256: Digest([2; 32]), chunks };
+        entry.validate().unwrap();
+        let json = serde_json::to_vec(&entry).unwrap();
+        assert_eq!(serde_json::from_slice::<FileEntry>(&json).unwrap(), entry);
+    }
 }

@@ -1,8 +1,15 @@
 //! The largest size of each thing in a pack or gallery. A reader checks a size against these limits
 //! and the bytes it holds before it allocates memory.
 
-/// A whole learngene file or tailor pack, in bytes.
-pub const FILE: u64 = 512 << 20;
+/// A whole learngene file or tailor pack, in bytes, for this program: [`BROWSER_FILE`] in WebAssembly,
+/// else [`LOCAL_FILE`].
+pub const FILE: u64 = if cfg!(target_family = "wasm") { BROWSER_FILE } else { LOCAL_FILE };
+/// What a browser takes. The file, its weights as f32 and those that an engine has prepared share
+/// 4 GiB of WebAssembly's memory, and a visitor's patience. DiT-B takes 260 MB in f16.
+pub const BROWSER_FILE: u64 = 512 << 20;
+/// What a machine of one's own takes, for models that their owner brings: 4,095 MiB, nearly all that
+/// the 32-bit lengths of a ZIP archive can say. DiT-XL takes 1.4 GB in f16 and 2.7 GB in f32.
+pub const LOCAL_FILE: u64 = 4095 << 20;
 /// `manifest.postcard`, in bytes.
 pub const MANIFEST: u64 = 64 << 10;
 /// The header of `tensors.safetensors` with its length, in bytes.

@@ -297,7 +297,7 @@ fn a_refused_index_takes_hardly_anything() {
         ("bytes after the last class", "trailing", classes(&short, &format!("{after}x"))),
         ("shards", "more than 1024", full(limits::INDEX, &shards, shard, "]}")),
         ("shards without names", "without names", full(100_000, &shards, shard, "]}")),
-        ("chunks", "more than 512", full(limits::INDEX, &chunks, |_| digest.clone(), "]}}]}")),
+        ("chunks", "more than 4095", full(limits::INDEX, &chunks, |_| digest.clone(), "]}}]}")),
         ("a title", "a text has", text("\"title\":\"", "x")),
         ("a title of escapes", "a text has", text("\"title\":\"", "\\u0001")),
         ("a key", "a text has", text("\"", "x")),

@@ -175,14 +175,22 @@ pub struct CardFlags {
 Examples:
   tailor inspect web/galleries/letters
   tailor inspect --preset dit-b-2 --tailors 1 --factored qkv,o,in,out,adaln --json
-  tailor inspect --preset letters --toml > mine.toml")]
+  tailor inspect --preset letters --toml > mine.toml
+  tailor inspect --splits
+  tailor inspect --split imagenet-task-7 --toml > task-7.toml")]
 pub struct InspectArgs {
     /// A .learngene or .tailor file, or the folder of a gallery
-    #[arg(value_name = "FILE|GALLERY", required_unless_present = "preset")]
+    #[arg(value_name = "FILE|GALLERY", required_unless_present_any = ["preset", "splits", "split"])]
     pub path: Option<PathBuf>,
     /// A model by name instead
     #[arg(long, value_name = "NAME", conflicts_with = "path")]
     pub preset: Option<String>,
+    /// The splits that data can be taken by, with the number of their classes
+    #[arg(long, conflicts_with_all = ["path", "preset", "split"])]
+    pub splits: bool,
+    /// One of them, or the file of one
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with_all = ["path", "preset"])]
+    pub split: Option<OsString>,
     /// Tailors to count in the total [default: every class of a gallery, else 1]
     #[arg(long, value_name = "N")]
     pub tailors: Option<u64>,
@@ -192,8 +200,8 @@ pub struct InspectArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// The preset as a config file for `tailor train`, with every training setting commented out
-    #[arg(long, requires = "preset", conflicts_with = "json")]
+    /// The preset as a config file for `tailor train`, with every training setting commented out; the split as a file
+    #[arg(long, conflicts_with_all = ["json", "path", "splits"])]
     pub toml: bool,
 }
 

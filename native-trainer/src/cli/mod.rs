@@ -7,6 +7,7 @@ mod manual;
 mod sample;
 mod train;
 mod training;
+mod weights;
 
 use std::str::FromStr;
 
@@ -22,6 +23,7 @@ pub use manual::{CompletionsArgs, ManArgs};
 pub use sample::{EvaluateArgs, SampleArgs, SamplingFlags};
 pub use train::{BenchArgs, FinetuneArgs, ModelFlags, ReportArgs, RunningFlags, TrainArgs, TrainTailorArgs};
 pub use training::TrainingFlags;
+pub use weights::{DitArgs, ExportArgs, ImportArgs, ImportFrom};
 
 use crate::system::status::Status;
 
@@ -83,6 +85,10 @@ pub enum Command {
     Sample(SampleArgs),
     /// Say what a file, a gallery or a preset holds, and count its parameters
     Inspect(InspectArgs),
+    /// Make a gallery of a plain model that another program trained
+    Import(ImportArgs),
+    /// Write a gallery's model as one plain network, for other programs
+    Export(ExportArgs),
     /// Put packs into a gallery, take classes out of it, or sign it
     Gallery(GalleryArgs),
     /// Make a key to sign galleries with

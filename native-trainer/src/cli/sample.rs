@@ -1,5 +1,6 @@
 //! The commands that sample from a gallery.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -73,6 +74,9 @@ pub struct EvaluateArgs {
     /// The real images, one folder per class
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Which classes of them to use: a split by name (see `tailor inspect --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub split: Option<OsString>,
     /// Class to sample; repeat for several [default: every class that data and gallery have]
     #[arg(long = "class", value_name = "NAME")]
     pub classes: Vec<String>,
@@ -139,6 +143,7 @@ impl EvaluateArgs {
         EvaluateSettings {
             gallery: self.gallery.clone(),
             data: self.data.clone(),
+            split: self.split.clone(),
             classes: self.classes.clone(),
             per_class: self.per_class,
             hold_out: self.hold_out as usize,

@@ -23,6 +23,7 @@ Examples:
   tailor train --data my-images --out runs/mine --steps 500
   tailor train --data my-images --out runs/mine --resume --steps 20000
   tailor train --data fashion-mnist --preset fashion --out runs/fashion
+  tailor train --data letters --split some.toml --out runs/some
 
 A folder of data holds one folder per class with PNG, JPEG, WebP, BMP or GIF images; each gives \
 its largest centred square, resized to the model's size.
@@ -35,6 +36,9 @@ pub struct TrainArgs {
     /// Folder of class folders or of IDX files, or an archive of either: zip, tar, tar.gz, tar.zst
     #[arg(long, value_name = "DIR|ARCHIVE")]
     pub data: PathBuf,
+    /// Which classes to use, and which of them as one: a split by name (see `tailor inspect --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub split: Option<OsString>,
     /// Folder for decoded images, to start faster the next time [default: cache in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
@@ -92,6 +96,9 @@ pub struct FinetuneArgs {
     /// Folder of class folders or of IDX files, or an archive of either
     #[arg(long, value_name = "DIR|ARCHIVE", required_unless_present = "list")]
     pub data: Option<PathBuf>,
+    /// Which classes to use: a split by name (see `tailor inspect --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub split: Option<OsString>,
     /// Folder for decoded images [default: cache in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
@@ -281,6 +288,7 @@ impl TrainArgs {
     pub fn settings(&self, again: String) -> TrainSettings {
         TrainSettings {
             data: self.data.clone(),
+            split: self.split.clone(),
             cache: self.cache.clone(),
             model: ModelChoice { preset: self.preset.clone(), config: self.config.clone() },
             plain: self.method.as_deref() == Some("plain"),
@@ -302,6 +310,7 @@ impl FinetuneArgs {
             rank: self.rank,
             run: TrainSettings {
                 data: self.data.clone().unwrap_or_default(),
+                split: self.split.clone(),
                 cache: self.cache.clone(),
                 model: ModelChoice::default(),
                 plain: false,

@@ -5,9 +5,11 @@ pub mod bench;
 pub mod completions;
 pub mod evaluate;
 pub mod experiment;
+pub mod export;
 pub mod fetch;
 pub mod finetune;
 pub mod gallery;
+pub mod import;
 pub mod inspect;
 pub mod keygen;
 pub mod man;
@@ -41,6 +43,8 @@ pub fn run(command: &Command) -> Result<Status, Error> {
         Command::Publish(args) => publish::run(args).map(Status::from),
         Command::Keygen(args) => keygen::run(args).map(Status::from),
         Command::Sample(args) => sample::run(args).map(Status::from),
+        Command::Import(args) => import::run(args).map(Status::from),
+        Command::Export(args) => export::run(args).map(Status::from),
         Command::Inspect(args) => inspect::run(args).map(Status::from),
         Command::Verify(args) => verify::run(args).map(Status::from),
         Command::Fetch(args) => fetch::run(args).map(Status::from),

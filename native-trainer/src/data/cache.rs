@@ -101,6 +101,10 @@ impl Cache {
         key.add(path.canonicalize()?.as_os_str().as_encoded_bytes());
         key.add(format!("{}x{}", options.channels, options.size).as_bytes());
         key.add(format!("{:?}", options.class).as_bytes());
+        // Without a split the name is that of earlier versions.
+        if let Some(split) = &options.split {
+            key.add(split.key().as_bytes());
+        }
         let start = key.0.to_string()[..16].to_owned();
         key.add(&[u8::from(options.whole_names)]);
         match input {
@@ -302,6 +306,7 @@ mod tests {
                 cache: Some(self.cache()),
                 class: None,
                 whole_names: false,
+                split: None,
             }
         }
 

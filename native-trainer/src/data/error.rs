@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::splits::SplitError;
 use crate::system::output::{one_line, shown};
 
 /// Why a data set cannot be used.
@@ -137,6 +138,9 @@ pub enum DataError {
         /// Its number of labels.
         labels: usize,
     },
+    /// A split that is none, or that does not fit the data.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// Channels that images cannot be read into.
     #[error("images cannot be read into {0} channels; 1 (grey) and 3 (RGB) can")]
     Channels(usize),
@@ -210,6 +214,7 @@ impl DataError {
                 "the file is damaged or of another kind: fetch it again"
             }
             Self::IdxCount { .. } => "use images and labels of the same set",
+            Self::Split(error) => error.help(),
             Self::Channels(_) => "set channels in the model config to 1 or 3",
             Self::TooLarge { .. } => "use fewer or smaller images",
         }

@@ -82,8 +82,15 @@ mod tests {
     use super::*;
     use crate::data::{Dataset, Options};
 
-    const OPTIONS: Options =
-        Options { channels: 1, size: 4, strict: false, cache: None, class: None, whole_names: false };
+    const OPTIONS: Options = Options {
+        channels: 1,
+        size: 4,
+        strict: false,
+        cache: None,
+        class: None,
+        whole_names: false,
+        split: None,
+    };
 
     fn image(path: &Path, brightness: u8) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -21,6 +21,7 @@ mod idx;
 mod listing;
 pub mod names;
 mod picture;
+pub mod splits;
 mod tree;
 
 use std::fmt::Write;
@@ -36,6 +37,7 @@ use archive::Archive;
 use cache::{Cache, Pixels};
 pub use error::DataError;
 use listing::Tree;
+use splits::Split;
 
 use crate::system::output::{one_line, shown};
 
@@ -59,6 +61,8 @@ pub struct Options {
     /// Whether folders that lead to all classes stay a part of the classes' names, as they did in runs of
     /// earlier versions.
     pub whole_names: bool,
+    /// Which classes to use, some of them merged; `None` for all as they are.
+    pub split: Option<Split>,
 }
 
 impl Options {
@@ -71,6 +75,7 @@ impl Options {
             cache: None,
             class: None,
             whole_names: false,
+            split: None,
         }
     }
 
@@ -82,6 +87,11 @@ impl Options {
     /// The same, with decoded images kept in `folder`, which is made when it is not there.
     pub fn with_cache(self, folder: PathBuf) -> Self {
         Self { cache: Some(folder), ..self }
+    }
+
+    /// The same, with the classes of `split`, if there is one.
+    pub fn with_split(self, split: Option<Split>) -> Self {
+        Self { split, ..self }
     }
 
     /// The same, with all images taken for one class of this name.
@@ -177,6 +187,15 @@ impl Input {
     }
 
     fn read(&self, path: &Path, options: &Options) -> Result<Dataset, DataError> {
+        let data = self.read_all(path, options)?;
+        match &options.split {
+            Some(split) => Ok(split.apply(path, data)?),
+            None => Ok(data),
+        }
+    }
+
+    /// Reads the classes that are there, or of class folders only those that a split needs.
+    fn read_all(&self, path: &Path, options: &Options) -> Result<Dataset, DataError> {
         match self {
             Self::Folder(tree) => tree::read(path, None, tree, options),
             Self::Archive(archive) => {
@@ -394,8 +413,15 @@ mod tests {
                 RgbaImage::new(2, 2).save(root.path().join(format!("{class}/{i}.png"))).unwrap();
             }
         }
-        let options =
-            Options { channels: 1, size: 2, strict: false, cache: None, class: None, whole_names: false };
+        let options = Options {
+            channels: 1,
+            size: 2,
+            strict: false,
+            cache: None,
+            class: None,
+            whole_names: false,
+            split: None,
+        };
         let summary = |path: &Path| Dataset::open(path, &options).unwrap().summary();
         assert_eq!(
             summary(root.path()),

@@ -311,8 +311,15 @@ mod tests {
 
     use super::*;
 
-    const OPTIONS: Options =
-        Options { channels: 3, size: 48, strict: false, cache: None, class: None, whole_names: false };
+    const OPTIONS: Options = Options {
+        channels: 3,
+        size: 48,
+        strict: false,
+        cache: None,
+        class: None,
+        whole_names: false,
+        split: None,
+    };
 
     fn fitted(picture: impl Into<DynamicImage>, channels: usize, size: usize) -> Vec<u8> {
         let mut out = vec![0; channels * size * size];

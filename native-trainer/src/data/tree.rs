@@ -63,6 +63,10 @@ pub(super) fn read(
             unreadable,
         });
     }
+    if let Some(split) = &options.split {
+        split.require(root, folders.keys().map(|path| name(top, path)))?;
+        folders.retain(|path, _| split.class_of(&name(top, path)).is_some());
+    }
     let classes = classes(root, top, &folders)?;
 
     let files: Vec<(u32, &Path, usize)> = (0..)
@@ -255,6 +259,12 @@ fn leading<'a>(folders: &BTreeMap<&'a Path, Folder<'a>>) -> &'a Path {
     top
 }
 
+/// The name of the class in the folder at `path` below `top`.
+fn name(top: &Path, path: &Path) -> String {
+    let parts = path.strip_prefix(top).unwrap_or(path).iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// The classes that the folders below `top` stand for, sorted by name, each beside its folder.
 fn classes<'a>(
     root: &Path,
@@ -263,8 +273,7 @@ fn classes<'a>(
 ) -> Result<Vec<(&'a Path, DataClass)>, DataError> {
     let mut by_id = BTreeMap::<String, (&Path, DataClass)>::new();
     for &path in folders.keys() {
-        let parts = path.strip_prefix(top).unwrap_or(path).iter().map(|part| part.to_string_lossy());
-        let name = parts.collect::<Vec<_>>().join("/");
+        let name = name(top, path);
         let class = names::class_name(&name);
         let id = names::class_id(&name).ok_or_else(|| DataError::NoId(root.join(path)))?;
         if let Some((first, _)) = by_id.get(&id) {

@@ -18,6 +18,7 @@ use tailor_core::diffusion::noise::{Stream, generator};
 
 use crate::compute::device;
 use crate::compute::model::Model;
+use crate::data::splits::Split;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::gallery::folder::Gallery;
@@ -94,7 +95,9 @@ pub struct ClassReport {
 /// Anything wrong with gallery, data or device.
 pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let gallery = Gallery::open(&settings.gallery)?;
-    let data = Dataset::open(&settings.data, &Options::for_model(&gallery.index.config, false))?;
+    let split = settings.split.as_deref().map(Split::open).transpose()?;
+    let options = Options::for_model(&gallery.index.config, false).with_split(split);
+    let data = Dataset::open(&settings.data, &options)?;
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
     let sampled = sampled(settings, &gallery, &data)?;
     let device = device::open(settings.device)?;

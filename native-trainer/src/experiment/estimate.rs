@@ -6,6 +6,7 @@ use tailor_packs::{ModelConfig, Objective};
 
 use super::plan::{Experiment, Planned};
 use super::results;
+use crate::data::splits::Split;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::settings::experiment::ExperimentSettings;
@@ -96,7 +97,9 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
 }
 
 fn classes(experiment: &Experiment, model: &ModelConfig) -> Result<usize, Error> {
-    Ok(Dataset::open(&experiment.data, &Options::for_model(model, false))?.classes.len())
+    let split = experiment.split.as_deref().map(Split::open).transpose()?;
+    let options = Options::for_model(model, false).with_split(split);
+    Ok(Dataset::open(&experiment.data, &options)?.classes.len())
 }
 
 /// Passes through the network of all samples with which one run is judged: those of each class, and ten times as

@@ -3,6 +3,7 @@
 //! ```toml
 //! name = "rates"                  # else the file's own name
 //! data = "letters"                # folder of class folders, relative to this file
+//! split = "letters-pretrain"      # which classes of it: a split by name or file; else all
 //! seeds = [0, 1, 2]               # each arm is trained once with each
 //! preset = "letters"              # or config = "model.toml"
 //!
@@ -31,6 +32,7 @@
 //! network that does not come apart.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,7 @@ use serde_json::{Map, Value};
 use tailor_core::Sampler;
 use tailor_packs::{FactoredSet, ModelConfig};
 
+use crate::data::splits::Split;
 use crate::error::Error;
 use crate::gallery::finetune::open as open_base;
 use crate::settings::device::DeviceChoice;
@@ -61,6 +64,8 @@ pub struct Experiment {
     pub name: String,
     /// The images.
     pub data: PathBuf,
+    /// Which classes of them to use: the name of a split, or its file; none for all.
+    pub split: Option<OsString>,
     /// The runs, all seeds of the first arm first.
     pub runs: Vec<Planned>,
 }
@@ -141,11 +146,19 @@ impl Judging {
         }
     }
 
-    /// The settings with which the gallery in `gallery` is judged, trained on `data`.
-    pub fn settings(&self, gallery: &Path, data: &Path, device: DeviceChoice) -> EvaluateSettings {
+    /// The settings with which the gallery in `gallery` is judged, trained on `data` with the classes of
+    /// `split`.
+    pub fn settings(
+        &self,
+        gallery: &Path,
+        data: &Path,
+        split: Option<OsString>,
+        device: DeviceChoice,
+    ) -> EvaluateSettings {
         EvaluateSettings {
             gallery: gallery.to_owned(),
             data: self.data.clone().unwrap_or_else(|| data.to_owned()),
+            split,
             per_class: self.per_class,
             hold_out: self.hold_out,
             epochs: self.epochs,
@@ -171,6 +184,7 @@ impl Judging {
 struct File {
     name: Option<String>,
     data: PathBuf,
+    split: Option<String>,
     seeds: Vec<u64>,
     preset: Option<String>,
     config: Option<PathBuf>,
@@ -287,7 +301,16 @@ impl File {
                 }
             }));
         }
-        Ok(Experiment { name, data: folder.join(&self.data), runs })
+        // A file lies beside this one, a name is no file.
+        let is_file = |split: &str| split.ends_with(".toml");
+        let split = self.split.as_ref().map(|split| match is_file(split) {
+            true => folder.join(split).into_os_string(),
+            false => split.into(),
+        });
+        if let Some(split) = &split {
+            Split::open(split).map_err(|error| Invalid::Other(Box::new(error.into())))?;
+        }
+        Ok(Experiment { name, data: folder.join(&self.data), split, runs })
     }
 
     /// What an arm trains: the preset, config file or base, then what the file says for all, then what it says for this

@@ -176,6 +176,7 @@ impl Folder {
                 };
                 let settings = TrainSettings {
                     data: experiment.data.clone(),
+                    split: experiment.split.clone(),
                     cache: Some(out.join("cache")),
                     model,
                     plain: false,
@@ -252,7 +253,9 @@ fn seconds_text(seconds: Option<f64>) -> String {
 /// A training's name: the same for all that train the same.
 fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let Recipe { name: _, model, training } = &planned.recipe;
-    let what = serde_json::json!([experiment.data.to_string_lossy(), model, training, planned.adapt]);
+    let data = experiment.data.to_string_lossy();
+    let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
+    let what = serde_json::json!([data, split, model, training, planned.adapt]);
     let digest = Digest::of(what.to_string().as_bytes()).to_string();
     format!("{}-{}", planned.seed, &digest[..12])
 }
@@ -293,7 +296,12 @@ fn judged(
     device: DeviceChoice,
 ) -> Result<Value, Error> {
     let Some(judging) = &planned.evaluate else { return Ok(Value::Null) };
-    let report = crate::evaluate::evaluate(&judging.settings(gallery, &experiment.data, device))?;
+    let report = crate::evaluate::evaluate(&judging.settings(
+        gallery,
+        &experiment.data,
+        experiment.split.clone(),
+        device,
+    ))?;
     Ok(serde_json::to_value(report).unwrap_or_else(|_| unreachable!("plain data into memory")))
 }
 

@@ -219,7 +219,13 @@ pub fn text(report: &Inspection) -> String {
     ));
     let factored: Vec<&str> = config.factored.matrices().iter().map(|m| m.name()).collect();
     let (g, n) = (config.learngene_components, config.tailor_components);
-    lines.push(("factored", format!("{}: {g} components shared, {n} per tailor", factored.join(","))));
+    lines.push((
+        "factored",
+        match factored.is_empty() {
+            true => "nothing: a class adds its label alone".to_owned(),
+            false => format!("{}: {g} components shared, {n} per tailor", factored.join(",")),
+        },
+    ));
     let Counted { total, learngene, per_tailor } = report.parameters;
     lines.push(("learngene", format!("{} parameters", grouped(learngene))));
     lines.push(("one tailor", format!("{} parameters", grouped(per_tailor))));

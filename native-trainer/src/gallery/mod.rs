@@ -1,9 +1,11 @@
 //! Galleries: what is published of a run, changed, signed, fetched, checked, sampled and served.
 
 pub mod change;
+pub mod export;
 pub mod fetch;
 pub mod finetune;
 pub mod folder;
+pub mod import;
 pub mod inspect;
 pub mod origin;
 pub mod pack;

@@ -22,6 +22,20 @@ const NOT_STATED: &str = "not stated";
 /// gallery when it was published last.
 pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, before: Option<&Card>) -> Card {
     let training = &header.recipe.training;
+    Card {
+        training: BTreeMap::from([
+            ("steps".to_owned(), header.step.into()),
+            ("batch_size".to_owned(), (training.batch_size as u64).into()),
+            ("learning_rate".to_owned(), training.learning_rate.into()),
+            ("ema".to_owned(), training.ema.into()),
+            ("seed".to_owned(), training.seed.into()),
+        ]),
+        ..told(settings, title, before)
+    }
+}
+
+/// As [`card`], of weights about whose training nothing is known.
+pub(crate) fn told(settings: &CardSettings, title: &str, before: Option<&Card>) -> Card {
     let said = |asked: &Option<String>, before: Option<&String>| {
         asked.as_ref().or(before).cloned().unwrap_or_else(|| NOT_STATED.to_owned())
     };
@@ -35,13 +49,6 @@ pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, bef
         licence: said(&settings.licence, before.map(|card| &card.licence)),
         authors: authors.clone(),
         tool: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
-        training: BTreeMap::from([
-            ("steps".to_owned(), header.step.into()),
-            ("batch_size".to_owned(), (training.batch_size as u64).into()),
-            ("learning_rate".to_owned(), training.learning_rate.into()),
-            ("ema".to_owned(), training.ema.into()),
-            ("seed".to_owned(), training.seed.into()),
-        ]),
         ..Card::default()
     }
 }

@@ -44,14 +44,9 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let folder_name = settings.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
     let id = settings.id.clone().or_else(|| before.map(|index| index.id.clone())).or(folder_name);
     let id = id.unwrap_or_else(|| header.recipe.name.clone());
-    if !tailor_packs::manifest::is_id(&id) {
-        return Err(Error::Setting { name: "--id", found: id, allowed: "1 to 64 of a-z, 0-9, _ and -" });
-    }
     let title = settings.title.clone().or_else(|| before.map(|index| index.title.clone()));
     let title = title.unwrap_or_else(|| id.clone());
-    if !tailor_packs::manifest::is_name(&title) {
-        return Err(Error::Setting { name: "--title", found: title, allowed: "1 to 200 printable bytes" });
-    }
+    check_names(&id, &title)?;
     // Before anything is written: a gallery is not half published.
     let classes: Vec<Class> =
         header.classes.iter().map(|class| names::check(&class.id, &class.name)).collect::<Result<_, _>>()?;
@@ -123,6 +118,18 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     }
     signing.write(&settings.out, &mut index)?;
     Ok(index)
+}
+
+/// Refuses what no gallery can be called.
+pub(crate) fn check_names(id: &str, title: &str) -> Result<(), Error> {
+    let refused = |name, found: &str, allowed| Err(Error::Setting { name, found: found.to_owned(), allowed });
+    if !tailor_packs::manifest::is_id(id) {
+        return refused("--id", id, "1 to 64 of a-z, 0-9, _ and -");
+    }
+    if !tailor_packs::manifest::is_name(title) {
+        return refused("--title", title, "1 to 200 printable bytes");
+    }
+    Ok(())
 }
 
 /// Refuses a gallery with classes that the run, whose classes are `trained`, does not have: they would be lost.

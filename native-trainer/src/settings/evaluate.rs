@@ -1,5 +1,6 @@
 //! What to judge, and how thoroughly.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::device::DeviceChoice;
@@ -12,6 +13,8 @@ pub struct EvaluateSettings {
     pub gallery: PathBuf,
     /// The real images, one folder per class.
     pub data: PathBuf,
+    /// Which classes of them to use: the name of a split, or its file; none for all.
+    pub split: Option<OsString>,
     /// Classes to sample, by id or name; none for every class that data and gallery have.
     pub classes: Vec<String>,
     /// Samples of each class.
@@ -33,6 +36,7 @@ impl Default for EvaluateSettings {
         Self {
             gallery: PathBuf::new(),
             data: PathBuf::new(),
+            split: None,
             classes: Vec::new(),
             per_class: 100,
             hold_out: 10,

@@ -8,3 +8,4 @@ pub mod recipe;
 pub mod sampling;
 pub mod train;
 pub mod training;
+pub mod weights;

@@ -42,6 +42,8 @@ impl RunningSettings {
 pub struct TrainSettings {
     /// Folder of class folders or of IDX files, or an archive of either.
     pub data: PathBuf,
+    /// Which classes to use: the name of a split, or its file; none for all.
+    pub split: Option<OsString>,
     /// Folder for decoded images; none for one in the run's folder.
     pub cache: Option<PathBuf>,
     /// Which model.

@@ -15,6 +15,7 @@ use super::noted::DataCard;
 use super::run::{Ended, Run};
 use super::trainer::Trainer;
 use crate::compute::device::{self, Device};
+use crate::data::splits::Split;
 use crate::data::{Dataset, Options, names};
 use crate::error::Error;
 use crate::say;
@@ -71,6 +72,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     let TrainSettings { data: path, out, running, .. } = settings;
     running.validate()?;
     outside(path, out)?;
+    let split = settings.split.as_deref().map(Split::open).transpose()?;
     let device = device::open(running.device.device)?;
     create_folder(out)?;
     let lock = lock(out, "training")?;
@@ -105,7 +107,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     loader::fits(&recipe.model, recipe.training.batch_size)?;
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
-    let options = Options::for_model(&recipe.model, running.strict).with_cache(cache);
+    let options = Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split);
     let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
     let data = open_data(path, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();

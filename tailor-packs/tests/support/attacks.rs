@@ -469,6 +469,7 @@ pub fn all() -> Vec<Attack> {
     add("manifest-huge-model", Pack, "LimitExceeded", "a config of billions of parameters in a small file", vec![manifest(|m| {
         let c = &mut m.config;
         (c.width, c.heads, c.depth, c.tailor_components) = (4096, 1, 64, 1024);
+        c.factored = FactoredSet::all_fused();
     })]);
     add("manifest-look-alike-id", Pack, "ManifestInvalid", "a Cyrillic a for the class id",
         vec![manifest(|m| class_of(m).id = "\u{430}".into())]);

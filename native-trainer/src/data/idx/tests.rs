@@ -7,8 +7,15 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
-const OPTIONS: Options =
-    Options { channels: 1, size: 2, strict: false, cache: None, class: None, whole_names: false };
+const OPTIONS: Options = Options {
+    channels: 1,
+    size: 2,
+    strict: false,
+    cache: None,
+    class: None,
+    whole_names: false,
+    split: None,
+};
 
 fn words(words: &[u32], body: &[u8]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).chain(body.iter().copied()).collect()
@@ -50,7 +57,15 @@ fn another_size_and_colour_are_made_from_the_same_file() {
     write(folder.path());
     let data = Dataset::open(
         folder.path(),
-        &Options { channels: 3, size: 4, strict: false, cache: None, class: None, whole_names: false },
+        &Options {
+            channels: 3,
+            size: 4,
+            strict: false,
+            cache: None,
+            class: None,
+            whole_names: false,
+            split: None,
+        },
     )
     .unwrap();
     assert_eq!(data.images.len(), 3 * 3 * 16);
