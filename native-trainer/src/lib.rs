@@ -5,6 +5,7 @@
 //! - [`cli`]: what the command line accepts, the only place that knows `clap`, turned into [`settings`];
 //! - [`commands`]: one file per command, named as it is typed: it calls what is below and prints;
 //! - [`report`] and `evaluate`: a run on one page, a gallery judged by a classifier;
+//! - [`metrics`]: figures by which sets of images are judged, from Fréchet distances to precision and recall;
 //! - [`gallery`]: what is published, from a run to a signed folder, over the network and back;
 //! - [`train`]: from images to checkpoints, and what a run leaves beside them;
 //! - [`compute`]: devices, and models on them;
@@ -20,6 +21,7 @@ pub mod error;
 #[cfg(feature = "graph")]
 pub mod evaluate;
 pub mod gallery;
+pub mod metrics;
 pub mod report;
 pub mod settings;
 pub mod system;
