@@ -64,7 +64,7 @@ pub struct SampleArgs {
 Examples:
   tailor evaluate --gallery web/galleries/letters --data letters --per-class 100
   tailor evaluate --gallery galleries/mine --data greek --class greek-small-xi
-  tailor evaluate --gallery galleries/mine --data greek --metrics precision-recall,entropy --npz mine.npz
+  tailor evaluate --gallery galleries/mine --data greek --metrics precision-recall --npz mine.npz
 
 The data may hold more classes than the gallery: the classifier then tells the gallery's from those, too.")]
 pub struct EvaluateArgs {
