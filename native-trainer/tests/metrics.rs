@@ -1,5 +1,6 @@
 //! Every figure of an evaluation against its public implementation, on the same features.
 
+#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 #[path = "../../tests/tests/fixtures/mod.rs"]

@@ -2,6 +2,7 @@
 //! one formula, and what is said about files that hold neither.
 
 #![cfg(feature = "graph")]
+#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 #[path = "../../tests/tests/fixtures/mod.rs"]

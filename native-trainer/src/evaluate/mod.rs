@@ -16,8 +16,8 @@ use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, generator};
 
 use classifier::Classifier;
-pub use figures::Figure;
-use figures::{Plan, Sampled, Sets};
+pub use figures::{Figure, Sampled};
+use figures::{Plan, Sets};
 pub use report::{ClassReport, Evaluation, Frechet};
 use report::{Confusion, Found};
 
