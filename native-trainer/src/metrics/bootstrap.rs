@@ -89,6 +89,17 @@ mod tests {
     }
 
     #[test]
+    fn a_figure_that_every_resample_lowers_lies_in_its_interval_all_the_same() {
+        // Of a hundred images some 63 are drawn at all.
+        let different = |rows: &[usize]| -> Result<f64, std::convert::Infallible> {
+            Ok(rows.iter().collect::<std::collections::BTreeSet<_>>().len() as f64 / 100.0)
+        };
+        let Ok(found) = interval(1.0, 100, 500, 7, different);
+        let Interval { low, high } = found.unwrap();
+        assert!(0.9 < low && low < 1.0 && 1.0 < high && high < 1.1, "{low} {high}");
+    }
+
+    #[test]
     fn one_seed_is_one_interval() {
         let values: Vec<f64> = (0..50).map(f64::from).collect();
         assert_eq!(of_mean(&values, 100, 7), of_mean(&values, 100, 7));
