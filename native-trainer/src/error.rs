@@ -10,6 +10,10 @@ use tailor_packs::{ConfigError, PackError};
 use crate::data::DataError;
 use crate::data::names::NameError;
 use crate::data::splits::SplitError;
+#[cfg(feature = "graph")]
+use crate::metrics::MetricError;
+#[cfg(feature = "graph")]
+use crate::metrics::networks::weights::NetworkError;
 use crate::system::files::{LockError, ReadError, WriteError};
 use crate::system::grid::GridError;
 use crate::system::output::{OutputError, without_password};
@@ -47,6 +51,14 @@ pub enum Error {
     /// Images could not be drawn.
     #[error(transparent)]
     Grid(#[from] GridError),
+    /// A figure cannot be found.
+    #[cfg(feature = "graph")]
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A file of weights makes no network.
+    #[cfg(feature = "graph")]
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// A model that cannot be assembled or sampled.
     #[error(transparent)]
     Model(#[from] tailor_core::ModelError),
@@ -154,6 +166,10 @@ impl Error {
             Self::Write(error) => error.help(),
             Self::Output(error) => error.help(),
             Self::Lock(error) => error.help(),
+            #[cfg(feature = "graph")]
+            Self::Metric(error) => return Some(error.help()),
+            #[cfg(feature = "graph")]
+            Self::Network(error) => error.help(),
             Self::Grid(error) => return error.help().map(str::to_owned),
             Self::Missing(_) | Self::NoGallery(_) => "name a folder that `tailor publish` wrote",
             Self::UnknownClass { known, .. } if known.is_empty() => "it has no classes",

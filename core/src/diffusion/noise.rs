@@ -47,6 +47,10 @@ pub enum Stream {
     ClassifierImages(u32),
     /// The initial values of the tensor with this number of an evaluation's classifier.
     Classifier(u32),
+    /// The images of the resample with this number, where a figure's interval is found by the bootstrap.
+    Resample(u32),
+    /// The order of samples before they are split for an Inception Score.
+    Splits,
 }
 
 impl Stream {
@@ -68,6 +72,8 @@ impl Stream {
             Stream::HeldOut => [4, 0, 0],
             Stream::ClassifierImages(epoch) => [4, 1, epoch],
             Stream::Classifier(tensor) => [4, 2, tensor],
+            Stream::Resample(number) => [4, 3, number],
+            Stream::Splits => [4, 4, 0],
         }
     }
 }
@@ -123,11 +129,12 @@ mod tests {
                 Stream::Adapter,
                 Stream::ClassifierImages,
                 Stream::Classifier,
+                Stream::Resample,
             ];
             let classes = (0..200).map(move |class| Stream::ClassImages { class, epoch: number });
             numbered.into_iter().map(move |stream| stream(number)).chain(classes)
         };
-        let streams = (0..200).flat_map(of).chain([Stream::Start, Stream::HeldOut]);
+        let streams = (0..200).flat_map(of).chain([Stream::Start, Stream::HeldOut, Stream::Splits]);
         let words: Vec<_> = streams.map(Stream::words).collect();
         let different: std::collections::BTreeSet<_> = words.iter().collect();
         assert_eq!(different.len(), words.len());

@@ -8,7 +8,7 @@ use tailor_core::Sampler;
 
 use super::{finite, positive};
 use crate::settings::device::DeviceChoice;
-use crate::settings::evaluate::EvaluateSettings;
+use crate::settings::evaluate::{EvaluateSettings, FigureSettings, Metric};
 use crate::settings::sampling::SamplingSettings;
 
 /// `tailor sample`
@@ -65,6 +65,7 @@ pub struct SampleArgs {
 Examples:
   tailor evaluate --gallery web/galleries/letters --data letters --per-class 100
   tailor evaluate --gallery galleries/mine --data greek --class greek-small-xi
+  tailor evaluate --gallery galleries/mine --data greek --metrics precision-recall --npz mine.npz
 
 The data may hold more classes than the gallery: the classifier then tells the gallery's from those, too.")]
 pub struct EvaluateArgs {
@@ -98,6 +99,23 @@ pub struct EvaluateArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
+    /// Figures to find, separated by commas: fid, sfid, is, precision-recall, fdd, entropy [default: all that the
+    /// networks at hand can give from so many images]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub metrics: Vec<Metric>,
+    /// Weights of Inception-v3 or DINOv2 (safetensors), in whose features figures are found instead of the
+    /// classifier's; once for each network
+    #[arg(long, value_name = "FILE")]
+    pub features: Vec<PathBuf>,
+    /// Read the classifier's weights from this file, or write them there when it is not there yet
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+    /// Resamples behind each 95 % interval, 0 for no intervals
+    #[arg(long, value_name = "N", default_value_t = FigureSettings::RESAMPLES as u32, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub resamples: u32,
+    /// The samples as an array, in the layout of ADM's evaluation suite; with Inception-v3 its statistics too
+    #[arg(long, value_name = "FILE.npz")]
+    pub npz: Option<PathBuf>,
     /// The figures as JSON too
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
@@ -150,6 +168,13 @@ impl EvaluateArgs {
             epochs: self.epochs,
             seed: self.seed,
             sampling: self.sampling.settings(),
+            figures: FigureSettings {
+                metrics: self.metrics.clone(),
+                features: self.features.clone(),
+                classifier: self.classifier.clone(),
+                resamples: self.resamples as usize,
+                npz: self.npz.clone(),
+            },
             device: self.device,
         }
     }

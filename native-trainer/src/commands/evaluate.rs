@@ -3,7 +3,7 @@
 use crate::cli::EvaluateArgs;
 use crate::error::Error;
 #[cfg(feature = "graph")]
-use crate::evaluate::{ClassReport, Evaluation, evaluate};
+use crate::evaluate::{ClassReport, Evaluation, Figure, evaluate};
 #[cfg(feature = "graph")]
 use crate::gallery::folder::Gallery;
 #[cfg(feature = "graph")]
@@ -19,11 +19,7 @@ const PAIRS: usize = 24;
 /// Anything wrong with gallery, data, device or disk.
 #[cfg(feature = "graph")]
 pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
-    if let Some(path) = &args.out {
-        let gallery = Gallery::open(&args.gallery)?;
-        output::refuse_inputs(path, gallery.files().chain([args.data.clone()]))?;
-        output::prepare(path)?;
-    }
+    prepare(args)?;
     let report = evaluate(&args.settings())?;
     // The figures took long to find: where one place for them fails, they still reach the other.
     let printed = match args.out.as_deref().is_some_and(output::is_standard_output) {
@@ -34,6 +30,34 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
         output::write(path, output::json(&report).as_bytes())?;
     }
     Ok(printed?)
+}
+
+/// Refuses files that cannot be written, would be written over what is read, or over each other.
+#[cfg(feature = "graph")]
+fn prepare(args: &EvaluateArgs) -> Result<(), Error> {
+    // A classifier that is there is read, not written.
+    let classifier = args.classifier.as_ref().filter(|path| !path.exists());
+    let outputs: Vec<_> = [args.out.as_ref(), args.npz.as_ref(), classifier].into_iter().flatten().collect();
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    let gallery = Gallery::open(&args.gallery)?;
+    let read: Vec<_> = gallery
+        .files()
+        .chain([args.data.clone()])
+        .chain(args.features.iter().chain(&args.classifier).filter(|path| path.exists()).cloned())
+        .collect();
+    for (i, path) in outputs.iter().enumerate() {
+        if outputs[..i].iter().any(|other| output::same(other, path)) {
+            return Err(Error::Refused {
+                what: format!("two results are to be written to {}", output::shown(path)),
+                help: "name a file for each".to_owned(),
+            });
+        }
+        output::refuse_inputs(path, &read)?;
+        output::prepare(path)?;
+    }
+    Ok(())
 }
 
 /// Refuses `tailor evaluate`: its classifier is made of Burn.
@@ -74,13 +98,22 @@ fn in_words(report: &Evaluation) -> String {
         0 => String::new(),
         n => format!("not sampled: {n} classes of the data, which the classifier knows all the same\n"),
     };
+    let figures: String = report.figures.iter().map(line).collect();
+    let sampling = &report.sampling;
+    let resamples = report.figures.first().map_or(0, |figure| figure.resamples);
+    let interval = report
+        .agreement_interval
+        .map_or(String::new(), |i| format!(" ({} to {})", percent(i.low), percent(i.high)));
     format!(
         "classifier on {} real images of sources it never saw: {}\n\
-         agreement with the asked class, {} samples: {}\n\
+         agreement with the asked class, {} samples: {}{interval}\n\
          the same, pairs confused on real images counted as one: {}  ({})\n\
          lowest: {}\n\
          {others}{frechet}\
-         learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n",
+         learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n\
+         {figures}\
+         sampled by {} in {} steps with guidance {}, from seed {} on; in brackets the middle 95 % of {resamples} \
+         resamples\n",
         report.held_out_images,
         percent(report.classifier_accuracy),
         report.samples,
@@ -94,5 +127,29 @@ fn in_words(report: &Evaluation) -> String {
         percent(report.learngene_most.1),
         report.learngene_entropy,
         report.largest_entropy,
+        sampling.sampler,
+        sampling.steps,
+        sampling.guidance,
+        sampling.seed,
     )
+}
+
+/// One figure in a line of words.
+#[cfg(feature = "graph")]
+fn line(figure: &Figure) -> String {
+    let interval =
+        figure.interval.map_or(String::new(), |i| format!(" ({} to {})", rounded(i.low), rounded(i.high)));
+    let against = figure.real_images.map_or(String::new(), |n| format!(" against {n} real images"));
+    let of = match figure.of {
+        "learngene" => "samples of the learngene alone",
+        of => of,
+    };
+    let Figure { metric, value, images, network, .. } = figure;
+    format!("{metric}: {}{interval}, {images} {of}{against}, {network}\n", rounded(*value))
+}
+
+/// Four digits, however small a value is.
+#[cfg(feature = "graph")]
+fn rounded(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.01 { format!("{value:.3e}") } else { format!("{value:.3}") }
 }

@@ -3,33 +3,41 @@
 //! Three 3×3 convolutions of stride 2 and one linear layer. It is a measuring instrument: its own
 //! accuracy on sources it never saw stands beside every figure made with it.
 
+use std::path::Path;
+
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use rand::seq::SliceRandom;
+use safetensors::serialize;
+use safetensors::tensor::{Dtype, TensorView};
+use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, generator, standard_normal};
+use tailor_core::engine::adamw::{AdamW, Update};
 
 use crate::data::Dataset;
+use crate::metrics::networks::weights::{NetworkError, read};
+use crate::metrics::networks::{Network, Reading, values};
+use crate::metrics::table::Table;
+use crate::system::output;
 use crate::train::graph::DenseState;
-use tailor_core::engine::adamw::{AdamW, Update};
 
 /// Channels after each convolution.
 const CHANNELS: [usize; 3] = [24, 48, 96];
 const BATCH: usize = 128;
 const RATE: f64 = 2e-3;
+/// Images that are read at a time.
+const READ: usize = 256;
 
 /// Values that describe an image for the Fréchet distance: the last convolution's channels, each averaged
 /// over the image.
 pub const FEATURES: usize = CHANNELS[2];
 
-/// What the reader makes of some images.
-#[derive(Clone, Debug, Default)]
-pub struct Reading {
-    /// The likeliest class of each.
-    pub answers: Vec<usize>,
-    /// [`FEATURES`] values of each.
-    pub features: Vec<f32>,
-}
+/// The reader's name in reports.
+pub const NAME: &str = "the classifier";
+
+/// Entries of a file's metadata: the images that its classifier was trained for, and their classes.
+const KEYS: [&str; 2] = ["tailor.images", "tailor.classes"];
 
 /// The reader.
 pub struct Classifier {
@@ -69,13 +77,7 @@ impl Classifier {
     }
 
     fn new(channels: usize, size: usize, classes: usize, seed: u64, device: &Device) -> Self {
-        let mut shapes = Vec::new();
-        let (mut before, mut side) = (channels, size);
-        for after in CHANNELS {
-            shapes.extend([vec![after, before, 3, 3], vec![after]]);
-            (before, side) = (after, side.div_ceil(2));
-        }
-        shapes.extend([vec![before * side * side, classes], vec![classes]]);
+        let shapes = shapes(channels, size, classes);
         let initial = |(i, shape): (usize, &Vec<usize>)| {
             let n = shape.iter().product::<usize>();
             let fan_in = if shape.len() == 2 { shape[0] } else { n / shape[0] };
@@ -103,25 +105,45 @@ impl Classifier {
         }
     }
 
-    /// What the reader makes of images `[B, C, H, W]` in `[-1, 1]`, flat.
-    pub fn read(&self, images: &[f32]) -> Reading {
-        let n = self.channels * self.size * self.size;
-        let parameters: Vec<Tensor<1>> = self.parameters.iter().map(|s| s.parameter.clone()).collect();
-        let classes = self.shapes.last().map_or(1, |s| s[0]);
-        let best = |row: &[f32]| {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.map_or(0, |(class, _)| class)
+    /// Writes the weights to `path`, for [`Classifier::load`].
+    ///
+    /// # Errors
+    /// [`WriteError`](crate::system::files::WriteError) names the file.
+    pub fn save(&self, path: &Path, data: &Dataset, hold_out: usize) -> Result<(), crate::Error> {
+        let bytes = |state: &DenseState| -> Vec<u8> {
+            values(state.parameter.clone()).into_iter().flat_map(f32::to_le_bytes).collect()
         };
-        let values = |data: TensorData| data.convert::<f32>().try_into_vec::<f32>().unwrap_or_default();
-        let mut reading = Reading::default();
-        for batch in images.chunks(n * 256) {
-            let maps = self.maps(&parameters, batch.to_vec(), batch.len() / n, &self.device);
-            let features = maps.clone().mean_dims(&[2, 3]);
-            let scores = values(self.scores(&parameters, maps).into_data());
-            reading.answers.extend(scores.chunks_exact(classes).map(best));
-            reading.features.extend(values(features.into_data()));
-        }
-        reading
+        let tensors: Vec<Vec<u8>> = self.parameters.iter().map(bytes).collect();
+        let views = tensors.iter().enumerate().map(|(i, data)| {
+            TensorView::new(Dtype::F32, self.shapes[i].clone(), data).map(|view| (name_of(i), view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>();
+        let about = KEYS.map(str::to_owned).into_iter().zip(trained_for(data, hold_out)).collect();
+        let file = views.and_then(|views| serialize(views, Some(about)));
+        let file = file.unwrap_or_else(|_| unreachable!("tensors as long as their shapes"));
+        Ok(output::write(path, &file)?)
+    }
+
+    /// Reads a classifier that was trained for the classes of `data` with the same sources held out.
+    ///
+    /// # Errors
+    /// [`NetworkError`] for a file that holds no classifier, or one that was trained for something else.
+    pub fn load(path: &Path, data: &Dataset, hold_out: usize, device: &Device) -> Result<Self, NetworkError> {
+        read(path, |weights| {
+            for (key, wanted) in KEYS.into_iter().zip(trained_for(data, hold_out)) {
+                let found = weights.metadata(key).ok_or_else(|| weights.unknown())?;
+                if found != wanted {
+                    let what = format!("that was trained for {}, not for {}", short(found), short(&wanted));
+                    return Err(NetworkError::OtherClassifier { path: path.to_owned(), what });
+                }
+            }
+            let shapes = shapes(data.channels, data.size, data.classes.len());
+            let parameter = |(i, shape): (usize, &Vec<usize>)| {
+                Ok(DenseState::new(weights.values(NAME, &name_of(i), shape)?, device))
+            };
+            let parameters = shapes.iter().enumerate().map(parameter).collect::<Result<_, NetworkError>>()?;
+            Ok(Self { parameters, shapes, size: data.size, channels: data.channels, device: device.clone() })
+        })
     }
 
     /// Scores `[B, K]`.
@@ -148,5 +170,89 @@ impl Classifier {
         let weight = parameters[last].clone().reshape([inputs, classes]);
         let b = maps.dims()[0];
         module::linear(maps.reshape([b, inputs]), weight, Some(parameters[last + 1].clone()))
+    }
+}
+
+impl Network for Classifier {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn features(&self) -> usize {
+        FEATURES
+    }
+
+    fn spatial(&self) -> usize {
+        spatial(self.size)
+    }
+
+    fn classes(&self) -> usize {
+        self.shapes.last().map_or(0, |shape| shape[0])
+    }
+
+    fn read(&self, images: &Images) -> Reading {
+        let parameters: Vec<Tensor<1>> = self.parameters.iter().map(|s| s.parameter.clone()).collect();
+        let mut reading = Reading::default();
+        for start in (0..images.shape[0]).step_by(READ) {
+            let part = images.part(start..images.shape[0].min(start + READ));
+            let b = part.shape[0];
+            let maps = self.maps(&parameters, part.values, b, &self.device);
+            let places = maps.dims()[2] * maps.dims()[3];
+            let spatial = maps.clone().slice([0..b, 0..self.spatial() / places]).permute([0, 2, 3, 1]);
+            reading.extend(Reading {
+                features: Table::new(FEATURES, values(maps.clone().mean_dims(&[2, 3]))),
+                spatial: Table::new(self.spatial(), values(spatial)),
+                scores: Table::new(self.classes(), values(self.scores(&parameters, maps))),
+            });
+        }
+        reading
+    }
+}
+
+/// Height and width of the last maps of images of this size.
+fn last_side(size: usize) -> usize {
+    CHANNELS.iter().fold(size, |side, _| side.div_ceil(2))
+}
+
+/// Values that describe an image of this size with its places: so many of the first channels of the last maps
+/// as make about as many values as [`FEATURES`], at least one channel.
+pub fn spatial(size: usize) -> usize {
+    let places = last_side(size).pow(2);
+    (FEATURES / places.max(1)).max(1) * places
+}
+
+/// Shape of each parameter: weight and bias of each convolution, then of the last layer.
+fn shapes(channels: usize, size: usize, classes: usize) -> Vec<Vec<usize>> {
+    let mut shapes = Vec::new();
+    let mut before = channels;
+    for after in CHANNELS {
+        shapes.extend([vec![after, before, 3, 3], vec![after]]);
+        before = after;
+    }
+    shapes.extend([vec![before * last_side(size).pow(2), classes], vec![classes]]);
+    shapes
+}
+
+/// The name in a file of parameter number `i`.
+fn name_of(i: usize) -> String {
+    format!("{}.{}", i / 2, ["weight", "bias"][i % 2])
+}
+
+/// What a classifier is trained for, by [`KEYS`]: it reads only images of one shape and these classes, and its
+/// accuracy is honest only on sources that its training held out.
+fn trained_for(data: &Dataset, hold_out: usize) -> [String; 2] {
+    let [c, s] = [data.channels, data.size];
+    let ids: Vec<&str> = data.classes.iter().map(|class| class.id.as_str()).collect();
+    [
+        format!("images of {c} × {s} × {s} with one source in {hold_out} held out"),
+        format!("{} classes: {}", ids.len(), ids.join(" ")),
+    ]
+}
+
+/// The beginning of a long list.
+fn short(words: &str) -> String {
+    match words.char_indices().nth(100) {
+        Some((end, _)) => format!("{} …", &words[..end]),
+        None => words.to_owned(),
     }
 }

@@ -236,18 +236,21 @@ pub fn save_grid(
 /// When `values` is not as long as `shape` says: that is a mistake of the caller, not of input.
 pub fn save_npy(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), WriteError> {
     assert_eq!(shape.iter().product::<usize>(), values.len(), "shape {shape:?} does not fit the values");
-    let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({axes}), }}");
-    // NumPy wants magic (6), version (2), length (2) and header, ended by a newline, to fill 64-byte units.
-    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
-    header.extend(std::iter::repeat_n(' ', padding));
-    header.push('\n');
     output::write_with(path, |file| {
-        file.write_all(b"\x93NUMPY\x01\x00")?;
-        file.write_all(&(header.len() as u16).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        file.write_all(&npy_header("<f4", shape))?;
         values.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
     })
+}
+
+/// The header of a NumPy array in C order, format 1.0, whose values have the type `kind`, as in `<f4`.
+pub(crate) fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
+    let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
+    let mut words = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({axes}), }}");
+    // NumPy wants magic (6), version (2), length (2) and header, ended by a newline, to fill 64-byte units.
+    let padding = (64 - (10 + words.len() + 1) % 64) % 64;
+    words.extend(std::iter::repeat_n(' ', padding));
+    words.push('\n');
+    [b"\x93NUMPY\x01\x00", &(words.len() as u16).to_le_bytes()[..], words.as_bytes()].concat()
 }
 
 #[cfg(test)]
