@@ -35,6 +35,7 @@ fn settings(data: &Path) -> EvaluateSettings {
     EvaluateSettings {
         gallery: Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries/letters"),
         data: data.to_owned(),
+        split: None,
         classes: Vec::new(),
         per_class: 8,
         hold_out: 4,

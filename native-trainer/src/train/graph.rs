@@ -207,7 +207,7 @@ impl GraphLearngene {
             Some(adaption) => adaption.in_graph(&dense),
             None => dense.clone(),
         };
-        let parameters = Parameters::new(&self.specs, tensors.into_iter());
+        let parameters = Parameters::new(&self.specs, tensors);
         let dit = Dit::new(&self.config, &parameters, &device).with_products_in(self.products);
         let image = |values: &[f32]| {
             let ([c, h, w], n) = (batch.shape, batch.values());
