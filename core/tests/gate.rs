@@ -148,7 +148,7 @@ fn what_cannot_be_sampled_is_refused_by_name<M: OnEngine>() {
 }
 
 fn what_does_not_fit_the_model_is_refused_by_name<M: OnEngine>() {
-    let [config, separate, _] = configs();
+    let [config, separate, ..] = configs();
     let mut live = model::<M>(&config, &["A"]);
     let before = bits(&one(&live, item(&[("A", 1.0)], 2)));
     let refused = |result: Result<(), ModelError>, expected: &str| match result.unwrap_err() {

@@ -31,6 +31,12 @@ class Config:
     tailor_components: int
     factored: list[str]
     objective: str
+    gelu: str = "exact"
+
+    def told(self):
+        """The fields as JSON has them: what is as by default is left out."""
+        fields = dataclasses.fields(self)
+        return {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
 
     def widths(self, matrix):
         d = self.width
@@ -108,7 +114,10 @@ class DiT:
         qkv = linear("qkv", y).chunk(3, dim=-1) if fused else [linear(m, y) for m in "qkv"]
         x = x + gate_msa[:, None] * linear("o", attention(*qkv, self.config.heads))
         y = modulate(layer_norm(x), shift_mlp, scale_mlp)
-        return x + gate_mlp[:, None] * linear("out", F.gelu(linear("in", y)))
+        return x + gate_mlp[:, None] * linear("out", self.activate(linear("in", y)))
+
+    def activate(self, y):
+        return F.gelu(y, approximate="tanh" if self.config.gelu == "tanh" else "none")
 
     def time(self, t):
         return self.dense("time.1", F.silu(self.dense("time.0", time_features(t))))

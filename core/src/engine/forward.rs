@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use tailor_packs::Matrix;
 use tailor_packs::config::MLP_RATIO;
+use tailor_packs::{Gelu, Matrix};
 
 use super::kernels::{
     Output, View, ViewMut, add, gated_add, gelu, gelu_in_place, matmul, norm_modulate, norm_modulate_into,
-    silu, softmax,
+    silu, softmax, tanh_gelu,
 };
 use super::layout::{ByMatrix, Network};
 use crate::embedding::{LAYER_NORM_EPSILON, time_features};
@@ -176,10 +176,12 @@ impl Network {
 
         norm(x, (part(3), part(4)), training.then_some((normal_mlp, inverse_mlp)), h_mlp);
         resize(&mut tape.hidden, t * wide);
-        if training {
+        let exact = self.config.gelu == Gelu::Exact;
+        if training || !exact {
             resize(&mut tape.slope, t * wide);
             linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.slope, wide));
-            gelu(&mut tape.slope, &mut tape.hidden);
+            let activate = if exact { gelu } else { tanh_gelu };
+            activate(&mut tape.slope, &mut tape.hidden);
         } else {
             linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.hidden, wide));
             gelu_in_place(&mut tape.hidden);

@@ -1,12 +1,12 @@
 //! The diffusion transformer (Peebles & Xie 2023, `models.py` of DiT) with factored matrices.
 //!
-//! One thing differs from DiT: the feed-forward layer uses the exact GELU, for which every backend
-//! has one kernel, instead of the tanh approximation.
+//! Unless the config asks for DiT's tanh approximation, the feed-forward layer uses the exact GELU,
+//! for which every backend has one kernel.
 
-use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::activation::{gelu, sigmoid, silu, softmax};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
 use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{Matrix, ModelConfig};
+use tailor_packs::{Gelu, Matrix, ModelConfig};
 
 use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use super::parameters::Parameters;
@@ -51,7 +51,7 @@ impl Dense {
 /// One adaLN-Zero transformer block.
 #[derive(Clone, Debug)]
 pub struct Block {
-    heads: usize,
+    config: ModelConfig,
     linears: Vec<(Matrix, Linear)>,
     products: FloatDType,
 }
@@ -62,7 +62,7 @@ impl Dit {
         let d = config.width as usize;
         let p = config.patch_values();
         let block = |l| Block {
-            heads: config.heads as usize,
+            config: config.clone(),
             linears: config
                 .block_matrices()
                 .into_iter()
@@ -189,20 +189,33 @@ impl Block {
         };
         let x = x + apply(Matrix::O, self.attention(qkv)) * gate_a;
         let h = modulate(layer_norm(x.clone()), shift_m, scale_m);
-        x + apply(Matrix::Out, gelu(apply(Matrix::In, h))) * gate_m
+        let activate = match self.config.gelu {
+            Gelu::Exact => gelu,
+            Gelu::Tanh => tanh_gelu,
+        };
+        x + apply(Matrix::Out, activate(apply(Matrix::In, h))) * gate_m
     }
 
     /// Computes softmax attention (Vaswani et al. 2017); q, k, v and the output are `[B, T, D]`.
     fn attention(&self, qkv: [Tensor<3>; 3]) -> Tensor<3> {
         let [b, t, d] = qkv[0].dims();
-        let head = d / self.heads;
-        let [q, k, v] = qkv.map(|x| x.reshape([b, t, self.heads, head]).swap_dims(1, 2));
+        let heads = self.config.heads as usize;
+        let head = d / heads;
+        let [q, k, v] = qkv.map(|x| x.reshape([b, t, heads, head]).swap_dims(1, 2));
         let outside = q.dtype();
         let [q, k, v] = [q * (1.0 / (head as f64).sqrt()), k, v].map(|x| to(x, self.products));
         let scores = to(q.matmul(k.swap_dims(2, 3)), outside.into());
         let attended = to(softmax(scores, 3), self.products).matmul(v);
         to(attended, outside.into()).swap_dims(1, 2).reshape([b, t, d])
     }
+}
+
+/// Computes `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))` as `x·sigmoid(2u)`. Burn's own takes a power,
+/// which not every backend defines for numbers below zero.
+fn tanh_gelu(x: Tensor<3>) -> Tensor<3> {
+    let twice = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let inner = x.clone() * (x.clone().square() * (0.044715 * twice) + twice);
+    x * sigmoid(inner)
 }
 
 /// Splits the last axis of `[B, T, N·D]` into `N` equal parts.

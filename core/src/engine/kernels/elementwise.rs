@@ -138,6 +138,19 @@ pub fn gelu_in_place(x: &mut [f32]) {
     Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= normal_distribution(*x).0));
 }
 
+/// Does what [`gelu`] does for the approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
+pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        for (x, out) in x.iter_mut().zip(out) {
+            // (1 + tanh u)/2 is sigmoid(2u).
+            let square = *x * *x;
+            let gate = sigmoid(*x * (1.595_769_1 + 0.071_354_82 * square));
+            *out = *x * gate;
+            *x = gate + *out * (1.0 - gate) * (1.595_769_1 + 0.214_064_45 * square);
+        }
+    });
+}
+
 /// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     Arch::new().dispatch(|| {
@@ -298,6 +311,18 @@ mod tests {
         let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
         near(&out, x.iter().map(|&x| f64::from(x) * phi(f64::from(x))), 1e-6);
         near(&slope, x.iter().map(|&x| phi(f64::from(x)) + f64::from(x) * density(f64::from(x))), 2e-6);
+    }
+
+    #[test]
+    fn the_approximate_gelu_and_its_slope_are_those_of_its_formula() {
+        let x: Vec<f32> = (-800..800).map(|i| i as f32 * 0.01).collect();
+        let (mut slope, mut out) = (x.clone(), vec![0.0; x.len()]);
+        tanh_gelu(&mut slope, &mut out);
+        let root = (2.0 / std::f64::consts::PI).sqrt();
+        let formula = |x: f64| x / 2.0 * (1.0 + (root * (x + 0.044_715 * x.powi(3))).tanh());
+        near(&out, x.iter().map(|&x| formula(f64::from(x))), 1e-6);
+        let difference = |x: f64| (formula(x + 1e-5) - formula(x - 1e-5)) / 2e-5;
+        near(&slope, x.iter().map(|&x| difference(f64::from(x))), 2e-6);
     }
 
     #[test]

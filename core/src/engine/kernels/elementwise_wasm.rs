@@ -222,6 +222,18 @@ pub fn gelu_in_place(x: &mut [f32]) {
     each([], [x], |[], [x]| [x * normal_distribution(x).0]);
 }
 
+/// Does what [`gelu`] does for the approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
+pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
+    let c = Lanes::splat;
+    each([], [x, out], |[], [x, _]| {
+        // (1 + tanh u)/2 is sigmoid(2u).
+        let square = x * x;
+        let gate = sigmoid(x * (c(1.595_769_1) + c(0.071_354_82) * square));
+        let out = x * gate;
+        [gate + out * (c(1.0) - gate) * (c(1.595_769_1) + c(0.214_064_45) * square), out]
+    });
+}
+
 /// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     for row in rows.chunks_exact_mut(columns) {
