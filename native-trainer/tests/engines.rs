@@ -9,7 +9,7 @@ use burn::tensor::FloatDType;
 use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::adamw::Learned;
-use tailor_packs::{Gelu, ModelConfig};
+use tailor_packs::{Gelu, ModelConfig, Objective};
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
@@ -53,7 +53,11 @@ fn configs() -> Vec<(String, ModelConfig)> {
         let factored = set.parse().unwrap();
         (set.to_owned(), ModelConfig { channels, heads, factored, ..tiny.clone() })
     });
-    let features = [("tanh-gelu", ModelConfig { gelu: Gelu::Tanh, ..tiny.clone() })];
+    let ddpm = ModelConfig { objective: Objective::Ddpm, channels: 3, ..tiny.clone() };
+    let features = [
+        ("tanh-gelu", ModelConfig { gelu: Gelu::Tanh, ..tiny.clone() }),
+        ("learned-variance", ModelConfig { learned_variance: true, ..ddpm.clone() }),
+    ];
     layouts.into_iter().chain(features.map(|(name, config)| (name.to_owned(), config))).collect()
 }
 

@@ -88,7 +88,8 @@ fn a_pack_through_an_index_may_have_what_its_reader_does_not_know() {
 
 /// Each combination of features.
 fn featured() -> Vec<ModelConfig> {
-    let plain = ModelConfig { factored: "o,in".parse().unwrap(), ..config() };
+    let factored = "o,in".parse().unwrap();
+    let plain = ModelConfig { factored, objective: Objective::Ddpm, ..config() };
     (0..8)
         .map(|bits| ModelConfig {
             gelu: if bits & 1 > 0 { Gelu::Tanh } else { Gelu::Exact },
@@ -129,7 +130,8 @@ fn what_engines_must_not_guess_survives_a_round_trip_in_packs_and_in_the_index()
         read.read_learngene(&file).unwrap();
         // A tailor of the plain model does not fit, though its tensors do.
         if format == 2 {
-            let plain = ModelConfig { factored: config.factored.clone(), ..support::config() };
+            let (factored, objective) = (config.factored.clone(), config.objective);
+            let plain = ModelConfig { factored, objective, ..support::config() };
             let other = write_tailor(&contents(&plain, &own, &card), learngene.digest, &class()).unwrap();
             let refused = read_tailor(&other, Some((&learngene.digest, &config)));
             assert!(matches!(refused, Err(ManifestInvalid { .. })), "{refused:?}");

@@ -32,6 +32,7 @@ class Config:
     factored: list[str]
     objective: str
     gelu: str = "exact"
+    learned_variance: bool = False
 
     def told(self):
         """The fields as JSON has them: what is as by default is left out."""
@@ -67,7 +68,8 @@ class Config:
                     shapes[f"{name}.weight"] = (m1, m2)
                 shapes[f"{name}.bias"] = (m2,)
         shapes |= {"final.adaln.weight": (d, 2 * d), "final.adaln.bias": (2 * d,)}
-        return shapes | {"final.linear.weight": (d, patch), "final.linear.bias": (patch,)}
+        outputs = 2 * patch if self.learned_variance else patch
+        return shapes | {"final.linear.weight": (d, outputs), "final.linear.bias": (outputs,)}
 
     def tailor_tensors(self):
         """Name -> shape of every tensor of one class."""
@@ -93,7 +95,7 @@ class DiT:
         self.positions = sincos_positions(config).to(like)
 
     def forward(self, x, t, gate):
-        """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W]"""
+        """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W], or [B,2C,H,W] with variances"""
         tokens = self.dense("patch", patchify(self.config, x)) + self.positions
         s = F.silu(self.time(t) + self.label(gate))  # [B,D]
         for layer in range(self.config.depth):
@@ -182,7 +184,7 @@ def patchify(config, x):
 
 def unpatchify(config, tokens):
     p, side = config.patch_size, config.image_size // config.patch_size
-    x = tokens.unflatten(2, (p, p, config.channels)).unflatten(1, (side, side))
+    x = tokens.unflatten(2, (p, p, -1)).unflatten(1, (side, side))
     return x.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
 
 

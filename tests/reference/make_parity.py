@@ -25,6 +25,7 @@ MODELS = {
     "fused": (5, Config(3, 8, 2, 32, 2, 4, 6, 2, ["qkv", "o", "in", "out", "adaln"], "flow")),
     "separate": (4, Config(1, 8, 4, 24, 2, 3, 5, 3, ["q", "k", "v", "o", "in", "out"], "ddpm")),
     "tanh": (4, small("flow", gelu="tanh")),
+    "variance": (4, small("ddpm", learned_variance=True)),
 }
 
 
@@ -70,10 +71,45 @@ def run(config, classes, leaves, inputs, form):
     model = DiT(config, learngene, bank, form)
     gate = (inputs["gate.class"].long(), inputs["gate.weight"].double())
     out = model.forward(inputs["x"].double(), inputs["t"].double(), gate)
-    loss = (out - inputs["target"].double()).square().mean()
+    target = inputs["target"].double()
+    loss = (out[:, : config.channels] - target).square().mean()
+    if config.learned_variance:
+        loss = loss + bits(out, inputs["x"].double(), target, inputs["t"].long()).mean()
     gradients = torch.autograd.grad(loss, list(leaves.values()), retain_graph=True)
     block = model.block(0, inputs["block.x"].double(), inputs["block.s"].double(), gate)
     return {"out": out, "loss": loss, "block.out": block} | {f"grad.{n}": g for n, g in zip(leaves, gradients)}
+
+
+def bits(out, x, noise, t):
+    """Per value the term of the variational bound, in bits: Nichol & Dhariwal 2021, eqs. 4 to 6 and 15.
+
+    The mean's prediction is held fixed. Written with torch.distributions from the paper's equations.
+    """
+    predicted, v = out.chunk(2, dim=1)
+    predicted = predicted.detach()
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    cumulated = torch.cumprod(1 - betas, 0)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), cumulated[:-1]])
+    posterior = betas * (1 - before) / (1 - cumulated)
+    posterior[0] = posterior[1]
+    a, b, beta, variance = (values[t].reshape(-1, 1, 1, 1) for values in (cumulated, before, betas, posterior))
+
+    def mean(noise):
+        clean = (x - (1 - a).sqrt() * noise) / a.sqrt()
+        return (beta * b.sqrt() * clean + (1 - b) * (1 - beta).sqrt() * x) / (1 - a), clean
+
+    (true, clean), (ours, _) = mean(noise), mean(predicted)
+    deviation = torch.exp(((v + 1) / 2 * beta.log() + (1 - v) / 2 * variance.log()) / 2)
+    normal = torch.distributions.Normal
+    kl = torch.distributions.kl_divergence(normal(true, variance.sqrt().expand_as(true)), normal(ours, deviation))
+
+    def cdf(z):
+        return 0.5 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (z + 0.044715 * z**3)))
+
+    above, below = (cdf((clean - ours + side / 255) / deviation) for side in (1, -1))
+    likelihood = torch.where(clean < -0.999, above, torch.where(clean > 0.999, 1 - below, above - below))
+    decoder = -likelihood.clamp(min=1e-12).log()
+    return torch.where(t.reshape(-1, 1, 1, 1) == 0, decoder, kl) / torch.log(torch.tensor(2.0, dtype=torch.float64))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,14 @@ use super::kernels::{
     softmax_backward,
 };
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
+use super::loss::loss;
 use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
+use crate::diffusion::path::alphas_cumprod;
 
 impl Network {
-    /// Computes the gradients of `factor · Σ (output − target)²` over `samples`. Samples of the
-    /// same class have to follow each other.
+    /// Computes the gradients of `factor · Σ (output − target)²` over `samples`; with learned
+    /// variance, of what [`crate::diffusion::variance`] adds to it, too. Samples of the same class
+    /// have to follow each other.
     ///
     /// `tailor` returns the flat parameters of a class. With `frozen`, the learngene gets no
     /// gradient. Buffers and gradients come from `pool`: return the gradients with
@@ -74,6 +77,8 @@ struct Pass<'a> {
     own_gradient: Vec<f32>,
     components: Vec<ByMatrix<Components>>,
     tape: Tape,
+    /// DiT's schedule, for a model with learned variance.
+    alphas: Option<Vec<f64>>,
 }
 
 /// The matrices of a pass: the learngene's dense ones, and the factored ones with the components of
@@ -123,6 +128,7 @@ impl<'a> Pass<'a> {
             own_gradient: Vec::new(),
             components,
             tape,
+            alphas: network.config.learned_variance.then(alphas_cumprod),
         }
     }
 
@@ -186,13 +192,7 @@ impl<'a> Pass<'a> {
         let weights = Merged { network, learngene, own, components };
         network.forward(&weights, sample.x, sample.t, &mut tape, true);
 
-        // The loss, and its gradient in place of the output.
-        for (output, place) in tape.output.iter_mut().zip(&network.places) {
-            *output -= sample.target[*place];
-            self.squares += f64::from(*output) * f64::from(*output);
-            *output *= 2.0 * self.factor;
-        }
-
+        loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
         let mut dh = vec![0.0; tape.h.len()];
         self.dense_backward(&network.final_linear, &tape.h, &tape.output, Some(&mut dh));
         let (mut dx, mut dmodulation) = (vec![0.0; dh.len()], vec![0.0; 2 * d]);

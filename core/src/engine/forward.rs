@@ -53,7 +53,7 @@ pub(super) struct Tape {
     pub(super) normal: Vec<f32>,
     pub(super) inverse: Vec<f32>,
     pub(super) h: Vec<f32>,
-    /// The network's prediction, `[T, p·p·C]`.
+    /// The network's output, `[T, p·p·C]`, or `[T, p·p·2C]` with learned variance.
     pub(super) output: Vec<f32>,
     x: Vec<f32>,
     room: Vec<f32>,
@@ -135,7 +135,7 @@ impl Network {
         weights.outer(Outer::FinalAdaLn, &tape.condition, &mut tape.modulation);
         let kept = training.then_some((&mut tape.normal, &mut tape.inverse));
         norm(&tape.x, tape.modulation.split_at(d), kept, &mut tape.h);
-        resize(&mut tape.output, tape.patches.len());
+        resize(&mut tape.output, tokens * self.final_linear.m2);
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
     }
 

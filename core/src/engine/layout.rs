@@ -23,7 +23,9 @@ pub struct Network {
     pub(super) final_adaln: Dense,
     pub(super) final_linear: Dense,
     pub(super) positions: Vec<f32>,
-    /// For each value of the tokens `[T, p·p·C]` its place in the image `[C, H, W]`.
+    /// For each value of the tokens `[T, p·p·C]` its place in the image `[C, H, W]`. With learned
+    /// variance, the output has for each pixel first `C` values of the prediction, then `C` of the
+    /// variance.
     pub(super) places: Vec<usize>,
     pub(super) learngene_len: usize,
     pub(super) tailor_len: usize,
@@ -97,7 +99,7 @@ impl Network {
             blocks.push(block);
         }
         let final_adaln = learngene.dense("final.adaln", d, 2 * d)?;
-        let final_linear = learngene.dense("final.linear", d, p)?;
+        let final_linear = learngene.dense("final.linear", d, config.patch_outputs())?;
         learngene.none_left()?;
         tailor.none_left()?;
         Ok(Self {
@@ -124,6 +126,11 @@ impl Network {
     /// Components of learngene and tailor in each factored matrix.
     pub(super) fn components(&self) -> (usize, usize) {
         (self.config.learngene_components as usize, self.config.tailor_components as usize)
+    }
+
+    /// Channels of the output, `C` or with learned variance `2·C`.
+    pub(super) fn output_channels(&self) -> usize {
+        self.config.channels as usize * self.final_linear.m2 / self.patch.m1
     }
 
     /// Writes an image `[C, H, W]` as patches `[T, p·p·C]`.

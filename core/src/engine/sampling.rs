@@ -291,7 +291,11 @@ impl Predict for Model {
             let weights = Gathered { learngene: &self.learngene, own: &gated.0[i] };
             self.network.forward(&weights, x.image(i), t, &mut tape, false);
             let mut image = vec![0.0; x.image_len()];
-            self.network.places.iter().zip(&tape.output).for_each(|(&place, value)| image[place] = *value);
+            let channels = self.config().channels as usize;
+            let pixels = tape.output.chunks_exact(self.network.output_channels());
+            for (places, pixel) in self.network.places.chunks_exact(channels).zip(pixels) {
+                places.iter().zip(pixel).for_each(|(&place, value)| image[place] = *value);
+            }
             self.give_back(tape);
             image
         });

@@ -80,7 +80,7 @@ impl Dit {
             positions: tensor3(sincos_positions(config), [1, config.tokens(), d], device),
             blocks: (0..config.depth).map(block).collect(),
             final_adaln: Dense::read(parameters, "final.adaln", [d, 2 * d]),
-            final_linear: Dense::read(parameters, "final.linear", [d, p]),
+            final_linear: Dense::read(parameters, "final.linear", [d, config.patch_outputs()]),
             config: config.clone(),
         }
     }
@@ -111,7 +111,7 @@ impl Dit {
     /// # Shapes
     /// - `x`: `[B, C, H, W]`
     /// - `t`: one time for each of the `B` images, in units of 0 to 1000
-    /// - output: `[B, C, H, W]`
+    /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
     pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
         let b = x.dims()[0];
         let mut tokens = self.patch.forward(self.patchify(x)) + self.positions.clone();
@@ -155,11 +155,12 @@ impl Dit {
         ])
     }
 
-    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`: the inverse of
-    /// [`Dit::patchify`].
+    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`, for any number `C` of channels:
+    /// the inverse of [`Dit::patchify`].
     fn unpatchify(&self, tokens: Tensor<3>) -> Tensor<4> {
-        let b = tokens.dims()[0];
-        let (c, p) = (self.config.channels as usize, self.config.patch_size as usize);
+        let [b, _, values] = tokens.dims();
+        let p = self.config.patch_size as usize;
+        let c = values / (p * p);
         let side = self.config.image_size as usize;
         tokens
             .reshape([b, side / p, side / p, p, p, c])

@@ -31,15 +31,18 @@ pub(crate) fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
     tensors
 }
 
-/// `tiny`, `tiny` with separate attention and the other objective, a plain network in colour, and
+/// `tiny`, `tiny` with separate attention and the other objective, a plain network in colour with
+/// separate attention, and
 /// models with features.
-pub(crate) fn configs() -> [ModelConfig; 4] {
+pub(crate) fn configs() -> [ModelConfig; 5] {
     let fused = ModelConfig::preset("tiny").unwrap();
     let factored = "q,k,v,o,in,out".parse().unwrap();
     let separate = ModelConfig { factored, objective: Objective::Ddpm, ..fused.clone() };
-    let plain = ModelConfig { factored: "".parse().unwrap(), channels: 3, ..fused.clone() };
+    let factored = "".parse().unwrap();
+    let plain = ModelConfig { factored, channels: 3, separate_attention: true, ..fused.clone() };
     let tanh = ModelConfig { gelu: Gelu::Tanh, ..fused.clone() };
-    [fused, separate, plain, tanh]
+    let learned = ModelConfig { learned_variance: true, channels: 2, ..separate.clone() };
+    [fused, separate, plain, tanh, learned]
 }
 
 /// A model on an engine under test.

@@ -279,6 +279,12 @@ pub enum ConfigError {
          or factor no qkv, q, k or v"
     )]
     SeparateAttention,
+    /// The config asks for learned variance on the path of flow matching.
+    #[error(
+        "model config: learned_variance is defined for the objective \"ddpm\" alone, whose steps add noise; leave it \
+         out, or choose that objective"
+    )]
+    VarianceWithoutNoise,
     /// The engine does not know a feature that the model needs.
     #[error("{engine} does not know {feature}, which this model needs; use an engine that does")]
     NotSupported {
@@ -339,7 +345,8 @@ impl ModelConfig {
     /// Refuses sizes that no model has or that no reader should allocate for.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`].
+    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`];
+    /// [`ConfigError::VarianceWithoutNoise`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, found: u32, ok: bool, allowed| {
             if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
@@ -362,6 +369,9 @@ impl ModelConfig {
         let attention = [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V];
         if self.separate_attention && attention.iter().any(|m| self.factored.contains(*m)) {
             return Err(ConfigError::SeparateAttention);
+        }
+        if self.learned_variance && self.objective != Objective::Ddpm {
+            return Err(ConfigError::VarianceWithoutNoise);
         }
         Ok(())
     }
@@ -441,7 +451,8 @@ mod tests {
         let plain = ModelConfig::preset("tiny").unwrap();
         assert!(plain.needs().is_empty());
         plain.supported_by("an engine", &[]).unwrap();
-        let mut all = ModelConfig { factored: "o".parse().unwrap(), ..plain.clone() };
+        let mut all =
+            ModelConfig { factored: "o".parse().unwrap(), objective: Objective::Ddpm, ..plain.clone() };
         for (count, feature) in Feature::ALL.into_iter().enumerate() {
             all.add(feature);
             assert_eq!(all.needs(), Feature::ALL[..=count]);
@@ -452,8 +463,10 @@ mod tests {
         all.validate().unwrap();
         // By name in a manifest, so in this order.
         assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
-        let factored = ModelConfig { separate_attention: true, ..plain };
+        let factored = ModelConfig { separate_attention: true, ..plain.clone() };
         assert_eq!(factored.validate(), Err(ConfigError::SeparateAttention));
+        let flow = ModelConfig { learned_variance: true, ..plain };
+        assert_eq!(flow.validate(), Err(ConfigError::VarianceWithoutNoise));
     }
 
     #[test]
