@@ -7,7 +7,15 @@ use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
 /// The features that both engines of this crate know. A model that needs another one is refused by
 /// its name.
-pub const KNOWN: [Feature; 3] = [Feature::LearnedVariance, Feature::SeparateAttention, Feature::TanhGelu];
+pub const KNOWN: [Feature; 7] = [
+    Feature::LearnedVariance,
+    Feature::QkNorm,
+    Feature::RmsNorm,
+    Feature::Rope,
+    Feature::SeparateAttention,
+    Feature::SwiGlu,
+    Feature::TanhGelu,
+];
 
 /// The gate of one image: which tailors make it, each with a weight. One class at weight 1 is the
 /// usual gate (KIND §3), several classes are a blend (a soft gate), and none is the learngene

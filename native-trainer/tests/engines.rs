@@ -9,7 +9,7 @@ use burn::tensor::FloatDType;
 use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::adamw::Learned;
-use tailor_packs::{Gelu, ModelConfig, Objective};
+use tailor_packs::{Gelu, ModelConfig, Norm, Objective};
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
@@ -57,6 +57,22 @@ fn configs() -> Vec<(String, ModelConfig)> {
     let features = [
         ("tanh-gelu", ModelConfig { gelu: Gelu::Tanh, ..tiny.clone() }),
         ("learned-variance", ModelConfig { learned_variance: true, ..ddpm.clone() }),
+        ("qk-norm", ModelConfig { qk_norm: true, ..tiny.clone() }),
+        ("rms-norm", ModelConfig { norm: Norm::Rms, ..tiny.clone() }),
+        ("rope", ModelConfig { rope: true, ..tiny.clone() }),
+        ("swiglu", ModelConfig { swiglu: true, ..tiny.clone() }),
+        (
+            "all features",
+            ModelConfig {
+                learned_variance: true,
+                norm: Norm::Rms,
+                qk_norm: true,
+                rope: true,
+                swiglu: true,
+                factored: "in,out,q,k".parse().unwrap(),
+                ..ddpm.clone()
+            },
+        ),
     ];
     layouts.into_iter().chain(features.map(|(name, config)| (name.to_owned(), config))).collect()
 }

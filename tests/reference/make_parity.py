@@ -26,6 +26,11 @@ MODELS = {
     "separate": (4, Config(1, 8, 4, 24, 2, 3, 5, 3, ["q", "k", "v", "o", "in", "out"], "ddpm")),
     "tanh": (4, small("flow", gelu="tanh")),
     "variance": (4, small("ddpm", learned_variance=True)),
+    "qk-norm": (4, small("flow", qk_norm=True)),
+    "rms-norm": (4, small("flow", norm="rms")),
+    "rope": (4, small("flow", rope=True)),
+    "swiglu": (4, small("flow", swiglu=True)),
+    "features": (4, small("ddpm", norm="rms", qk_norm=True, rope=True, swiglu=True, learned_variance=True)),
 }
 
 
