@@ -101,6 +101,7 @@ class DiT:
         self.config, self.learngene, self.bank, self.form = config, learngene, bank, form
         like = learngene["patch.weight"]
         self.positions = sincos_positions(config).to(like)
+        self.turns = rotary(config).to(like.dtype.to_complex()) if config.rope else None
 
     def forward(self, x, t, gate):
         """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W], or [B,2C,H,W] with variances"""
@@ -140,8 +141,7 @@ class DiT:
                 for which, y in (("q", q), ("k", k))
             )
         if self.config.rope:
-            turns = rotary(self.config)
-            q, k = (torch.view_as_real(as_complex(y) * turns).transpose(-1, -2).flatten(-2) for y in (q, k))
+            q, k = (torch.view_as_real(as_complex(y) * self.turns).transpose(-1, -2).flatten(-2) for y in (q, k))
         return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
     def activate(self, y):
