@@ -252,8 +252,12 @@ impl<'a> Pass<'a> {
         );
         if network.config.swiglu {
             // Each value has two factors, whose slopes lie side by side.
-            let rows = dhidden.chunks_exact(network.config.hidden());
-            dhidden = rows.flat_map(|row| [row, row]).flatten().copied().collect();
+            let mut both = Vec::with_capacity(2 * dhidden.len());
+            dhidden.chunks_exact(network.config.hidden()).for_each(|row| {
+                both.extend_from_slice(row);
+                both.extend_from_slice(row);
+            });
+            dhidden = both;
         }
         multiply(&mut dhidden, &tape.slope);
         let wide = 0..network.config.widths(Matrix::In).1;
