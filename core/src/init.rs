@@ -34,7 +34,7 @@ fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, stream: Stream) -
     // adaLN-Zero: every block starts as the identity and the network predicts zero.
     let zero = name == "final.linear.weight" || name.ends_with("adaln.weight");
     match part {
-        "bias" => vec![0.0; spec.len()],
+        "bias" | "q_norm" | "k_norm" => vec![0.0; spec.len()],
         "sigma" => vec![1.0; spec.len()],
         "null" | "label" => normal(0.02),
         "weight" if zero => vec![0.0; spec.len()],
@@ -54,8 +54,7 @@ fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, stream: Stream) -
 
 /// Returns the input width `m1` of the matrix to which the tensor `blocks.l.★.v` belongs.
 fn factored_input_width(config: &ModelConfig, name: &str) -> usize {
-    let d = config.width as usize;
     let matrix = name.split('.').nth(2).unwrap_or_default();
     let found = tailor_packs::Matrix::ALL.into_iter().find(|m| m.name() == matrix);
-    found.map_or(d, |m| m.widths(d).0)
+    found.map_or(config.width as usize, |m| config.widths(m).0)
 }

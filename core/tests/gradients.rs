@@ -6,8 +6,8 @@ mod support;
 
 use support::{configs, normal, tensors};
 use tailor_core::engine::{Network, Pool, Sample};
-use tailor_packs::Gelu;
-use tailor_packs::{ModelConfig, TensorSpec, Tensors};
+use tailor_core::model::KNOWN;
+use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
 fn flat(specs: &[TensorSpec], seed: u64) -> Vec<f32> {
     let tensors: Tensors = tensors(specs, seed);
@@ -76,7 +76,8 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 
 #[test]
 fn every_tensors_gradient_is_the_slope_of_the_loss() {
-    for config in configs() {
+    // With learned variance it is not: the bound's gradient is held back from the prediction.
+    for config in configs().into_iter().filter(|config| !config.learned_variance) {
         let mut batch = Batch::new(&config);
         let found = batch.gradients(false, &Pool::default());
         assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
@@ -92,9 +93,15 @@ fn every_tensors_gradient_is_the_slope_of_the_loss() {
                 start = range.end;
                 // Along the gradient itself the slope is as steep as can be, and far from rounding.
                 let norm = dot(&gradient[range.clone()], &gradient[range.clone()]).sqrt();
-                assert!(norm > 0.0 || spec.name.ends_with("k.bias"), "{part}, {}: no gradient", spec.name);
+                // Softmax ignores the keys' bias, so that its gradient is rounding, unless it is turned or normed.
+                let ignored = spec.name.ends_with("k.bias") && !config.rope && !config.qk_norm;
+                if ignored {
+                    assert!(norm < 1e-3, "{part}, {}: {norm}", spec.name);
+                    continue;
+                }
+                assert!(norm > 0.0, "{part}, {}: no gradient", spec.name);
                 let mut direction = vec![0.0; gradient.len()];
-                let unit = gradient[range.clone()].iter().map(|g| g / norm.max(1e-20) as f32);
+                let unit = gradient[range.clone()].iter().map(|g| g / norm as f32);
                 direction[range].iter_mut().zip(unit).for_each(|(d, g)| *d = g);
                 let slope = batch.slope(of, &direction);
                 let error = (slope - norm).abs() / norm.max(1.0);
@@ -119,17 +126,19 @@ fn buffers_that_were_used_before_give_the_same_gradients() {
 }
 
 #[test]
-fn a_config_without_a_place_in_the_layout_is_declined_by_name() {
-    let [config, ..] = configs();
-    assert!(Network::new(&config).is_ok());
-    // Latents and the paper's sizes have the same layout, and so has a plain network with separate attention.
-    assert!(Network::new(&ModelConfig::preset("dit-s-2").unwrap()).is_ok());
-    let plain = ModelConfig { factored: "".parse().unwrap(), separate_attention: true, ..config.clone() };
-    assert!(Network::new(&plain).is_ok());
-    let tanh = ModelConfig { gelu: Gelu::Tanh, ..config.clone() };
-    let learned = ModelConfig { learned_variance: true, ..config };
-    for (config, feature) in [(tanh, "tanh-gelu"), (learned, "learned-variance")] {
-        let refusal = Network::new(&config).unwrap_err().to_string();
-        assert!(refusal.contains(feature), "{refusal}");
+fn every_feature_of_a_model_has_a_place_in_the_layout() {
+    let mut seen = Vec::new();
+    for config in configs() {
+        Network::new(&config).unwrap();
+        seen.extend(config.needs());
     }
+    // Latents and the paper's sizes have the same layout, and so has a plain network with separate attention.
+    Network::new(&ModelConfig::preset("dit-s-2").unwrap()).unwrap();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(
+        (&seen[..], &KNOWN[..]),
+        (&Feature::ALL[..], &Feature::ALL[..]),
+        "a feature that nothing here tests"
+    );
 }

@@ -37,7 +37,7 @@ fn the_gathered_gate_computes_what_the_masked_one_specifies() {
             assert_eq!(gathered.is_none(), g == 3, "only a gate that is off for all is none");
             for (l, layer) in stack.layers.iter().enumerate() {
                 for (i, (matrix, bank)) in layer.iter().enumerate() {
-                    let (m1, m2) = matrix.widths(config.width as usize);
+                    let (m1, m2) = config.widths(*matrix);
                     let n = config.learngene_components as usize;
                     let scale = (m1 as f32).sqrt().recip();
                     let u = tensor(normal(90, m1 * n), [m1, n]) * scale;

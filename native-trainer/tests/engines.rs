@@ -9,7 +9,7 @@ use burn::tensor::FloatDType;
 use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::adamw::Learned;
-use tailor_packs::ModelConfig;
+use tailor_packs::{Gelu, ModelConfig, Norm, Objective};
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
@@ -39,19 +39,48 @@ fn difference(found: &[f32], expected: &[f32], floor: f32) -> f32 {
     worst / largest(expected).max(floor)
 }
 
-#[test]
-fn gradients_by_hand_are_those_of_the_graph() {
+/// Models of every layout and feature, by name.
+fn configs() -> Vec<(String, ModelConfig)> {
+    let tiny = ModelConfig::preset("tiny").unwrap();
     // The last one is a plain network, whose tailors are their labels' rows alone.
-    for (factored, channels, heads) in [
+    let layouts = [
         ("qkv,o,in,out,adaln", 1, 2),
         ("q,k,v,o,in,out", 3, 4),
         ("k,out,adaln", 1, 1),
         ("in", 3, 8),
         ("", 1, 2),
-    ] {
-        let mut config = ModelConfig::preset("tiny").unwrap();
-        (config.channels, config.heads) = (channels, heads);
-        config.factored = factored.parse().unwrap();
+    ];
+    let layouts = layouts.map(|(set, channels, heads)| {
+        let factored = set.parse().unwrap();
+        (set.to_owned(), ModelConfig { channels, heads, factored, ..tiny.clone() })
+    });
+    let ddpm = ModelConfig { objective: Objective::Ddpm, channels: 3, ..tiny.clone() };
+    let features = [
+        ("tanh-gelu", ModelConfig { gelu: Gelu::Tanh, ..tiny.clone() }),
+        ("learned-variance", ModelConfig { learned_variance: true, ..ddpm.clone() }),
+        ("qk-norm", ModelConfig { qk_norm: true, ..tiny.clone() }),
+        ("rms-norm", ModelConfig { norm: Norm::Rms, ..tiny.clone() }),
+        ("rope", ModelConfig { rope: true, ..tiny.clone() }),
+        ("swiglu", ModelConfig { swiglu: true, ..tiny.clone() }),
+        (
+            "all features",
+            ModelConfig {
+                learned_variance: true,
+                norm: Norm::Rms,
+                qk_norm: true,
+                rope: true,
+                swiglu: true,
+                factored: "in,out,q,k".parse().unwrap(),
+                ..ddpm.clone()
+            },
+        ),
+    ];
+    layouts.into_iter().chain(features.map(|(name, config)| (name.to_owned(), config))).collect()
+}
+
+#[test]
+fn gradients_by_hand_are_those_of_the_graph() {
+    for (name, config) in configs() {
         let trainer = random(&config, 3);
         let graph = trainer.clone().with_engine(GradientEngine::Graph).unwrap();
         let mixed = |batch: &Batch| batch.labels.contains(&None) && batch.labels.iter().flatten().count() > 4;
@@ -60,14 +89,14 @@ fn gradients_by_hand_are_those_of_the_graph() {
             let (found, expected) =
                 (trainer.clone().with_shards(shards).gradients(&batch), graph.gradients(&batch));
             let squares = (found.squares / expected.squares - 1.0).abs();
-            assert!(squares < 1e-5, "{factored}: squares {} {}", found.squares, expected.squares);
+            assert!(squares < 1e-5, "{name}: squares {} {}", found.squares, expected.squares);
             let floor = 1e-3 * largest(&expected.learngene);
             let mut start = 0;
             for spec in config.learngene_tensors() {
                 let range = start..start + spec.len();
                 start = range.end;
                 let worst = difference(&found.learngene[range.clone()], &expected.learngene[range], floor);
-                assert!(worst < 1e-3, "{factored}, {}: {worst}", spec.name);
+                assert!(worst < 1e-3, "{name}, {}: {worst}", spec.name);
             }
             let mut classes: Vec<usize> = found.tailors.iter().map(|(class, _)| *class).collect();
             classes.sort_unstable();
@@ -79,7 +108,7 @@ fn gradients_by_hand_are_those_of_the_graph() {
                     let range = start..start + spec.len();
                     start = range.end;
                     let worst = difference(&gradient[range.clone()], &expected[range], floor);
-                    assert!(worst < 1e-3, "{factored}, class {class}, {}: {worst}", spec.name);
+                    assert!(worst < 1e-3, "{name}, class {class}, {}: {worst}", spec.name);
                 }
             }
         }

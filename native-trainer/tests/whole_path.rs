@@ -116,6 +116,57 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
     assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
 }
 
+/// The sizes of `tiny`, as a config file has them.
+const TINY: &str = r#"
+channels = 1
+image_size = 32
+patch_size = 8
+width = 32
+depth = 2
+heads = 2
+learngene_components = 8
+tailor_components = 2
+factored = ["qkv", "o", "in", "out", "adaln"]
+"#;
+
+#[test]
+fn models_with_every_feature_train_resume_publish_and_sample() {
+    let workshop = Workshop::new();
+    for (features, said) in [
+        ("objective = 'flow'\nnorm = 'rms'\nqk_norm = true\nrope = true\nswiglu = true", "qk-norm"),
+        ("objective = 'ddpm'\ngelu = 'tanh'\nlearned_variance = true", "learned-variance"),
+    ] {
+        fs::write(workshop.at("model.toml"), format!("{TINY}{features}")).unwrap();
+        let train = "train --data data --config model.toml --batch-size 4 --checkpoint-every 5 --sample-every 0 \
+                     --device cpu";
+        workshop.done(&format!("{train} --steps 10 --out whole"));
+        workshop.done(&format!("{train} --steps 10 --max-minutes 0 --out parts"));
+        workshop.done(&format!("{train} --steps 10 --resume --out parts"));
+        let samples = ["whole", "parts"].map(|run| {
+            workshop.done(&format!("publish {run} --device cpu --out gallery"));
+            workshop.done("verify gallery");
+            workshop.done(&format!("{SAMPLE} --out grid.png --raw grid.npy"));
+            assert!(image::open(workshop.at("grid.png")).is_ok());
+            fs::read(workshop.at("grid.npy")).unwrap()
+        });
+        assert!(samples[0] == samples[1], "a run that was interrupted learns something else");
+        let output = workshop.tailor("inspect gallery");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(said));
+        for folder in ["whole", "parts", "gallery"] {
+            fs::remove_dir_all(workshop.at(folder)).unwrap();
+        }
+    }
+    for (features, said) in [
+        ("objective = 'flow'\nlearned_variance = true", "learned_variance is defined for the objective"),
+        ("objective = 'flow'\nswiglu = true\ngelu = 'tanh'", "gelu is not used with swiglu"),
+        ("objective = 'flow'\nnorm = 'batch'", "unknown variant `batch`"),
+    ] {
+        fs::write(workshop.at("model.toml"), format!("{TINY}{features}")).unwrap();
+        let text = workshop.refused("train --data data --config model.toml --out run");
+        assert!(text.contains(said), "{text}");
+    }
+}
+
 #[test]
 fn images_go_where_they_are_wanted_and_what_cannot_be_written_is_refused_before_the_work() {
     let workshop = Workshop::with_gallery();

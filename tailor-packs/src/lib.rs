@@ -94,7 +94,7 @@ pub mod trust;
 pub use format::{archive, config, manifest, pack, tensors};
 pub use trust::{index, shards, signature};
 
-pub use config::{ConfigError, FactoredSet, Feature, Gelu, Matrix, ModelConfig, Objective};
+pub use config::{ConfigError, FactoredSet, Feature, Gelu, Matrix, ModelConfig, Norm, Objective};
 pub use digest::Digest;
 pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};

@@ -17,7 +17,7 @@ import zlib
 
 ENTRIES = ["manifest.postcard", "tensors.safetensors", "card.json", "preview.png"]
 LIMITS = dict(zip(ENTRIES, [64 << 10, 512 << 20, 256 << 10, 1 << 20]))
-FEATURES = ["learned-variance", "separate-attention", "tanh-gelu"]
+FEATURES = ["learned-variance", "qk-norm", "rms-norm", "rope", "separate-attention", "swiglu", "tanh-gelu"]
 MATRICES = ["qkv", "q", "k", "v", "o", "in", "out", "adaln"]
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e"
@@ -176,6 +176,9 @@ def manifest(data):
     c["features"] = m["features"]
     attention = {"qkv", "q", "k", "v"} & set(c["factored"])
     need("separate-attention" not in m["features"] or not attention, "separate attention")
+    need("learned-variance" not in m["features"] or c["objective"] == "ddpm", "learned variance of a flow")
+    need(not {"swiglu", "tanh-gelu"} <= m["features"], "two activations")
+    need("rope" not in m["features"] or c["width"] // c["heads"] % 4 == 0, "rope")
     zeros = p.take(p.number(64))
     need(len(zeros) < 8 and not any(zeros), "alignment")
     need(p.at == len(data) and len(data) % 8 == 0, "length")
@@ -188,7 +191,9 @@ def specs(kind, c):
     g, n = c["learngene_components"], c["tailor_components"]
     separate = {"q", "k", "v"} & set(c["factored"]) or "separate-attention" in c["features"]
     widths = {m: (d, d) for m in "qkv"} if separate else {"qkv": (d, 3 * d)}
-    widths.update({"o": (d, d), "in": (d, 4 * d), "out": (4 * d, d), "adaln": (d, 6 * d)})
+    gated = "swiglu" in c["features"]
+    hidden = (d + 1) // 3 * 8 if gated else 4 * d
+    widths.update({"o": (d, d), "in": (d, 2 * hidden if gated else hidden), "out": (hidden, d), "adaln": (d, 6 * d)})
     outputs = 2 * p if "learned-variance" in c["features"] else p
     if kind == "tailor":
         yield "label", [d]
@@ -206,6 +211,8 @@ def specs(kind, c):
                 yield f"{name}.weight", [m1, m2]
             if kind == "learngene":
                 yield f"{name}.bias", [m2]
+        if kind == "learngene" and "qk-norm" in c["features"]:
+            yield from [(f"blocks.{block}.{which}_norm", [d // c["heads"]]) for which in "qk"]
     if kind == "learngene":
         yield from [("final.adaln.weight", [d, 2 * d]), ("final.adaln.bias", [2 * d])]
         yield from [("final.linear.weight", [d, outputs]), ("final.linear.bias", [outputs])]

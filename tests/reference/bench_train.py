@@ -18,9 +18,9 @@ from dit import ALL, Config, DiT, random_tensors
 CLASSES, DROPPED, RATE, DECAY = 62, 0.1, 1e-4, 0.9999
 
 
-def letters(form):
+def letters(form, features):
     factored = [] if form == "dense" else [m for m in ALL if m not in ("q", "k", "v")]
-    return Config(1, 32, 4, 160, 6, 5, 48, 3, factored, "flow")
+    return Config(1, 32, 4, 160, 6, 5, 48, 3, factored, "flow", **features)
 
 
 class Bank:
@@ -60,11 +60,12 @@ def main():
     parser.add_argument("--warm-up", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--features", type=json.loads, default={}, help='fields of the config, as {"rope": true}')
     parser.add_argument("--form", choices=["gathered", "masked", "dense"], default="gathered")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
-    config, generator = letters(args.form), torch.Generator().manual_seed(0)
+    config, generator = letters(args.form, args.features), torch.Generator().manual_seed(0)
     learngene = random_tensors(config.learngene_tensors(), generator)
     bank = Bank(config, generator)
     parameters = [v.requires_grad_() for v in learngene.values()]

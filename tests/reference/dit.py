@@ -31,10 +31,23 @@ class Config:
     tailor_components: int
     factored: list[str]
     objective: str
+    gelu: str = "exact"
+    learned_variance: bool = False
+    norm: str = "layer"
+    qk_norm: bool = False
+    rope: bool = False
+    swiglu: bool = False
+
+    def told(self):
+        """The fields as JSON has them: what is as by default is left out."""
+        fields = dataclasses.fields(self)
+        return {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
 
     def widths(self, matrix):
         d = self.width
-        return {"qkv": (d, 3 * d), "in": (d, 4 * d), "out": (4 * d, d), "adaln": (d, 6 * d)}.get(matrix, (d, d))
+        hidden = 8 * round(d / 3) if self.swiglu else 4 * d
+        wide = 2 * hidden if self.swiglu else hidden
+        return {"qkv": (d, 3 * d), "in": (d, wide), "out": (hidden, d), "adaln": (d, 6 * d)}.get(matrix, (d, d))
 
     def block_matrices(self):
         separate = any(m in self.factored for m in ("q", "k", "v"))
@@ -60,8 +73,11 @@ class Config:
                 else:
                     shapes[f"{name}.weight"] = (m1, m2)
                 shapes[f"{name}.bias"] = (m2,)
+            if self.qk_norm:
+                shapes |= {f"blocks.{layer}.{which}_norm": (d // self.heads,) for which in "qk"}
         shapes |= {"final.adaln.weight": (d, 2 * d), "final.adaln.bias": (2 * d,)}
-        return shapes | {"final.linear.weight": (d, patch), "final.linear.bias": (patch,)}
+        outputs = 2 * patch if self.learned_variance else patch
+        return shapes | {"final.linear.weight": (d, outputs), "final.linear.bias": (outputs,)}
 
     def tailor_tensors(self):
         """Name -> shape of every tensor of one class."""
@@ -85,15 +101,16 @@ class DiT:
         self.config, self.learngene, self.bank, self.form = config, learngene, bank, form
         like = learngene["patch.weight"]
         self.positions = sincos_positions(config).to(like)
+        self.turns = rotary(config).to(like.dtype.to_complex()) if config.rope else None
 
     def forward(self, x, t, gate):
-        """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W]"""
+        """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W], or [B,2C,H,W] with variances"""
         tokens = self.dense("patch", patchify(self.config, x)) + self.positions
         s = F.silu(self.time(t) + self.label(gate))  # [B,D]
         for layer in range(self.config.depth):
             tokens = self.block(layer, tokens, s, gate)
         shift, scale = self.dense("final.adaln", s).chunk(2, dim=-1)
-        return unpatchify(self.config, self.dense("final.linear", modulate(layer_norm(tokens), shift, scale)))
+        return unpatchify(self.config, self.dense("final.linear", modulate(self.norm(tokens), shift, scale)))
 
     def block(self, layer, x, s, gate):
         """adaLN-Zero block. x [B,T,D], s [B,D] = silu(time + label)"""
@@ -103,12 +120,35 @@ class DiT:
 
         modulation = linear("adaln", s[:, None])[:, 0].chunk(6, dim=-1)
         shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = modulation
-        y = modulate(layer_norm(x), shift_msa, scale_msa)
+        y = modulate(self.norm(x), shift_msa, scale_msa)
         fused = "qkv" in self.config.block_matrices()
         qkv = linear("qkv", y).chunk(3, dim=-1) if fused else [linear(m, y) for m in "qkv"]
-        x = x + gate_msa[:, None] * linear("o", attention(*qkv, self.config.heads))
-        y = modulate(layer_norm(x), shift_mlp, scale_mlp)
-        return x + gate_mlp[:, None] * linear("out", F.gelu(linear("in", y)))
+        x = x + gate_msa[:, None] * linear("o", self.attention(layer, *qkv))
+        y = modulate(self.norm(x), shift_mlp, scale_mlp)
+        return x + gate_mlp[:, None] * linear("out", self.activate(linear("in", y)))
+
+    def norm(self, x):
+        if self.config.norm == "rms":
+            return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+        return F.layer_norm(x, x.shape[-1:], eps=1e-6)
+
+    def attention(self, layer, q, k, v):
+        """softmax(q kᵀ / sqrt(D/H)) v per head; q, k, v [B,T,D], heads lie side by side in D."""
+        q, k, v = (y.unflatten(-1, (self.config.heads, -1)).transpose(1, 2) for y in (q, k, v))
+        if self.config.qk_norm:
+            q, k = (
+                F.rms_norm(y, y.shape[-1:], 1 + self.learngene[f"blocks.{layer}.{which}_norm"], eps=1e-6)
+                for which, y in (("q", q), ("k", k))
+            )
+        if self.config.rope:
+            q, k = (torch.view_as_real(as_complex(y) * self.turns).transpose(-1, -2).flatten(-2) for y in (q, k))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+    def activate(self, y):
+        if self.config.swiglu:
+            gate, value = y.chunk(2, dim=-1)
+            return F.silu(gate) * value
+        return F.gelu(y, approximate="tanh" if self.config.gelu == "tanh" else "none")
 
     def time(self, t):
         return self.dense("time.1", F.silu(self.dense("time.0", time_features(t))))
@@ -151,18 +191,22 @@ def factors(tensors, name):
     return tensors[f"{name}.u"], tensors[f"{name}.sigma"], tensors[f"{name}.v"]
 
 
-def layer_norm(x):
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
-
-
 def modulate(x, shift, scale):
     return x * (1 + scale[:, None]) + shift[:, None]
 
 
-def attention(q, k, v, heads):
-    """softmax(q kᵀ / sqrt(D/H)) v per head; q, k, v [B,T,D], heads lie side by side in D."""
-    q, k, v = (y.unflatten(-1, (heads, -1)).transpose(1, 2) for y in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+def as_complex(y):
+    """Values i and i + half of the last axis as the parts of one complex number."""
+    return torch.complex(*y.chunk(2, dim=-1))
+
+
+def rotary(config):
+    """[T, head/2] complex: the first half of a head's pairs is turned by the column, the second by the row."""
+    side, quarter = config.image_size // config.patch_size, config.width // config.heads // 4
+    omega = 10000.0 ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
+    angles = torch.arange(side, dtype=torch.float64)[:, None] * omega
+    angles = torch.cat([angles.repeat(side, 1), angles.repeat_interleave(side, dim=0)], dim=1)
+    return torch.polar(torch.ones_like(angles), angles)
 
 
 def patchify(config, x):
@@ -173,7 +217,7 @@ def patchify(config, x):
 
 def unpatchify(config, tokens):
     p, side = config.patch_size, config.image_size // config.patch_size
-    x = tokens.unflatten(2, (p, p, config.channels)).unflatten(1, (side, side))
+    x = tokens.unflatten(2, (p, p, -1)).unflatten(1, (side, side))
     return x.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
 
 

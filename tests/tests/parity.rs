@@ -6,7 +6,10 @@ mod fixtures;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
+use tailor_core::Predict;
+use tailor_core::engine::{self, Network, Pool, Sample};
 use tailor_core::graph::factored::{Gate, TailorStack};
+use tailor_core::graph::loss::loss;
 use tailor_core::graph::{Dit, Parameters};
 use tailor_packs::{ModelConfig, TensorSpec};
 
@@ -46,7 +49,11 @@ impl Fixture {
     fn gate(&self) -> Gate {
         let pairs = self.values("gate.class").iter().zip(self.values("gate.weight"));
         let pairs: Vec<(usize, f32)> = pairs.map(|(class, weight)| (*class as usize, *weight)).collect();
-        pairs.chunks_exact(2).map(|row| row.iter().copied().filter(|(_, w)| *w != 0.0).collect()).collect()
+        let width = self.tensors["gate.class"].0[1];
+        pairs
+            .chunks_exact(width)
+            .map(|row| row.iter().copied().filter(|(_, w)| *w != 0.0).collect())
+            .collect()
     }
 
     fn leaf(&self, values: Vec<f32>) -> Tensor<1> {
@@ -107,7 +114,9 @@ fn the_model_agrees(name: &str) {
     let forward = relative_error(&host(output.clone().flatten(0, 3)), fixture.values("out"));
     assert!(forward <= FORWARD, "{name}: forward {forward:.2e}");
 
-    let loss = (output - fixture.tensor("target")).square().mean();
+    let images = (fixture.tensor("x"), fixture.tensor("target"));
+    let n = fixture.values("target").len() as f64;
+    let loss = loss(&fixture.config, output, images, fixture.values("t")) / n;
     let gradients = loss.backward();
     let loss = relative_error(&host(loss), fixture.values("loss"));
     assert!(loss <= FORWARD, "{name}: loss {loss:.2e}");
@@ -126,6 +135,69 @@ fn the_model_agrees(name: &str) {
     let (worst, at) = errors.iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
     let n = errors.len();
     println!("{name}: forward {forward:.1e}, loss {loss:.1e}, worst of {n} gradients {worst:.1e} at {at}");
+}
+
+/// The processor's engine: its predictions, and loss and gradients of its training.
+fn the_engine_agrees(name: &str) {
+    let fixture = Fixture::open(name);
+    let config = &fixture.config;
+    let tensors = |specs: &[TensorSpec], part: &str| {
+        let mut tensors = tailor_packs::Tensors::new();
+        for spec in specs {
+            let values = fixture.values(&format!("{part}.{}", spec.name)).to_vec();
+            tensors.insert(&spec.name, &spec.shape, values).unwrap();
+        }
+        tensors
+    };
+    let flat = |specs: &[TensorSpec], part: &str| -> Vec<f32> {
+        specs.iter().flat_map(|spec| fixture.values(&format!("{part}.{}", spec.name)).to_vec()).collect()
+    };
+    let (shared, own) = (config.learngene_tensors(), config.tailor_tensors());
+    let learngene = flat(&shared, "learngene");
+    let tailors: Vec<_> = (0..fixture.classes).map(|k| flat(&own, &format!("tailor.{k}"))).collect();
+    let mut model = engine::Model::new(config, &tensors(&shared, "learngene")).unwrap();
+    for k in 0..fixture.classes {
+        model.insert(&k.to_string(), tensors(&own, &format!("tailor.{k}"))).unwrap();
+    }
+    let (gates, images, targets) = (fixture.gate(), fixture.values("x"), fixture.values("target"));
+    let (times, n) = (fixture.values("t"), images.len() / gates.len());
+    let mut out = Vec::new();
+    let mut samples = Vec::new();
+    for (i, gate) in gates.iter().enumerate() {
+        let x = &images[i * n..][..n];
+        let named = gate.iter().map(|(class, weight)| (class.to_string(), *weight)).collect();
+        let gated = model.gate(&[named]).unwrap();
+        out.extend(model.predict(&gated, &model.images(x.to_vec()), times[i]).values);
+        let class = gate.first().map(|(class, _)| *class);
+        samples.push(Sample { x, target: &targets[i * n..][..n], t: times[i], class });
+    }
+    // With learned variance, the prediction is the first half of an image's output.
+    let outputs = fixture.values("out");
+    let rows = outputs.chunks_exact(outputs.len() / gates.len());
+    let predicted: Vec<f32> = rows.flat_map(|row| row[..n].to_vec()).collect();
+    let forward = relative_error(&out, &predicted);
+    assert!(forward <= FORWARD, "{name}: forward {forward:.2e}");
+
+    let (network, factor) = (Network::new(config).unwrap(), 1.0 / images.len() as f32);
+    let found = network.gradients(&learngene, |k| &tailors[k], &samples, factor, false, &Pool::default());
+    let loss = relative_error(&[found.squares as f32 * factor], fixture.values("loss"));
+    assert!(loss <= FORWARD, "{name}: loss {loss:.2e}");
+    let mut errors = Vec::new();
+    let parts = found.tailors.iter().map(|(k, gradient)| (format!("tailor.{k}"), &own, gradient));
+    for (part, specs, gradient) in parts.chain([("learngene".to_owned(), &shared, &found.learngene)]) {
+        let mut rest = &gradient[..];
+        for spec in specs {
+            let (values, after) = rest.split_at(spec.len());
+            rest = after;
+            let name = format!("{part}.{}", spec.name);
+            errors.extend(fixture.check_gradient(&name, values).map(|e| (e, name)));
+        }
+    }
+    let (worst, at) = errors.iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    let n = errors.len();
+    println!(
+        "{name}, engine: forward {forward:.1e}, loss {loss:.1e}, worst of {n} gradients {worst:.1e} at {at}"
+    );
 }
 
 fn a_block_agrees(name: &str) {
@@ -148,6 +220,15 @@ fn a_model_with_fused_attention_agrees_with_pytorch_in_outputs_and_gradients() {
 #[test]
 fn a_model_with_separate_attention_agrees_with_pytorch_in_outputs_and_gradients() {
     the_model_agrees("parity-separate");
+}
+
+#[test]
+fn each_feature_of_a_model_agrees_with_pytorch_in_both_engines() {
+    for feature in ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features"] {
+        let name = format!("parity-{feature}");
+        the_model_agrees(&name);
+        the_engine_agrees(&name);
+    }
 }
 
 #[test]

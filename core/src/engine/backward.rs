@@ -8,7 +8,6 @@
 use std::ops::Range;
 
 use tailor_packs::Matrix;
-use tailor_packs::config::MLP_RATIO;
 
 use super::forward::{BlockTape, Outer, Tape, Weights, resize};
 use super::kernels::{
@@ -16,11 +15,14 @@ use super::kernels::{
     softmax_backward,
 };
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
+use super::loss::loss;
 use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
+use crate::diffusion::path::alphas_cumprod;
 
 impl Network {
-    /// Computes the gradients of `factor · Σ (output − target)²` over `samples`. Samples of the
-    /// same class have to follow each other.
+    /// Computes the gradients of `factor · Σ (output − target)²` over `samples`; with learned
+    /// variance, of what [`crate::diffusion::variance`] adds to it, too. Samples of the same class
+    /// have to follow each other.
     ///
     /// `tailor` returns the flat parameters of a class. With `frozen`, the learngene gets no
     /// gradient. Buffers and gradients come from `pool`: return the gradients with
@@ -74,6 +76,8 @@ struct Pass<'a> {
     own_gradient: Vec<f32>,
     components: Vec<ByMatrix<Components>>,
     tape: Tape,
+    /// DiT's schedule, for a model with learned variance.
+    alphas: Option<Vec<f64>>,
 }
 
 /// The matrices of a pass: the learngene's dense ones, and the factored ones with the components of
@@ -123,6 +127,7 @@ impl<'a> Pass<'a> {
             own_gradient: Vec::new(),
             components,
             tape,
+            alphas: network.config.learned_variance.then(alphas_cumprod),
         }
     }
 
@@ -186,20 +191,14 @@ impl<'a> Pass<'a> {
         let weights = Merged { network, learngene, own, components };
         network.forward(&weights, sample.x, sample.t, &mut tape, true);
 
-        // The loss, and its gradient in place of the output.
-        for (output, place) in tape.output.iter_mut().zip(&network.places) {
-            *output -= sample.target[*place];
-            self.squares += f64::from(*output) * f64::from(*output);
-            *output *= 2.0 * self.factor;
-        }
-
+        loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
         let mut dh = vec![0.0; tape.h.len()];
         self.dense_backward(&network.final_linear, &tape.h, &tape.output, Some(&mut dh));
         let (mut dx, mut dmodulation) = (vec![0.0; dh.len()], vec![0.0; 2 * d]);
         let (dshift, dscale) = dmodulation.split_at_mut(d);
         let scale = &tape.modulation[d..];
         let normal = (&tape.normal[..], &tape.inverse[..]);
-        norm_modulate_backward(&mut dh, scale, normal, &mut dx, (dshift, dscale));
+        norm_modulate_backward(&mut dh, scale, network.rms(), normal, &mut dx, (dshift, dscale));
         let mut dcondition = vec![0.0; d];
         self.dense_backward(&network.final_adaln, &tape.condition, &dmodulation, Some(&mut dcondition));
         for (block, kept) in tape.blocks.iter_mut().enumerate().rev() {
@@ -232,7 +231,8 @@ impl<'a> Pass<'a> {
         dcondition: &mut [f32],
         tape: &mut BlockTape,
     ) {
-        let d = self.network.config.width as usize;
+        let network = self.network;
+        let d = network.config.width as usize;
         let mut dmodulation = vec![0.0; 6 * d];
         let (attention, mlp) = dmodulation.split_at_mut(3 * d);
         let part = |i: usize| &tape.modulation[i * d..(i + 1) * d];
@@ -250,12 +250,21 @@ impl<'a> Pass<'a> {
             &mut dhidden,
             &tape.inner,
         );
+        if network.config.swiglu {
+            // Each value has two factors, whose slopes lie side by side.
+            let mut both = Vec::with_capacity(2 * dhidden.len());
+            dhidden.chunks_exact(network.config.hidden()).for_each(|row| {
+                both.extend_from_slice(row);
+                both.extend_from_slice(row);
+            });
+            dhidden = both;
+        }
         multiply(&mut dhidden, &tape.slope);
-        let wide = 0..MLP_RATIO * d;
+        let wide = 0..network.config.widths(Matrix::In).1;
         self.backward(block, Matrix::In, &tape.h[1], (&dhidden[..], wide), &mut dh, &tape.inner);
         let (dshift, dscale) = shift_scale.split_at_mut(d);
         let normal = (&tape.normal[1][..], &tape.inverse[1][..]);
-        norm_modulate_backward(&mut dh, part(4), normal, dx, (dshift, dscale));
+        norm_modulate_backward(&mut dh, part(4), network.rms(), normal, dx, (dshift, dscale));
 
         let (shift_scale, dgate) = attention.split_at_mut(2 * d);
         gated_add_backward(dx, part(2), &mut tape.projected, dgate);
@@ -270,16 +279,39 @@ impl<'a> Pass<'a> {
         );
         let mut dqkv = vec![0.0; tape.qkv.len()];
         self.attention_backward(&tape.qkv, &tape.scores, &dattended, &mut dqkv);
+        network.turn(&mut dqkv, true);
+        if network.config.qk_norm {
+            self.qk_norm_backward(block, &mut dqkv, tape);
+        }
         dh.fill(0.0);
-        for (m, columns) in self.network.attention_matrices(block) {
+        for (m, columns) in network.attention_matrices(block) {
             self.backward(block, m, &tape.h[0], (&dqkv[..], columns), &mut dh, &tape.inner);
         }
         let (dshift, dscale) = shift_scale.split_at_mut(d);
         let normal = (&tape.normal[0][..], &tape.inverse[0][..]);
-        norm_modulate_backward(&mut dh, part(1), normal, dx, (dshift, dscale));
+        norm_modulate_backward(&mut dh, part(1), network.rms(), normal, dx, (dshift, dscale));
 
         let wide = 0..6 * d;
         self.backward(block, Matrix::AdaLn, condition, (&dmodulation[..], wide), dcondition, &tape.inner);
+    }
+
+    /// Turns the gradient by normed queries and keys into that by what they were before.
+    fn qk_norm_backward(&mut self, block: usize, dqkv: &mut [f32], tape: &BlockTape) {
+        let (d, norms) = (self.network.config.width as usize, &self.network.norms[block]);
+        let (head, learngene) = (norms[0].len(), self.learngene);
+        let mut dscales = [vec![0.0; head], vec![0.0; head]];
+        let (mut dx, mut dshift) = (vec![0.0; d], vec![0.0; head]);
+        let rows = dqkv.chunks_exact_mut(3 * d).flat_map(|row| row[..2 * d].chunks_exact_mut(d));
+        let normal = tape.qk_normal.chunks_exact(d).zip(tape.qk_inverse.chunks_exact(d / head));
+        for ((i, row), normal) in rows.enumerate().zip(normal) {
+            dx.fill(0.0);
+            let (scale, dscale) = (&learngene[norms[i % 2].clone()], &mut dscales[i % 2]);
+            norm_modulate_backward(row, scale, true, normal, &mut dx, (&mut dshift, dscale));
+            row.copy_from_slice(&dx);
+        }
+        for (place, dscale) in norms.iter().zip(&dscales).filter(|_| !self.frozen) {
+            add(&mut self.gradient[place.clone()], dscale);
+        }
     }
 
     fn attention_backward(&self, qkv: &[f32], scores: &[f32], dout: &[f32], dqkv: &mut [f32]) {
@@ -314,7 +346,7 @@ impl<'a> Pass<'a> {
         let network = self.network;
         let linear = network.blocks[block][m as usize].as_ref();
         let linear = linear.unwrap_or_else(|| unreachable!("every block has {m}"));
-        let (m1, m2) = m.widths(network.config.width as usize);
+        let (m1, m2) = network.config.widths(m);
         let t = x.len() / m1;
         let dy = View::new(dy, dy.len() / t).columns(columns);
         let (r, used) = (self.r(), self.used());
@@ -420,6 +452,10 @@ impl Weights for Merged<'_> {
             Some(own) => &own[self.network.label.clone()],
             None => &self.learngene[self.network.null_label.clone()],
         }
+    }
+
+    fn norms(&self, block: usize) -> [&[f32]; 2] {
+        self.network.norms[block].each_ref().map(|place| &self.learngene[place.clone()])
     }
 }
 

@@ -5,15 +5,14 @@
 
 use std::ops::Range;
 
-use tailor_packs::Matrix;
-use tailor_packs::config::MLP_RATIO;
+use tailor_packs::{Gelu, Matrix};
 
 use super::kernels::{
     Output, View, ViewMut, add, gated_add, gelu, gelu_in_place, matmul, norm_modulate, norm_modulate_into,
-    silu, softmax,
+    silu, softmax, swiglu, tanh_gelu, turn,
 };
 use super::layout::{ByMatrix, Network};
-use crate::embedding::{LAYER_NORM_EPSILON, time_features};
+use crate::embedding::{NORM_EPSILON, time_features};
 
 /// A matrix outside of the blocks, always the learngene's.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +35,9 @@ pub(super) trait Weights {
 
     /// Returns the label's row `[D]`.
     fn label(&self) -> &[f32];
+
+    /// Returns by what a block of a model with QK-norm scales queries and keys, each `[D / heads]`.
+    fn norms(&self, block: usize) -> [&[f32]; 2];
 }
 
 /// The intermediate values of one image's forward pass.
@@ -53,7 +55,7 @@ pub(super) struct Tape {
     pub(super) normal: Vec<f32>,
     pub(super) inverse: Vec<f32>,
     pub(super) h: Vec<f32>,
-    /// The network's prediction, `[T, p·p·C]`.
+    /// The network's output, `[T, p·p·C]`, or `[T, p·p·2C]` with learned variance.
     pub(super) output: Vec<f32>,
     x: Vec<f32>,
     room: Vec<f32>,
@@ -67,6 +69,9 @@ pub(super) struct BlockTape {
     pub(super) inverse: [Vec<f32>; 2],
     pub(super) h: [Vec<f32>; 2],
     pub(super) qkv: Vec<f32>,
+    /// With QK-norm, queries and keys before they are scaled, `[T, 2D]`.
+    pub(super) qk_normal: Vec<f32>,
+    pub(super) qk_inverse: Vec<f32>,
     pub(super) scores: Vec<f32>,
     pub(super) attended: Vec<f32>,
     pub(super) projected: Vec<f32>,
@@ -81,23 +86,34 @@ pub(super) fn resize(values: &mut Vec<f32>, len: usize) {
     values.resize(len, 0.0);
 }
 
-/// Applies LayerNorm and modulation `x̂·(1 + scale) + shift`. `kept` receives the values that the
+/// Makes room for what the backward pass needs of a norm over `rows` of `d` values, if it is kept.
+fn room_for<'a>(
+    training: bool,
+    rows: usize,
+    d: usize,
+    normal: &'a mut Vec<f32>,
+    inverse: &'a mut Vec<f32>,
+) -> Option<(&'a mut [f32], &'a mut [f32])> {
+    training.then(|| {
+        resize(normal, rows * d);
+        resize(inverse, rows);
+        (&mut normal[..], &mut inverse[..])
+    })
+}
+
+/// Applies LayerNorm, or with `rms` RMSNorm, and modulation `x̂·(1 + scale) + shift`. `kept` receives the values that the
 /// backward pass needs.
 fn norm(
     x: &[f32],
     (shift, scale): (&[f32], &[f32]),
-    kept: Option<(&mut Vec<f32>, &mut Vec<f32>)>,
-    h: &mut Vec<f32>,
+    rms: bool,
+    kept: Option<(&mut [f32], &mut [f32])>,
+    h: &mut [f32],
 ) {
-    let epsilon = LAYER_NORM_EPSILON as f32;
-    resize(h, x.len());
+    let kind = (NORM_EPSILON as f32, rms);
     match kept {
-        Some((normal, inverse)) => {
-            resize(normal, x.len());
-            resize(inverse, x.len() / shift.len());
-            norm_modulate(x, (shift, scale), epsilon, (&mut normal[..], &mut inverse[..]), h);
-        }
-        None => norm_modulate_into(x, (shift, scale), epsilon, h),
+        Some(kept) => norm_modulate(x, (shift, scale), kind, kept, h),
+        None => norm_modulate_into(x, (shift, scale), kind, h),
     }
 }
 
@@ -133,9 +149,10 @@ impl Network {
         }
         resize(&mut tape.modulation, 2 * d);
         weights.outer(Outer::FinalAdaLn, &tape.condition, &mut tape.modulation);
-        let kept = training.then_some((&mut tape.normal, &mut tape.inverse));
-        norm(&tape.x, tape.modulation.split_at(d), kept, &mut tape.h);
-        resize(&mut tape.output, tape.patches.len());
+        resize(&mut tape.h, tokens * d);
+        let kept = room_for(training, tokens, d, &mut tape.normal, &mut tape.inverse);
+        norm(&tape.x, tape.modulation.split_at(d), self.rms(), kept, &mut tape.h);
+        resize(&mut tape.output, tokens * self.final_linear.m2);
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
     }
 
@@ -151,7 +168,7 @@ impl Network {
     ) {
         let d = self.config.width as usize;
         let t = x.len() / d;
-        let wide = MLP_RATIO * d;
+        let (hidden, wide) = (self.config.hidden(), self.config.widths(Matrix::In).1);
         let inner = &mut tape.inner;
         let mut linear = |m: Matrix, x: &[f32], y: ViewMut<'_>| {
             weights.linear(block, m, x, y, inner[m as usize].get_or_insert_default());
@@ -163,23 +180,36 @@ impl Network {
         let [normal, normal_mlp] = &mut tape.normal;
         let [inverse, inverse_mlp] = &mut tape.inverse;
 
-        norm(x, (part(0), part(1)), training.then_some((normal, inverse)), h);
+        [&mut *h, &mut *h_mlp].into_iter().for_each(|h| resize(h, t * d));
+        norm(x, (part(0), part(1)), self.rms(), room_for(training, t, d, normal, inverse), h);
         resize(&mut tape.qkv, t * 3 * d);
         for (m, columns) in self.attention_matrices(block) {
             linear(m, h, ViewMut::new(&mut tape.qkv, 3 * d).columns(columns));
         }
+        if self.config.qk_norm {
+            let rows = 2 * t * self.config.heads as usize;
+            let head = d / self.config.heads as usize;
+            let kept = room_for(training, rows, head, &mut tape.qk_normal, &mut tape.qk_inverse);
+            self.qk_norm(weights.norms(block), &mut tape.qkv, kept);
+        }
+        self.turn(&mut tape.qkv, false);
         resize(&mut tape.attended, t * d);
         self.attention(&tape.qkv, &mut tape.scores, &mut tape.attended);
         resize(&mut tape.projected, t * d);
         linear(Matrix::O, &tape.attended, ViewMut::new(&mut tape.projected, d));
         gated_add(x, part(2), &tape.projected);
 
-        norm(x, (part(3), part(4)), training.then_some((normal_mlp, inverse_mlp)), h_mlp);
-        resize(&mut tape.hidden, t * wide);
-        if training {
+        norm(x, (part(3), part(4)), self.rms(), room_for(training, t, d, normal_mlp, inverse_mlp), h_mlp);
+        resize(&mut tape.hidden, t * hidden);
+        let exact = self.config.gelu == Gelu::Exact && !self.config.swiglu;
+        if training || !exact {
             resize(&mut tape.slope, t * wide);
             linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.slope, wide));
-            gelu(&mut tape.slope, &mut tape.hidden);
+            match (exact, self.config.swiglu) {
+                (true, _) => gelu(&mut tape.slope, &mut tape.hidden),
+                (_, true) => swiglu(&mut tape.slope, &mut tape.hidden, hidden),
+                (_, false) => tanh_gelu(&mut tape.slope, &mut tape.hidden),
+            }
         } else {
             linear(Matrix::In, h_mlp, ViewMut::new(&mut tape.hidden, wide));
             gelu_in_place(&mut tape.hidden);
@@ -196,6 +226,35 @@ impl Network {
         let all =
             [(Matrix::Qkv, 0..3 * d), (Matrix::Q, 0..d), (Matrix::K, d..2 * d), (Matrix::V, 2 * d..3 * d)];
         all.into_iter().filter(move |(m, _)| self.blocks[block][*m as usize].is_some())
+    }
+
+    /// Norms queries and keys `[T, 3D]` over each head, and scales them. `kept` receives what the
+    /// backward pass needs.
+    fn qk_norm(&self, scales: [&[f32]; 2], qkv: &mut [f32], mut kept: Option<(&mut [f32], &mut [f32])>) {
+        let (d, heads) = (self.config.width as usize, self.config.heads as usize);
+        let (mut x, zeros) = (vec![0.0; d], vec![0.0; d / heads]);
+        let rows = qkv.chunks_exact_mut(3 * d).flat_map(|row| row[..2 * d].chunks_exact_mut(d));
+        for (i, row) in rows.enumerate() {
+            x.copy_from_slice(row);
+            let kept = kept.as_mut().map(|(normal, inverse)| {
+                (&mut normal[i * d..(i + 1) * d], &mut inverse[i * heads..(i + 1) * heads])
+            });
+            norm(&x, (&zeros, scales[i % 2]), true, kept, row);
+        }
+    }
+
+    /// Turns queries and keys `[T, 3D]` by the places of their patches, or `back` again, if the model
+    /// has RoPE.
+    pub(super) fn turn(&self, qkv: &mut [f32], back: bool) {
+        let Some([cosines, sines]) = &self.angles else { return };
+        let (d, half) = (self.config.width as usize, (self.config.width / self.config.heads) as usize / 2);
+        let angles = cosines.chunks_exact(half).zip(sines.chunks_exact(half));
+        for (row, angles) in qkv.chunks_exact_mut(3 * d).zip(angles) {
+            for head in row[..2 * d].chunks_exact_mut(2 * half) {
+                let (a, b) = head.split_at_mut(half);
+                if back { turn(b, a, angles) } else { turn(a, b, angles) }
+            }
+        }
     }
 
     /// Computes the softmax attention of each head. `scores` keeps the attention weights `[H, T,

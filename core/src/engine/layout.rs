@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{Matrix, ModelConfig, TensorSpec};
+use tailor_packs::{Matrix, ModelConfig, Norm, TensorSpec};
 
-use crate::embedding::sincos_positions;
+use crate::embedding::{rotary_angles, sincos_positions};
 use crate::model::{KNOWN, Unsupported};
 
 /// The place of every tensor of a config in the flat parameters, and the constants that all images
@@ -20,10 +20,16 @@ pub struct Network {
     /// The label's row in a tailor.
     pub(super) label: Range<usize>,
     pub(super) blocks: Vec<Block>,
+    /// What each block learns to scale queries and keys by; empty without QK-norm.
+    pub(super) norms: Vec<[Range<usize>; 2]>,
     pub(super) final_adaln: Dense,
     pub(super) final_linear: Dense,
     pub(super) positions: Vec<f32>,
-    /// For each value of the tokens `[T, p·p·C]` its place in the image `[C, H, W]`.
+    /// Cosines and sines of RoPE.
+    pub(super) angles: Option<[Vec<f32>; 2]>,
+    /// For each value of the tokens `[T, p·p·C]` its place in the image `[C, H, W]`. With learned
+    /// variance, the output has for each pixel first `C` values of the prediction, then `C` of the
+    /// variance.
     pub(super) places: Vec<usize>,
     pub(super) learngene_len: usize,
     pub(super) tailor_len: usize,
@@ -78,11 +84,11 @@ impl Network {
         let time = [learngene.dense("time.0", TIME_FEATURES, d)?, learngene.dense("time.1", d, d)?];
         let null_label = learngene.take("label.null", &[d])?;
         let label = tailor.take("label", &[d])?;
-        let mut blocks = Vec::new();
+        let (mut blocks, mut norms) = (Vec::new(), Vec::new());
         for l in 0..config.depth {
             let mut block = Block::default();
             for m in config.block_matrices() {
-                let (name, (m1, m2)) = (format!("blocks.{l}.{m}"), m.widths(d));
+                let (name, (m1, m2)) = (format!("blocks.{l}.{m}"), config.widths(m));
                 block[m as usize] = Some(match config.factored.contains(m) {
                     false => Linear::Dense(learngene.dense(&name, m1, m2)?),
                     true => Linear::Factored {
@@ -95,9 +101,14 @@ impl Network {
                 });
             }
             blocks.push(block);
+            if config.qk_norm {
+                let head = &[d / config.heads as usize];
+                let mut norm = |which| learngene.take(&format!("blocks.{l}.{which}_norm"), head);
+                norms.push([norm("q")?, norm("k")?]);
+            }
         }
         let final_adaln = learngene.dense("final.adaln", d, 2 * d)?;
-        let final_linear = learngene.dense("final.linear", d, p)?;
+        let final_linear = learngene.dense("final.linear", d, config.patch_outputs())?;
         learngene.none_left()?;
         tailor.none_left()?;
         Ok(Self {
@@ -106,9 +117,11 @@ impl Network {
             null_label,
             label,
             blocks,
+            norms,
             final_adaln,
             final_linear,
             positions: sincos_positions(config),
+            angles: config.rope.then(|| rotary_angles(config)),
             places: places(config),
             learngene_len: config.learngene_parameters() as usize,
             tailor_len: config.tailor_parameters() as usize,
@@ -124,6 +137,16 @@ impl Network {
     /// Components of learngene and tailor in each factored matrix.
     pub(super) fn components(&self) -> (usize, usize) {
         (self.config.learngene_components as usize, self.config.tailor_components as usize)
+    }
+
+    /// Whether a norm leaves the mean as it is.
+    pub(super) fn rms(&self) -> bool {
+        self.config.norm == Norm::Rms
+    }
+
+    /// Channels of the output, `C` or with learned variance `2·C`.
+    pub(super) fn output_channels(&self) -> usize {
+        self.config.channels as usize * self.final_linear.m2 / self.patch.m1
     }
 
     /// Writes an image `[C, H, W]` as patches `[T, p·p·C]`.

@@ -7,6 +7,7 @@
 //! | [`kernels`] | matrix products and the loops between them |
 //! | `forward` | the network's prediction, the same code for training and for sampling |
 //! | [`backward`] | its gradients |
+//! | `loss` | what training minimises |
 //! | [`adamw`] | the optimiser's step |
 //! | [`sampling`] | a learngene with tailors, prepared to predict |
 //!
@@ -19,6 +20,7 @@ pub mod backward;
 mod forward;
 pub mod kernels;
 pub mod layout;
+mod loss;
 mod pool;
 pub mod sampling;
 

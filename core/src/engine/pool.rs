@@ -9,7 +9,8 @@ use super::layout::ByMatrix;
 /// Gradients of a batch, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gradients {
-    /// Sum of the squared errors of all values.
+    /// Sum of the squared errors of all values; with learned variance, of the bits of the variational
+    /// bound, too.
     pub squares: f64,
     /// Gradient by the learngene's flat parameters; empty when the learngene is frozen.
     pub learngene: Vec<f32>,

@@ -29,6 +29,7 @@ struct Learngene {
     outer: [Ready; 5],
     null_label: Vec<f32>,
     blocks: Vec<ByMatrix<Shared>>,
+    norms: Vec<[Vec<f32>; 2]>,
 }
 
 /// A matrix with its bias.
@@ -107,7 +108,7 @@ impl Model {
         }
         let s = n * tailors.len();
         let components = |l: usize, m: Matrix| -> Result<Components, ModelError> {
-            let ((m1, m2), name) = (m.widths(d), format!("blocks.{l}.{m}"));
+            let ((m1, m2), name) = (config.widths(m), format!("blocks.{l}.{m}"));
             let (mut u, mut v) = (vec![0.0; m1 * s], Vec::with_capacity(s * m2));
             for (k, (tailor, weight)) in tailors.iter().enumerate() {
                 let from = values(tailor, &spec(format!("{name}.u"), &[m1, n]))?;
@@ -192,7 +193,13 @@ impl Learngene {
             dense("final.linear", &network.final_linear)?,
         ];
         let null_label = get("label.null".to_owned(), &[config.width as usize])?.to_vec();
-        Ok(Self { outer, null_label, blocks })
+        let norm = |l, which| {
+            let head = (config.width / config.heads) as usize;
+            get(format!("blocks.{l}.{which}_norm"), &[head]).map(<[f32]>::to_vec)
+        };
+        let norms = (0..network.norms.len()).map(|l| Ok([norm(l, "q")?, norm(l, "k")?]));
+        let norms = norms.collect::<Result<_, ModelError>>()?;
+        Ok(Self { outer, null_label, blocks, norms })
     }
 }
 
@@ -239,6 +246,10 @@ impl Weights for Gathered<'_> {
 
     fn label(&self) -> &[f32] {
         &self.own.label
+    }
+
+    fn norms(&self, block: usize) -> [&[f32]; 2] {
+        self.learngene.norms[block].each_ref().map(|norm| &norm[..])
     }
 }
 
@@ -291,7 +302,11 @@ impl Predict for Model {
             let weights = Gathered { learngene: &self.learngene, own: &gated.0[i] };
             self.network.forward(&weights, x.image(i), t, &mut tape, false);
             let mut image = vec![0.0; x.image_len()];
-            self.network.places.iter().zip(&tape.output).for_each(|(&place, value)| image[place] = *value);
+            let channels = self.config().channels as usize;
+            let pixels = tape.output.chunks_exact(self.network.output_channels());
+            for (places, pixel) in self.network.places.chunks_exact(channels).zip(pixels) {
+                places.iter().zip(pixel).for_each(|(&place, value)| image[place] = *value);
+            }
             self.give_back(tape);
             image
         });

@@ -1,16 +1,16 @@
 //! The diffusion transformer (Peebles & Xie 2023, `models.py` of DiT) with factored matrices.
 //!
-//! One thing differs from DiT: the feed-forward layer uses the exact GELU, for which every backend
-//! has one kernel, instead of the tanh approximation.
+//! Unless the config asks for DiT's tanh approximation, the feed-forward layer uses the exact GELU,
+//! for which every backend has one kernel.
 
-use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::activation::{gelu, sigmoid, silu, softmax};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
 use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{Matrix, ModelConfig};
+use tailor_packs::{Gelu, Matrix, ModelConfig, Norm};
 
 use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use super::parameters::Parameters;
-use crate::embedding::{LAYER_NORM_EPSILON, sincos_positions, time_features};
+use crate::embedding::{NORM_EPSILON, rotary_angles, sincos_positions, time_features};
 
 /// The learngene as a network. Tailors are passed to [`Dit::forward`].
 #[derive(Clone, Debug)]
@@ -51,8 +51,12 @@ impl Dense {
 /// One adaLN-Zero transformer block.
 #[derive(Clone, Debug)]
 pub struct Block {
-    heads: usize,
+    config: ModelConfig,
     linears: Vec<(Matrix, Linear)>,
+    /// What queries and keys are scaled by, with QK-norm.
+    norms: Option<[Tensor<1>; 2]>,
+    /// Cosines and sines of RoPE, `[1, 1, T, head / 2]`.
+    angles: Option<[Tensor<4>; 2]>,
     products: FloatDType,
 }
 
@@ -61,13 +65,20 @@ impl Dit {
     pub fn new(config: &ModelConfig, parameters: &Parameters, device: &Device) -> Self {
         let d = config.width as usize;
         let p = config.patch_values();
+        let norm = |l: u32, which: &str| parameters.vector(&format!("blocks.{l}.{which}_norm"));
+        let angles = config.rope.then(|| {
+            let shape = [1, 1, config.tokens(), (config.width / config.heads) as usize / 2];
+            rotary_angles(config).map(|of| Tensor::from_data(TensorData::new(of, shape), device))
+        });
         let block = |l| Block {
-            heads: config.heads as usize,
+            config: config.clone(),
             linears: config
                 .block_matrices()
                 .into_iter()
                 .map(|m| (m, linear(config, parameters, l, m)))
                 .collect(),
+            norms: config.qk_norm.then(|| [norm(l, "q"), norm(l, "k")]),
+            angles: angles.clone(),
             products: FloatDType::F32,
         };
         Self {
@@ -80,7 +91,7 @@ impl Dit {
             positions: tensor3(sincos_positions(config), [1, config.tokens(), d], device),
             blocks: (0..config.depth).map(block).collect(),
             final_adaln: Dense::read(parameters, "final.adaln", [d, 2 * d]),
-            final_linear: Dense::read(parameters, "final.linear", [d, p]),
+            final_linear: Dense::read(parameters, "final.linear", [d, config.patch_outputs()]),
             config: config.clone(),
         }
     }
@@ -111,7 +122,7 @@ impl Dit {
     /// # Shapes
     /// - `x`: `[B, C, H, W]`
     /// - `t`: one time for each of the `B` images, in units of 0 to 1000
-    /// - output: `[B, C, H, W]`
+    /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
     pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
         let b = x.dims()[0];
         let mut tokens = self.patch.forward(self.patchify(x)) + self.positions.clone();
@@ -123,7 +134,7 @@ impl Dit {
         }
         let modulation = self.final_adaln.forward(condition);
         let [shift, scale] = chunks(modulation);
-        self.unpatchify(self.final_linear.forward(modulate(layer_norm(tokens), shift, scale)))
+        self.unpatchify(self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale)))
     }
 
     /// Embeds `B` times as `[B, D]`.
@@ -155,11 +166,12 @@ impl Dit {
         ])
     }
 
-    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`: the inverse of
-    /// [`Dit::patchify`].
+    /// Turns tokens `[B, T, p·p·C]` back into images `[B, C, H, W]`, for any number `C` of channels:
+    /// the inverse of [`Dit::patchify`].
     fn unpatchify(&self, tokens: Tensor<3>) -> Tensor<4> {
-        let b = tokens.dims()[0];
-        let (c, p) = (self.config.channels as usize, self.config.patch_size as usize);
+        let [b, _, values] = tokens.dims();
+        let p = self.config.patch_size as usize;
+        let c = values / (p * p);
         let side = self.config.image_size as usize;
         tokens
             .reshape([b, side / p, side / p, p, p, c])
@@ -181,22 +193,52 @@ impl Block {
             layer.unwrap_or_else(|| unreachable!("every block has {m}")).1.forward(x, own)
         };
         let [shift_a, scale_a, gate_a, shift_m, scale_m, gate_m] = chunks(apply(Matrix::AdaLn, condition));
-        let h = modulate(layer_norm(x.clone()), shift_a, scale_a);
+        let h = modulate(norm(&self.config, x.clone()), shift_a, scale_a);
         let qkv = if self.linears.iter().any(|(m, _)| *m == Matrix::Qkv) {
             chunks(apply(Matrix::Qkv, h))
         } else {
             [Matrix::Q, Matrix::K, Matrix::V].map(|m| apply(m, h.clone()))
         };
         let x = x + apply(Matrix::O, self.attention(qkv)) * gate_a;
-        let h = modulate(layer_norm(x.clone()), shift_m, scale_m);
-        x + apply(Matrix::Out, gelu(apply(Matrix::In, h))) * gate_m
+        let h = modulate(norm(&self.config, x.clone()), shift_m, scale_m);
+        let h = apply(Matrix::In, h);
+        let h = match self.config.gelu {
+            _ if self.config.swiglu => {
+                let [gate, value] = chunks(h);
+                silu(gate) * value
+            }
+            Gelu::Exact => gelu(h),
+            Gelu::Tanh => tanh_gelu(h),
+        };
+        x + apply(Matrix::Out, h) * gate_m
+    }
+
+    /// Applies QK-norm and RoPE to queries and keys `[B, heads, T, head]`, where the model has them.
+    fn place(&self, mut both: [Tensor<4>; 2]) -> [Tensor<4>; 2] {
+        if let Some(norms) = &self.norms {
+            let mut norms = norms.iter();
+            both = both.map(|x| {
+                let scale = norms.next().unwrap_or_else(|| unreachable!("one for each"));
+                rms_norm(x) * (scale.clone() + 1.0).unsqueeze::<4>()
+            });
+        }
+        let Some([cosines, sines]) = &self.angles else { return both };
+        both.map(|x| {
+            let half = x.dims()[3] / 2;
+            let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
+            let turned =
+                |a: &Tensor<4>, b: &Tensor<4>| a.clone() * cosines.clone() + b.clone() * sines.clone();
+            Tensor::cat(vec![turned(&a, &b.clone().neg()), turned(&b, &a)], 3)
+        })
     }
 
     /// Computes softmax attention (Vaswani et al. 2017); q, k, v and the output are `[B, T, D]`.
     fn attention(&self, qkv: [Tensor<3>; 3]) -> Tensor<3> {
         let [b, t, d] = qkv[0].dims();
-        let head = d / self.heads;
-        let [q, k, v] = qkv.map(|x| x.reshape([b, t, self.heads, head]).swap_dims(1, 2));
+        let heads = self.config.heads as usize;
+        let head = d / heads;
+        let [q, k, v] = qkv.map(|x| x.reshape([b, t, heads, head]).swap_dims(1, 2));
+        let [q, k] = self.place([q, k]);
         let outside = q.dtype();
         let [q, k, v] = [q * (1.0 / (head as f64).sqrt()), k, v].map(|x| to(x, self.products));
         let scores = to(q.matmul(k.swap_dims(2, 3)), outside.into());
@@ -205,17 +247,34 @@ impl Block {
     }
 }
 
+/// Computes `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))` as `x·sigmoid(2u)`. Burn's own takes a power,
+/// which not every backend defines for numbers below zero.
+fn tanh_gelu(x: Tensor<3>) -> Tensor<3> {
+    let twice = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let inner = x.clone() * (x.clone().square() * (0.044715 * twice) + twice);
+    x * sigmoid(inner)
+}
+
+/// Divides by the root of the mean square over the last axis.
+fn rms_norm<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let square = x.clone().square().mean_dim(D - 1);
+    x * (square + NORM_EPSILON).sqrt().recip()
+}
+
 /// Splits the last axis of `[B, T, N·D]` into `N` equal parts.
 fn chunks<const N: usize>(x: Tensor<3>) -> [Tensor<3>; N] {
     let width = x.dims()[2] / N;
     std::array::from_fn(|i| x.clone().narrow(2, i * width, width))
 }
 
-/// Applies LayerNorm over the last axis of `[B, T, D]`, without affine parameters.
-fn layer_norm(x: Tensor<3>) -> Tensor<3> {
+/// Applies LayerNorm or RMSNorm over the last axis of `[B, T, D]`, without affine parameters.
+fn norm(config: &ModelConfig, x: Tensor<3>) -> Tensor<3> {
+    if config.norm == Norm::Rms {
+        return rms_norm(x);
+    }
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
-    centred * (variance + LAYER_NORM_EPSILON).sqrt().recip()
+    centred * (variance + NORM_EPSILON).sqrt().recip()
 }
 
 /// Returns `x·(1 + scale) + shift`; `x` is `[B, T, D]`, the others `[B, 1, D]`.

@@ -133,7 +133,7 @@ impl TailorStack {
         let layers = (0..config.depth)
             .map(|_| {
                 let components = |m: &Matrix| {
-                    let (m1, m2) = m.widths(d);
+                    let (m1, m2) = config.widths(*m);
                     let u = next().reshape([k, m1, n]);
                     let sigma = next().reshape([k, n]);
                     let v = next().reshape([k, n, m2]);
@@ -189,7 +189,7 @@ impl TailorStack {
 
 /// Reads the layer `name` (for example `blocks.0.qkv`) of `matrix` from the learngene's parameters.
 pub(crate) fn linear(config: &ModelConfig, parameters: &Parameters, layer: u32, matrix: Matrix) -> Linear {
-    let (m1, m2) = matrix.widths(config.width as usize);
+    let (m1, m2) = config.widths(matrix);
     let g = config.learngene_components as usize;
     let name = format!("blocks.{layer}.{matrix}");
     let weight = if config.factored.contains(matrix) {

@@ -3,6 +3,7 @@
 
 pub mod dit;
 pub mod factored;
+pub mod loss;
 pub mod parameters;
 pub mod sampling;
 

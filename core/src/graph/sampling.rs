@@ -120,7 +120,9 @@ impl Predict for Model {
     }
 
     fn predict(&self, gated: &Self::Gated, x: &Tensor<4>, t: f32) -> Tensor<4> {
-        self.dit.forward(x.clone(), &vec![t; x.dims()[0]], gated.as_ref())
+        let [b, c, ..] = x.dims();
+        let output = self.dit.forward(x.clone(), &vec![t; b], gated.as_ref());
+        if self.config.learned_variance { output.narrow(1, 0, c) } else { output }
     }
 }
 

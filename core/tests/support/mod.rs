@@ -4,7 +4,7 @@
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::{Item, ModelError, Predict, SampleRun, SampleSettings, Sampler, engine};
-use tailor_packs::{ModelConfig, Objective, TensorSpec, Tensors};
+use tailor_packs::{Gelu, ModelConfig, Norm, Objective, TensorSpec, Tensors};
 
 pub(crate) fn normal(seed: u64, n: usize) -> Vec<f32> {
     standard_normal(seed, Stream::Start, n)
@@ -31,13 +31,21 @@ pub(crate) fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
     tensors
 }
 
-/// `tiny`, `tiny` with separate attention and the other objective, and a plain network in colour.
-pub(crate) fn configs() -> [ModelConfig; 3] {
+/// `tiny`, `tiny` with separate attention and the other objective, a plain network in colour with
+/// separate attention, and
+/// models with features.
+pub(crate) fn configs() -> [ModelConfig; 8] {
     let fused = ModelConfig::preset("tiny").unwrap();
     let factored = "q,k,v,o,in,out".parse().unwrap();
     let separate = ModelConfig { factored, objective: Objective::Ddpm, ..fused.clone() };
-    let plain = ModelConfig { factored: "".parse().unwrap(), channels: 3, ..fused.clone() };
-    [fused, separate, plain]
+    let factored = "".parse().unwrap();
+    let plain = ModelConfig { factored, channels: 3, separate_attention: true, ..fused.clone() };
+    let tanh = ModelConfig { gelu: Gelu::Tanh, ..fused.clone() };
+    let learned = ModelConfig { learned_variance: true, channels: 2, ..separate.clone() };
+    let normed = ModelConfig { qk_norm: true, norm: Norm::Rms, ..fused.clone() };
+    let turned = ModelConfig { rope: true, swiglu: true, objective: Objective::Flow, ..separate.clone() };
+    let all = ModelConfig { norm: Norm::Rms, qk_norm: true, rope: true, swiglu: true, ..plain.clone() };
+    [fused, separate, plain, tanh, normed, turned, all, learned]
 }
 
 /// A model on an engine under test.

@@ -217,6 +217,10 @@ pub fn text(report: &Inspection) -> String {
         )
         .to_lowercase(),
     ));
+    let features: Vec<&str> = config.needs().iter().map(|feature| feature.name()).collect();
+    if !features.is_empty() {
+        lines.push(("features", features.join(", ")));
+    }
     let factored: Vec<&str> = config.factored.matrices().iter().map(|m| m.name()).collect();
     let (g, n) = (config.learngene_components, config.tailor_components);
     lines.push((

@@ -137,7 +137,7 @@ fn training_flop(config: &ModelConfig) -> f64 {
     let (d, t) = (f64::from(config.width), config.tokens() as f64);
     let r = f64::from(config.learngene_components + config.tailor_components);
     let matrix = |m: &Matrix| {
-        let (m1, m2) = m.widths(config.width as usize);
+        let (m1, m2) = config.widths(*m);
         let (m1, m2) = (m1 as f64, m2 as f64);
         let once = if config.factored.contains(*m) { r * (m1 + m2) } else { m1 * m2 };
         // The modulation is computed once an image, everything else once a token.

@@ -4,7 +4,7 @@
 use std::ops::{Add, Range};
 
 use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
-use tailor_core::graph::{Dit, Parameters, factored};
+use tailor_core::graph::{Dit, Parameters, factored, loss};
 use tailor_packs::{ModelConfig, TensorSpec};
 
 use super::loader::Batch;
@@ -104,7 +104,7 @@ pub struct DeviceBank {
 /// What one part of a batch contributes: its squared errors and the gradients.
 #[derive(Default)]
 pub struct Gradients {
-    /// Sum of squared errors.
+    /// Sum of squared errors, and of what learned variance adds to them.
     pub squares: f64,
     /// By each tensor of the learngene.
     pub learngene: Vec<Tensor<1>>,
@@ -215,7 +215,8 @@ impl GraphLearngene {
             Tensor::<4>::from_data(TensorData::new(part, [range.len(), c, h, w]), &device)
         };
         let output = dit.forward(image(&batch.x), &batch.times[range.clone()], tailors.as_ref());
-        let squares = (output - image(&batch.target)).square().sum();
+        let images = (image(&batch.x), image(&batch.target));
+        let squares = loss::loss(&self.config, output, images, &batch.times[range.clone()]);
         let mut gradients = (squares.clone() / batch.target.len() as f64).backward();
 
         // A parameter that took no part has no gradient: a zero one, since its shape is needed below.

@@ -7,11 +7,10 @@
 use crate::limits;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use super::features::{Feature, Gelu, Norm};
+
 /// Width of the sinusoidal time features before the time embedding's first linear layer.
 pub const TIME_FEATURES: usize = 256;
-
-/// Hidden width of the feed-forward layers, as a multiple of the model width.
-pub const MLP_RATIO: usize = 4;
 
 /// A weight matrix of one transformer block, written ★ in the KIND paper (eq. 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,9 +26,9 @@ pub enum Matrix {
     V,
     /// The attention's output projection, `D → D`.
     O,
-    /// The feed-forward layer's first matrix, `D → 4D`.
+    /// The feed-forward layer's first matrix, `D → 4D`; with SwiGLU, gate and value in one.
     In,
-    /// The feed-forward layer's second matrix, `4D → D`.
+    /// The feed-forward layer's second matrix, from the hidden width `4D` to `D`.
     Out,
     /// The block's modulation by time and label, `D → 6D` (adaLN-Zero, DiT §3.2).
     AdaLn,
@@ -51,17 +50,6 @@ impl Matrix {
             Matrix::In => "in",
             Matrix::Out => "out",
             Matrix::AdaLn => "adaln",
-        }
-    }
-
-    /// Returns input and output width `(m1, m2)` of the matrix in a model of width `d`.
-    pub fn widths(self, d: usize) -> (usize, usize) {
-        match self {
-            Matrix::Qkv => (d, 3 * d),
-            Matrix::Q | Matrix::K | Matrix::V | Matrix::O => (d, d),
-            Matrix::In => (d, MLP_RATIO * d),
-            Matrix::Out => (MLP_RATIO * d, d),
-            Matrix::AdaLn => (d, 6 * d),
         }
     }
 }
@@ -155,54 +143,10 @@ pub enum Objective {
     Flow,
 }
 
-/// The activation of the feed-forward layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Gelu {
-    /// `x·Φ(x)`, with the error function (Hendrycks and Gimpel 2016).
-    #[default]
-    Exact,
-    /// The approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, with which DiT's published
-    /// weights were trained.
-    Tanh,
-}
-
-/// A property of a model that the first version of the format could not say. An engine lists the
-/// features that it knows, and refuses by name a model that needs another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Feature {
-    /// The model has [`ModelConfig::learned_variance`].
-    LearnedVariance,
-    /// The model has [`ModelConfig::separate_attention`].
-    SeparateAttention,
-    /// The model's activation is [`Gelu::Tanh`].
-    TanhGelu,
-}
-
-impl Feature {
-    /// Every feature, sorted by name.
-    pub const ALL: [Self; 3] = [Self::LearnedVariance, Self::SeparateAttention, Self::TanhGelu];
-
-    /// Returns the feature's name in a manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LearnedVariance => "learned-variance",
-            Self::SeparateAttention => "separate-attention",
-            Self::TanhGelu => "tanh-gelu",
-        }
-    }
-}
-
-impl std::fmt::Display for Feature {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The sizes of a model that comes apart, and all else that an engine must know to compute it.
 ///
-/// In JSON, `gelu`, `learned_variance` and `separate_attention` are left out while they have their
-/// default, so that programs older than these fields can read it.
+/// In JSON, all fields from `gelu` on are left out while they have their default, so that programs
+/// older than these fields can read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -238,6 +182,22 @@ pub struct ModelConfig {
     /// Where one of them is factored, they are separate in any case, and this must be false.
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub separate_attention: bool,
+    /// What is done to tokens before attention, before the feed-forward layer and at the end.
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub norm: Norm,
+    /// Whether RMSNorm is applied to queries and keys, over the values of each head, times `1 +` a
+    /// learned vector for all heads of a block (QK-norm, Henry et al. 2020; Dehghani et al. 2023).
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub qk_norm: bool,
+    /// Whether queries and keys are turned by the place of their patch, in addition to the table of
+    /// positions that is added to the tokens (RoPE, Su et al. 2021; by column and row, Heo et al.
+    /// 2024).
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub rope: bool,
+    /// Whether the feed-forward layers are `(silu(x·W) ∘ x·V)·W₂` instead of `gelu(x·W)·W₂` (SwiGLU,
+    /// Shazeer 2020).
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub swiglu: bool,
 }
 
 /// Reads a field that is left out when it has its default. Refuses the default, which would be a
@@ -284,6 +244,15 @@ pub enum ConfigError {
          or factor no qkv, q, k or v"
     )]
     SeparateAttention,
+    /// The config asks for learned variance on the path of flow matching.
+    #[error(
+        "model config: learned_variance is defined for the objective \"ddpm\" alone, whose steps add noise; leave it \
+         out, or choose that objective"
+    )]
+    VarianceWithoutNoise,
+    /// The config asks for the tanh form of GELU in feed-forward layers that have no GELU.
+    #[error("model config: gelu is not used with swiglu; leave one of the two out")]
+    TwoActivations,
     /// The engine does not know a feature that the model needs.
     #[error("{engine} does not know {feature}, which this model needs; use an engine that does")]
     NotSupported {
@@ -338,13 +307,18 @@ impl ModelConfig {
             gelu: Gelu::Exact,
             learned_variance: false,
             separate_attention: false,
+            norm: Norm::Layer,
+            qk_norm: false,
+            rope: false,
+            swiglu: false,
         })
     }
 
     /// Refuses sizes that no model has or that no reader should allocate for.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`].
+    /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`];
+    /// [`ConfigError::VarianceWithoutNoise`]; [`ConfigError::TwoActivations`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, found: u32, ok: bool, allowed| {
             if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
@@ -361,12 +335,21 @@ impl ModelConfig {
         check("depth", self.depth, (1..=64).contains(&self.depth), "1 to 64")?;
         let heads_ok = self.heads > 0 && self.width.is_multiple_of(self.heads);
         check("heads", self.heads, heads_ok, "a divisor of width")?;
+        // A head's values are turned in pairs, one half of them by column and one by row.
+        let turns = !self.rope || (self.width / self.heads).is_multiple_of(4);
+        check("heads", self.heads, turns, "so many that each head has a multiple of 4 values, for rope")?;
         let (g, n) = (self.learngene_components, self.tailor_components);
         check("learngene_components", g, (1..=4096).contains(&g), "1 to 4096")?;
         check("tailor_components", n, (1..=1024).contains(&n), "1 to 1024")?;
         let attention = [Matrix::Qkv, Matrix::Q, Matrix::K, Matrix::V];
         if self.separate_attention && attention.iter().any(|m| self.factored.contains(*m)) {
             return Err(ConfigError::SeparateAttention);
+        }
+        if self.learned_variance && self.objective != Objective::Ddpm {
+            return Err(ConfigError::VarianceWithoutNoise);
+        }
+        if self.swiglu && self.gelu != Gelu::Exact {
+            return Err(ConfigError::TwoActivations);
         }
         Ok(())
     }
@@ -391,7 +374,11 @@ impl ModelConfig {
     fn has(&self, feature: Feature) -> bool {
         match feature {
             Feature::LearnedVariance => self.learned_variance,
+            Feature::QkNorm => self.qk_norm,
+            Feature::RmsNorm => self.norm == Norm::Rms,
+            Feature::Rope => self.rope,
             Feature::SeparateAttention => self.separate_attention,
+            Feature::SwiGlu => self.swiglu,
             Feature::TanhGelu => self.gelu == Gelu::Tanh,
         }
     }
@@ -399,7 +386,11 @@ impl ModelConfig {
     pub(super) fn add(&mut self, feature: Feature) {
         match feature {
             Feature::LearnedVariance => self.learned_variance = true,
+            Feature::QkNorm => self.qk_norm = true,
+            Feature::RmsNorm => self.norm = Norm::Rms,
+            Feature::Rope => self.rope = true,
             Feature::SeparateAttention => self.separate_attention = true,
+            Feature::SwiGlu => self.swiglu = true,
             Feature::TanhGelu => self.gelu = Gelu::Tanh,
         }
     }
@@ -411,10 +402,10 @@ impl ModelConfig {
     }
 
     /// Returns the number of values in the largest tensor between two layers for a batch of `B =
-    /// images`: attention `[B, heads, T, T]`, or the hidden layer `[B, T, 4·D]`.
+    /// images`: attention `[B, heads, T, T]`, or what [`Matrix::In`] gives, `[B, T, 4·D]`.
     pub fn largest_activation(&self, images: usize) -> u64 {
-        let (tokens, width) = (self.tokens() as u64, u64::from(self.width));
-        let one = (tokens * tokens * u64::from(self.heads)).max(tokens * width * 4);
+        let (tokens, wide) = (self.tokens() as u64, self.widths(Matrix::In).1 as u64);
+        let one = (tokens * tokens * u64::from(self.heads)).max(tokens * wide);
         one.saturating_mul(images as u64)
     }
 
@@ -446,19 +437,26 @@ mod tests {
         let plain = ModelConfig::preset("tiny").unwrap();
         assert!(plain.needs().is_empty());
         plain.supported_by("an engine", &[]).unwrap();
-        let mut all = ModelConfig { factored: "o".parse().unwrap(), ..plain.clone() };
+        let mut all =
+            ModelConfig { factored: "o".parse().unwrap(), objective: Objective::Ddpm, ..plain.clone() };
         for (count, feature) in Feature::ALL.into_iter().enumerate() {
             all.add(feature);
             assert_eq!(all.needs(), Feature::ALL[..=count]);
+            let valid = if feature == Feature::TanhGelu { Err(ConfigError::TwoActivations) } else { Ok(()) };
+            assert_eq!(all.validate(), valid);
             all.supported_by("an engine", &Feature::ALL).unwrap();
             let refused = all.supported_by("an engine", &Feature::ALL[..count]).unwrap_err();
             assert!(refused.to_string().contains(feature.name()), "{refused}");
         }
-        all.validate().unwrap();
         // By name in a manifest, so in this order.
         assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
-        let factored = ModelConfig { separate_attention: true, ..plain };
+        let factored = ModelConfig { separate_attention: true, ..plain.clone() };
         assert_eq!(factored.validate(), Err(ConfigError::SeparateAttention));
+        let flow = ModelConfig { learned_variance: true, ..plain };
+        assert_eq!(flow.validate(), Err(ConfigError::VarianceWithoutNoise));
+        let turned = ModelConfig { rope: true, width: 36, heads: 6, ..ModelConfig::preset("tiny").unwrap() };
+        assert!(turned.validate().unwrap_err().to_string().contains("for rope"));
+        ModelConfig { rope: false, ..turned }.validate().unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! written in format 1.
 
 use super::archive;
-use super::config::{FactoredSet, Feature, Gelu, ModelConfig, Objective};
+use super::config::{FactoredSet, Feature, Gelu, ModelConfig, Norm, Objective};
 use super::names::{check_id, check_name};
 use super::types::{DataType, Storage};
 use crate::digest::Digest;
@@ -406,6 +406,10 @@ impl First {
             gelu: Gelu::Exact,
             learned_variance: false,
             separate_attention: false,
+            norm: Norm::Layer,
+            qk_norm: false,
+            rope: false,
+            swiglu: false,
         };
         let (types, further, extensions) = (Vec::new(), Vec::new(), Vec::new());
         Manifest { format, kind, model, config, weights, steps, entries, types, further, extensions }

@@ -3,6 +3,7 @@
 pub mod archive;
 mod card;
 pub mod config;
+mod features;
 pub mod manifest;
 pub(crate) mod names;
 pub mod pack;

@@ -42,11 +42,32 @@ impl ModelConfig {
             .collect()
     }
 
+    /// Returns the hidden width of the feed-forward layers: `4·D`. With SwiGLU, which has a third
+    /// matrix, it is `8/3·D` rounded to a multiple of 8, so that the layers keep their size.
+    pub fn hidden(&self) -> usize {
+        let d = self.width as usize;
+        if self.swiglu { (d + 1) / 3 * 8 } else { 4 * d }
+    }
+
+    /// Returns input and output width `(m1, m2)` of a matrix. With SwiGLU, [`Matrix::In`] has first
+    /// the columns of the gate `W`, then those of the value `V`.
+    pub fn widths(&self, matrix: Matrix) -> (usize, usize) {
+        let (d, hidden) = (self.width as usize, self.hidden());
+        match matrix {
+            Matrix::Qkv => (d, 3 * d),
+            Matrix::Q | Matrix::K | Matrix::V | Matrix::O => (d, d),
+            Matrix::In => (d, if self.swiglu { 2 * hidden } else { hidden }),
+            Matrix::Out => (hidden, d),
+            Matrix::AdaLn => (d, 6 * d),
+        }
+    }
+
     /// Returns every tensor of the learngene, in the canonical order of the config.
     ///
     /// A factored matrix is stored as `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` and computes `y =
     /// ((x·u)∘σ)·v + bias` (KIND, eqs. 5–7); a dense one is `weight [m1, m2]` and computes `y =
-    /// x·weight + bias`. `m1` and `m2` are the matrix's input and output width.
+    /// x·weight + bias`. `m1` and `m2` are the matrix's input and output width. `q_norm` and `k_norm`
+    /// `[D / heads]` are what [`ModelConfig::qk_norm`] learns.
     pub fn learngene_tensors(&self) -> Vec<TensorSpec> {
         let d = self.width as usize;
         let g = self.learngene_components as usize;
@@ -62,7 +83,7 @@ impl ModelConfig {
         ];
         for l in 0..self.depth {
             for m in self.block_matrices() {
-                let (m1, m2) = m.widths(d);
+                let (m1, m2) = self.widths(m);
                 let name = format!("blocks.{l}.{m}");
                 if self.factored.contains(m) {
                     list.push(TensorSpec::new(format!("{name}.u"), &[m1, g]));
@@ -72,6 +93,9 @@ impl ModelConfig {
                     list.push(TensorSpec::new(format!("{name}.weight"), &[m1, m2]));
                 }
                 list.push(TensorSpec::new(format!("{name}.bias"), &[m2]));
+            }
+            for name in ["q_norm", "k_norm"].iter().filter(|_| self.qk_norm) {
+                list.push(TensorSpec::new(format!("blocks.{l}.{name}"), &[d / self.heads as usize]));
             }
         }
         list.push(TensorSpec::new("final.adaln.weight", &[d, 2 * d]));
@@ -89,7 +113,7 @@ impl ModelConfig {
         let mut list = vec![TensorSpec::new("label", &[d])];
         for l in 0..self.depth {
             for &m in self.factored.matrices() {
-                let (m1, m2) = m.widths(d);
+                let (m1, m2) = self.widths(m);
                 let name = format!("blocks.{l}.{m}");
                 list.push(TensorSpec::new(format!("{name}.u"), &[m1, n]));
                 list.push(TensorSpec::new(format!("{name}.sigma"), &[n]));
@@ -112,7 +136,7 @@ impl ModelConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::Gelu;
+    use super::super::config::{Gelu, Norm};
     use super::*;
 
     fn within(found: f64, published: f64, tolerance: f64) {
@@ -160,6 +184,28 @@ mod tests {
         // Three biases of D are one of 3 D, and so are the matrices.
         assert_eq!(plain.learngene_parameters(), separate.learngene_parameters());
         assert_eq!(separate.tailor_parameters(), u64::from(separate.width));
+    }
+
+    #[test]
+    fn swiglu_keeps_the_size_of_the_feed_forward_layers() {
+        for preset in ModelConfig::PRESETS {
+            let plain = ModelConfig::preset(preset).unwrap();
+            let gated = ModelConfig { swiglu: true, ..plain.clone() };
+            assert!(gated.hidden().is_multiple_of(8));
+            let small = if preset == "tiny" { 0.02 } else { 0.005 };
+            within(gated.tailor_parameters() as f64, plain.tailor_parameters() as f64, small);
+            within(gated.learngene_parameters() as f64, plain.learngene_parameters() as f64, small);
+        }
+        assert_eq!(ModelConfig { swiglu: true, ..ModelConfig::preset("letters").unwrap() }.hidden(), 424);
+    }
+
+    #[test]
+    fn the_norm_of_queries_and_keys_adds_two_vectors_to_each_block_of_the_learngene() {
+        let plain = ModelConfig::preset("tiny").unwrap();
+        let normed = ModelConfig { qk_norm: true, norm: Norm::Rms, rope: true, ..plain.clone() };
+        let added = u64::from(plain.depth * 2 * plain.width / plain.heads);
+        assert_eq!(normed.learngene_parameters(), plain.learngene_parameters() + added);
+        assert_eq!(normed.tailor_tensors(), plain.tailor_tensors());
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub fn config() -> ModelConfig {
         gelu: Gelu::Exact,
         learned_variance: false,
         separate_attention: false,
+        norm: Norm::Layer,
+        qk_norm: false,
+        rope: false,
+        swiglu: false,
     }
 }
 

@@ -138,6 +138,45 @@ pub fn gelu_in_place(x: &mut [f32]) {
     Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= normal_distribution(*x).0));
 }
 
+/// Does what [`gelu`] does for the approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
+pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
+    Arch::new().dispatch(|| {
+        for (x, out) in x.iter_mut().zip(out) {
+            // (1 + tanh u)/2 is sigmoid(2u).
+            let square = *x * *x;
+            let gate = sigmoid(*x * (1.595_769_1 + 0.071_354_82 * square));
+            *out = *x * gate;
+            *x = gate + *out * (1.0 - gate) * (1.595_769_1 + 0.214_064_45 * square);
+        }
+    });
+}
+
+/// Writes SwiGLU's `silu(a)·b` to `out`, where a row of `x` is `a` then `b`, each of `columns` values;
+/// and its derivatives by both over `x`.
+pub fn swiglu(x: &mut [f32], out: &mut [f32], columns: usize) {
+    Arch::new().dispatch(|| {
+        for (x, out) in x.chunks_exact_mut(2 * columns).zip(out.chunks_exact_mut(columns)) {
+            let (a, b) = x.split_at_mut(columns);
+            for ((a, b), out) in a.iter_mut().zip(b).zip(out) {
+                let sigmoid = sigmoid(*a);
+                let silu = *a * sigmoid;
+                *out = silu * *b;
+                *a = *b * sigmoid * (1.0 + *a * (1.0 - sigmoid));
+                *b = silu;
+            }
+        }
+    });
+}
+
+/// Turns the pairs of values `(aᵢ, bᵢ)` by angles with these cosines and sines.
+pub fn turn(a: &mut [f32], b: &mut [f32], (cosines, sines): (&[f32], &[f32])) {
+    Arch::new().dispatch(|| {
+        for ((a, b), (cosine, sine)) in a.iter_mut().zip(b).zip(cosines.iter().zip(sines)) {
+            (*a, *b) = (*a * cosine - *b * sine, *a * sine + *b * cosine);
+        }
+    });
+}
+
 /// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     Arch::new().dispatch(|| {
@@ -164,23 +203,24 @@ pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, sc
     });
 }
 
-/// Writes one row of `x` minus its mean to `centred`, and returns `1/√(variance + ε)`.
+/// Writes one row of `x` minus its mean to `centred`, and returns `1/√(variance + ε)`. With `rms`
+/// the mean counts as zero.
 #[inline(always)]
-fn centre(x: &[f32], epsilon: f32, centred: &mut [f32]) -> f32 {
+fn centre(x: &[f32], (epsilon, rms): (f32, bool), centred: &mut [f32]) -> f32 {
     let d = x.len() as f32;
-    let mean = sum(x) / d;
+    let mean = if rms { 0.0 } else { sum(x) / d };
     x.iter().zip(centred.iter_mut()).for_each(|(x, centred)| *centred = *x - mean);
     1.0 / (dot(centred, centred) / d + epsilon).sqrt()
 }
 
 /// Writes `x̂·(1 + scale) + shift` to `out`, where `x̂` is the LayerNorm of `x` without affine
-/// parameters, over rows of the width of `shift`.
+/// parameters, over rows of the width of `shift`; with `rms` their RMSNorm.
 ///
 /// `normal` receives `x̂` and `inverse` each row's `1/√(variance + ε)`.
 pub fn norm_modulate(
     x: &[f32],
     (shift, scale): (&[f32], &[f32]),
-    epsilon: f32,
+    norm: (f32, bool),
     (normal, inverse): (&mut [f32], &mut [f32]),
     out: &mut [f32],
 ) {
@@ -188,7 +228,7 @@ pub fn norm_modulate(
     Arch::new().dispatch(|| {
         let rows = x.chunks_exact(d).zip(normal.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
         for (((x, normal), out), inverse) in rows.zip(inverse) {
-            *inverse = centre(x, epsilon, normal);
+            *inverse = centre(x, norm, normal);
             let affine = shift.iter().zip(scale);
             for ((normal, out), (shift, scale)) in normal.iter_mut().zip(out).zip(affine) {
                 *normal *= *inverse;
@@ -199,11 +239,11 @@ pub fn norm_modulate(
 }
 
 /// Computes [`norm_modulate`] without the values that only its gradient needs.
-pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: f32, out: &mut [f32]) {
+pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), norm: (f32, bool), out: &mut [f32]) {
     let d = shift.len();
     Arch::new().dispatch(|| {
         for (x, out) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)) {
-            let inverse = centre(x, epsilon, out);
+            let inverse = centre(x, norm, out);
             for (out, (shift, scale)) in out.iter_mut().zip(shift.iter().zip(scale)) {
                 *out = *out * inverse * (1.0 + scale) + shift;
             }
@@ -216,6 +256,7 @@ pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: 
 pub fn norm_modulate_backward(
     gradient: &mut [f32],
     scale: &[f32],
+    rms: bool,
     (normal, inverse): (&[f32], &[f32]),
     dx: &mut [f32],
     (dshift, dscale): (&mut [f32], &mut [f32]),
@@ -230,7 +271,7 @@ pub fn norm_modulate_backward(
                 *dscale += *g * normal;
                 *g *= 1.0 + scale;
             }
-            let mean = sum(g) / d as f32;
+            let mean = if rms { 0.0 } else { sum(g) / d as f32 };
             let slope = dot(g, normal) / d as f32;
             for ((g, normal), dx) in g.iter().zip(normal).zip(dx) {
                 *dx += inverse * (g - mean - normal * slope);
@@ -301,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn the_approximate_gelu_and_its_slope_are_those_of_its_formula() {
+        let x: Vec<f32> = (-800..800).map(|i| i as f32 * 0.01).collect();
+        let (mut slope, mut out) = (x.clone(), vec![0.0; x.len()]);
+        tanh_gelu(&mut slope, &mut out);
+        let root = (2.0 / std::f64::consts::PI).sqrt();
+        let formula = |x: f64| x / 2.0 * (1.0 + (root * (x + 0.044_715 * x.powi(3))).tanh());
+        near(&out, x.iter().map(|&x| formula(f64::from(x))), 1e-6);
+        let difference = |x: f64| (formula(x + 1e-5) - formula(x - 1e-5)) / 2e-5;
+        near(&slope, x.iter().map(|&x| difference(f64::from(x))), 2e-6);
+    }
+
+    #[test]
     fn softmax_rows_sum_to_one_and_survive_large_scores() {
         for columns in [5, 16, 37] {
             let mut rows = random(4, 3 * columns);
@@ -326,8 +379,10 @@ mod tests {
         gelu(&mut spare, &mut out);
         gelu_in_place(&mut alone);
         assert_eq!(alone, out);
-        norm_modulate(&x, (&shift, &scale), 1e-6, (&mut spare, &mut inverse), &mut out);
-        norm_modulate_into(&x, (&shift, &scale), 1e-6, &mut alone);
-        assert_eq!(alone, out);
+        for rms in [false, true] {
+            norm_modulate(&x, (&shift, &scale), (1e-6, rms), (&mut spare, &mut inverse), &mut out);
+            norm_modulate_into(&x, (&shift, &scale), (1e-6, rms), &mut alone);
+            assert_eq!(alone, out);
+        }
     }
 }

@@ -222,6 +222,37 @@ pub fn gelu_in_place(x: &mut [f32]) {
     each([], [x], |[], [x]| [x * normal_distribution(x).0]);
 }
 
+/// Does what [`gelu`] does for the approximation `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
+pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
+    let c = Lanes::splat;
+    each([], [x, out], |[], [x, _]| {
+        // (1 + tanh u)/2 is sigmoid(2u).
+        let square = x * x;
+        let gate = sigmoid(x * (c(1.595_769_1) + c(0.071_354_82) * square));
+        let out = x * gate;
+        [gate + out * (c(1.0) - gate) * (c(1.595_769_1) + c(0.214_064_45) * square), out]
+    });
+}
+
+/// Writes SwiGLU's `silu(a)·b` to `out`, where a row of `x` is `a` then `b`, each of `columns` values;
+/// and its derivatives by both over `x`.
+pub fn swiglu(x: &mut [f32], out: &mut [f32], columns: usize) {
+    let one = Lanes::splat(1.0);
+    for (x, out) in x.chunks_exact_mut(2 * columns).zip(out.chunks_exact_mut(columns)) {
+        let (a, b) = x.split_at_mut(columns);
+        each([], [a, b, out], |[], [a, b, _]| {
+            let sigmoid = sigmoid(a);
+            let silu = a * sigmoid;
+            [b * sigmoid * (one + a * (one - sigmoid)), silu, silu * b]
+        });
+    }
+}
+
+/// Turns the pairs of values `(aᵢ, bᵢ)` by angles with these cosines and sines.
+pub fn turn(a: &mut [f32], b: &mut [f32], (cosines, sines): (&[f32], &[f32])) {
+    each([cosines, sines], [a, b], |[cosine, sine], [a, b]| [a * cosine - b * sine, a * sine + b * cosine]);
+}
+
 /// Replaces each row of `columns` values by the softmax of `scale` times the row.
 pub fn softmax(rows: &mut [f32], columns: usize, scale: f32) {
     for row in rows.chunks_exact_mut(columns) {
@@ -246,23 +277,24 @@ pub fn softmax_backward(output: &[f32], gradient: &mut [f32], columns: usize, sc
     }
 }
 
-/// Writes one row of `x` minus its mean to `centred`, and returns `1/√(variance + ε)`.
+/// Writes one row of `x` minus its mean to `centred`, and returns `1/√(variance + ε)`. With `rms`
+/// the mean counts as zero.
 #[inline(always)]
-fn centre(x: &[f32], epsilon: f32, centred: &mut [f32]) -> f32 {
+fn centre(x: &[f32], (epsilon, rms): (f32, bool), centred: &mut [f32]) -> f32 {
     let d = x.len() as f32;
-    let mean = Lanes::splat(sum(x) / d);
+    let mean = Lanes::splat(if rms { 0.0 } else { sum(x) / d });
     each([x], [&mut *centred], |[x], _| [x - mean]);
     1.0 / (dot(centred, centred) / d + epsilon).sqrt()
 }
 
 /// Writes `x̂·(1 + scale) + shift` to `out`, where `x̂` is the LayerNorm of `x` without affine
-/// parameters, over rows of the width of `shift`.
+/// parameters, over rows of the width of `shift`; with `rms` their RMSNorm.
 ///
 /// `normal` receives `x̂` and `inverse` each row's `1/√(variance + ε)`.
 pub fn norm_modulate(
     x: &[f32],
     (shift, scale): (&[f32], &[f32]),
-    epsilon: f32,
+    norm: (f32, bool),
     (normal, inverse): (&mut [f32], &mut [f32]),
     out: &mut [f32],
 ) {
@@ -270,7 +302,7 @@ pub fn norm_modulate(
     let one = Lanes::splat(1.0);
     let rows = x.chunks_exact(d).zip(normal.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
     for (((x, normal), out), to) in rows.zip(inverse) {
-        *to = centre(x, epsilon, normal);
+        *to = centre(x, norm, normal);
         let inverse = Lanes::splat(*to);
         each([shift, scale], [normal, out], |[shift, scale], [centred, _]| {
             let normal = centred * inverse;
@@ -280,11 +312,11 @@ pub fn norm_modulate(
 }
 
 /// Computes [`norm_modulate`] without the values that only its gradient needs.
-pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: f32, out: &mut [f32]) {
+pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), norm: (f32, bool), out: &mut [f32]) {
     let d = shift.len();
     let one = Lanes::splat(1.0);
     for (x, out) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)) {
-        let inverse = Lanes::splat(centre(x, epsilon, out));
+        let inverse = Lanes::splat(centre(x, norm, out));
         each([shift, scale], [out], |[shift, scale], [out]| [out * inverse * (one + scale) + shift]);
     }
 }
@@ -294,6 +326,7 @@ pub fn norm_modulate_into(x: &[f32], (shift, scale): (&[f32], &[f32]), epsilon: 
 pub fn norm_modulate_backward(
     gradient: &mut [f32],
     scale: &[f32],
+    rms: bool,
     (normal, inverse): (&[f32], &[f32]),
     dx: &mut [f32],
     (dshift, dscale): (&mut [f32], &mut [f32]),
@@ -307,7 +340,7 @@ pub fn norm_modulate_backward(
             [&mut *g, &mut *dshift, &mut *dscale],
             |[normal, scale], [g, dshift, dscale]| [g * (one + scale), dshift + g, dscale + g * normal],
         );
-        let mean = Lanes::splat(sum(g) / d as f32);
+        let mean = Lanes::splat(if rms { 0.0 } else { sum(g) / d as f32 });
         let slope = Lanes::splat(dot(g, normal) / d as f32);
         let inverse = Lanes::splat(*inverse);
         each([&*g, normal], [dx], |[g, normal], [dx]| [dx + inverse * (g - mean - normal * slope)]);

@@ -15,7 +15,8 @@ mod view;
 
 pub use elementwise::{
     add, gated_add, gated_add_backward, gelu, gelu_in_place, multiply, norm_modulate, norm_modulate_backward,
-    norm_modulate_into, silu, silu_in_place, softmax, softmax_backward, sum_of_squares,
+    norm_modulate_into, silu, silu_in_place, softmax, softmax_backward, sum_of_squares, swiglu, tanh_gelu,
+    turn,
 };
 pub use matmul::{Packed, matmul, matmul_packed};
 pub use view::{Output, View, ViewMut};

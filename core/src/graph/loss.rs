@@ -1,0 +1,73 @@
+//! What training minimises.
+
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Int, Tensor, TensorData};
+use tailor_packs::ModelConfig;
+
+use crate::diffusion::path::alphas_cumprod;
+use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
+
+/// Returns the sum over all values of the squared error of `output`; with learned variance, of what
+/// [`crate::diffusion::variance`] adds to it, too.
+///
+/// # Shapes
+/// - `output`: that of [`Dit::forward`](super::Dit::forward) for the noisy images `x` at the times `t`
+/// - `x`, `target`: `[B, C, H, W]`
+/// - output: `[1]`
+pub fn loss(
+    config: &ModelConfig,
+    output: Tensor<4>,
+    (x, target): (Tensor<4>, Tensor<4>),
+    t: &[f32],
+) -> Tensor<1> {
+    if !config.learned_variance {
+        return (output - target).square().sum();
+    }
+    let c = config.channels as usize;
+    let variance = output.clone().narrow(1, c, c);
+    let error = output.narrow(1, 0, c) - target.clone();
+    error.clone().square().sum() + bits(error.detach(), variance, (x, target), t)
+}
+
+/// Returns the sum of the bound's terms in bits; see [`Bound::bits`], which computes one of them.
+fn bits(error: Tensor<4>, variance: Tensor<4>, (x, noise): (Tensor<4>, Tensor<4>), t: &[f32]) -> Tensor<1> {
+    let device = error.device();
+    let alphas = alphas_cumprod();
+    let bounds: Vec<Bound> =
+        t.iter().map(|t| Bound::at(&alphas, (*t as usize).min(alphas.len() - 1))).collect();
+    let column = |value: &dyn Fn(&Bound) -> f64| {
+        let values: Vec<f32> = bounds.iter().map(|bound| value(bound) as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [bounds.len(), 1, 1, 1]), &device)
+    };
+    // Above the smallest logarithm; itself never exponentiated with the other's sign.
+    let above = (variance + 1.0) * column(&|b| (b.logs.1 - b.logs.0) / 2.0);
+    let mean = error * column(&|b| b.reach);
+    let square = mean.clone().square() * column(&|b| (-b.logs.0).exp());
+    let terms = (above.clone() - 1.0 + (square + 1.0) * above.clone().neg().exp()) * 0.5;
+    let terms = terms * column(&|b| f64::from(u8::from(b.clean.is_none())));
+    let mut nats = terms.sum();
+
+    let last: Vec<i32> = (0..bounds.len() as i32).filter(|i| bounds[*i as usize].clean.is_some()).collect();
+    if let Some(clean) = bounds.iter().find_map(|bound| bound.clean) {
+        let n = last.len();
+        let last = Tensor::<1, Int>::from_data(TensorData::new(last, [n]), &device);
+        let of = |values: Tensor<4>| values.select(0, last.clone());
+        let log = of(above + column(&|b| b.logs.0));
+        let deviation = (log * -0.5).exp();
+        let mean = of(mean);
+        let edge = |side: f64| normal_distribution(deviation.clone() * (mean.clone() + side * HALF_LEVEL));
+        let (to_edge, from_edge) = (edge(1.0), edge(-1.0));
+        let x0 = of(x) * clean.0 + of(noise) * clean.1;
+        let p = (to_edge.clone() - from_edge.clone())
+            .mask_where(x0.clone().lower_elem(-LAST_LEVEL), to_edge)
+            .mask_where(x0.greater_elem(LAST_LEVEL), from_edge.neg() + 1.0);
+        nats = nats - p.clamp_min(LEAST).log().sum();
+    }
+    nats / std::f64::consts::LN_2
+}
+
+/// Returns `Φ(z)` of the normal distribution, as DiT approximates it.
+fn normal_distribution(z: Tensor<4>) -> Tensor<4> {
+    let twice = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    sigmoid(z.clone() * (z.square() * (0.044715 * twice) + twice))
+}
