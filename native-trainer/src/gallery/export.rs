@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use safetensors::Dtype;
 use tailor_core::embedding::sincos_positions;
 use tailor_core::model::values;
-use tailor_packs::{Class, ClassEntry, ModelConfig, TensorSpec, Tensors};
+use tailor_packs::{Class, ClassEntry, Feature, ModelConfig, TensorSpec, Tensors};
 
 use super::folder::Gallery;
 use super::import::Beside;
@@ -18,6 +18,9 @@ use crate::system::output::{self, shown};
 use crate::weights::dit::{self, LABELS, POSITIONS, Pair};
 use crate::weights::fold::folded;
 use crate::weights::onnx;
+
+/// What a plain network of DiT can say.
+const KNOWN: [Feature; 3] = [Feature::LearnedVariance, Feature::SeparateAttention, Feature::TanhGelu];
 
 /// A model that was written.
 #[derive(Clone, Debug)]
@@ -50,6 +53,7 @@ pub fn export(settings: &ExportSettings) -> Result<Exported, Error> {
     let gallery = Gallery::open(&settings.gallery)?;
     output::refuse_inputs(out, gallery.files())?;
     output::prepare(out)?;
+    gallery.index.config.supported_by("the layout of DiT", &KNOWN)?;
     let classes = chosen(&gallery, &settings.classes)?;
     let (config, learngene) = (&gallery.index.config, gallery.learngene()?.tensors);
     let label = TensorSpec { name: "label".to_owned(), shape: vec![config.width as usize] };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tailor_core::embedding::sincos_positions;
 use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{ConfigError, FactoredSet, Gelu, Matrix, ModelConfig, Objective};
+use tailor_packs::{ConfigError, FactoredSet, Gelu, Matrix, ModelConfig, Norm, Objective};
 
 /// The label table, null label last.
 pub const LABELS: &str = "y_embedder.embedding_table.weight";
@@ -125,7 +125,7 @@ pub fn pairs(config: &ModelConfig) -> Vec<Pair> {
             ("mlp.fc2", Matrix::Out),
             ("adaLN_modulation.1", Matrix::AdaLn),
         ] {
-            let (m1, m2) = matrix.widths(d);
+            let (m1, m2) = config.widths(matrix);
             dense(format!("blocks.{block}.{name}"), format!("blocks.{block}.{matrix}"), m1, m2);
         }
     }
@@ -235,6 +235,10 @@ pub fn config(shapes: &BTreeMap<&str, &[usize]>, told: Told) -> Result<(ModelCon
         gelu: told.gelu,
         learned_variance: outputs != patch,
         separate_attention: false,
+        norm: Norm::Layer,
+        qk_norm: false,
+        rope: false,
+        swiglu: false,
     };
     config.validate()?;
     check(shapes, &config, labels)?;

@@ -51,7 +51,7 @@ pub fn folded(
                 };
                 let parts = parts.into_iter().map(|matrix| {
                     let name = format!("blocks.{block}.{matrix}");
-                    let (m1, m2) = matrix.widths(config.width as usize);
+                    let (m1, m2) = config.widths(matrix);
                     let values = match part {
                         "bias" => of(learngene, &format!("{name}.bias"), &[m2])?.to_vec(),
                         _ => weight(config, learngene, tailor, &name, matrix)?,
@@ -86,7 +86,7 @@ fn weight(
     name: &str,
     matrix: Matrix,
 ) -> Result<Vec<f32>, ModelError> {
-    let (m1, m2) = matrix.widths(config.width as usize);
+    let (m1, m2) = config.widths(matrix);
     if !config.factored.contains(matrix) {
         return Ok(of(learngene, &format!("{name}.weight"), &[m1, m2])?.to_vec());
     }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_packs::{Matrix, ModelConfig, TensorSpec};
 
-use super::{MATRICES, Method, Parts, PerMatrix, Values};
+use super::{Method, Parts, PerMatrix, Values};
 use crate::error::Error;
 
 /// A plain network whose blocks' matrices a method adapts.
@@ -92,8 +92,9 @@ impl Adaption {
     /// # Errors
     /// [`Error::Refused`] with the ranks that it has.
     pub fn check(method: &dyn Method, rank: usize, config: &ModelConfig) -> Result<(), Error> {
-        let d = config.width as usize;
-        let shapes = MATRICES.iter().map(|[m1, m2]| [m1 * d, m2 * d]);
+        // Fused queries, keys and values are adapted one by one.
+        let matrices = [Matrix::O, Matrix::In, Matrix::Out].into_iter();
+        let shapes = matrices.map(|matrix| config.widths(matrix).into());
         let mut refusals = shapes.filter_map(|shape| method.per_matrix()?.refuse(shape, rank));
         refusals.next().map_or(Ok(()), |why| {
             Err(Error::Refused {

@@ -11,7 +11,7 @@ mod schema;
 
 use prost::Message;
 use tailor_core::ModelError;
-use tailor_core::embedding::{LAYER_NORM_EPSILON, sincos_positions};
+use tailor_core::embedding::{NORM_EPSILON, sincos_positions};
 use tailor_core::model::values;
 use tailor_packs::config::TIME_FEATURES;
 use tailor_packs::{Gelu, ModelConfig, TensorSpec, Tensors};
@@ -214,7 +214,7 @@ impl Net<'_> {
     fn modulated(&mut self, x: &str, shift: &str, scale: &str) -> String {
         let d = self.config.width as usize;
         let (ones, zeros) = (self.floats(&[d], &vec![1.0; d]), self.floats(&[d], &vec![0.0; d]));
-        let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", LAYER_NORM_EPSILON as f32)];
+        let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", NORM_EPSILON as f32)];
         let normal = self.node("LayerNormalization", &[x, &ones, &zeros], &attributes);
         let one = self.floats(&[], &[1.0]);
         let scale = self.add(scale, &one);
