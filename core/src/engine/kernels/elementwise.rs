@@ -144,7 +144,7 @@ pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
         for (x, out) in x.iter_mut().zip(out) {
             // (1 + tanh u)/2 is sigmoid(2u).
             let square = *x * *x;
-            let gate = sigmoid(*x * (1.595_769_2 + 0.071_354_82 * square));
+            let gate = sigmoid(*x * (1.595_769_2 + 0.071_354_814 * square));
             *out = *x * gate;
             *x = gate + *out * (1.0 - gate) * (1.595_769_2 + 0.214_064_45 * square);
         }

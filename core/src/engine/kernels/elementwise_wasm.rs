@@ -228,7 +228,7 @@ pub fn tanh_gelu(x: &mut [f32], out: &mut [f32]) {
     each([], [x, out], |[], [x, _]| {
         // (1 + tanh u)/2 is sigmoid(2u).
         let square = x * x;
-        let gate = sigmoid(x * (c(1.595_769_2) + c(0.071_354_82) * square));
+        let gate = sigmoid(x * (c(1.595_769_2) + c(0.071_354_814) * square));
         let out = x * gate;
         [gate + out * (c(1.0) - gate) * (c(1.595_769_2) + c(0.214_064_45) * square), out]
     });
