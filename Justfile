@@ -154,7 +154,8 @@ site-parts +parts: wasm-target bindgen
         [ "$built" -nt "$dist/${name}_bg.wasm" ] || [ "$(cat "$made/by" 2>/dev/null)" != "$shrinker" ] || continue
         # Made aside, so that what was half done is not taken for done the next time.
         rm -rf "$made"
-        wasm-bindgen --target web --no-typescript --out-dir "$made/site" "$built"
+        wasm-bindgen --target web --no-typescript --remove-name-section --remove-producers-section \
+            --out-dir "$made/site" "$built"
         # Features are named one by one, because older versions of wasm-opt take nothing for granted.
         if [ "$shrinker" = none ]; then
             echo "    $name is left larger than need be: there is no wasm-opt (package binaryen)"
