@@ -208,7 +208,7 @@ impl Folder {
         if !gallery.join(INDEX_FILE).exists() {
             publish(&published(&run, &gallery, device.device))?;
         }
-        let evaluation = judged(planned, &gallery, experiment, device.device)?;
+        let evaluation = judged(planned, &gallery, experiment, out, device.device)?;
         let header = crate::train::checkpoint::require(&run)?.header;
         let outcome = Outcome {
             experiment: experiment.name.clone(),
@@ -288,25 +288,38 @@ fn published(run: &Path, gallery: &Path, device: DeviceChoice) -> PublishSetting
     }
 }
 
+/// What `tailor evaluate` says of a gallery. All runs that are judged by the same images share one classifier, and no
+/// interval is found by resampling: the seeds give one.
 #[cfg(feature = "graph")]
 fn judged(
     planned: &Planned,
     gallery: &Path,
     experiment: &Experiment,
+    out: &Path,
     device: DeviceChoice,
 ) -> Result<Value, Error> {
     let Some(judging) = &planned.evaluate else { return Ok(Value::Null) };
-    let report = crate::evaluate::evaluate(&judging.settings(
-        gallery,
-        &experiment.data,
-        experiment.split.clone(),
-        device,
-    ))?;
+    let mut settings = judging.settings(gallery, &experiment.data, experiment.split.clone(), device);
+    let ModelConfig { channels, image_size, .. } = planned.recipe.model;
+    let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
+    let what = serde_json::json!([
+        settings.data.to_string_lossy(),
+        split,
+        [channels, image_size],
+        [judging.hold_out, judging.epochs],
+        judging.seed,
+    ]);
+    let name = Digest::of(what.to_string().as_bytes()).to_string();
+    let folder = out.join("classifiers");
+    create_folder(&folder)?;
+    settings.figures.classifier = Some(folder.join(format!("{}.safetensors", &name[..12])));
+    settings.figures.resamples = 0;
+    let report = crate::evaluate::evaluate(&settings)?;
     Ok(serde_json::to_value(report).unwrap_or_else(|_| unreachable!("plain data into memory")))
 }
 
 #[cfg(not(feature = "graph"))]
-fn judged(_: &Planned, _: &Path, _: &Experiment, _: DeviceChoice) -> Result<Value, Error> {
+fn judged(_: &Planned, _: &Path, _: &Experiment, _: &Path, _: DeviceChoice) -> Result<Value, Error> {
     Ok(Value::Null)
 }
 
