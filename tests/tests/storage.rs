@@ -267,10 +267,17 @@ fn a_full_disk_costs_the_keeping_and_not_the_image() {
     page.eval(&leave).unwrap();
     // A browser reserves more for a file than it holds yet.
     quota(&page, 16_000_000);
-    page.navigate(&at.url).unwrap();
-    wait_for_image(&page);
+    // It also counts a file that is gone for a moment longer, so that the next visit may have to keep the rest.
+    let learngene = at.learngene.content().to_string();
+    for _ in 0..3 {
+        page.navigate(&at.url).unwrap();
+        wait_for_image(&page);
+        if kept(&page).contains_key(&learngene) {
+            break;
+        }
+    }
     let kept = kept(&page);
-    assert!(kept.contains_key(&at.learngene.content().to_string()), "{kept:?}");
+    assert!(kept.contains_key(&learngene), "{kept:?}");
     assert!(!kept.contains_key(&other), "{kept:?}");
 
     // Cleared under a page that is open, it is fetched again.
