@@ -112,6 +112,15 @@ fn every_example_of_the_help_works_when_pasted() {
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
             "evaluate" => line.replace("--per-class 100", "--per-class 20"),
             "bench" => format!("{line} --steps 1 --batch-size 2"),
+            "finetune" if line.contains("--list") => line,
+            "finetune" => {
+                // Without Burn there is full fine-tuning, which has no rank.
+                let line = match cfg!(feature = "graph") {
+                    true => line,
+                    false => line.replace("--method lora", "--method full").replace("--rank 8", ""),
+                };
+                format!("{line} --steps 2 --batch-size 2 --sample-every 0")
+            }
             // The file is one of the test's own.
             "experiment" => line,
             "fetch" => {
@@ -148,7 +157,9 @@ fn every_example_of_the_help_works_when_pasted() {
     }
     paste("tailor gallery sign galleries/mine --key mine.key");
     let others = ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report"];
-    for command in others.into_iter().chain(["experiment", "experiment report", "completions", "man"]) {
+    for command in
+        others.into_iter().chain(["finetune", "experiment", "experiment report", "completions", "man"])
+    {
         if command == "evaluate" && !cfg!(feature = "graph") {
             // The classifier is made of Burn, which this build leaves out.
             examples.remove("tailor evaluate");
