@@ -82,16 +82,16 @@ pub struct EvaluateArgs {
     #[arg(long = "class", value_name = "NAME")]
     pub classes: Vec<String>,
     /// Samples of each class
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = positive)]
     pub per_class: usize,
     /// One source (for letters: font) in so many is held out from the classifier's training
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]
     pub hold_out: u32,
     /// Passes of the classifier over its training images
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().epochs, value_parser = positive)]
     pub epochs: usize,
     /// Seed of the classifier and of the first sample
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = EvaluateSettings::default().seed)]
     pub seed: u64,
     /// How to sample.
     #[command(flatten)]

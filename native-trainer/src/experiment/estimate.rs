@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tailor_core::Sampler;
-use tailor_packs::{ModelConfig, Objective};
+use tailor_packs::ModelConfig;
 
 use super::plan::{Experiment, Planned};
 use super::results;
@@ -107,11 +107,7 @@ fn classes(experiment: &Experiment, model: &ModelConfig) -> Result<usize, Error>
 fn passes(planned: &Planned, classes: usize) -> f64 {
     let Some(judging) = &planned.evaluate else { return 0.0 };
     let advice = judging.sampling().advice(planned.recipe.model.objective);
-    let sampler = advice.sampler.parse::<Sampler>().unwrap_or(match planned.recipe.model.objective {
-        Objective::Flow => Sampler::Heun,
-        Objective::Ddpm => Sampler::DpmPlusPlus,
-    });
-    let each = advice.steps as f64 * if sampler == Sampler::Heun { 2.0 } else { 1.0 };
+    let each = f64::from(advice.steps) * if advice.sampler == Sampler::Heun.name() { 2.0 } else { 1.0 };
     let guided = if advice.guidance == 1.0 { 1.0 } else { 2.0 };
     each * judging.per_class as f64 * (classes as f64 * guided + 10.0)
 }

@@ -327,7 +327,7 @@ impl File {
         let (begin, changes, adapt) = match (&base, method.map(String::as_str)) {
             (Some(base), Some(name)) => {
                 let adapt = open_base(name, base, rank).map_err(|error| Invalid::Other(Box::new(error)))?;
-                let header = MethodHeader { name: name.to_owned(), rank, base: adapt.digest() };
+                let header = MethodHeader { name: name.to_owned(), rank, base: adapt.base.digest };
                 (adapt.recipe(), Map::new(), Some(header))
             }
             (Some(_), None) => return Err(at("it has a base but no method that adapts it".to_owned())),

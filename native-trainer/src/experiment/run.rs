@@ -4,7 +4,6 @@
 //! training: the folder of a training is named after what is trained. Who works in a folder holds its lock, so any
 //! number of programs may work on one experiment side by side, on one machine or on several that share a disk.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -325,9 +324,8 @@ fn judged(_: &Planned, _: &Path, _: &Experiment, _: &Path, _: DeviceChoice) -> R
 
 /// The main figures of a run.
 fn in_words(outcome: &Outcome) -> String {
-    let figures: BTreeMap<&str, Option<f64>> =
-        ["loss", "agreement", "frechet.samples"].map(|name| (name, outcome.figure(name))).into();
-    let words = figures.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.4}")));
+    let names = ["agreement", "frechet.samples", "loss"].into_iter();
+    let words = names.filter_map(|name| outcome.figure(name).map(|value| format!("{name} {value:.4}")));
     let words: Vec<String> = words.collect();
     format!("{} ({})", words.join(", "), shown(Path::new(&outcome.folder)))
 }

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use tailor_packs::Digest;
 use tailor_packs::index::INDEX_FILE;
 
 use super::folder::Gallery;
 use crate::error::Error;
 use crate::settings::train::FinetuneSettings;
-use crate::system::files::{folder_of, read_limited};
+use crate::system::files::folder_of;
 use crate::system::output;
 use crate::train::base::{self, Base};
 use crate::train::begin::{Adapt, Outcome, finetune as begin};
@@ -19,8 +18,9 @@ use crate::train::method::{METHODS, Method, Task, Trains, named};
 /// # Errors
 /// Anything wrong with base, data, settings, device or disk; what was saved before stays.
 pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
-    let adapt = open(&settings.method, &settings.base, settings.rank)?;
-    output::refuse_inputs(&settings.run.out, inputs(&learngene_file(&settings.base)?))?;
+    let file = learngene_file(&settings.base)?;
+    let adapt = adapt(&settings.method, &file, settings.rank)?;
+    output::refuse_inputs(&settings.run.out, inputs(&file))?;
     begin(&settings.run, &adapt)
 }
 
@@ -30,14 +30,17 @@ pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
 /// [`Error::Refused`] when there is no such method, it does not suit the network or does not have this rank; whatever is
 /// wrong with the file.
 pub fn open(method: &str, base: &Path, rank: Option<usize>) -> Result<Adapt, Error> {
+    adapt(method, &learngene_file(base)?, rank)
+}
+
+/// The same of the learngene's file itself.
+fn adapt(method: &str, file: &Path, rank: Option<usize>) -> Result<Adapt, Error> {
     let method = named(method).ok_or_else(|| Error::Refused {
         what: format!("there is no method {method:?}"),
         help: format!("it may be {}", METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")),
     })?;
-    let file = learngene_file(base)?;
-    let bytes = read_limited(&file, tailor_packs::limits::FILE)?;
-    let base = Base::read(&file, Digest::of(&bytes))?;
-    fits(method, &base, &file)?;
+    let base = Base::open(file)?;
+    fits(method, &base, file)?;
     if let (Some(rank), None) = (rank, method.rank(&ANY)) {
         return Err(Error::Refused {
             what: format!("a rank of {rank} is asked for, but {} has no rank", method.name()),

@@ -15,6 +15,8 @@ use crate::system::files::read_limited;
 pub struct Base {
     /// The file's content.
     pub bytes: Vec<u8>,
+    /// SHA-256 of it.
+    pub digest: Digest,
     /// What it holds.
     pub learngene: Learngene,
 }
@@ -23,17 +25,32 @@ impl Base {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Read`] or [`Error::Pack`] for the file, [`Error::Refused`] when it is not the one with this digest.
+    /// [`Error::Read`] or [`Error::Pack`] for the file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::begun_with(path, None)
+    }
+
+    /// Reads the file at `path`, which a run was begun with.
+    ///
+    /// # Errors
+    /// Those of [`Base::open`], and [`Error::Refused`] when it is not the one with this digest.
     pub fn read(path: &Path, digest: Digest) -> Result<Self, Error> {
+        Self::begun_with(path, Some(digest))
+    }
+
+    fn begun_with(path: &Path, expected: Option<Digest>) -> Result<Self, Error> {
         let bytes = read_limited(path, tailor_packs::limits::FILE)?;
-        if Digest::of(&bytes) != digest {
+        let digest = Digest::of(&bytes);
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(Error::Refused {
                 what: format!("{} is not the network with which the run was begun", path.display()),
-                help: format!("restore the file with the SHA-256 {digest}, or begin again in another --out"),
+                help: format!(
+                    "restore the file with the SHA-256 {expected}, or begin again in another --out"
+                ),
             });
         }
         let learngene = read_learngene(&bytes).map_err(Error::pack(path))?;
-        Ok(Self { bytes, learngene })
+        Ok(Self { bytes, digest, learngene })
     }
 
     /// The network's flat values.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::Path;
 
 use tailor_core::engine::adamw::Learned;
-use tailor_packs::Digest;
 
 use super::bank::TailorBank;
 use super::base::{self, Base, base_file};
@@ -111,7 +110,8 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
     let data = open_data(path, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
-    let frozen = adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(Adapt::digest);
+    let frozen =
+        adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(|adapt| adapt.base.digest);
     let method = adapt.map(|adapt| adapt.header(classes.len()));
     let (trainer, losses) = match (stored, adapt) {
         (Some(stored), _) => {
@@ -139,11 +139,6 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
 }
 
 impl Adapt {
-    /// SHA-256 of the network's file.
-    pub fn digest(&self) -> Digest {
-        Digest::of(&self.base.bytes)
-    }
-
     /// What a new run begins with: the network's own sizes, and the method's learning rate.
     pub fn recipe(&self) -> Recipe {
         let manifest = &self.base.learngene.manifest;
@@ -157,7 +152,7 @@ impl Adapt {
         let components = config.tailor_components as usize;
         let task = Task { classes, width: config.width as usize, components };
         let rank = self.rank.or_else(|| self.method.rank(&task));
-        MethodHeader { name: self.method.name().to_owned(), rank, base: self.digest() }
+        MethodHeader { name: self.method.name().to_owned(), rank, base: self.base.digest }
     }
 
     /// The network as it is, with new tailors: labels alone where the network is plain.
