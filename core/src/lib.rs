@@ -29,5 +29,5 @@ pub mod model;
 pub mod threads;
 
 pub use diffusion::sampler::{Sampler, UnknownSampler};
-pub use diffusion::sampling::{Item, Predict, SampleRun, SampleSettings};
+pub use diffusion::sampling::{Guide, Item, Predict, SampleRun, SampleSettings};
 pub use model::ModelError;

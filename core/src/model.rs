@@ -7,7 +7,8 @@ use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
 /// The features that both engines of this crate know. A model that needs another one is refused by
 /// its name.
-pub const KNOWN: [Feature; 7] = [
+pub const KNOWN: [Feature; 8] = [
+    Feature::CleanOutput,
     Feature::LearnedVariance,
     Feature::QkNorm,
     Feature::RmsNorm,

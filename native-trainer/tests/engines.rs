@@ -62,6 +62,7 @@ fn configs() -> Vec<(String, ModelConfig)> {
         ("rms-norm", ModelConfig { norm: Norm::Rms, ..tiny.clone() }),
         ("rope", ModelConfig { rope: true, ..tiny.clone() }),
         ("swiglu", ModelConfig { swiglu: true, ..tiny.clone() }),
+        ("clean-output", ModelConfig { clean_output: true, ..tiny.clone() }),
         (
             "all features",
             ModelConfig {

@@ -168,6 +168,50 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
 }
 
 #[test]
+fn a_gallery_in_whole_numbers_is_smaller_draws_nearly_the_same_and_stays_so() {
+    let workshop = Workshop::with_gallery();
+    let bytes = |gallery: &str| {
+        let index = fs::read(workshop.at(gallery).join("index.json")).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+        let size = |file: &serde_json::Value| file["size"].as_u64().unwrap();
+        (
+            size(&index["learngene"]),
+            size(&index["classes"][0]["file"]),
+            index["learngene"]["sha256"].to_string(),
+        )
+    };
+    let drawn = |gallery: &str| {
+        workshop.done(&format!(
+            "sample --gallery {gallery} --class dots --count 4 --device cpu --out grid.png --raw grid.npy"
+        ));
+        let array = fs::read(workshop.at("grid.npy")).unwrap();
+        let header = 10 + usize::from(u16::from_le_bytes([array[8], array[9]]));
+        let values = array[header..].chunks_exact(4);
+        values.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect::<Vec<_>>()
+    };
+    workshop.done("publish run --device cpu --previews 0 --out usual");
+    workshop
+        .done("publish run --device cpu --previews 0 --out small --learngene-dtype int8 --tailor-dtype int8");
+    workshop
+        .done("publish run --device cpu --previews 0 --out exact --learngene-dtype f32 --tailor-dtype f32");
+    let (usual, small, exact) = (bytes("usual"), bytes("small"), bytes("exact"));
+    assert!(small.0 < usual.0 * 7 / 10 && usual.0 < exact.0 * 7 / 10, "{small:?} {usual:?} {exact:?}");
+    assert!(small.1 < usual.1 && usual.1 < exact.1, "{small:?} {usual:?} {exact:?}");
+    let reference = drawn("exact");
+    for (gallery, most) in [("usual", 1e-3), ("small", 4.0 / 255.0)] {
+        workshop.done(&format!("verify {gallery}"));
+        let off: f32 = drawn(gallery).iter().zip(&reference).map(|(a, b)| (a - b).abs()).sum();
+        let off = off / reference.len() as f32;
+        assert!(off > 0.0 && off <= most, "{gallery} is {off} away");
+    }
+    // Published again it keeps what no flag changes, and so the learngene's file.
+    workshop.done("publish run --device cpu --out small");
+    assert_eq!(bytes("small"), small);
+    workshop.done("publish run --device cpu --out small --learngene-dtype f16");
+    assert_eq!((bytes("small").0, bytes("small").1), (usual.0, small.1));
+}
+
+#[test]
 fn images_go_where_they_are_wanted_and_what_cannot_be_written_is_refused_before_the_work() {
     let workshop = Workshop::with_gallery();
     let one = "sample --gallery gallery --class dots --steps 1 --device cpu";

@@ -37,6 +37,7 @@ class Config:
     qk_norm: bool = False
     rope: bool = False
     swiglu: bool = False
+    clean_output: bool = False
 
     def told(self):
         """The fields as JSON has them: what is as by default is left out."""
@@ -110,7 +111,11 @@ class DiT:
         for layer in range(self.config.depth):
             tokens = self.block(layer, tokens, s, gate)
         shift, scale = self.dense("final.adaln", s).chunk(2, dim=-1)
-        return unpatchify(self.config, self.dense("final.linear", modulate(self.norm(tokens), shift, scale)))
+        out = unpatchify(self.config, self.dense("final.linear", modulate(self.norm(tokens), shift, scale)))
+        if self.config.clean_output:
+            # The network gives x0, and x_t - x0 is t times the velocity: arXiv 2511.13720, with its bound on 1/t.
+            out = (x - out) / (t / 1000).clamp(min=0.05)[:, None, None, None]
+        return out
 
     def block(self, layer, x, s, gate):
         """adaLN-Zero block. x [B,T,D], s [B,D] = silu(time + label)"""

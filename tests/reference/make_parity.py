@@ -31,6 +31,7 @@ MODELS = {
     "rope": (4, small("flow", rope=True)),
     "swiglu": (4, small("flow", swiglu=True)),
     "features": (4, small("ddpm", norm="rms", qk_norm=True, rope=True, swiglu=True, learned_variance=True)),
+    "clean": (4, small("flow", clean_output=True)),
 }
 
 

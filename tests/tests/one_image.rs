@@ -16,7 +16,7 @@ use burn::tensor::{Device, DeviceKind, Tensor};
 use golden::LEVELS;
 use support::{PATIENCE, index_of, root};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, Predict, SampleRun, SampleSettings, Sampler, engine, graph};
+use tailor_core::{Guide, Item, Predict, SampleRun, SampleSettings, Sampler, engine, graph};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::Server;
@@ -77,7 +77,8 @@ fn a_random_model_makes_the_same_image_on_the_processor_and_on_vulkan() {
     let item =
         |gate: &[&str], seed| Item { gate: gate.iter().map(|c| ((*c).to_owned(), 1.0)).collect(), seed };
     let items = vec![item(&["A"], 7), item(&["A"], 8), item(&[], 7)];
-    let settings = SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, items };
+    let settings =
+        SampleSettings { sampler: Sampler::Heun, steps: 20, guidance: 1.5, guide: Guide::default(), items };
     let expected = sample(&processor, &settings).values;
     let levels = golden::distance(&on_graph(&vulkan, &settings), &expected);
     println!("tiny: {levels:.5} of 255 levels apart at most");
@@ -110,7 +111,13 @@ fn golden_on_the_graph(what: &str, device: &Device, gallery: &str, wanted: impl 
         let gates = run.classes.iter().map(|class| vec![(class.clone(), 1.0)]).chain(alone);
         let items = gates.map(|gate| Item { gate, seed }).collect();
         let sampler = run.sampler.parse().unwrap();
-        let settings = SampleSettings { sampler, steps: run.steps, guidance: run.guidance, items };
+        let settings = SampleSettings {
+            sampler,
+            steps: run.steps,
+            guidance: run.guidance,
+            guide: Guide::default(),
+            items,
+        };
         let levels = golden::distance(&on_graph(&model, &settings), run.row(0));
         assert!(levels <= LEVELS, "{what}, {gallery}, {}: {levels} of 255 levels apart", run.name());
         worst = worst.max(levels);

@@ -224,7 +224,7 @@ fn a_model_with_separate_attention_agrees_with_pytorch_in_outputs_and_gradients(
 
 #[test]
 fn each_feature_of_a_model_agrees_with_pytorch_in_both_engines() {
-    for feature in ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features"] {
+    for feature in ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features", "clean"] {
         let name = format!("parity-{feature}");
         the_model_agrees(&name);
         the_engine_agrees(&name);

@@ -1,7 +1,7 @@
 //! The path from data to noise, `x_t = α·x₀ + σ·ε`, and how to read the network's output on it.
 //! Here `x₀` is the clean image and `ε` the noise.
 
-use tailor_packs::Objective;
+use tailor_packs::{ModelConfig, Objective};
 
 /// Steps of DiT's linear schedule.
 pub const DDPM_STEPS: usize = 1000;
@@ -79,6 +79,14 @@ pub fn reading(objective: Objective, node: Node) -> Reading {
         Objective::Ddpm => Reading { x0: (1.0 / node.alpha, -node.sigma / node.alpha), eps: (0.0, 1.0) },
         Objective::Flow => Reading { x0: (1.0, -node.sigma), eps: (1.0, node.alpha) },
     }
+}
+
+/// Returns the factor that turns `x_t` less the clean image into the velocity of flow matching at
+/// time `t` (0 to 1000), for a model whose network gives the clean image; `None` for others. It is
+/// `1/t` with `t` from 0 to 1, and no more than 20 (Li and He 2025, arXiv 2511.13720, which bounds it
+/// so).
+pub fn velocity_factor(config: &ModelConfig, t: f32) -> Option<f32> {
+    config.clean_output.then(|| 1000.0 / t.max(50.0))
 }
 
 /// Returns the coordinates `(scale, τ)` of `node` in which the probability-flow ODE (Song et al.

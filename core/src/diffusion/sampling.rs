@@ -32,8 +32,29 @@ pub struct SampleSettings {
     /// Scale of classifier-free guidance (Ho and Salimans 2022, `1 + w` there), 0 to 100: 0 is the
     /// learngene alone, 1 the gated model; more exaggerates the class.
     pub guidance: f64,
+    /// What guidance leads away from, and when.
+    pub guide: Guide,
     /// The images of the batch.
     pub items: Vec<Item>,
+}
+
+/// What guidance leads away from, and when. By default that is the learngene alone, at all times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guide {
+    /// The part of each tailor that the guide keeps, 0 to 1. At 0 the guide is the learngene alone,
+    /// which is the unconditional model. Above, it is the same model with weaker tailors (a weaker
+    /// self as the guide: Karras et al. 2024, arXiv 2406.02507).
+    pub tailor: f32,
+    /// The times at which guidance takes effect, from 0 (clean) to 1 (noise). At other times the
+    /// gated model predicts alone, which takes half the work (Kynkäänniemi et al. 2024, arXiv
+    /// 2404.07724).
+    pub times: (f64, f64),
+}
+
+impl Default for Guide {
+    fn default() -> Self {
+        Self { tailor: 0.0, times: (0.0, 1.0) }
+    }
 }
 
 /// A learngene with tailors on an engine, ready to predict.
@@ -82,7 +103,7 @@ enum Rows {
     Alone,
     /// The gated model alone.
     Gated,
-    /// Both, in one batch: first the learngene's half, then the gated one.
+    /// The guide and the gated model, in one batch: first the guide's half, then the gated one.
     Both,
 }
 
@@ -135,26 +156,53 @@ impl<V: Combine> Course<V> {
         Ok(Self { settings, config, rows, nodes, done: 0, preview: x.clone(), x, past: None, trial: None })
     }
 
-    /// Returns the gate of each image of a query, the same for every query of the run.
+    /// Returns the gate of each image of the present query. They are the same for every query of
+    /// the run, except that some have only half of them where guidance has its times ([`Guide`]).
     pub fn gates(&self) -> Vec<Gate> {
-        let alone = self.settings.items.iter().map(|_| Gate::new());
+        let part = self.settings.guide.tailor;
+        let weaker =
+            |gate: &Gate| gate.iter().map(|(class, weight)| (class.clone(), weight * part)).collect();
+        let guide = self.settings.items.iter().map(|item| match part {
+            0.0 => Gate::new(),
+            _ => weaker(&item.gate),
+        });
         let gated = self.settings.items.iter().map(|item| item.gate.clone());
-        match self.rows {
-            Rows::Alone => alone.collect(),
+        match self.rows() {
+            Rows::Alone => gated.map(|_| Gate::new()).collect(),
             Rows::Gated => gated.collect(),
-            Rows::Both => alone.chain(gated).collect(),
+            Rows::Both => guide.chain(gated).collect(),
+        }
+    }
+
+    /// Returns the number of images of the present query.
+    pub fn images_asked(&self) -> usize {
+        self.settings.items.len() * if self.rows() == Rows::Both { 2 } else { 1 }
+    }
+
+    /// Returns the point on the path at which the network is asked next.
+    fn node(&self) -> Node {
+        let next = self.done + usize::from(self.trial.is_some());
+        self.nodes[next.min(self.settings.steps)]
+    }
+
+    /// Returns which model is asked at present.
+    fn rows(&self) -> Rows {
+        let (from, until) = self.settings.guide.times;
+        let within = |t: f64| (from..=until).contains(&(t / 1000.0));
+        match self.rows {
+            Rows::Both if !within(self.node().t) => Rows::Gated,
+            rows => rows,
         }
     }
 
     /// Returns what the network has to predict next; `None` after the last step.
     pub fn query(&self) -> Option<Query<V>> {
-        let node = self.nodes.get(self.done + usize::from(self.trial.is_some()))?;
         if self.done == self.settings.steps {
             return None;
         }
         let x = self.trial.as_ref().map_or(&self.x, |trial| &trial.x);
-        let x = if self.rows == Rows::Both { x.twice() } else { x.clone() };
-        Some(Query { x, t: node.t as f32 })
+        let x = if self.rows() == Rows::Both { x.twice() } else { x.clone() };
+        Some(Query { x, t: self.node().t as f32 })
     }
 
     /// Takes the network's prediction for the present query. Returns whether that completes a step.
@@ -164,10 +212,10 @@ impl<V: Combine> Course<V> {
         if self.done == self.settings.steps {
             return true;
         }
-        let output = match self.rows {
+        let output = match self.rows() {
             Rows::Both => {
-                let (alone, gated) = predicted.halves();
-                alone.combine(1.0 - self.settings.guidance, &gated, self.settings.guidance)
+                let (guide, gated) = predicted.halves();
+                guide.combine(1.0 - self.settings.guidance, &gated, self.settings.guidance)
             }
             _ => predicted,
         };
@@ -217,6 +265,8 @@ impl<V: Combine> Course<V> {
 pub struct SampleRun<'a, M: Predict> {
     model: &'a M,
     gated: M::Gated,
+    /// Images for which `gated` is.
+    count: usize,
     course: Course<M::Images>,
 }
 
@@ -233,7 +283,7 @@ impl<'a, M: Predict> SampleRun<'a, M> {
             return Err(ModelError::UnknownClass { class: class.clone(), loaded });
         }
         let gated = model.gate(&course.gates())?;
-        Ok(Self { model, gated, course })
+        Ok(Self { model, gated, count: course.images_asked(), course })
     }
 
     /// Makes one step. Returns `false` when there was none left to make.
@@ -241,6 +291,12 @@ impl<'a, M: Predict> SampleRun<'a, M> {
     /// It reads nothing back from the device.
     pub fn step(&mut self) -> bool {
         while let Some(query) = self.course.query() {
+            if self.count != self.course.images_asked() {
+                let Ok(gated) = self.model.gate(&self.course.gates()) else {
+                    unreachable!("every class was there when the run began")
+                };
+                (self.count, self.gated) = (self.course.images_asked(), gated);
+            }
             let predicted = self.model.predict(&self.gated, &query.x, query.t);
             if self.course.answer(predicted, |values| self.model.images(values)) {
                 return true;
@@ -273,6 +329,13 @@ fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelErr
     }
     if !(0.0..=100.0).contains(&settings.guidance) {
         return refuse("guidance", settings.guidance.to_string(), "0 to 100");
+    }
+    let Guide { tailor, times: (from, until) } = settings.guide;
+    if !(0.0..=1.0).contains(&tailor) {
+        return refuse("the guide's part of a tailor", tailor.to_string(), "0 to 1");
+    }
+    if !(0.0 <= from && from <= until && until <= 1.0) {
+        return refuse("the guide's times", format!("{from} to {until}"), "ascending, 0 to 1");
     }
     if settings.items.is_empty() {
         return refuse("images", "0".to_owned(), "at least one");

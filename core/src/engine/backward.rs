@@ -17,7 +17,7 @@ use super::kernels::{
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
 use super::loss::loss;
 use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
-use crate::diffusion::path::alphas_cumprod;
+use crate::diffusion::path::{alphas_cumprod, velocity_factor};
 
 impl Network {
     /// Computes the gradients of `factor · Σ (output − target)²` over `samples`; with learned
@@ -192,6 +192,9 @@ impl<'a> Pass<'a> {
         network.forward(&weights, sample.x, sample.t, &mut tape, true);
 
         loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
+        if let Some(factor) = velocity_factor(&network.config, sample.t) {
+            tape.output.iter_mut().for_each(|gradient| *gradient *= -factor);
+        }
         let mut dh = vec![0.0; tape.h.len()];
         self.dense_backward(&network.final_linear, &tape.h, &tape.output, Some(&mut dh));
         let (mut dx, mut dmodulation) = (vec![0.0; dh.len()], vec![0.0; 2 * d]);

@@ -12,6 +12,7 @@ use super::kernels::{
     silu, softmax, swiglu, tanh_gelu, turn,
 };
 use super::layout::{ByMatrix, Network};
+use crate::diffusion::path::velocity_factor;
 use crate::embedding::{NORM_EPSILON, time_features};
 
 /// A matrix outside of the blocks, always the learngene's.
@@ -154,6 +155,10 @@ impl Network {
         norm(&tape.x, tape.modulation.split_at(d), self.rms(), kept, &mut tape.h);
         resize(&mut tape.output, tokens * self.final_linear.m2);
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
+        if let Some(factor) = velocity_factor(&self.config, t) {
+            let patches = tape.patches.iter();
+            tape.output.iter_mut().zip(patches).for_each(|(output, x)| *output = (x - *output) * factor);
+        }
     }
 
     /// Applies one block to `x` `[T, D]` in place.

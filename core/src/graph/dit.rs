@@ -10,6 +10,7 @@ use tailor_packs::{Gelu, Matrix, ModelConfig, Norm};
 
 use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use super::parameters::Parameters;
+use crate::diffusion::path::velocity_factor;
 use crate::embedding::{NORM_EPSILON, rotary_angles, sincos_positions, time_features};
 
 /// The learngene as a network. Tailors are passed to [`Dit::forward`].
@@ -125,7 +126,7 @@ impl Dit {
     /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
     pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
         let b = x.dims()[0];
-        let mut tokens = self.patch.forward(self.patchify(x)) + self.positions.clone();
+        let mut tokens = self.patch.forward(self.patchify(x.clone())) + self.positions.clone();
         let condition = silu(self.time_embedding(t) + self.label_embedding(b, tailors));
         let condition = condition.unsqueeze_dim::<3>(1);
         for (l, block) in self.blocks.iter().enumerate() {
@@ -134,7 +135,13 @@ impl Dit {
         }
         let modulation = self.final_adaln.forward(condition);
         let [shift, scale] = chunks(modulation);
-        self.unpatchify(self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale)))
+        let output =
+            self.unpatchify(self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale)));
+        let factors: Option<Vec<f32>> = t.iter().map(|t| velocity_factor(&self.config, *t)).collect();
+        let Some(factors) = factors else { return output };
+        let factors = TensorData::new(factors, [t.len(), 1, 1, 1]);
+        let factors = Tensor::<4>::from_data(factors, &self.positions.device());
+        (x - output) * factors
     }
 
     /// Embeds `B` times as `[B, D]`.

@@ -3,7 +3,7 @@
 
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_core::{Item, ModelError, Predict, SampleRun, SampleSettings, Sampler, engine};
+use tailor_core::{Guide, Item, ModelError, Predict, SampleRun, SampleSettings, Sampler, engine};
 use tailor_packs::{Gelu, ModelConfig, Norm, Objective, TensorSpec, Tensors};
 
 pub(crate) fn normal(seed: u64, n: usize) -> Vec<f32> {
@@ -34,7 +34,7 @@ pub(crate) fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
 /// `tiny`, `tiny` with separate attention and the other objective, a plain network in colour with
 /// separate attention, and
 /// models with features.
-pub(crate) fn configs() -> [ModelConfig; 8] {
+pub(crate) fn configs() -> [ModelConfig; 9] {
     let fused = ModelConfig::preset("tiny").unwrap();
     let factored = "q,k,v,o,in,out".parse().unwrap();
     let separate = ModelConfig { factored, objective: Objective::Ddpm, ..fused.clone() };
@@ -45,7 +45,8 @@ pub(crate) fn configs() -> [ModelConfig; 8] {
     let normed = ModelConfig { qk_norm: true, norm: Norm::Rms, ..fused.clone() };
     let turned = ModelConfig { rope: true, swiglu: true, objective: Objective::Flow, ..separate.clone() };
     let all = ModelConfig { norm: Norm::Rms, qk_norm: true, rope: true, swiglu: true, ..plain.clone() };
-    [fused, separate, plain, tanh, normed, turned, all, learned]
+    let clean = ModelConfig { clean_output: true, ..fused.clone() };
+    [fused, separate, plain, tanh, normed, turned, all, learned, clean]
 }
 
 /// A model on an engine under test.
@@ -92,7 +93,7 @@ pub(crate) fn item(gate: &[(&str, f32)], seed: u64) -> Item {
 }
 
 pub(crate) fn settings(sampler: Sampler, items: &[Item]) -> SampleSettings {
-    SampleSettings { sampler, steps: 5, guidance: 1.5, items: items.to_vec() }
+    SampleSettings { sampler, steps: 5, guidance: 1.5, guide: Guide::default(), items: items.to_vec() }
 }
 
 /// The images of `items`, one after the other.

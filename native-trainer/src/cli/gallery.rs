@@ -9,6 +9,7 @@ use tailor_packs::FactoredSet;
 use super::SamplingFlags;
 use crate::settings::device::DeviceChoice;
 use crate::settings::gallery::{CardSettings, FetchSettings, PublishSettings, SigningSettings};
+use crate::settings::weights::StorageChoice;
 
 /// `tailor gallery`
 #[derive(Clone, Debug, Args)]
@@ -76,6 +77,7 @@ Examples:
   tailor publish runs/mine --out galleries/mine
   tailor publish runs/mine --out galleries/mine --title 'My letters' --licence CC0-1.0 \\
     --data-note 'A-Z in my own hand'
+  tailor publish runs/mine --out galleries/small --learngene-dtype int8
 
 A gallery that is there gets a newer index, and keeps what no flag changes. It is refused if it holds classes \
 that the run does not have.")]
@@ -104,6 +106,12 @@ pub struct PublishArgs {
     /// The weights themselves instead of their moving average
     #[arg(long)]
     pub raw_weights: bool,
+    /// Number format of the learngene's matrices [default: the gallery's own, else f16]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub learngene_dtype: Option<StorageChoice>,
+    /// Number format of the tailors' matrices [default: the gallery's own, else f16]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub tailor_dtype: Option<StorageChoice>,
     /// How the gallery says to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
@@ -310,6 +318,8 @@ impl PublishArgs {
             card: self.card.settings(),
             signing: self.signing.settings(),
             raw_weights: self.raw_weights,
+            learngene_storage: self.learngene_dtype,
+            tailor_storage: self.tailor_dtype,
             sampling: self.sampling.settings(),
             previews: self.previews,
             device: self.device,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use tailor_core::Sampler;
+use tailor_core::{Guide, Sampler};
 
 use super::{finite, positive};
 use crate::settings::device::DeviceChoice;
@@ -48,6 +48,9 @@ pub struct SampleArgs {
     /// How to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
+    /// What guidance leads away from.
+    #[command(flatten)]
+    pub guide: GuideFlags,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
@@ -96,6 +99,9 @@ pub struct EvaluateArgs {
     /// How to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
+    /// What guidance leads away from.
+    #[command(flatten)]
+    pub guide: GuideFlags,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
@@ -151,7 +157,39 @@ impl SamplingFlags {
     /// The settings asked for.
     pub fn settings(&self) -> SamplingSettings {
         let Self { steps, guidance, sampler } = *self;
-        SamplingSettings { steps, guidance, sampler }
+        SamplingSettings { steps, guidance, sampler, ..SamplingSettings::default() }
+    }
+}
+
+/// What guidance leads away from, and when.
+#[derive(Clone, Debug, Args)]
+pub struct GuideFlags {
+    /// Part of each tailor that the model keeps from which guidance leads away: 0 is the learngene alone
+    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
+    pub guide: f32,
+    /// Times at which guidance takes effect, of 0 (clean) to 1 (noise); at others a step takes half the work
+    #[arg(long, value_name = "FROM..UNTIL", default_value = "0..1", value_parser = times)]
+    pub guide_times: (f64, f64),
+}
+
+impl GuideFlags {
+    /// The settings asked for, with these.
+    pub fn over(&self, sampling: SamplingSettings) -> SamplingSettings {
+        SamplingSettings { guide: Guide { tailor: self.guide, times: self.guide_times }, ..sampling }
+    }
+}
+
+fn part(text: &str) -> Result<f32, String> {
+    let part: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1.0).contains(&part) { Ok(part) } else { Err("it must be 0 to 1".to_owned()) }
+}
+
+fn times(text: &str) -> Result<(f64, f64), String> {
+    let pair =
+        text.split_once("..").and_then(|(from, until)| Some((from.parse().ok()?, until.parse().ok()?)));
+    match pair {
+        Some((from, until)) if 0.0 <= from && from <= until && until <= 1.0 => Ok((from, until)),
+        _ => Err("it must be two numbers of 0 to 1 such as 0.2..0.8, the smaller one first".to_owned()),
     }
 }
 
@@ -167,7 +205,7 @@ impl EvaluateArgs {
             hold_out: self.hold_out as usize,
             epochs: self.epochs,
             seed: self.seed,
-            sampling: self.sampling.settings(),
+            sampling: self.guide.over(self.sampling.settings()),
             figures: FigureSettings {
                 metrics: self.metrics.clone(),
                 features: self.features.clone(),

@@ -3,7 +3,7 @@
 use crate::cli::EvaluateArgs;
 use crate::error::Error;
 #[cfg(feature = "graph")]
-use crate::evaluate::{ClassReport, Evaluation, Figure, evaluate};
+use crate::evaluate::{ClassReport, Evaluation, Figure, Sampled, evaluate};
 #[cfg(feature = "graph")]
 use crate::gallery::folder::Gallery;
 #[cfg(feature = "graph")]
@@ -100,6 +100,11 @@ fn in_words(report: &Evaluation) -> String {
     };
     let figures: String = report.figures.iter().map(line).collect();
     let sampling = &report.sampling;
+    let Sampled { guide, guide_times: (from, until), .. } = *sampling;
+    let guide = match (guide, from, until) {
+        (0.0, 0.0, 1.0) => String::new(),
+        _ => format!(" at times {from} to {until}, away from tailors at {guide} of their strength"),
+    };
     let resamples = report.figures.first().map_or(0, |figure| figure.resamples);
     let interval = report
         .agreement_interval
@@ -112,7 +117,7 @@ fn in_words(report: &Evaluation) -> String {
          {others}{frechet}\
          learngene alone, {} samples: read as {} classes, most often {} ({}), entropy {:.2} of {:.2} nats\n\
          {figures}\
-         sampled by {} in {} steps with guidance {}, from seed {} on; in brackets the middle 95 % of {resamples} \
+         sampled by {} in {} steps with guidance {}{guide}, from seed {} on; in brackets the middle 95 % of {resamples} \
          resamples\n",
         report.held_out_images,
         percent(report.classifier_accuracy),

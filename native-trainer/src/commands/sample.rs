@@ -43,7 +43,7 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     })?;
     let device = device::open(args.device)?;
     let model = assemble(&gallery, &classes, &device)?;
-    let sampling = args.sampling.settings();
+    let sampling = args.guide.over(args.sampling.settings());
     let bar = indicatif::ProgressBar::new(u64::from(args.count));
     for row in 0..u64::from(args.count) {
         let seed = args.seed.wrapping_add(row);

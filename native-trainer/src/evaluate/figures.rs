@@ -26,6 +26,10 @@ pub struct Sampled {
     pub steps: usize,
     /// Guidance scale, 1 for none.
     pub guidance: f64,
+    /// Part of each tailor that the model keeps from which guidance leads away.
+    pub guide: f32,
+    /// Times at which guidance takes effect, from 0 (clean) to 1 (noise).
+    pub guide_times: (f64, f64),
     /// Seed of the first sample of each class; the others have those that follow.
     pub seed: u64,
 }

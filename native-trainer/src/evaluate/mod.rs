@@ -60,6 +60,8 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
         sampler: sampling.sampler.name(),
         steps: sampling.steps,
         guidance: sampling.guidance,
+        guide: sampling.guide.tailor,
+        guide_times: sampling.guide.times,
         seed: settings.seed,
     };
     let device = device::open(settings.device)?;

@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tailor_core::Sampler;
+use tailor_core::{Guide, Sampler};
 use tailor_packs::{FactoredSet, ModelConfig};
 
 use crate::data::splits::Split;
@@ -111,12 +111,29 @@ pub struct Judging {
     /// The way from noise to an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
+    /// Part of each tailor that guidance's weaker model keeps; none for the learngene alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guide: Option<f32>,
+    /// Times at which guidance takes effect; none for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guide_times: Option<[f64; 2]>,
 }
 
 impl Default for Judging {
     fn default() -> Self {
         let EvaluateSettings { per_class, hold_out, epochs, seed, .. } = EvaluateSettings::default();
-        Self { data: None, per_class, hold_out, epochs, seed, steps: None, guidance: None, sampler: None }
+        Self {
+            data: None,
+            per_class,
+            hold_out,
+            epochs,
+            seed,
+            steps: None,
+            guidance: None,
+            sampler: None,
+            guide: None,
+            guide_times: None,
+        }
     }
 }
 
@@ -141,6 +158,14 @@ impl Judging {
             Self { sampler: Some(name), .. } if name.parse::<Sampler>().is_err() => {
                 let known = Sampler::ALL.map(Sampler::name).join(", ");
                 wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
+            }
+            Self { guide: Some(part), .. } if !(0.0..=1.0).contains(part) => {
+                wrong("guide", part.to_string(), "0 to 1")
+            }
+            Self { guide_times: Some([from, until]), .. }
+                if !(0.0 <= *from && from <= until && *until <= 1.0) =>
+            {
+                wrong("guide_times", format!("[{from}, {until}]"), "two numbers of 0 to 1, ascending")
             }
             _ => Ok(()),
         }
@@ -175,6 +200,10 @@ impl Judging {
             steps: self.steps,
             guidance: self.guidance,
             sampler: self.sampler.as_deref().and_then(|name| name.parse().ok()),
+            guide: Guide {
+                tailor: self.guide.unwrap_or_default(),
+                times: self.guide_times.map_or(Guide::default().times, |[from, until]| (from, until)),
+            },
         }
     }
 }

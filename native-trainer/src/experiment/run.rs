@@ -14,7 +14,7 @@ use serde_json::Value;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{Digest, ModelConfig};
 
-use super::plan::{Experiment, Planned};
+use super::plan::{Experiment, Planned, file_name};
 use super::results::{self, Outcome};
 use crate::error::Error;
 use crate::gallery::finetune::finetune;
@@ -227,6 +227,7 @@ impl Folder {
             program: concat!("tailor ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         results::keep(out, planned, &outcome)?;
+        name_gallery(out, planned, &self.name);
         say!("arm {}, seed {}: {}", planned.arm, planned.seed, in_words(&outcome));
         Ok(None)
     }
@@ -247,6 +248,26 @@ const TRAINED: &str = "trained";
 
 fn seconds_text(seconds: Option<f64>) -> String {
     seconds.map_or("interrupted\n".to_owned(), |seconds| format!("{seconds:.3}\n"))
+}
+
+/// Gives the gallery of a run a name that people find, and other experiments can adapt: `galleries/ARM-SEED`.
+///
+/// It is a link, and a disk that has none does without.
+fn name_gallery(out: &Path, planned: &Planned, run: &str) {
+    #[cfg(unix)]
+    {
+        let folder = out.join("galleries");
+        let link = folder.join(format!("{}-{}", file_name(&planned.arm), planned.seed));
+        let gallery = Path::new("..").join(run).join("gallery");
+        if std::fs::read_link(&link).is_ok_and(|there| there == gallery) || create_folder(&folder).is_err() {
+            return;
+        }
+        // What another program has just put there is the same.
+        let _ = std::fs::remove_file(&link);
+        let _ = std::os::unix::fs::symlink(gallery, link);
+    }
+    #[cfg(not(unix))]
+    let _ = (out, planned, run);
 }
 
 /// A training's name: the same for all that train the same.
@@ -281,6 +302,8 @@ fn published(run: &Path, gallery: &Path, device: DeviceChoice) -> PublishSetting
         card: CardSettings { licence: None, data_note: None, authors: Vec::new() },
         signing: SigningSettings::default(),
         raw_weights: false,
+        learngene_storage: None,
+        tailor_storage: None,
         sampling: Default::default(),
         previews: Some(0),
         device,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tailor_packs::publish::Draft;
-use tailor_packs::{Card, Class, Contents, Gelu, ModelConfig, NewFile, Objective, Storage, Tensors, limits};
+use tailor_packs::{Card, Class, Contents, Gelu, ModelConfig, NewFile, Objective, Tensors, limits};
 
 use super::pack::told;
 use super::publish::check_names;
@@ -16,7 +16,7 @@ use crate::data::names;
 use crate::error::Error;
 use crate::say;
 use crate::settings::sampling::SamplingSettings;
-use crate::settings::weights::{ImportSettings, StorageChoice};
+use crate::settings::weights::ImportSettings;
 use crate::system::files::{create_folder, read_limited, write_atomic};
 use crate::system::output::shown;
 use crate::weights::dit::{self, LABELS, LayoutError, POSITIONS, Told};
@@ -83,11 +83,7 @@ pub fn import(settings: &ImportSettings) -> Result<Imported, Error> {
 
     let card = told(&settings.card, &title, None);
     let config = &plain.config;
-    let storage = match settings.storage {
-        StorageChoice::F16 => Storage::Usual,
-        StorageChoice::F32 => Storage::Single,
-        StorageChoice::Int8 => Storage::Int8,
-    };
+    let storage = settings.storage.into();
     let packed = |reason| Error::Pack { path: settings.weights.clone(), source: reason };
     let save = |file: NewFile| write_atomic(&settings.out.join(&file.entry.path), &file.bytes);
     let contents = Contents { storage, ..Contents::new(&id, config, &plain.learngene, &card) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use image::{ImageFormat, ImageReader};
-use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_core::{Guide, Item, SampleSettings, Sampler};
 use tailor_packs::pack::Card;
 use tailor_packs::{Class, Learngene, ModelConfig, Tensors, limits};
 
@@ -91,6 +91,7 @@ impl Previews<'_> {
             sampler: self.sampling.sampler.parse().unwrap_or(Sampler::Heun),
             steps: self.sampling.steps as usize,
             guidance: f64::from(self.sampling.guidance),
+            guide: Guide::default(),
             items,
         };
         let images = model.generate(settings, |_| ())?;

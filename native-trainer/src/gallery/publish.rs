@@ -3,7 +3,7 @@
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{CardValue, Contents};
 use tailor_packs::publish::Draft;
-use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Weights, archive};
+use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Tailor, Weights, archive};
 
 use super::folder::{Gallery, few};
 use super::pack::{Previews, card, previewed};
@@ -13,6 +13,7 @@ use crate::data::names;
 use crate::error::Error;
 use crate::say;
 use crate::settings::gallery::PublishSettings;
+use crate::settings::weights::StorageChoice;
 use crate::system::files::{create_folder, write_atomic};
 use crate::system::shell;
 use crate::train::checkpoint::{self, ClassName};
@@ -66,6 +67,11 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
 
     let learngene = learngene_tensors(&trainer, weights)?;
     let there = gallery.as_ref().and_then(learngene_of);
+    let of_learngene = there.as_ref().and_then(|there| StorageChoice::of(&there.manifest));
+    let storage = settings.learngene_storage.or(of_learngene).unwrap_or_default().into();
+    let of_tailors =
+        gallery.as_ref().and_then(tailor_of).and_then(|there| StorageChoice::of(&there.manifest));
+    let tailor_storage = settings.tailor_storage.or(of_tailors).unwrap_or_default().into();
     let count = settings.previews.map(|count| count as usize).or_else(|| there.as_ref().map(previewed));
     let previews = Previews {
         count: count.unwrap_or(Previews::USUAL),
@@ -76,7 +82,8 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     };
     let packed = |reason| Error::Pack { path: settings.out.clone(), source: reason };
     let mut card = card(&settings.card, &title, &header, there.as_ref().map(|there| &there.card));
-    let digest = Digest::of(&learngene.to_safetensors(&config.learngene_tensors()).map_err(packed)?);
+    let body = learngene.to_safetensors_as(&config.learngene_tensors(), storage).map_err(packed)?;
+    let digest = Digest::of(&body);
     let mut preview = None;
     // Another device or version of this program would draw or write the same learngene a little differently, and
     // its file would be another.
@@ -93,6 +100,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
         weights,
         steps: header.step,
         preview: preview.as_deref(),
+        storage,
         ..Contents::new(&id, &config, &learngene, &card)
     };
     let save = |file: NewFile| write_atomic(&settings.out.join(&file.entry.path), &file.bytes);
@@ -106,7 +114,13 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
         let mut card = card.clone();
         card.title = format!("{title}: {}", name.name);
         card.training.insert("images".to_owned(), CardValue::Integer(name.count as u64));
-        let contents = Contents { tensors: &tensors, card: &card, preview: preview.as_deref(), ..contents };
+        let contents = Contents {
+            tensors: &tensors,
+            card: &card,
+            preview: preview.as_deref(),
+            storage: tailor_storage,
+            ..contents
+        };
         save(draft.add(&contents, &class).map_err(packed)?)?;
         bar.inc(1);
     }
@@ -163,6 +177,11 @@ fn check_classes(gallery: &Gallery, trained: &[ClassName]) -> Result<(), Error> 
 fn learngene_of(gallery: &Gallery) -> Option<Learngene> {
     let note = |error| say!("note: {error}; what its card said is not kept");
     gallery.learngene().map_err(note).ok()
+}
+
+/// Some tailor of a gallery that is published again.
+fn tailor_of(gallery: &Gallery) -> Option<Tailor> {
+    gallery.index.classes.iter().find_map(|class| gallery.tailor(class).ok())
 }
 
 /// Whether the learngene's tensors have this digest.

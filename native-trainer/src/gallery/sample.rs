@@ -42,6 +42,7 @@ pub fn settings(
         sampler,
         steps: asked.steps.unwrap_or(advice.steps) as usize,
         guidance: f64::from(asked.guidance.unwrap_or(advice.guidance)),
+        guide: asked.guide,
         items,
     })
 }

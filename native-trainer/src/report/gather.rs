@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_core::{Guide, Item, SampleSettings, Sampler};
 
 use super::{Apart, Grid, Report};
 use crate::compute::device;
@@ -103,7 +103,8 @@ fn apart(header: &RunHeader, trainer: &Trainer) -> Result<Apart, Error> {
             seed: (row * APART + column) as u64 + 1,
         }));
     }
-    let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
+    let settings =
+        SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, guide: Guide::default(), items };
     let images = model.generate(settings, |_| ())?;
     Ok(Apart {
         png: grid_png(&images.values, images.shape, chosen.len(), 2)?,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::device::DeviceChoice;
 use super::sampling::SamplingSettings;
+use super::weights::StorageChoice;
 
 /// What a pack's card says.
 #[derive(Clone, Debug)]
@@ -45,6 +46,10 @@ pub struct PublishSettings {
     pub signing: SigningSettings,
     /// Whether to publish the weights themselves instead of their moving average.
     pub raw_weights: bool,
+    /// In which number format to store the matrices of the learngene; none for that of the gallery that is there.
+    pub learngene_storage: Option<StorageChoice>,
+    /// The same of the tailors.
+    pub tailor_storage: Option<StorageChoice>,
     /// How the gallery says to sample.
     pub sampling: SamplingSettings,
     /// Samples in each pack's preview; 0 for no preview.

@@ -1,6 +1,6 @@
 //! How to sample.
 
-use tailor_core::Sampler;
+use tailor_core::{Guide, Sampler};
 use tailor_packs::Objective;
 
 /// How to sample: what is not said here, the gallery says.
@@ -12,6 +12,8 @@ pub struct SamplingSettings {
     pub guidance: Option<f32>,
     /// The way from noise to an image.
     pub sampler: Option<Sampler>,
+    /// What guidance leads away from, and when.
+    pub guide: Guide,
 }
 
 impl SamplingSettings {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tailor_packs::Gelu;
+use tailor_packs::{Gelu, Manifest, Storage};
 
 use super::gallery::{CardSettings, SigningSettings};
 
@@ -16,6 +16,26 @@ pub enum StorageChoice {
     F32,
     /// Whole numbers of 8 bits with a scale for each channel.
     Int8,
+}
+
+impl From<StorageChoice> for Storage<'static> {
+    fn from(choice: StorageChoice) -> Self {
+        match choice {
+            StorageChoice::F16 => Self::Usual,
+            StorageChoice::F32 => Self::Single,
+            StorageChoice::Int8 => Self::Int8,
+        }
+    }
+}
+
+impl StorageChoice {
+    /// The choice with which a pack of this manifest was written; none when its formats are of another program's making.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let specs = manifest.specs();
+        let types = manifest.storage().types(&specs).ok()?;
+        let same = |choice: &Self| Storage::from(*choice).types(&specs).is_ok_and(|own| own == types);
+        [Self::F16, Self::F32, Self::Int8].into_iter().find(same)
+    }
 }
 
 /// A checkpoint of DiT to make a gallery of.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_core::{Guide, Item, SampleSettings, Sampler};
 
 use super::checkpoint::{self, ClassName, Losses, RunHeader};
 use super::live::{live_model, spread};
@@ -138,7 +138,13 @@ impl Run<'_> {
         let mut items: Vec<Item> =
             (1..=4).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
-        let settings = SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, items };
+        let settings = SampleSettings {
+            sampler: Sampler::Heun,
+            steps: 12,
+            guidance: 1.5,
+            guide: Guide::default(),
+            items,
+        };
         let images = model.generate(settings, |_| ())?;
         let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;

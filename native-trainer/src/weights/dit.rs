@@ -239,6 +239,7 @@ pub fn config(shapes: &BTreeMap<&str, &[usize]>, told: Told) -> Result<(ModelCon
         qk_norm: false,
         rope: false,
         swiglu: false,
+        clean_output: false,
     };
     config.validate()?;
     check(shapes, &config, labels)?;

@@ -198,6 +198,11 @@ pub struct ModelConfig {
     /// Shazeer 2020).
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub swiglu: bool,
+    /// Whether the network gives the clean image, of which follows what the objective of flow
+    /// matching predicts: `(x_t − output) / max(t, 0.05)`, with `t` from 0 to 1 (x-prediction under
+    /// the velocity's loss: Li and He 2025, arXiv 2511.13720).
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub clean_output: bool,
 }
 
 /// Reads a field that is left out when it has its default. Refuses the default, which would be a
@@ -250,6 +255,12 @@ pub enum ConfigError {
          out, or choose that objective"
     )]
     VarianceWithoutNoise,
+    /// The config asks for a network that gives the clean image, on another path than that of flow
+    /// matching.
+    #[error(
+        "model config: clean_output is defined for the objective \"flow\" alone; leave it out, or choose that one"
+    )]
+    CleanWithoutFlow,
     /// The config asks for the tanh form of GELU in feed-forward layers that have no GELU.
     #[error("model config: gelu is not used with swiglu; leave one of the two out")]
     TwoActivations,
@@ -311,6 +322,7 @@ impl ModelConfig {
             qk_norm: false,
             rope: false,
             swiglu: false,
+            clean_output: false,
         })
     }
 
@@ -318,7 +330,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`];
-    /// [`ConfigError::VarianceWithoutNoise`]; [`ConfigError::TwoActivations`].
+    /// [`ConfigError::VarianceWithoutNoise`]; [`ConfigError::CleanWithoutFlow`]; [`ConfigError::TwoActivations`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, found: u32, ok: bool, allowed| {
             if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
@@ -348,6 +360,9 @@ impl ModelConfig {
         if self.learned_variance && self.objective != Objective::Ddpm {
             return Err(ConfigError::VarianceWithoutNoise);
         }
+        if self.clean_output && self.objective != Objective::Flow {
+            return Err(ConfigError::CleanWithoutFlow);
+        }
         if self.swiglu && self.gelu != Gelu::Exact {
             return Err(ConfigError::TwoActivations);
         }
@@ -373,6 +388,7 @@ impl ModelConfig {
 
     fn has(&self, feature: Feature) -> bool {
         match feature {
+            Feature::CleanOutput => self.clean_output,
             Feature::LearnedVariance => self.learned_variance,
             Feature::QkNorm => self.qk_norm,
             Feature::RmsNorm => self.norm == Norm::Rms,
@@ -385,6 +401,7 @@ impl ModelConfig {
 
     pub(super) fn add(&mut self, feature: Feature) {
         match feature {
+            Feature::CleanOutput => self.clean_output = true,
             Feature::LearnedVariance => self.learned_variance = true,
             Feature::QkNorm => self.qk_norm = true,
             Feature::RmsNorm => self.norm = Norm::Rms,

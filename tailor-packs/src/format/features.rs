@@ -30,6 +30,8 @@ pub enum Norm {
 /// features that it knows, and refuses by name a model that needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
+    /// The model has [`ModelConfig::clean_output`](crate::ModelConfig::clean_output).
+    CleanOutput,
     /// The model has [`ModelConfig::learned_variance`](crate::ModelConfig::learned_variance).
     LearnedVariance,
     /// The model has [`ModelConfig::qk_norm`](crate::ModelConfig::qk_norm).
@@ -48,7 +50,8 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, sorted by name.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::CleanOutput,
         Self::LearnedVariance,
         Self::QkNorm,
         Self::RmsNorm,
@@ -61,6 +64,7 @@ impl Feature {
     /// Returns the feature's name in a manifest.
     pub fn name(self) -> &'static str {
         match self {
+            Self::CleanOutput => "clean-output",
             Self::LearnedVariance => "learned-variance",
             Self::QkNorm => "qk-norm",
             Self::RmsNorm => "rms-norm",

@@ -9,6 +9,7 @@
 use super::archive;
 use super::config::{FactoredSet, Feature, Gelu, ModelConfig, Norm, Objective};
 use super::names::{check_id, check_name};
+use super::specs::TensorSpec;
 use super::types::{DataType, Storage};
 use crate::digest::Digest;
 use crate::error::{PackError, Result, check_limit, shorten};
@@ -149,6 +150,14 @@ impl Manifest {
         }
     }
 
+    /// Returns the tensors that the config implies for this kind of pack.
+    pub fn specs(&self) -> Vec<TensorSpec> {
+        match self.kind {
+            Kind::Learngene => self.config.learngene_tensors(),
+            Kind::Tailor { .. } => self.config.tailor_tensors(),
+        }
+    }
+
     /// Returns the number format of each tensor that the config implies.
     pub fn storage(&self) -> Storage<'_> {
         if self.types.is_empty() { Storage::Usual } else { Storage::Each(&self.types) }
@@ -271,10 +280,7 @@ impl Manifest {
         if self.types.is_empty() {
             return Ok(());
         }
-        let specs = match self.kind {
-            Kind::Learngene => self.config.learngene_tensors(),
-            Kind::Tailor { .. } => self.config.tailor_tensors(),
-        };
+        let specs = self.specs();
         if Storage::Each(&self.types).types(&specs)? == Storage::Usual.types(&specs)? {
             return Err(invalid("it gives the usual number formats, which are left out"));
         }
@@ -410,6 +416,7 @@ impl First {
             qk_norm: false,
             rope: false,
             swiglu: false,
+            clean_output: false,
         };
         let (types, further, extensions) = (Vec::new(), Vec::new(), Vec::new());
         Manifest { format, kind, model, config, weights, steps, entries, types, further, extensions }

@@ -29,6 +29,7 @@ pub fn config() -> ModelConfig {
         qk_norm: false,
         rope: false,
         swiglu: false,
+        clean_output: false,
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use minisign::KeyPair;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::Model;
-use tailor_core::{Item, Predict, SampleRun, SampleSettings};
+use tailor_core::{Guide, Item, Predict, SampleRun, SampleSettings};
 use tailor_packs::pack::{Card, Contents};
 use tailor_packs::publish::Draft;
 use tailor_packs::{Class, FileEntry, Index, ModelConfig, NewFile, TensorSpec, Tensors, Weights};
@@ -82,6 +82,7 @@ pub fn made_with(gallery: &Path, index: &Index, class: &str, seed: u64) -> Vec<f
         sampler: index.sampling.sampler.parse().unwrap(),
         steps: STEPS,
         guidance: f64::from(index.sampling.guidance),
+        guide: Guide::default(),
         items: vec![Item { gate: vec![(class.to_owned(), 1.0)], seed }],
     };
     let mut sampling = SampleRun::new(&model, settings).unwrap();

@@ -10,7 +10,7 @@ use super::stop::Stop;
 use super::store::Store;
 use crate::protocol::{Event, File, Names, Order};
 use std::collections::BTreeSet;
-use tailor_core::{Item, SampleSettings};
+use tailor_core::{Guide, Item, SampleSettings};
 use tailor_packs::{PublicKey, Trust};
 
 /// The least time between two previews, in milliseconds.
@@ -192,6 +192,7 @@ impl Session {
             sampler: open.index.sampling.sampler.parse()?,
             steps: order.steps as usize,
             guidance: order.guidance,
+            guide: Guide::default(),
             items: order.images.iter().map(|i| Item { gate: gate(&i.class), seed: i.seed }).collect(),
         };
         let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
