@@ -21,6 +21,7 @@ struct Batch {
     targets: Vec<Vec<f32>>,
     learngene: Vec<f32>,
     tailors: [Vec<f32>; 2],
+    cosine: f32,
 }
 
 /// What a gradient is of: its tensors, the gradient, and the values themselves.
@@ -37,6 +38,7 @@ impl Batch {
             targets: (0..4).map(|i| normal(60 + i, n)).collect(),
             learngene: flat(&config.learngene_tensors(), 1),
             tailors: [2, 3].map(|seed| flat(&config.tailor_tensors(), seed)),
+            cosine: 0.0,
         }
     }
 
@@ -46,6 +48,7 @@ impl Batch {
             target: &self.targets[i],
             t: [900.0, 500.0, 20.0, 333.0][i],
             class: CLASSES[i],
+            cosine: self.cosine,
         };
         let samples: Vec<Sample<'_>> = (0..4).map(sample).collect();
         self.network.gradients(&self.learngene, |c| &self.tailors[c], &samples, 1.0, frozen, pool)
@@ -77,8 +80,11 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn every_tensors_gradient_is_the_slope_of_the_loss() {
     // With learned variance it is not: the bound's gradient is held back from the prediction.
-    for config in configs().into_iter().filter(|config| !config.learned_variance) {
-        let mut batch = Batch::new(&config);
+    let all = configs().into_iter().filter(|config| !config.learned_variance).map(|config| (config, 0.0));
+    // The term for directions comes after the network, so one model will do.
+    let [fused, ..] = configs();
+    for (config, cosine) in all.chain([(fused, 0.8)]) {
+        let mut batch = Batch { cosine, ..Batch::new(&config) };
         let found = batch.gradients(false, &Pool::default());
         assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
         let parts: [Part; 3] = [

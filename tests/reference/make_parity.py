@@ -7,9 +7,10 @@ import json
 import pathlib
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from dit import Config, DiT, random_tensors
+from dit import Config, DiT, patchify, random_tensors
 
 # Per sample a list of (tailor, weight): two one-hot gates, one gate off, one soft gate. No gate names tailor 2.
 GATES = [[(3, 1.0)], [(0, 1.0)], [], [(1, 0.25), (3, 0.5)]]
@@ -32,6 +33,7 @@ MODELS = {
     "swiglu": (4, small("flow", swiglu=True)),
     "features": (4, small("ddpm", norm="rms", qk_norm=True, rope=True, swiglu=True, learned_variance=True)),
     "clean": (4, small("flow", clean_output=True)),
+    "cosine": (4, small("flow")),
 }
 
 
@@ -40,13 +42,14 @@ def main():
     for seed, (name, (classes, config)) in enumerate(MODELS.items()):
         path = pathlib.Path(__file__).parent / "fixtures" / f"parity-{name}.safetensors"
         gates = GATES if seed < 2 else SHARP
-        tensors = fixture(config, classes, gates, torch.Generator().manual_seed(seed))
+        weight = 0.7 if name == "cosine" else 0.0
+        tensors = fixture(config, classes, gates, weight, torch.Generator().manual_seed(seed))
         tensors = {key: value.detach().contiguous() for key, value in tensors.items()}
         # One entry only: safetensors does not order the entries of its metadata.
         save_file(tensors, path, metadata={"config": json.dumps(config.told())})
 
 
-def fixture(config, classes, gates, generator):
+def fixture(config, classes, gates, cosine, generator):
     f32 = {f"learngene.{n}": v for n, v in random_tensors(config.learngene_tensors(), generator).items()}
     for k in range(classes):
         tailor = random_tensors(config.tailor_tensors(), generator)
@@ -64,6 +67,8 @@ def fixture(config, classes, gates, generator):
     f32["gate.weight"] = torch.tensor([[w for _, w in gate] for gate in padded])
 
     leaves = {n: v.double().requires_grad_() for n, v in f32.items() if n.startswith(("learngene.", "tailor."))}
+    if cosine:
+        f32["cosine"] = torch.tensor([cosine])
     masked, gathered = (run(config, classes, leaves, f32, form) for form in ("masked", "gathered"))
     for name, value in masked.items():
         assert (value - gathered[name]).abs().max() < 1e-5, name
@@ -81,6 +86,10 @@ def run(config, classes, leaves, inputs, form):
     loss = (out[:, : config.channels] - target).square().mean()
     if config.learned_variance:
         loss = loss + bits(out, inputs["x"].double(), target, inputs["t"].long()).mean()
+    if "cosine" in inputs:
+        # LightningDiT's second loss (arXiv 2501.01423): its vectors are a latent cell's channels, ours a patch's values.
+        angles = F.cosine_similarity(patchify(config, out), patchify(config, target), dim=-1, eps=1e-6)
+        loss = loss + inputs["cosine"].double().item() * (1 - angles).mean()
     gradients = torch.autograd.grad(loss, list(leaves.values()), retain_graph=True)
     block = model.block(0, inputs["block.x"].double(), inputs["block.s"].double(), gate)
     return {"out": out, "loss": loss, "block.out": block} | {f"grad.{n}": g for n, g in zip(leaves, gradients)}

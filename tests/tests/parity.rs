@@ -40,6 +40,11 @@ impl Fixture {
         &self.tensors.get(name).unwrap_or_else(|| panic!("the fixture lacks {name}")).1
     }
 
+    /// How much the direction of the output counts.
+    fn cosine(&self) -> f32 {
+        self.tensors.get("cosine").map_or(0.0, |(_, values)| values[0])
+    }
+
     fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
         let (shape, values) = &self.tensors[name];
         Tensor::from_data(TensorData::new(values.clone(), shape.clone()), &self.device)
@@ -116,7 +121,7 @@ fn the_model_agrees(name: &str) {
 
     let images = (fixture.tensor("x"), fixture.tensor("target"));
     let n = fixture.values("target").len() as f64;
-    let loss = loss(&fixture.config, output, images, fixture.values("t")) / n;
+    let loss = loss(&fixture.config, output, images, fixture.values("t"), fixture.cosine()) / n;
     let gradients = loss.backward();
     let loss = relative_error(&host(loss), fixture.values("loss"));
     assert!(loss <= FORWARD, "{name}: loss {loss:.2e}");
@@ -169,7 +174,13 @@ fn the_engine_agrees(name: &str) {
         let gated = model.gate(&[named]).unwrap();
         out.extend(model.predict(&gated, &model.images(x.to_vec()), times[i]).values);
         let class = gate.first().map(|(class, _)| *class);
-        samples.push(Sample { x, target: &targets[i * n..][..n], t: times[i], class });
+        samples.push(Sample {
+            x,
+            target: &targets[i * n..][..n],
+            t: times[i],
+            class,
+            cosine: fixture.cosine(),
+        });
     }
     // With learned variance, the prediction is the first half of an image's output.
     let outputs = fixture.values("out");
@@ -224,7 +235,9 @@ fn a_model_with_separate_attention_agrees_with_pytorch_in_outputs_and_gradients(
 
 #[test]
 fn each_feature_of_a_model_agrees_with_pytorch_in_both_engines() {
-    for feature in ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features", "clean"] {
+    for feature in
+        ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features", "clean", "cosine"]
+    {
         let name = format!("parity-{feature}");
         the_model_agrees(&name);
         the_engine_agrees(&name);

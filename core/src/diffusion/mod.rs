@@ -1,6 +1,7 @@
 //! Sampling, the way from noise to images: the path between them, the samplers that walk it, the
-//! noise itself, and the loss of a model that learns its variance.
+//! noise itself, and what a loss may have beside the squared error.
 
+pub mod direction;
 pub mod images;
 pub mod noise;
 pub mod path;

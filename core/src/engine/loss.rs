@@ -2,6 +2,7 @@
 
 use super::layout::Network;
 use super::pool::Sample;
+use crate::diffusion::direction;
 use crate::diffusion::variance::Bound;
 
 /// Adds the loss of `sample` to `squares`, and writes `factor` times its gradient over `output`.
@@ -14,10 +15,22 @@ pub(super) fn loss(
     output: &mut [f32],
 ) {
     let Some(alphas) = alphas else {
+        let before = (sample.cosine > 0.0).then(|| output.to_vec());
         for (output, place) in output.iter_mut().zip(&network.places) {
             *output -= sample.target[*place];
             *squares += f64::from(*output) * f64::from(*output);
             *output *= 2.0 * factor;
+        }
+        let Some(before) = before else { return };
+        let patch = network.config.patch_values();
+        // A mean over patches beside one over values.
+        let weight = f64::from(sample.cosine) * patch as f64;
+        let places = network.places.chunks_exact(patch);
+        let patches = before.chunks_exact(patch).zip(output.chunks_exact_mut(patch)).zip(places);
+        for ((before, gradient), places) in patches {
+            let target = places.iter().map(|place| sample.target[*place]);
+            let term = direction::add_gradient(before, target, weight * f64::from(factor), gradient);
+            *squares += weight * term;
         }
         return;
     };

@@ -30,6 +30,8 @@ pub struct Sample<'a> {
     pub t: f32,
     /// The number of its class; `None` for the learngene alone.
     pub class: Option<usize>,
+    /// How much the direction of the output counts beside its error ([`crate::diffusion::direction`]).
+    pub cosine: f32,
 }
 
 /// Buffers that are kept between steps. The operating system would have to clear fresh ones, which

@@ -4,11 +4,13 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Int, Tensor, TensorData};
 use tailor_packs::ModelConfig;
 
+use crate::diffusion::direction::FLOOR;
 use crate::diffusion::path::alphas_cumprod;
 use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
 
 /// Returns the sum over all values of the squared error of `output`; with learned variance, of what
-/// [`crate::diffusion::variance`] adds to it, too.
+/// [`crate::diffusion::variance`] adds to it, too, and else `cosine` times what
+/// [`crate::diffusion::direction`] adds.
 ///
 /// # Shapes
 /// - `output`: that of [`Dit::forward`](super::Dit::forward) for the noisy images `x` at the times `t`
@@ -19,14 +21,30 @@ pub fn loss(
     output: Tensor<4>,
     (x, target): (Tensor<4>, Tensor<4>),
     t: &[f32],
+    cosine: f32,
 ) -> Tensor<1> {
     if !config.learned_variance {
-        return (output - target).square().sum();
+        let squares = (output.clone() - target.clone()).square().sum();
+        return match cosine {
+            0.0 => squares,
+            weight => squares + angles(config, output, target) * weight,
+        };
     }
     let c = config.channels as usize;
     let variance = output.clone().narrow(1, c, c);
     let error = output.narrow(1, 0, c) - target.clone();
     error.clone().square().sum() + bits(error.detach(), variance, (x, target), t)
+}
+
+/// Returns the sum over all patches of the term of [`crate::diffusion::direction`], times the number of
+/// values of a patch.
+fn angles(config: &ModelConfig, output: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
+    let ([b, c, h, w], p) = (output.dims(), config.patch_size as usize);
+    let of_patches =
+        |values: Tensor<4>| values.reshape([b, c, h / p, p, w / p, p]).sum_dim(1).sum_dim(3).sum_dim(5);
+    let (found, wanted) = (of_patches(output.clone().square()), of_patches(target.clone().square()));
+    let cosine = of_patches(output * target) / ((found + FLOOR) * (wanted + FLOOR)).sqrt();
+    (cosine.neg() + 1.0).sum() * config.patch_values() as f64
 }
 
 /// Returns the sum of the bound's terms in bits; see [`Bound::bits`], which computes one of them.

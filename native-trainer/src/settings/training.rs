@@ -178,6 +178,13 @@ settings! {
         for_one_class: 0.0,
         range: "0 to 1" if is_fraction,
     }
+    /// Not for models with learned variance.
+    cosine: f64 {
+        help: "Weight of the angle between prediction and target beside their squared error",
+        value: "WEIGHT",
+        default: 0.0,
+        range: "0 to 100" if |weight| (0.0..=100.0).contains(&weight),
+    }
     ema: f64 {
         help: "Decay of the weights' moving average",
         value: "DECAY",

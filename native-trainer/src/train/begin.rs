@@ -104,6 +104,12 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
         });
     }
     loader::fits(&recipe.model, recipe.training.batch_size)?;
+    if recipe.training.cosine > 0.0 && recipe.model.learned_variance {
+        return Err(Error::Refused {
+            what: "the training's cosine is set, which is not defined beside learned_variance".to_owned(),
+            help: "leave one of the two out".to_owned(),
+        });
+    }
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
     let options = Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split);

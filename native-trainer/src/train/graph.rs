@@ -216,7 +216,7 @@ impl GraphLearngene {
         };
         let output = dit.forward(image(&batch.x), &batch.times[range.clone()], tailors.as_ref());
         let images = (image(&batch.x), image(&batch.target));
-        let squares = loss::loss(&self.config, output, images, &batch.times[range.clone()]);
+        let squares = loss::loss(&self.config, output, images, &batch.times[range.clone()], batch.cosine);
         let mut gradients = (squares.clone() / batch.target.len() as f64).backward();
 
         // A parameter that took no part has no gradient: a zero one, since its shape is needed below.

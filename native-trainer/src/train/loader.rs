@@ -33,6 +33,8 @@ pub struct Batch {
     pub labels: Vec<Option<usize>>,
     /// `[C, H, W]`
     pub shape: [usize; 3],
+    /// How much the direction of the prediction counts beside its error.
+    pub cosine: f32,
 }
 
 impl Batch {
@@ -77,6 +79,8 @@ pub struct Draws {
     pub label_dropout: f64,
     /// Whether each image is mirrored left to right with chance ½.
     pub flip: bool,
+    /// How much the direction of the prediction counts beside its error ([`tailor_core::diffusion::direction`]).
+    pub cosine: f64,
 }
 
 impl Draws {
@@ -84,7 +88,20 @@ impl Draws {
     pub fn new(config: &ModelConfig, seed: u64, label_dropout: f64, flip: bool) -> Self {
         let side = config.image_size as usize;
         let shape = [config.channels as usize, side, side];
-        Self { objective: config.objective, shape, alphas: path::alphas_cumprod(), seed, label_dropout, flip }
+        Self {
+            objective: config.objective,
+            shape,
+            alphas: path::alphas_cumprod(),
+            seed,
+            label_dropout,
+            flip,
+            cosine: 0.0,
+        }
+    }
+
+    /// Lets the direction of the prediction count so much.
+    pub fn with_cosine(self, cosine: f64) -> Self {
+        Self { cosine, ..self }
     }
 
     /// The batch of step number `step` (from 0).
@@ -125,7 +142,7 @@ impl Draws {
             });
         }
         let times = places.iter().map(|p| p.t as f32).collect();
-        Batch { x, target, times, labels, shape: self.shape }
+        Batch { x, target, times, labels, shape: self.shape, cosine: self.cosine as f32 }
     }
 }
 

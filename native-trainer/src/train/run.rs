@@ -49,7 +49,8 @@ impl Run<'_> {
         let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
         let signal = watch_for_signals();
         let model = &self.recipe.model;
-        let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
+        let draws = Draws::new(model, training.seed, training.label_dropout, training.flip)
+            .with_cosine(training.cosine);
         let (started, begun) = (Instant::now(), trainer.step);
         // A limit too long for a clock is none.
         let limit =

@@ -64,6 +64,7 @@ impl Trainer {
                 target: batch.image(&batch.target, i),
                 t: batch.times[i],
                 class: batch.labels[i],
+                cosine: batch.cosine,
             };
             let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
             let tailor = |class: usize| &bank.states()[class].parameters[..];
