@@ -261,6 +261,120 @@ fn arms_adapt_networks_by_methods_and_one_that_does_not_fit_is_named() {
     }
 }
 
+#[test]
+fn a_page_with_a_name_comes_with_the_pictures_of_its_arms() {
+    let file = FILE.replace("sample_every = 0", "sample_every = 2, log_every = 2");
+    let place = Place::new(&file);
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    place.done("experiment report experiments/arms --out pages/two.md");
+    let page = fs::read_to_string(place.at("pages/two.md")).unwrap();
+    let pictures = ["steps.png", "loss.svg", "apart-usual.png", "apart-slow-one.png"];
+    for name in pictures {
+        assert!(page.contains(&format!("](<two-pictures/{name}>)")), "{name}: {page}");
+    }
+    let size = |name: &str| {
+        let picture = image::open(place.at("pages/two-pictures").join(name)).unwrap();
+        (picture.width(), picture.height())
+    };
+    // Two columns, one for each moment, and a row for each of two classes and two arms.
+    let (wide, high) = size("steps.png");
+    assert!(
+        (2 * 64..4 * 64 + 200).contains(&wide) && (4 * 64..6 * 64 + 100).contains(&high),
+        "{wide} × {high}"
+    );
+    let loss = fs::read_to_string(place.at("pages/two-pictures/loss.svg")).unwrap();
+    assert!(loss.contains("usual (2 seeds)") && loss.contains("Slow one (2 seeds)"), "{loss}");
+
+    // One class and another seed; a column less of classes.
+    place.done("experiment report experiments/arms --class bars --seed 1 --out one.md");
+    let page = fs::read_to_string(place.at("one.md")).unwrap();
+    assert!(page.contains("Runs of seed 1.") && page.contains("samples of bars with"), "{page}");
+    assert!(!page.contains("stripes"), "{page}");
+    for (line, words) in [
+        ("--seed 9 --out x.md", "choose one of --seed 0, 1"),
+        ("--class bar --out x.md", "no class \"bar\""),
+        ("--class bars", "--out FILE.md"),
+    ] {
+        let output = place.tailor(&format!("experiment report experiments/arms {line}"));
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(words), "{line}: {said}");
+        assert!(!place.at("x.md").exists(), "{line}");
+    }
+
+    // Runs that are gone leave tables, and words about what is not there.
+    fs::remove_dir_all(place.at("experiments/arms/runs")).unwrap();
+    place.done("experiment report experiments/arms --out bare.md");
+    let page = fs::read_to_string(place.at("bare.md")).unwrap();
+    assert!(page.contains("have left no samples") && page.contains("no losses"), "{page}");
+    assert!(page.contains("The gallery of usual is gone.") && !page.contains("!["), "{page}");
+}
+
+#[test]
+fn an_experiment_takes_a_split_of_the_command_line_instead_of_its_own() {
+    let place = Place::new(&FILE.replace("seeds = [0, 1]", "seeds = [0]\nsplit = \"bars.toml\""));
+    fs::write(place.at("bars.toml"), "classes = [\"bars\"]").unwrap();
+    fs::write(place.at("stripes.toml"), "classes = [\"stripes\"]").unwrap();
+    for jobs in [1, 2] {
+        let out = format!("out-{jobs}");
+        let line =
+            format!("experiment arms.toml --split stripes.toml --out {out} --device cpu --jobs {jobs}");
+        place.done(&line);
+        let result = &place.results(&out)[0];
+        let run = place.at(&out).join(result["folder"].as_str().unwrap()).join("run/data.json");
+        let data: Value = serde_json::from_str(&fs::read_to_string(run).unwrap()).unwrap();
+        assert_eq!(data["classes"], serde_json::json!([["stripes", 24]]));
+        assert_eq!(result["experiment"], "two rates, stripes.toml");
+    }
+    let output = place.tailor("experiment arms.toml --split absent.toml --device cpu");
+    assert!(text(&output.stderr).contains("absent.toml"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_papers_recipes_are_read_and_say_what_is_missing() {
+    let place = Place::new(FILE);
+    let recipes = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments");
+    for entry in fs::read_dir(recipes).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "toml") {
+            fs::copy(&entry, place.at(entry.file_name().unwrap().to_str().unwrap())).unwrap();
+        }
+    }
+    let said = |line: &str| {
+        let output = place.tailor(line);
+        assert_eq!(output.status.code(), Some(1), "{line}: {}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let latents = "images cannot be read into 4 channels";
+    for size in ["b", "l"] {
+        let told = said(&format!("experiment pretrain-{size}.toml --estimate --device cpu"));
+        assert!(
+            told.contains(latents) && told.contains("latents of an autoencoder cannot be read yet"),
+            "{told}"
+        );
+        let told = said(&format!("experiment novel-{size}.toml --estimate --device cpu"));
+        assert!(told.contains(&format!("base-{size}/kind")), "the base is missing first: {told}");
+    }
+    // With the networks that they begin with, the recipes of the novel classes are sound to their last arm.
+    let short = "--preset tiny --data data --steps 2 --batch-size 2 --sample-every 0 --device cpu";
+    for method in ["kind", "plain"] {
+        place.done(&format!("train --method {method} {short} --out runs/{method}"));
+        for size in ["b", "l"] {
+            place
+                .done(&format!("publish runs/{method} --device cpu --previews 0 --out base-{size}/{method}"));
+        }
+    }
+    for size in ["b", "l"] {
+        let file = place.at(&format!("novel-{size}.toml"));
+        let changed = fs::read_to_string(&file).unwrap().replace("imagenet-latents", "absent");
+        fs::write(&file, changed).unwrap();
+        for task in ["imagenet-task-1", "imagenet-task-18"] {
+            let told = said(&format!("experiment novel-{size}.toml --estimate --device cpu --split {task}"));
+            // Without Burn no method adapts matrices, which is said of the first that does.
+            let missing = if cfg!(feature = "graph") { "absent" } else { "cannot train by svdiff" };
+            assert!(told.contains(missing), "nothing but the images is missing: {told}");
+        }
+    }
+}
+
 #[cfg(feature = "graph")]
 #[test]
 fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {

@@ -48,6 +48,10 @@ pub struct ExperimentArgs {
     /// What to compare
     #[arg(value_name = "FILE.toml", required = true)]
     pub file: Option<PathBuf>,
+    /// Which classes of the images to use, instead of what the file says: a split by name (see `tailor inspect
+    /// --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub split: Option<OsString>,
     /// Folder for runs, galleries and results.jsonl [default: experiments/ and the file's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -71,11 +75,15 @@ pub struct ExperimentArgs {
 /// What else there is to do with an experiment.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ExperimentThen {
-    /// Write the tables of an experiment as Markdown
+    /// Write the tables of an experiment as Markdown, and its pictures beside them
     #[command(after_help = "\
 Examples:
   tailor experiment report experiments/rates
-  tailor experiment report experiments/rates --figure loss --figure training_seconds --out rates.md")]
+  tailor experiment report experiments/rates --out rates.md
+  tailor experiment report experiments/rates --figure loss --figure training_seconds --class A --out rates.md
+
+A page with a name comes with pictures, in rates-pictures for rates.md: samples of every arm over the steps, the loss, \
+and the same seeds with the tailors and without.")]
     Report {
         /// Folder of an experiment, or its results.jsonl
         #[arg(value_name = "DIR|results.jsonl")]
@@ -83,7 +91,13 @@ Examples:
         /// Figure to show, as results.jsonl names it; repeat for several [default: the usual ones]
         #[arg(long = "figure", value_name = "NAME")]
         figures: Vec<String>,
-        /// The page [default: standard output]
+        /// Class to show in pictures; repeat for several [default: some that are evenly spread]
+        #[arg(long = "class", value_name = "CLASS")]
+        classes: Vec<String>,
+        /// Seed whose runs are shown in pictures [default: the first]
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The page; standard output, unless told otherwise, takes no pictures
         #[arg(long, value_name = "FILE.md", default_value = "-", hide_default_value = true)]
         out: PathBuf,
     },
@@ -110,6 +124,7 @@ impl ExperimentArgs {
         };
         ExperimentSettings {
             alone: self.alone(&file, &out),
+            split: self.split.clone(),
             out,
             part: self.array,
             jobs: self.jobs.unwrap_or(usual),
@@ -136,6 +151,11 @@ impl ExperimentArgs {
             flag("precision", &precision);
         }
         // What begins with a hyphen is no flag behind these.
+        if let Some(split) = &self.split {
+            let mut flag = OsString::from("--split=");
+            flag.push(split);
+            words.push(flag);
+        }
         words.extend(["--out".into(), Path::new(".").join(out).into_os_string()]);
         words.extend(["--".into(), file.as_os_str().to_owned()]);
         words

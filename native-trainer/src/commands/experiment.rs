@@ -1,12 +1,16 @@
 //! `tailor experiment`: arms trained with the same seeds, judged and compared.
 
+use std::path::Path;
+
 use crate::cli::{ExperimentArgs, ExperimentThen};
 use crate::error::Error;
 use crate::experiment::compare::Table;
 use crate::experiment::estimate::{ArmEstimate, Estimate, estimate};
+use crate::experiment::pictures::{self, Picture};
 use crate::experiment::plan::Experiment;
 use crate::experiment::{Carried, carry_out, results};
 use crate::say;
+use crate::settings::experiment::PictureSettings;
 use crate::system::output::{self, json, print, shown};
 use crate::system::shell;
 use crate::system::status::Status;
@@ -16,11 +20,16 @@ use crate::system::status::Status;
 /// # Errors
 /// Anything wrong with file, data, device or disk; what has ended stays.
 pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
-    if let Some(ExperimentThen::Report { results, figures, out }) = &args.then {
-        return report(results, figures, out).map(Status::from);
+    if let Some(ExperimentThen::Report { results, figures, classes, seed, out }) = &args.then {
+        let pictures = PictureSettings { classes: classes.clone(), seed: *seed };
+        return report(results, figures, &pictures, out).map(Status::from);
     }
     let settings = args.settings();
     let experiment = Experiment::read(&settings.file)?;
+    let experiment = match &settings.split {
+        Some(split) => experiment.with_split(split)?,
+        None => experiment,
+    };
     if args.estimate {
         let estimate = estimate(&settings, &experiment)?;
         print(&if args.json { json(&estimate) } else { in_words(&estimate) })?;
@@ -30,6 +39,9 @@ pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
     let all = experiment.runs.len();
     let page = shell::path(&settings.out);
     match outcomes.len() {
+        n if n < all && elsewhere == 0 && settings.part.1 > 1 && status == Status::Done => {
+            say!("this part has ended; {n} of {all} runs of all parts have")
+        }
         n if n == all => say!("all {all} runs have ended; the tables: tailor experiment report {page}"),
         n => say!(
             "{n} of {all} runs have ended; {elsewhere} are under way elsewhere, the same command goes on"
@@ -45,7 +57,7 @@ pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
     Ok(status)
 }
 
-fn report(results: &std::path::Path, figures: &[String], out: &std::path::Path) -> Result<(), Error> {
+fn report(results: &Path, figures: &[String], asked: &PictureSettings, out: &Path) -> Result<(), Error> {
     let lines = if results.is_dir() { results::lines(results) } else { results.to_owned() };
     output::refuse_inputs(out, [lines.clone()])?;
     let outcomes = results::read(&lines)?;
@@ -61,7 +73,30 @@ fn report(results: &std::path::Path, figures: &[String], out: &std::path::Path) 
             help: "name a field of results.jsonl, such as agreement or frechet.samples".to_owned(),
         });
     }
-    let page = format!("# {}\n\n{}", first.experiment, Table::of(&outcomes, figures).to_markdown());
+    let mut page = format!("# {}\n\n{}", first.experiment, Table::of(&outcomes, figures).to_markdown());
+    if output::is_standard_output(out) {
+        if !asked.classes.is_empty() || asked.seed.is_some() {
+            return Err(Error::Refused {
+                what: "--class and --seed choose what pictures show, and standard output takes none"
+                    .to_owned(),
+                help: "name the page with --out FILE.md".to_owned(),
+            });
+        }
+        return Ok(output::write(out, page.as_bytes())?);
+    }
+    output::prepare(out)?;
+    let root = lines.parent().unwrap_or(Path::new(""));
+    let folder = format!("{}-pictures", out.file_stem().unwrap_or_default().to_string_lossy());
+    for section in pictures::of(root, &outcomes, asked)? {
+        page += &format!("\n## {}\n", section.title);
+        for Picture { name, alt, bytes } in &section.pictures {
+            let path = out.with_file_name(&folder).join(name);
+            output::prepare(&path)?;
+            output::write(&path, bytes)?;
+            page += &format!("\n![{alt}](<{folder}/{name}>)\n");
+        }
+        page += &format!("\n{}\n", section.words);
+    }
     Ok(output::write(out, page.as_bytes())?)
 }
 

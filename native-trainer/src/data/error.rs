@@ -215,7 +215,9 @@ impl DataError {
             }
             Self::IdxCount { .. } => "use images and labels of the same set",
             Self::Split(error) => error.help(),
-            Self::Channels(_) => "set channels in the model config to 1 or 3",
+            Self::Channels(_) => {
+                "set channels in the model config to 1 or 3; latents of an autoencoder cannot be read yet"
+            }
             Self::TooLarge { .. } => "use fewer or smaller images",
         }
     }

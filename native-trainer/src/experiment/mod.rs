@@ -4,10 +4,12 @@
 //! - `run`: carries the runs out, and goes on after a kill; `workers` does so in several programs at once;
 //! - [`results`]: what came of each run, as JSON lines;
 //! - [`compare`]: the tables, with intervals;
+//! - [`pictures`]: what the arms' samples look like, over the steps, and with and without tailors;
 //! - [`estimate`]: how long it will take here.
 
 pub mod compare;
 pub mod estimate;
+pub mod pictures;
 pub mod plan;
 pub mod results;
 mod run;
@@ -24,8 +26,7 @@ use plan::Experiment;
 /// # Errors
 /// Anything wrong with data, settings, device or disk. What has ended stays, and the same command goes on.
 pub fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Carried, Error> {
-    let runs = experiment.runs.iter().skip(settings.part.0).step_by(settings.part.1).count();
-    match settings.jobs.min(runs) {
+    match settings.jobs.min(run::part(experiment, settings.part).len()) {
         0 | 1 => run::carry_out(settings, experiment),
         jobs => workers::carry_out(settings, experiment, jobs),
     }

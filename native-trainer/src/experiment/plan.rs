@@ -32,7 +32,7 @@
 //! network that does not come apart.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -262,6 +262,16 @@ impl Experiment {
             Invalid::Words(reason) => invalid(reason),
             Invalid::Other(error) => *error,
         })
+    }
+
+    /// The same with other classes of the images: those of a split by its name, or by its file.
+    ///
+    /// # Errors
+    /// [`Error::Split`] when there is no such split.
+    pub fn with_split(self, split: &OsStr) -> Result<Self, Error> {
+        Split::open(split)?;
+        let name = format!("{}, {}", self.name, Path::new(split).display());
+        Ok(Self { name, split: Some(split.to_owned()), ..self })
     }
 
     /// The names of the arms, in the order of the file.

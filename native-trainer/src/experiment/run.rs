@@ -47,7 +47,7 @@ pub struct Carried {
 
 /// Carries out the runs of the settings' part that have not ended yet, one after the other.
 pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Carried, Error> {
-    let ExperimentSettings { out, part: (first, of), .. } = settings;
+    let ExperimentSettings { out, .. } = settings;
     if !cfg!(feature = "graph") && experiment.runs.iter().any(|run| run.evaluate.is_some()) {
         return Err(Error::Refused {
             what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
@@ -55,7 +55,7 @@ pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) 
         });
     }
     create_folder(out)?;
-    let mine: Vec<&Planned> = experiment.runs.iter().skip(*first).step_by(*of).collect();
+    let mine = part(experiment, settings.part);
     let mut pace = Pace::new(mine.len());
     let mut elsewhere = 0;
     loop {
@@ -83,6 +83,21 @@ pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) 
     }
     let outcomes = results::gather(out, experiment)?;
     Ok(Carried { status: Status::Done, outcomes, elsewhere })
+}
+
+/// Part `first` of `of`: the runs of every `of`th training. Runs that share a training belong to one part, so that no
+/// part passes one over because another is at its training.
+pub(super) fn part(experiment: &Experiment, (first, of): (usize, usize)) -> Vec<&Planned> {
+    let mut trainings: Vec<String> = Vec::new();
+    let mine = |planned: &&Planned| {
+        let name = name_of(experiment, planned);
+        let number = trainings.iter().position(|known| *known == name).unwrap_or_else(|| {
+            trainings.push(name);
+            trainings.len() - 1
+        });
+        number % of == first
+    };
+    experiment.runs.iter().filter(mine).collect()
 }
 
 /// The runs that have not ended.
@@ -159,7 +174,7 @@ impl Folder {
         experiment: &Experiment,
         planned: &Planned,
     ) -> Result<Option<Status>, Error> {
-        let ExperimentSettings { out, file, device, .. } = settings;
+        let ExperimentSettings { out, device, .. } = settings;
         let (run, gallery) = (self.path.join("run"), self.path.join("gallery"));
         let interrupted = run.exists();
         let began = Instant::now();
@@ -183,7 +198,7 @@ impl Folder {
                     resume: true,
                     training: changes(&planned.recipe.training),
                     running: RunningSettings { device: *device, ..RunningSettings::default() },
-                    again: format!("tailor experiment {} --out {}", shell::path(file), shell::path(out)),
+                    again: again(settings),
                 };
                 let outcome = match (&planned.adapt, &planned.base) {
                     (Some(MethodHeader { name, rank, .. }), Some(base)) => finetune(&FinetuneSettings {
@@ -241,6 +256,14 @@ impl Folder {
             Err(error) => Err(Error::read(&path)(error)),
         }
     }
+}
+
+/// The command that goes on with an experiment.
+fn again(settings: &ExperimentSettings) -> String {
+    let ExperimentSettings { file, split, out, .. } = settings;
+    let split = split.as_ref().map(|split| format!(" --split {}", shell::path(Path::new(split))));
+    let (file, split) = (shell::path(file), split.unwrap_or_default());
+    format!("tailor experiment {file}{split} --out {}", shell::path(out))
 }
 
 /// Says that a training has made its last step, and in how many seconds.
@@ -351,4 +374,26 @@ fn in_words(outcome: &Outcome) -> String {
     let words = names.filter_map(|name| outcome.figure(name).map(|value| format!("{name} {value:.4}")));
     let words: Vec<String> = words.collect();
     format!("{} ({})", words.join(", "), shown(Path::new(&outcome.folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_share_a_training_are_in_one_part_and_every_run_is_in_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("arms.toml");
+        let text = "data = \"d\"\nseeds = [0, 1, 2]\npreset = \"tiny\"\nevaluate.per_class = 5\n\
+                    arms = [{ name = \"a\" }, { name = \"b\", training.batch_size = 2 }, \
+                    { name = \"c\", evaluate.guidance = 3.0 }]\n";
+        std::fs::write(&file, text).unwrap();
+        let experiment = Experiment::read(&file).unwrap();
+        let names = |i| -> Vec<(&str, u64)> {
+            part(&experiment, (i, 2)).into_iter().map(|run| (run.arm.as_str(), run.seed)).collect()
+        };
+        assert_eq!(names(0), [("a", 0), ("a", 2), ("b", 1), ("c", 0), ("c", 2)]);
+        assert_eq!(names(1), [("a", 1), ("b", 0), ("b", 2), ("c", 1)]);
+        assert_eq!(part(&experiment, (0, 1)).len(), 9);
+    }
 }

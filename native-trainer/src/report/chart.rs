@@ -103,6 +103,96 @@ impl Curve<'_> {
     }
 }
 
+/// One of several quantities in one drawing.
+pub(crate) struct Line {
+    /// What it is.
+    pub(crate) name: String,
+    /// `(step, value)`, steps rising.
+    pub(crate) points: Vec<(f64, f64)>,
+    /// `(step, lowest, highest)` of what the values are the means of.
+    pub(crate) band: Vec<(f64, f64, f64)>,
+}
+
+/// Colours that people with any colour vision tell apart (Okabe and Ito 2008), each in turn.
+const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+
+/// Width and height of a drawing that stands alone, and what its labels take of it.
+const SIZE: [f64; 2] = [800.0, 400.0];
+const LEFT: f64 = 70.0;
+const BELOW: f64 = 45.0;
+const KEY: f64 = 20.0;
+
+/// An SVG of its own with several lines over the steps, each named in a line of words above; none where no line has
+/// two points that are finite.
+pub(crate) fn together(what: &str, mut lines: Vec<Line>) -> Option<String> {
+    lines.iter_mut().for_each(|line| {
+        line.points.retain(|(x, y)| x.is_finite() && y.is_finite());
+        line.band.retain(|(x, low, high)| x.is_finite() && low.is_finite() && high.is_finite());
+    });
+    lines.retain(|line| line.points.len() > 1);
+    let all = || lines.iter().flat_map(|line| &line.points);
+    let last = all().map(|p| p.0).reduce(f64::max)?;
+    let spread = lines.iter().flat_map(|line| &line.band).flat_map(|band| [band.1, band.2]);
+    let (low, high) = all()
+        .map(|p| p.1)
+        .chain(spread)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let x = Axis::within(last);
+    let y = match low > 0.0 && high / low > LOG_RATIO {
+        true => Axis::logarithmic(low, high),
+        false => Axis::linear(low, high),
+    };
+    let [width, height] = SIZE;
+    let top = KEY * (lines.len() + 1) as f64;
+    let (across, down) = (width - LEFT - 30.0, height - BELOW);
+    let at_x = |value: f64| LEFT + x.at(value) * across;
+    let at_y = |value: f64| top + (1.0 - y.at(value)) * down;
+    let place = |(px, py): (f64, f64)| format!("{:.1},{:.1}", at_x(px), at_y(py));
+    let list = |points: Vec<(f64, f64)>| points.into_iter().map(place).collect::<Vec<_>>().join(" ");
+    let drawn = |line: &Line| list(thin(&means(&line.points, line.points.len() / 100)));
+    let around = |line: &Line| {
+        let above: Vec<_> = line.band.iter().map(|band| (band.0, band.2)).collect();
+        let below: Vec<_> = line.band.iter().map(|band| (band.0, band.1)).collect();
+        list(thin(&above).into_iter().chain(thin(&below).into_iter().rev()).collect())
+    };
+    let colour = |number: usize| COLOURS[number % COLOURS.len()];
+    // Colours that come again are dashed.
+    let dash = |number: usize| if number < COLOURS.len() { "none" } else { "6 4" };
+    let bottom = top + down;
+    let page = html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (bottom + BELOW) }
+            width=(width) font-family="sans-serif" font-size="13" fill="#202020" {
+            title { (what) }
+            rect width="100%" height="100%" fill="#ffffff" {}
+            @for (number, line) in lines.iter().enumerate() {
+                @let middle = KEY * (number as f64 + 0.7);
+                line x1=(LEFT) x2=(LEFT + 30.0) y1=(middle) y2=(middle) stroke=(colour(number))
+                    stroke-dasharray=(dash(number)) stroke-width="3" {}
+                text x=(LEFT + 40.0) y=(middle + 4.0) { (line.name) }
+            }
+            @for &tick in &y.ticks {
+                line x1=(LEFT) x2=(LEFT + across) y1=(at_y(tick)) y2=(at_y(tick)) stroke="#dddddd" {}
+                text x=(LEFT - 8.0) y=(at_y(tick) + 4.0) text-anchor="end" { (y.label(tick)) }
+            }
+            @for &tick in &x.ticks {
+                text x=(at_x(tick)) y=(bottom + 18.0) text-anchor="middle" { (x.label(tick)) }
+            }
+            text x=(LEFT + across / 2.0) y=(bottom + 36.0) text-anchor="middle" { "step" }
+            text transform={ "translate(16 " (top + down / 2.0) ") rotate(-90)" } text-anchor="middle" {
+                (what) @if y.log { ", logarithmic" }
+            }
+            @for (number, line) in lines.iter().enumerate() {
+                @if !line.band.is_empty() {
+                    polygon points=(around(line)) fill=(colour(number)) fill-opacity="0.15" {}
+                }
+                polyline points=(drawn(line)) fill="none" stroke=(colour(number))
+                    stroke-dasharray=(dash(number)) stroke-width="2" stroke-linejoin="round" {}
+            }
+        }
+    };
+    Some(page.into_string())
+}
+
 /// A range of values, where to label it, and where a value lies in it.
 struct Axis {
     low: f64,
@@ -329,6 +419,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn lines_in_one_drawing_are_named_and_lie_within_it() {
+        let line = |name: &str, y: f64| {
+            let points: Vec<_> = noisy(30).into_iter().map(|(x, v)| (x, v + y)).collect();
+            let band = points.iter().map(|(x, v)| (*x, v - 0.1, v + 0.1)).collect();
+            Line { name: name.to_owned(), points, band }
+        };
+        let page = together("loss", vec![line("usual", 0.0), line("<slow>", 30.0)]).unwrap();
+        assert_eq!((polylines(&page).len(), page.matches("<polygon").count()), (2, 2));
+        assert!(page.contains("usual") && page.contains("&lt;slow&gt;") && page.contains("logarithmic"));
+        for list in page.split(" points=\"").skip(1) {
+            for point in list.split('"').next().unwrap().split(' ') {
+                let (x, y) = point.split_once(',').unwrap();
+                let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
+                assert!(
+                    (LEFT..=SIZE[0]).contains(&x) && (2.0 * KEY..=SIZE[1] + 3.0 * KEY).contains(&y),
+                    "{point}"
+                );
+            }
+        }
+        let lone = Line { name: "short".to_owned(), points: vec![(1.0, 1.0)], band: Vec::new() };
+        assert_eq!(together("loss", vec![lone]), None);
     }
 
     #[test]

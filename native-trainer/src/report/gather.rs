@@ -75,7 +75,7 @@ fn name_of(run: &Path) -> Option<String> {
 }
 
 /// The sample grids that the run has left, oldest first.
-fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
+pub(crate) fn grids(run: &Path) -> Result<Vec<Grid>, Error> {
     let folder = run.join(SAMPLES);
     if !folder.is_dir() {
         return Ok(Vec::new());

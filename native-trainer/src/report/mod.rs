@@ -4,7 +4,7 @@
 //! paper), what comes from the learngene and what from the tailors (Figure 7), and what it was made of.
 //! Text is escaped by the template; the page's own policy forbids it to load or to run anything.
 
-mod chart;
+pub(crate) mod chart;
 mod gather;
 
 use base64::Engine;
@@ -13,6 +13,7 @@ use indicatif::HumanCount;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use chart::{Curve, Scale, brief};
+pub(crate) use gather::grids;
 pub use gather::{inputs, write};
 
 use crate::train::metrics::Metrics;

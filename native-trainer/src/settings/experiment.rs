@@ -10,9 +10,11 @@ use super::device::DeviceSettings;
 pub struct ExperimentSettings {
     /// The file that says what is compared.
     pub file: PathBuf,
+    /// Which classes of the images to use instead of the split that the file names: a split's name, or its file.
+    pub split: Option<OsString>,
     /// Folder for runs, galleries and results.
     pub out: PathBuf,
-    /// Part `I` of `N`: of the runs, every `N`th from the `I`th on, counted from 0.
+    /// Part `I` of `N`, counted from 0: the runs of every `N`th training from the `I`th on.
     pub part: (usize, usize),
     /// Runs that go on at once, each on its share of the cores.
     pub jobs: usize,
@@ -20,4 +22,13 @@ pub struct ExperimentSettings {
     pub alone: Vec<OsString>,
     /// On which device.
     pub device: DeviceSettings,
+}
+
+/// What the pictures of an experiment's report show.
+#[derive(Clone, Debug, Default)]
+pub struct PictureSettings {
+    /// Classes by id or name; none for some that are evenly spread.
+    pub classes: Vec<String>,
+    /// The seed whose runs are shown; none for the first.
+    pub seed: Option<u64>,
 }

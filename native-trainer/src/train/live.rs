@@ -39,6 +39,12 @@ pub fn live_model(trainer: &Trainer, classes: &[ClassName], chosen: &[usize]) ->
     Ok(model)
 }
 
+/// Most classes of a run's sample grid, a column for each, and its rows: so many seeds, and one of the learngene alone.
+pub(crate) const GRID_CLASSES: usize = 16;
+pub(crate) const GRID_SEEDS: u64 = 4;
+/// Side of the square that is drawn for a pixel of a sample.
+pub(crate) const GRID_SCALE: usize = 2;
+
 /// Up to `n` of `0..len`, evenly spread.
 pub(crate) fn spread(len: usize, n: usize) -> Vec<usize> {
     let n = n.min(len);

@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tailor_core::{Guide, Item, SampleSettings, Sampler};
 
 use super::checkpoint::{self, ClassName, Losses, RunHeader};
-use super::live::{live_model, spread};
+use super::live::{GRID_CLASSES, GRID_SCALE, GRID_SEEDS, live_model, spread};
 use super::loader::{self, Draws};
 use super::method::MethodHeader;
 use super::metrics::{Metrics, Writer};
@@ -47,7 +47,7 @@ impl Run<'_> {
         let trainer = trainer.with_micro_batch(training.micro_batch);
         let mut trainer = trainer.with_settings(&self.running.device)?;
         let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
-        let signal = watch_for_signals();
+        let signal = Watched::begin();
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip)
             .with_cosine(training.cosine);
@@ -86,7 +86,7 @@ impl Run<'_> {
                     })?;
                 }
                 watch.step(step, loss, training.batch_size);
-                let asked = signal.get().copied();
+                let asked = signal.asked();
                 let stop = asked.is_some() || limit.is_some_and(|limit| started.elapsed() >= limit);
                 let other = Instant::now();
                 if step.is_multiple_of(training.checkpoint_every) || last || stop {
@@ -127,17 +127,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Samples from the averaged weights as they stand: up to 16 classes in columns, 4 seeds in rows,
-    /// and a last row of the learngene alone.
+    /// Samples from the averaged weights as they stand: some classes in columns, seeds in rows, and a last row of
+    /// the learngene alone.
     fn sample_grid(&self, trainer: &Trainer) -> Result<(), Error> {
-        let chosen = spread(self.classes.len(), 16);
+        let chosen = spread(self.classes.len(), GRID_CLASSES);
         let model = live_model(trainer, &self.classes, &chosen)?;
         let item = |class: Option<usize>, seed| Item {
             gate: class.map(|c| (self.classes[c].id.clone(), 1.0)).into_iter().collect(),
             seed,
         };
         let mut items: Vec<Item> =
-            (1..=4).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
+            (1..=GRID_SEEDS).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
         let settings = SampleSettings {
             sampler: Sampler::Heun,
@@ -149,7 +149,7 @@ impl Run<'_> {
         let images = model.generate(settings, |_| ())?;
         let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
-        Ok(save_grid(&path, &images.values, images.shape, chosen.len(), 2)?)
+        Ok(save_grid(&path, &images.values, images.shape, chosen.len(), GRID_SCALE)?)
     }
 
     fn diverged(&self, loss: f32, step: u64) -> Error {
@@ -233,16 +233,38 @@ fn learning_rate(training: &Training, step: u64) -> f64 {
     training.learning_rate * rise.min(1.0).min(fall)
 }
 
-/// The first signal lets the step end, saves and says how to go on; a second one ends at once.
-fn watch_for_signals() -> Arc<OnceLock<Signal>> {
-    let first = Arc::new(OnceLock::new());
-    let seen = first.clone();
-    // Without a handler the system's own ends the program: the last checkpoint still stands.
-    let _ = on_signal(move |signal| {
-        if seen.set(signal).is_err() {
-            std::process::exit(i32::from(Status::Stopped(signal).code()));
-        }
-        say!("finishing this step, then saving; Ctrl-C again to stop at once");
-    });
-    first
+/// What a signal asks of the run under way, if there is one.
+static ASKED: Mutex<Option<Arc<OnceLock<Signal>>>> = Mutex::new(None);
+
+/// A run under way, which signals are for: the first lets the step end, saves and says how to go on; a second one
+/// ends the program at once, as does any signal while no run is under way, for then all is saved.
+struct Watched(Arc<OnceLock<Signal>>);
+
+impl Watched {
+    fn begin() -> Self {
+        static HANDLER: Once = Once::new();
+        let first: Arc<OnceLock<Signal>> = Arc::default();
+        *ASKED.lock().unwrap_or_else(PoisonError::into_inner) = Some(first.clone());
+        // Without a handler the system's own ends the program: the last checkpoint still stands.
+        HANDLER.call_once(|| drop(on_signal(asked)));
+        Self(first)
+    }
+
+    fn asked(&self) -> Option<Signal> {
+        self.0.get().copied()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        *ASKED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn asked(signal: Signal) {
+    let run = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if run.as_ref().is_none_or(|first| first.set(signal).is_err()) {
+        std::process::exit(i32::from(Status::Stopped(signal).code()));
+    }
+    say!("finishing this step, then saving; Ctrl-C again to stop at once");
 }
