@@ -154,22 +154,25 @@ otherwise: {}. The base is only read, and kept in the run's folder.",
 #[derive(Clone, Debug, Args)]
 #[command(after_help = train_tailor_examples())]
 pub struct TrainTailorArgs {
-    /// Folder with the images of the class
-    #[arg(value_name = "DIR")]
+    /// Folder with the images of one class, or folder of class folders or of IDX files; or an archive of any of these
+    #[arg(value_name = "DIR|ARCHIVE")]
     pub data: PathBuf,
-    /// The learngene that the class is for: its file, or the folder of its gallery
+    /// The learngene that the classes are for: its file, or the folder of its gallery
     #[arg(long, value_name = "FILE.learngene|GALLERY")]
     pub learngene: PathBuf,
-    /// Name of the class
+    /// Name of the one class of which all the images are [default: each class folder is a class]
     #[arg(long, value_name = "NAME")]
-    pub class: String,
-    /// The pack
-    #[arg(long, value_name = "FILE.tailor")]
+    pub class: Option<String>,
+    /// Which of several classes to use: a split by name (see `tailor inspect --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with = "class")]
+    pub split: Option<OsString>,
+    /// The pack of one class, or a folder for the packs of several, each named after its class
+    #[arg(long, value_name = "FILE.tailor|DIR")]
     pub out: PathBuf,
     /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
     #[arg(long, value_name = "CLASS|FILE.tailor")]
     pub from: Option<OsString>,
-    /// Folder of the run [default: beside the pack, ending in .run]
+    /// Folder of the run [default: beside the pack or the folder of packs, ending in .run]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
     /// Settings of the run.
@@ -256,15 +259,24 @@ fn train_tailor_examples() -> String {
         0.0 => "no dropped labels".to_owned(),
         chance => format!("labels dropped with chance {chance}"),
     };
+    let (most, images) = (Training::default().batch_size, steps * batch_size as u64);
+    let example = Training::for_classes(24).steps;
     format!(
         "\
 Examples:
   tailor train-tailor images/alpha --learngene galleries/mine \\
     --class greek-small-alpha --out alpha.tailor
   tailor gallery add galleries/mine alpha.tailor
+  tailor train-tailor icons --learngene galleries/mine --out icon-packs
+  tailor gallery add galleries/mine icon-packs/*.tailor
 
-DIR holds the images of the class. The learngene's file is only read. Ctrl-C saves; the same command \
-goes on. Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}."
+With --class all images are of one class, in whatever folders they lie. Without it each class folder is a class, \
+named as `tailor train` names it, and all of them train at once. The learngene's file is only read. Ctrl-C saves; \
+the same command goes on.
+
+Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}. Several classes \
+have steps of up to {most} images, and so many steps that each class is shown as many images as one alone, \
+{images}: {example} steps for 24 classes."
     )
 }
 
@@ -329,6 +341,7 @@ impl TrainTailorArgs {
     pub fn settings(&self) -> TailorSettings {
         TailorSettings {
             data: self.data.clone(),
+            split: self.split.clone(),
             learngene: self.learngene.clone(),
             class: self.class.clone(),
             out: self.out.clone(),

@@ -23,6 +23,7 @@ use crate::settings::train::TrainSettings;
 use crate::settings::training::Training;
 use crate::system::files::{create_folder, leave, lock, write_atomic};
 use crate::system::output::shown;
+use crate::system::shell;
 
 /// A run that has ended, its folder still kept from others.
 #[derive(Debug)]
@@ -106,16 +107,19 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     loader::fits(&recipe.model, recipe.training.batch_size)?;
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
-    let options = Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split);
+    let options =
+        Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split.clone());
     let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
     let data = open_data(path, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
+    let card = DataCard::of(path, &data).with_split(settings.split.as_deref(), split.as_ref());
     let frozen =
         adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(|adapt| adapt.base.digest);
     let method = adapt.map(|adapt| adapt.header(classes.len()));
     let (trainer, losses) = match (stored, adapt) {
         (Some(stored), _) => {
-            same_classes(&stored.header.classes, &classes, path)?;
+            same_classes(&stored.header.classes, &classes, path, out)?;
+            card.continues(out)?;
             if let (Some(was), Some(asked)) = (&stored.header.method, &method) {
                 same_method(was, asked, adapt.is_some_and(|adapt| adapt.rank.is_some()), out)?;
             }
@@ -132,7 +136,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
             (trainer, Losses::default())
         }
     };
-    DataCard::of(path, &data).note(out)?;
+    card.note(out)?;
     let again = settings.again.clone();
     let run = Run { out, running, recipe, classes, frozen, method, losses, again };
     Ok(Outcome { ended: run.go(&data, trainer)?, _lock: lock })
@@ -234,7 +238,7 @@ pub(crate) fn open_data(
 }
 
 /// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
-fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
+pub(crate) fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
     let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
     match (absolute(data), absolute(folder)) {
         (Ok(data), Ok(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
@@ -246,7 +250,7 @@ fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 /// Refuses to go on with data of other classes: a tailor belongs to a class's number.
-fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<(), Error> {
+fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path, out: &Path) -> Result<(), Error> {
     let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
     if ids(run) == ids(data) {
         if run != data {
@@ -254,8 +258,10 @@ fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<()
         }
         return Ok(());
     }
+    let split = DataCard::read(out).and_then(|noted| noted.split);
+    let split = split.map(|split| format!(", chosen with --split {}", shell::word(split)));
     Err(Error::Refused {
         what: format!("{} has other classes than the run", path.display()),
-        help: format!("the run has {}", ids(run).join(", ")),
+        help: format!("the run has {}{}", ids(run).join(", "), split.unwrap_or_default()),
     })
 }

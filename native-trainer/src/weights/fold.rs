@@ -23,7 +23,8 @@ pub enum FoldError {
 /// one: `W = U·diag(σ)·V` over the components of both (KIND, eqs. 5 to 7). Separate queries, keys and
 /// values become one matrix.
 ///
-/// Returns the config of the plain network and its tensors, which are those of a learngene.
+/// Returns the config of the plain network and its tensors, which are those of a learngene. The config keeps the numbers
+/// of components, from which methods that adapt the network take their sizes.
 ///
 /// # Errors
 /// [`FoldError`] for tensors that are not those of the config.
@@ -32,13 +33,7 @@ pub fn folded(
     learngene: &Tensors,
     tailor: Option<&Tensors>,
 ) -> Result<(ModelConfig, Tensors), FoldError> {
-    let plain = ModelConfig {
-        factored: FactoredSet::new(&[])?,
-        separate_attention: false,
-        learngene_components: 1,
-        tailor_components: 1,
-        ..config.clone()
-    };
+    let plain = ModelConfig { factored: FactoredSet::new(&[])?, separate_attention: false, ..config.clone() };
     let mut tensors = Tensors::new();
     for spec in plain.learngene_tensors() {
         let values = match block_matrix(&spec.name) {

@@ -213,6 +213,7 @@ pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::splits::Split;
 
     #[test]
     fn counts_are_those_of_the_papers_table_2() {
@@ -243,6 +244,15 @@ mod tests {
         let costs = costs(&ModelConfig::preset("dit-b-2").unwrap(), &PAPER_TASKS);
         let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();
         assert!((svdiff.trainable_parameters / 1e6 - 0.1).abs() < 0.05, "{svdiff:?}");
+    }
+
+    #[test]
+    fn the_papers_tasks_are_those_of_its_splits() {
+        let split = |task: usize| Split::open(format!("imagenet-task-{task}").as_ref());
+        for (task, classes) in (1..).zip(PAPER_TASKS) {
+            assert_eq!(split(task).unwrap().classes.len(), classes, "task {task}");
+        }
+        assert!(split(PAPER_TASKS.len() + 1).is_err());
     }
 
     #[test]
