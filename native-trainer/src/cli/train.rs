@@ -105,10 +105,15 @@ pub struct FinetuneArgs {
     /// Folder of the run, to be published with `tailor publish`
     #[arg(long, value_name = "RUN", required_unless_present = "list")]
     pub out: Option<PathBuf>,
-    /// The method's size: rank of the products, for oft the number of blocks [default: the paper's, of the classes \
-    /// and of the components of a tailor]
+    /// The method's size: rank of the products, for oft the number of blocks, for heur-lg, auto-lg and laptop-diff the \
+    /// blocks that are kept of the network [default: the paper's, of the classes and of the components of a tailor, or \
+    /// of the network's blocks]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rank: Option<usize>,
+    /// Blocks of the network that heur-lg or auto-lg makes of those that it keeps and of random ones [default: as many \
+    /// as the base has]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub depth: Option<usize>,
     /// Go on from the run's last checkpoint
     #[arg(long)]
     pub resume: bool,
@@ -320,6 +325,7 @@ impl FinetuneArgs {
             method: self.method.clone().unwrap_or_default(),
             base: self.base.clone().unwrap_or_default(),
             rank: self.rank,
+            depth: self.depth,
             run: TrainSettings {
                 data: self.data.clone().unwrap_or_default(),
                 split: self.split.clone(),

@@ -186,12 +186,15 @@ impl Folder {
                     again: format!("tailor experiment {} --out {}", shell::path(file), shell::path(out)),
                 };
                 let outcome = match (&planned.adapt, &planned.base) {
-                    (Some(MethodHeader { name, rank, .. }), Some(base)) => finetune(&FinetuneSettings {
-                        method: name.clone(),
-                        base: base.clone(),
-                        rank: *rank,
-                        run: settings,
-                    }),
+                    (Some(MethodHeader { name, rank, depth, .. }), Some(base)) => {
+                        finetune(&FinetuneSettings {
+                            method: name.clone(),
+                            base: base.clone(),
+                            rank: *rank,
+                            depth: *depth,
+                            run: settings,
+                        })
+                    }
                     _ => train(&settings),
                 };
                 let ended = outcome?.ended;

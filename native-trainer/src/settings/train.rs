@@ -106,6 +106,8 @@ pub struct FinetuneSettings {
     pub base: PathBuf,
     /// The method's size; none for the paper's.
     pub rank: Option<usize>,
+    /// Blocks of the network that the method builds; none for those of the base.
+    pub depth: Option<usize>,
     /// Data, folder and settings of the run. The model is that of the network.
     pub run: TrainSettings,
 }

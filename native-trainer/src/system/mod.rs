@@ -5,5 +5,6 @@ pub mod files;
 pub mod grid;
 pub mod memory;
 pub mod output;
+pub mod progress;
 pub mod shell;
 pub mod status;

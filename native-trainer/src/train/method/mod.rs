@@ -11,6 +11,7 @@
 mod adaption;
 mod dora;
 mod full;
+mod heur_lg;
 mod kind;
 mod loha;
 mod lora;
@@ -18,6 +19,7 @@ mod oft;
 #[cfg(feature = "graph")]
 mod per_matrix;
 mod pissa;
+mod start;
 #[cfg(feature = "graph")]
 mod svd;
 mod svdiff;
@@ -39,14 +41,18 @@ impl Adaption {
 }
 #[cfg(feature = "graph")]
 pub use per_matrix::{Parts, PerMatrix, Random, Values};
+pub use start::{Keeps, Lesson, Start, Starting, Train, assemble};
 
 use serde::{Deserialize, Serialize};
 use tailor_packs::{Digest, FactoredSet, ModelConfig};
+
+use crate::error::Error;
 
 /// Every method, in the order of the paper's Table 2.
 pub const METHODS: &[&dyn Method] = &[
     &kind::Kind,
     &full::Full,
+    &heur_lg::HeurLg,
     &svdiff::SvDiff,
     &oft::Oft,
     &lora::Lora,
@@ -77,6 +83,36 @@ pub trait Method: std::fmt::Debug + Sync {
     /// The paper's size for it (KIND §6; Table 7), where it has one.
     fn rank(&self, _task: &Task) -> Option<usize> {
         None
+    }
+
+    /// How many blocks it keeps of the network, where it builds another of them; this number is its size then.
+    fn keeps(&self) -> Option<Keeps> {
+        None
+    }
+
+    /// Whether it uses the label rows of the classes that the network knows.
+    fn wants_labels(&self) -> bool {
+        false
+    }
+
+    /// The config of the network that a run trains and publishes, for a network of the config `base`, the method's size
+    /// and a depth that was asked for. It is known before any data is read.
+    fn network(&self, base: &ModelConfig, rank: Option<usize>, depth: Option<usize>) -> ModelConfig {
+        let Some(keeps) = self.keeps() else { return base.clone() };
+        let all = base.depth as usize;
+        let kept = rank.unwrap_or_else(|| keeps.of(all));
+        let depth = if keeps.fills { depth.unwrap_or(all) } else { kept };
+        ModelConfig { depth: depth as u32, ..base.clone() }
+    }
+
+    /// Builds the network that a run starts from, of the config [`Method::network`]; none where that is the base as it
+    /// is. It is called once, when a run begins, and what it gives is kept in the run's folder: a resumed run does not
+    /// ask again. The same seed and data have to give the same.
+    ///
+    /// # Errors
+    /// Whatever keeps the network from being built, in words.
+    fn start(&self, _from: &Starting<'_>) -> Result<Option<Start>, Error> {
+        Ok(None)
     }
 
     /// How it adapts matrices, where it does.
@@ -112,6 +148,17 @@ pub struct Task {
     pub width: usize,
     /// Components `N_T` that KIND gives each class.
     pub components: usize,
+    /// Blocks of the network.
+    pub depth: usize,
+}
+
+impl Task {
+    /// A task of so many classes for a network of this config.
+    pub fn of(config: &ModelConfig, classes: usize) -> Self {
+        let [width, components, depth] =
+            [config.width, config.tailor_components, config.depth].map(|n| n as usize);
+        Self { classes, width, components, depth }
+    }
 }
 
 /// What counting depends on.
@@ -153,7 +200,7 @@ impl Sizes {
 }
 
 /// Which method adapts a run's network, from which file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MethodHeader {
     /// The method's name.
@@ -161,8 +208,34 @@ pub struct MethodHeader {
     /// Its size; none where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<usize>,
-    /// The file of the network that is adapted, which lies in the run's folder.
+    /// Blocks of the network that it builds, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// The file of the network that the run starts from, which lies in the run's folder.
     pub base: Digest,
+    /// The file of the network of which the method has built the one in `base`; none where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
+    /// Blocks of that network which the method has kept, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Vec<usize>>,
+}
+
+impl MethodHeader {
+    /// The file that was named as the base.
+    pub fn named_base(&self) -> Digest {
+        self.from.unwrap_or(self.base)
+    }
+
+    /// Which blocks the method has kept, counted from 1, as in `3-12`; none where it has kept no choice of them.
+    pub fn kept_in_words(&self) -> Option<String> {
+        let runs = self.kept.as_deref()?.chunk_by(|a, b| a + 1 == *b);
+        let words = runs.map(|run| match run {
+            [first, .., last] => format!("{}-{}", first + 1, last + 1),
+            _ => run.iter().map(|only| (only + 1).to_string()).collect(),
+        });
+        Some(words.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Classes of the paper's 18 tasks of novel classes (KIND, appendix).
@@ -182,23 +255,26 @@ pub struct Cost {
 
 /// What each method costs on average over tasks of so many classes, for a network of this config (KIND, Table 2).
 pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
-    let (d, depth) = (f64::from(config.width), f64::from(config.depth));
+    let d = f64::from(config.width);
     let tokens = config.tokens() as f64;
     let plain = ModelConfig { factored: FactoredSet::none(), ..config.clone() };
-    // Everything but the six matrices of a block; adaLN and the final layer's run once for an image.
-    let outer =
-        tokens * 2.0 * config.patch_values() as f64 * d + depth * 6.0 * d * d + 3.0 * d * d + 256.0 * d;
     let cost = |method: &&'static dyn Method| {
         let mut cost = Cost { method: method.name(), trainable_parameters: 0.0, flops_per_image: 0.0 };
         for &classes in tasks {
-            let task =
-                Task { classes, width: config.width as usize, components: config.tailor_components as usize };
+            let task = Task::of(config, classes);
             let sizes =
                 Sizes { task, learngene: config.learngene_components as usize, tokens: config.tokens() };
+            let network = method.network(&plain, method.rank(&task), None);
+            let depth = f64::from(network.depth);
             let trainable = match method.trains() {
-                Trains::Whole => plain.learngene_parameters() as f64,
+                Trains::Whole => network.learngene_parameters() as f64,
                 _ => depth * method.trainable(&sizes),
             };
+            // Everything but the six matrices of a block; adaLN and the final layer's run once for an image.
+            let outer = tokens * 2.0 * config.patch_values() as f64 * d
+                + depth * 6.0 * d * d
+                + 3.0 * d * d
+                + 256.0 * d;
             let Products { per_token, per_image, instead } = method.products(&sizes);
             let own = if instead { 0.0 } else { sizes.sum(|m1, m2| m1 * m2) };
             cost.trainable_parameters += trainable / tasks.len() as f64;
@@ -221,6 +297,7 @@ mod tests {
         let published = [
             ("dit-b-2", "kind", 12.8, 33.7),
             ("dit-b-2", "full", 129.6, 43.6),
+            ("dit-b-2", "heur-lg", 129.6, 43.6),
             ("dit-b-2", "oft", 14.2, 119.7),
             ("dit-b-2", "lora", 12.8, 50.1),
             ("dit-b-2", "pissa", 12.8, 50.1),
@@ -228,6 +305,7 @@ mod tests {
             ("dit-b-2", "dora", 12.8, 129.5),
             ("dit-l-2", "kind", 45.4, 119.6),
             ("dit-l-2", "full", 456.8, 155.0),
+            ("dit-l-2", "heur-lg", 456.8, 155.0),
             ("dit-l-2", "oft", 50.5, 425.6),
             ("dit-l-2", "lora", 45.3, 178.2),
             ("dit-l-2", "pissa", 45.3, 178.2),
