@@ -14,7 +14,7 @@ use crate::settings::train::{
     BenchSettings, FinetuneSettings, RunningSettings, TailorSettings, TrainSettings,
 };
 use crate::settings::training::{Setting, Training};
-use crate::train::method::METHODS;
+use crate::train::method::{METHODS, adapting_apart};
 
 /// `tailor train`
 #[derive(Clone, Debug, Args)]
@@ -149,8 +149,9 @@ Examples:
   tailor finetune --method lora --base galleries/plain --data greek --out runs/lora --rank 8
   tailor finetune --list --preset dit-b-2
 
-KIND adapts a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
+{} adapt a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
 otherwise: {}. The base is only read, and kept in the run's folder.",
+        adapting_apart(" and "),
         rates.collect::<Vec<_>>().join(", ")
     )
 }

@@ -14,7 +14,7 @@ use crate::system::output;
 use crate::train::adapt::Adapt;
 use crate::train::base::{self, Base};
 use crate::train::begin::{Outcome, finetune as begin};
-use crate::train::method::{METHODS, Method, Task, Trains, named};
+use crate::train::method::{METHODS, Method, Task, Wants, adapting_apart, named};
 
 /// Adapts the network of the settings to their data, or goes on with such a run.
 ///
@@ -70,16 +70,16 @@ fn labels(file: &Path) -> Result<BTreeMap<String, Vec<f32>>, Error> {
     gallery.index.classes.iter().map(row).collect()
 }
 
-/// Refuses a network of the other kind: KIND adapts one that comes apart, all others a plain one.
+/// Refuses a network of the other kind than the method wants.
 fn fits(method: &dyn Method, base: &Base, file: &Path) -> Result<(), Error> {
     let apart = !base.learngene.manifest.config.factored.matrices().is_empty();
-    let (what, help) = match (method.trains(), apart) {
-        (Trains::Tailors, false) => (
-            "is a plain network, which has no tailors",
+    let (what, help) = match (method.wants(), apart) {
+        (Wants::Apart, false) => (
+            "is a plain network, which has no tailors".to_owned(),
             "name the gallery of a network trained without --method plain",
         ),
-        (Trains::Whole | Trains::Matrices, true) => (
-            "comes apart: only --method kind adapts it",
+        (Wants::Plain, true) => (
+            format!("comes apart: only --method {} adapts it", adapting_apart(" or ")),
             "train a plain network with `tailor train --method plain`",
         ),
         _ => return Ok(()),

@@ -8,7 +8,7 @@ use tailor_core::engine::adamw::Learned;
 use super::bank::TailorBank;
 use super::base::{self, Base, base_file};
 use super::lesson;
-use super::method::{Method, MethodHeader, Start, Starting, Task, Trains};
+use super::method::{Method, MethodHeader, Start, Starting, Task, Trains, usual_matrices};
 use super::trainer::Trainer;
 use crate::compute::device::Device;
 use crate::data::Dataset;
@@ -46,13 +46,16 @@ impl Adapt {
 
     /// What checkpoints say of it, for so many classes; `base` is the trained network itself here.
     pub fn header(&self, classes: usize) -> MethodHeader {
-        let task = Task::of(&self.base.learngene.manifest.config, classes);
+        let config = &self.base.learngene.manifest.config;
+        let task = Task::of(config, classes);
+        let matrices = Some(self.method.matrices(config));
         MethodHeader {
             name: self.method.name().to_owned(),
             rank: self.rank.or_else(|| self.method.rank(&task)),
             depth: self.depth,
             base: self.base.digest,
             from: None,
+            matrices: matrices.filter(|matrices| *matrices != usual_matrices()),
             kept: None,
         }
     }

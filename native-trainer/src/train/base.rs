@@ -8,6 +8,8 @@ use tailor_packs::{
     write_learngene,
 };
 
+#[cfg(feature = "graph")]
+use super::method::usual_matrices;
 use super::method::{Adaption, Method, MethodHeader, Trains, named};
 use crate::compute::device::Device;
 use crate::error::Error;
@@ -124,7 +126,8 @@ pub fn adaption(
         return Ok(None);
     }
     let (rank, config) = (header.rank.unwrap_or(1), &base.learngene.manifest.config);
-    let adaption = Adaption::new(method, rank, config, base.values()?, seed, &device.for_graph())?;
+    let matrices = header.matrices.clone().unwrap_or_else(usual_matrices);
+    let adaption = Adaption::new(method, rank, &matrices, config, base.values()?, seed, &device.for_graph())?;
     Ok(Some(Arc::new(adaption)))
 }
 

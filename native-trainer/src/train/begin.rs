@@ -102,7 +102,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
         adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(|adapt| adapt.base.digest);
     let (trainer, method, losses) = match (stored, adapt) {
         (Some(stored), _) => {
-same_classes(&stored.header.classes, &classes, path, out)?;
+            same_classes(&stored.header.classes, &classes, path, out)?;
             card.continues(out)?;
             if let (Some(was), Some(adapt)) = (&stored.header.method, adapt) {
                 same_method(was, adapt, classes.len(), out)?;

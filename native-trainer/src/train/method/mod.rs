@@ -9,12 +9,15 @@
 
 #[cfg(feature = "graph")]
 mod adaption;
+mod apart;
 mod dora;
 mod full;
 mod heur_lg;
 mod kind;
+mod learngene_lora;
 mod loha;
 mod lora;
+mod no_gate;
 mod oft;
 #[cfg(feature = "graph")]
 mod per_matrix;
@@ -22,6 +25,7 @@ mod pissa;
 mod start;
 #[cfg(feature = "graph")]
 mod svd;
+mod svd_lora;
 mod svdiff;
 
 #[cfg(feature = "graph")]
@@ -40,15 +44,15 @@ impl Adaption {
     }
 }
 #[cfg(feature = "graph")]
-pub use per_matrix::{Parts, PerMatrix, Random, Values};
+pub use per_matrix::{Given, Parts, PerMatrix, Random, Values};
 pub use start::{Keeps, Lesson, Start, Starting, Train, assemble};
 
 use serde::{Deserialize, Serialize};
-use tailor_packs::{Digest, FactoredSet, ModelConfig};
+use tailor_packs::{Digest, FactoredSet, Matrix, ModelConfig};
 
 use crate::error::Error;
 
-/// Every method, in the order of the paper's Table 2.
+/// Every method, in the order of the paper's Table 2, and then the ablations of its Table 4.
 pub const METHODS: &[&dyn Method] = &[
     &kind::Kind,
     &full::Full,
@@ -59,11 +63,24 @@ pub const METHODS: &[&dyn Method] = &[
     &pissa::Pissa,
     &loha::Loha,
     &dora::Dora,
+    &svd_lora::SvdLora,
+    &learngene_lora::LearngeneLora,
+    &no_gate::NoGate,
 ];
 
 /// The method of this name.
 pub fn named(name: &str) -> Option<&'static dyn Method> {
     METHODS.iter().find(|method| method.name() == name).copied()
+}
+
+/// The names of the methods that adapt a network which comes apart, with `last` before the last one.
+pub fn adapting_apart(last: &str) -> String {
+    let names: Vec<&str> =
+        METHODS.iter().filter(|method| method.wants() == Wants::Apart).map(|method| method.name()).collect();
+    match &names[..] {
+        [before @ .., only] if !before.is_empty() => format!("{}{last}{only}", before.join(", ")),
+        names => names.concat(),
+    }
 }
 
 /// A way to adapt a trained network to new classes.
@@ -115,6 +132,20 @@ pub trait Method: std::fmt::Debug + Sync {
         Ok(None)
     }
 
+    /// What kind of network it adapts.
+    fn wants(&self) -> Wants {
+        match self.trains() {
+            Trains::Tailors => Wants::Apart,
+            Trains::Whole | Trains::Matrices => Wants::Plain,
+        }
+    }
+
+    /// The matrices of each block that it adapts, where it adapts matrices: those of attention and MLP (KIND §4), unless
+    /// that depends on the network, of the config `base`.
+    fn matrices(&self, _base: &ModelConfig) -> FactoredSet {
+        usual_matrices()
+    }
+
     /// How it adapts matrices, where it does.
     #[cfg(feature = "graph")]
     fn per_matrix(&self) -> Option<&'static dyn PerMatrix> {
@@ -137,6 +168,21 @@ pub enum Trains {
     Whole,
     /// Values beside the matrices of each block.
     Matrices,
+}
+
+/// A kind of trained network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// One that comes apart into learngene and tailors.
+    Apart,
+    /// A plain one.
+    Plain,
+}
+
+/// The matrices that methods adapt unless they say otherwise. Fused queries, keys and values count as three.
+pub(super) fn usual_matrices() -> FactoredSet {
+    let six = [Matrix::Q, Matrix::K, Matrix::V, Matrix::O, Matrix::In, Matrix::Out];
+    FactoredSet::new(&six).unwrap_or_else(|_| unreachable!("it is one kind of attention"))
 }
 
 /// A task to adapt a network to, as far as the paper's sizes depend on it.
@@ -216,6 +262,9 @@ pub struct MethodHeader {
     /// The file of the network of which the method has built the one in `base`; none where it is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Digest>,
+    /// Matrices of each block that it adapts, where they are not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrices: Option<FactoredSet>,
     /// Blocks of that network which the method has kept, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Vec<usize>>,
@@ -242,7 +291,7 @@ impl MethodHeader {
 pub const PAPER_TASKS: [usize; 18] = [7, 13, 18, 20, 23, 24, 26, 26, 26, 28, 28, 29, 30, 30, 31, 33, 34, 35];
 
 /// One line of the list of methods.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cost {
     /// The method's name.
     pub method: &'static str,
@@ -331,6 +380,25 @@ mod tests {
             assert_eq!(split(task).unwrap().classes.len(), classes, "task {task}");
         }
         assert!(split(PAPER_TASKS.len() + 1).is_err());
+    }
+
+    #[test]
+    fn the_ablations_train_as_many_values_as_what_they_stand_for() {
+        // #1 and #2 train LoRA's, #3 KIND's, and each computes as many components as KIND's masked form.
+        for (preset, tasks) in [("dit-b-2", &PAPER_TASKS[..]), ("letters", &[10])] {
+            let costs = costs(&ModelConfig::preset(preset).unwrap(), tasks);
+            let of = |name: &str| *costs.iter().find(|cost| cost.method == name).unwrap();
+            for (ablation, like) in [("svd-lora", "lora"), ("learngene-lora", "lora"), ("no-gate", "kind")] {
+                assert_eq!(of(ablation).trainable_parameters, of(like).trainable_parameters, "{ablation}");
+                assert_eq!(of(ablation).flops_per_image, of("kind").flops_per_image, "{ablation}");
+            }
+            // N_T·c·(18 D + 6) for each block.
+            let config = ModelConfig::preset(preset).unwrap();
+            let classes = tasks.iter().sum::<usize>() as f64 / tasks.len() as f64;
+            let ranks = f64::from(config.tailor_components) * classes * f64::from(config.depth);
+            let expected = ranks * (18.0 * f64::from(config.width) + 6.0);
+            assert!((of("no-gate").trainable_parameters / expected - 1.0).abs() < 1e-9, "{preset}");
+        }
     }
 
     #[test]
