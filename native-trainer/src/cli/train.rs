@@ -282,7 +282,7 @@ the same command goes on.
 
 Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}. Several classes \
 have steps of up to {most} images, and so many steps that each class is shown as many images as one alone, \
-{images}: {example} steps for 24 classes."
+{images}: {example} steps for 24 classes. The average spans as many of its images, too."
     )
 }
 
