@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use burn::tensor::FloatDType;
 use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
@@ -13,6 +15,7 @@ use tailor_packs::{Gelu, ModelConfig, Norm, Objective};
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
+use tailor_trainer::train::method::{Adaption, METHODS};
 use tailor_trainer::train::trainer::{GradientEngine, Trainer};
 
 /// A model no value of which is zero, so that no gradient is zero for want of a path.
@@ -141,6 +144,46 @@ fn both_engines_learn_the_same_in_several_steps() {
         for (class, (a, b)) in hand.tailors().iter().zip(&*graph.tailors()).enumerate() {
             assert!(far(a, b) < 0.01, "{factored:?}, class {class}: {}", far(a, b));
         }
+    }
+}
+
+/// A plain network of this set of matrices that a method adapts, no value of which is zero.
+fn plain(factored: &str) -> (ModelConfig, Vec<f32>) {
+    let config = ModelConfig { factored: "".parse().unwrap(), ..ModelConfig::preset("tiny").unwrap() };
+    let config = ModelConfig { separate_attention: factored == "separate", ..config };
+    (config.clone(), random(&config, 1).learngene().parameters)
+}
+
+#[test]
+fn every_method_that_adapts_matrices_learns_the_same_on_both_engines() {
+    for method in METHODS.iter().filter(|method| method.per_matrix().is_some()) {
+        let name = method.name();
+        let (config, base) = plain(if name == "lora" { "separate" } else { "fused" });
+        let adapted = method.matrices(&ModelConfig::preset("tiny").unwrap());
+        let rank = if name == "oft" { 8 } else { 3 };
+        let adaption =
+            Adaption::new(*method, rank, &adapted, &config, base, 7, &Device::Processor.for_graph()).unwrap();
+        let (first, adaption) = (Learned::new(adaption.first()), Some(Arc::new(adaption)));
+        let bank = TailorBank::new(&config, 4, 2);
+        let mut hand =
+            Trainer::from_parts(&config, &Device::Processor, adaption, first, bank, 0, 0.0).unwrap();
+        let mut graph = hand.clone().with_engine(GradientEngine::Graph).unwrap();
+        assert_eq!((hand.engine().name(), graph.engine().name()), ("processor", "graph"));
+        let before = hand.learngene().parameters;
+        for step in 0..4 {
+            let batch = batch(&config, step, &[0, 1], 0.2);
+            let (found, expected) = (hand.gradients(&batch), graph.gradients(&batch));
+            let worst = difference(&found.learngene, &expected.learngene, 1e-9);
+            assert!(worst < 1e-3, "{name}, step {step}: gradients {worst} apart");
+            let losses = (hand.step(&batch, &settings()), graph.step(&batch, &settings()));
+            assert!((losses.0 / losses.1 - 1.0).abs() < 1e-3, "{name}, step {step}: {losses:?}");
+        }
+        // As above: rounding may turn the sign of a gradient near zero.
+        let pairs = |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
+        let (hand, graph) = (hand.learngene().parameters, graph.learngene().parameters);
+        let far = pairs(&hand, &graph) as f64 / hand.len() as f64;
+        assert!(far < 0.01, "{name}: {far} of the values are apart");
+        assert!(pairs(&hand, &before) > hand.len() / 4, "{name} has hardly learned anything");
     }
 }
 

@@ -78,6 +78,9 @@ fn every_example_of_the_help_works_when_pasted() {
     images(&at("greek/greek-small-xi"), 24);
     images(&at("images/alpha"), 24);
     idx(&at("fashion-mnist"));
+    // A folder of several classes that the gallery does not have.
+    images(&at("icons/arrow"), 24);
+    images(&at("icons/cross"), 24);
     for kind in ["pt", "safetensors"] {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../tests/reference/fixtures/dit")

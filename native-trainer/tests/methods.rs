@@ -11,6 +11,7 @@ use serde_json::Value;
 use tailor_trainer::train::checkpoint;
 #[cfg(feature = "graph")]
 use tailor_trainer::train::method::METHODS;
+use tailor_trainer::train::method::{Wants, named};
 
 /// A folder with images of two classes in `data` and of two others in `novel`, and a plain gallery and one that comes
 /// apart.
@@ -73,7 +74,10 @@ impl Place {
 
     /// Adapts in one go and in two, and makes images of what came of it.
     fn whole_way(&self, method: &str, more: &str) {
-        let base = if method == "kind" { "kind" } else { "plain" };
+        let base = match named(method).unwrap().wants() {
+            Wants::Apart => "kind",
+            Wants::Plain => "plain",
+        };
         let line = format!("finetune --method {method} --base {base} --data novel {more} {SHORT}");
         self.done(&format!("{line} --steps 6 --out one-{method}"));
         // Stopped by the last of its steps, as they were told first.
@@ -114,9 +118,47 @@ fn every_other_method_trains_resumes_publishes_and_samples() {
         let rank = match method.name() {
             "svdiff" => "",
             "oft" => "--rank 8",
+            // Blocks of the two that there are.
+            _ if method.keeps().is_some() => "",
             _ => "--rank 3",
         };
         place.whole_way(method.name(), rank);
+    }
+}
+
+#[cfg(feature = "graph")]
+#[test]
+fn an_ablation_of_kind_trains_beside_the_learngene_and_leaves_it_as_it_is() {
+    let place = Place::new();
+    let network = |path: &str| {
+        let bytes = fs::read(place.at(path)).unwrap();
+        let learngene = tailor_packs::read_learngene(&bytes).unwrap();
+        (learngene.manifest.config, learngene.tensors)
+    };
+    for method in ["learngene-lora", "no-gate"] {
+        place.done(&format!(
+            "finetune --method {method} --base kind --data novel --steps 4 --learning-rate 0.1 \
+             --warmup 0 --ema 0.1 --out {method} {SHORT}"
+        ));
+        let (config, start) = network(&format!("{method}/base.learngene"));
+        assert!(config.factored.matrices().is_empty());
+        place.done(&format!("publish {method} --device cpu --previews 0 --out gallery-{method}"));
+        let index: Value =
+            serde_json::from_slice(&fs::read(place.at(&format!("gallery-{method}/index.json"))).unwrap())
+                .unwrap();
+        let (_, after) =
+            network(&format!("gallery-{method}/{}", index["learngene"]["path"].as_str().unwrap()));
+        for spec in config.learngene_tensors() {
+            let (_, before) = start.get(&spec.name).unwrap();
+            let (_, after) = after.get(&spec.name).unwrap();
+            // A gallery keeps half precision.
+            let moved = before.iter().zip(after).any(|(a, b)| (a - b).abs() > 2e-3 * a.abs().max(1e-2));
+            let adapted = ["qkv.weight", "o.weight", "in.weight", "out.weight"];
+            let adapted = adapted.iter().any(|end| spec.name.ends_with(&format!(".{end}")))
+                // The preset's adaLN comes apart.
+                || method == "no-gate" && spec.name.ends_with(".adaln.weight") && spec.name.starts_with("blocks");
+            assert_eq!(moved, adapted, "{method}: {}", spec.name);
+        }
     }
 }
 
@@ -126,8 +168,12 @@ fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
     let line = |method: &str, base: &str| {
         format!("finetune --method {method} --base {base} --data novel --out out --steps 2 {SHORT}")
     };
-    assert!(place.refused(&line("full", "kind")).contains("comes apart"));
-    assert!(place.refused(&line("kind", "plain")).contains("plain network"));
+    let said = place.refused(&line("full", "kind"));
+    assert!(said.contains("comes apart: only --method kind, learngene-lora or no-gate adapts it"), "{said}");
+    assert!(place.refused(&line("svd-lora", "kind")).contains("comes apart"));
+    for method in ["kind", "learngene-lora", "no-gate"] {
+        assert!(place.refused(&line(method, "plain")).contains("plain network"));
+    }
     assert!(place.refused(&line("full", "absent")).contains("absent"));
     assert!(place.refused(&format!("{} --rank 3", line("full", "plain"))).contains("no rank"));
     assert!(!place.at("out").exists(), "nothing was begun");

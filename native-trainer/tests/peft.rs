@@ -5,7 +5,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use tailor_core::engine::adamw::{AdamW, Learned, Update};
-use tailor_trainer::train::method::{PerMatrix, Values, named};
+use tailor_packs::{Matrix, ModelConfig};
+use tailor_trainer::train::method::{Given, PerMatrix, Values, named};
 
 const FIXTURE: &[u8] = include_bytes!("fixtures/peft.safetensors");
 const RANK: usize = 4;
@@ -40,7 +41,9 @@ fn per_matrix(name: &str) -> &'static dyn PerMatrix {
 fn begun(name: &str) -> (Vec<Tensor<2>>, Vec<Values>) {
     let weight = read(&format!("{name}.weight")).unwrap();
     let rank = if name == "oft" { BLOCKS } else { RANK };
-    let parts = per_matrix(name).begin(&weight, rank, &mut |n, deviation| vec![deviation as f32; n]);
+    let config = ModelConfig::preset("tiny").unwrap();
+    let given = Given { weight: &weight, matrix: Matrix::O, rank, config: &config };
+    let parts = per_matrix(name).begin(&given, &mut |n, deviation| vec![deviation as f32; n]);
     (parts.fixed.iter().map(tensor).collect(), parts.trained)
 }
 

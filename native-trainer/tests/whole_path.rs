@@ -453,6 +453,101 @@ fn a_class_of_ones_own_joins_a_gallery_and_leaves_it() {
 }
 
 #[test]
+fn a_folder_of_classes_becomes_a_pack_for_each_and_all_join_the_gallery() {
+    let workshop = Workshop::with_gallery();
+    let draw = |class: &str, i: u32, wide: u32| {
+        let path = workshop.at(&format!("novel/{class}/{i}.png"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let shade = |x: u32, y: u32| Luma([if (x + y * wide + i) % wide < 2 { 255 } else { 0 }]);
+        GrayImage::from_fn(32, 32, shade).save(path).unwrap();
+    };
+    for (class, wide) in [("bars", 5), ("greek-small-alpha", 7), ("waves", 9)] {
+        (0..4).for_each(|i| draw(class, i, wide));
+    }
+    let short = "--steps 6 --batch-size 4 --sample-every 0 --checkpoint-every 2 --device cpu";
+    let train = |out: &str| format!("train-tailor novel --learngene gallery --out {out} {short}");
+    let output = workshop.tailor(&format!("{} --json", train("packs")));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("3 classes: a pack for each will be in packs"), "{said}");
+    assert!(said.contains("tailor gallery add GALLERY packs/*.tailor"), "{said}");
+    let written: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let classes: Vec<&str> =
+        written.as_array().unwrap().iter().map(|pack| pack["class"].as_str().unwrap()).collect();
+    assert_eq!(classes, ["bars", "waves", "greek-small-alpha"], "in the order of their names: α comes last");
+    let files = ["bars.tailor", "greek-small-alpha.tailor", "waves.tailor"];
+    assert_eq!(names(&workshop.at("packs")), files);
+
+    // The run that was stopped learns the same, and so does the same folder in an archive with a split of its classes.
+    workshop.done(&format!("{} --max-minutes 0", train("parts")));
+    assert!(names(&workshop.at("parts")).is_empty(), "a run that was stopped writes no pack");
+    workshop.done(&train("parts"));
+    let mut tar = Command::new("tar");
+    let packed = tar.args(["-cf", "novel.tar", "novel"]).current_dir(workshop.0.path()).status();
+    assert!(packed.unwrap().success());
+    fs::write(workshop.at("all.toml"), "classes = ['waves', 'α', 'bars']").unwrap();
+    workshop.done(&train("split").replace("novel", "novel.tar --split all.toml"));
+    for file in files {
+        let read = |folder: &str| fs::read(workshop.at(folder).join(file)).unwrap();
+        assert!(read("packs") == read("parts") && read("packs") == read("split"), "{file}");
+    }
+    let noted: serde_json::Value =
+        serde_json::from_slice(&fs::read(workshop.at("split.run/data.json")).unwrap()).unwrap();
+    assert_eq!((&noted["split"], &noted["inverted"]), (&"all.toml".into(), &false.into()));
+
+    workshop.done("gallery add gallery packs/bars.tailor packs/greek-small-alpha.tailor packs/waves.tailor");
+    workshop.done("verify gallery");
+    workshop.done("sample --gallery gallery --class waves --class α --steps 2 --device cpu --out new.png");
+
+    // Classes that the gallery has by now; another layout than was asked for.
+    let text = workshop.refused(&train("again"));
+    assert!(text.contains("bars") && text.contains("already") && text.contains("--split"), "{text}");
+    let text = workshop.refused(&train("again.tailor"));
+    assert!(text.contains("again.tailor is one pack") && text.contains("--class"), "{text}");
+    let text = workshop.refused(&format!("{} --class mine", train("packs")));
+    assert!(text.contains("packs is a folder"), "{text}");
+    let text = workshop.refused(&train("again").replace("novel", "novel/bars"));
+    assert!(text.contains("no class folders") && text.contains("--class"), "{text}");
+    let text = workshop.refused(&train("novel/packs"));
+    assert!(text.contains("novel"), "{text}");
+    fs::remove_dir_all(workshop.at("novel/bars")).unwrap();
+    let text = workshop.refused(&train("packs"));
+    assert!(text.contains("for the classes bars, waves, α (greek-small-alpha)"), "{text}");
+    assert!(!workshop.at("again").exists(), "no folder is left of what was refused");
+}
+
+#[test]
+fn a_run_goes_on_with_images_as_they_were_and_says_which_split_it_was_begun_with() {
+    let workshop = Workshop::new();
+    fs::write(workshop.at("dark.toml"), "classes = ['dots', 'stripes']").unwrap();
+    fs::write(workshop.at("light.toml"), "classes = ['dots', 'stripes']\ninvert = true").unwrap();
+    fs::write(workshop.at("one.toml"), "classes = ['dots']").unwrap();
+    let train = |steps: u32, more: &str| {
+        format!("{TRAIN} --device cpu --out run {more}").replace("--steps 4", &format!("--steps {steps}"))
+    };
+    workshop.done(&train(4, "--split light.toml"));
+    let noted = || -> serde_json::Value {
+        serde_json::from_slice(&fs::read(workshop.at("run/data.json")).unwrap()).unwrap()
+    };
+    assert_eq!((&noted()["split"], &noted()["inverted"]), (&"light.toml".into(), &true.into()));
+    let before = noted();
+    for more in ["--split dark.toml", ""] {
+        let text = workshop.refused(&train(6, &format!("--resume {more}")));
+        assert!(text.contains("inverted") && text.contains("--split light.toml"), "{text}");
+    }
+    let text = workshop.refused(&train(6, "--resume --split one.toml"));
+    assert!(text.contains("other classes") && text.contains("--split light.toml"), "{text}");
+    assert_eq!(noted(), before, "what was refused notes nothing");
+    workshop.done(&train(6, "--resume --split light.toml"));
+    // A note from before either was kept says nothing against it.
+    let mut older = noted();
+    older.as_object_mut().unwrap().retain(|key, _| key != "split" && key != "inverted");
+    fs::write(workshop.at("run/data.json"), older.to_string()).unwrap();
+    workshop.done(&train(8, "--resume"));
+    assert_eq!(noted()["inverted"], false);
+}
+
+#[test]
 fn an_unknown_class_and_damaged_packs_are_refused_and_no_image_is_written() {
     let workshop = Workshop::with_gallery();
     let sample = format!("{SAMPLE} --out grid.png");

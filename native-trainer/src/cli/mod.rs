@@ -77,7 +77,7 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Adapt a trained network to other classes, by KIND or by a method to compare it with
     Finetune(Box<FinetuneArgs>),
-    /// Teach a learngene one more class, and leave it as it is
+    /// Teach a learngene one more class or several, and leave it as it is
     TrainTailor(Box<TrainTailorArgs>),
     /// Take a run apart into a gallery: one learngene file, one pack per class, one index
     Publish(PublishArgs),

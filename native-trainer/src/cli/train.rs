@@ -14,7 +14,7 @@ use crate::settings::train::{
     BenchSettings, FinetuneSettings, RunningSettings, TailorSettings, TrainSettings,
 };
 use crate::settings::training::{Setting, Training};
-use crate::train::method::METHODS;
+use crate::train::method::{METHODS, adapting_apart};
 
 /// `tailor train`
 #[derive(Clone, Debug, Args)]
@@ -105,10 +105,15 @@ pub struct FinetuneArgs {
     /// Folder of the run, to be published with `tailor publish`
     #[arg(long, value_name = "RUN", required_unless_present = "list")]
     pub out: Option<PathBuf>,
-    /// The method's size: rank of the products, for oft the number of blocks [default: the paper's, of the classes \
-    /// and of the components of a tailor]
+    /// The method's size: rank of the products, for oft the number of blocks, for heur-lg, auto-lg and laptop-diff the \
+    /// blocks that are kept of the network [default: the paper's, of the classes and of the components of a tailor, or \
+    /// of the network's blocks]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rank: Option<usize>,
+    /// Blocks of the network that heur-lg or auto-lg makes of those that it keeps and of random ones [default: as many \
+    /// as the base has]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub depth: Option<usize>,
     /// Go on from the run's last checkpoint
     #[arg(long)]
     pub resume: bool,
@@ -144,8 +149,9 @@ Examples:
   tailor finetune --method lora --base galleries/plain --data greek --out runs/lora --rank 8
   tailor finetune --list --preset dit-b-2
 
-KIND adapts a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
+{} adapt a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
 otherwise: {}. The base is only read, and kept in the run's folder.",
+        adapting_apart(" and "),
         rates.collect::<Vec<_>>().join(", ")
     )
 }
@@ -154,22 +160,25 @@ otherwise: {}. The base is only read, and kept in the run's folder.",
 #[derive(Clone, Debug, Args)]
 #[command(after_help = train_tailor_examples())]
 pub struct TrainTailorArgs {
-    /// Folder with the images of the class
-    #[arg(value_name = "DIR")]
+    /// Folder with the images of one class, or folder of class folders or of IDX files; or an archive of any of these
+    #[arg(value_name = "DIR|ARCHIVE")]
     pub data: PathBuf,
-    /// The learngene that the class is for: its file, or the folder of its gallery
+    /// The learngene that the classes are for: its file, or the folder of its gallery
     #[arg(long, value_name = "FILE.learngene|GALLERY")]
     pub learngene: PathBuf,
-    /// Name of the class
+    /// Name of the one class of which all the images are [default: each class folder is a class]
     #[arg(long, value_name = "NAME")]
-    pub class: String,
-    /// The pack
-    #[arg(long, value_name = "FILE.tailor")]
+    pub class: Option<String>,
+    /// Which of several classes to use: a split by name (see `tailor inspect --splits`) or a file
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with = "class")]
+    pub split: Option<OsString>,
+    /// The pack of one class, or a folder for the packs of several, each named after its class
+    #[arg(long, value_name = "FILE.tailor|DIR")]
     pub out: PathBuf,
     /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
     #[arg(long, value_name = "CLASS|FILE.tailor")]
     pub from: Option<OsString>,
-    /// Folder of the run [default: beside the pack, ending in .run]
+    /// Folder of the run [default: beside the pack or the folder of packs, ending in .run]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
     /// Settings of the run.
@@ -256,15 +265,24 @@ fn train_tailor_examples() -> String {
         0.0 => "no dropped labels".to_owned(),
         chance => format!("labels dropped with chance {chance}"),
     };
+    let (most, images) = (Training::default().batch_size, steps * batch_size as u64);
+    let example = Training::for_classes(24).steps;
     format!(
         "\
 Examples:
   tailor train-tailor images/alpha --learngene galleries/mine \\
     --class greek-small-alpha --out alpha.tailor
   tailor gallery add galleries/mine alpha.tailor
+  tailor train-tailor icons --learngene galleries/mine --out icon-packs
+  tailor gallery add galleries/mine icon-packs/*.tailor
 
-DIR holds the images of the class. The learngene's file is only read. Ctrl-C saves; the same command \
-goes on. Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}."
+With --class all images are of one class, in whatever folders they lie. Without it each class folder is a class, \
+named as `tailor train` names it, and all of them train at once. The learngene's file is only read. Ctrl-C saves; \
+the same command goes on.
+
+Defaults of a run for one class: {steps} steps of {batch_size} images, {labels}, average {ema}. Several classes \
+have steps of up to {most} images, and so many steps that each class is shown as many images as one alone, \
+{images}: {example} steps for 24 classes. The average spans as many of its images, too."
     )
 }
 
@@ -308,6 +326,7 @@ impl FinetuneArgs {
             method: self.method.clone().unwrap_or_default(),
             base: self.base.clone().unwrap_or_default(),
             rank: self.rank,
+            depth: self.depth,
             run: TrainSettings {
                 data: self.data.clone().unwrap_or_default(),
                 split: self.split.clone(),
@@ -329,6 +348,7 @@ impl TrainTailorArgs {
     pub fn settings(&self) -> TailorSettings {
         TailorSettings {
             data: self.data.clone(),
+            split: self.split.clone(),
             learngene: self.learngene.clone(),
             class: self.class.clone(),
             out: self.out.clone(),

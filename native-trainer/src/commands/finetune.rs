@@ -27,12 +27,13 @@ pub fn run(args: &FinetuneArgs) -> Result<Status, Error> {
 }
 
 fn in_words(costs: &[Cost]) -> String {
-    let mut out = "method   trainable  GFLOP an image\n".to_owned();
+    let width = costs.iter().map(|cost| cost.method.len()).max().unwrap_or(0);
+    let mut out = format!("{:width$} trainable  GFLOP an image\n", "method");
     for Cost { method, trainable_parameters, flops_per_image } in costs {
         // Writing into a string cannot fail.
         let _ = writeln!(
             out,
-            "{method:<8} {:>7.2} M  {:>8.1}",
+            "{method:width$} {:>7.2} M  {:>8.1}",
             trainable_parameters / 1e6,
             flops_per_image / 1e9
         );

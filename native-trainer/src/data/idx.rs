@@ -17,8 +17,9 @@ use walkdir::{DirEntry, WalkDir};
 use super::archive::Archive;
 use super::listing::{Listing, Node};
 use super::picture::fit;
-use super::{DataClass, DataError, Dataset, Options, PatientBar, names};
+use super::{DataClass, DataError, Dataset, Options, names};
 use crate::system::files;
+use crate::system::progress::Progress;
 
 /// What a compressed file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -239,7 +240,7 @@ fn read_images(path: &Path, reader: &mut dyn Read, options: &Options) -> Result<
     let too_large = || DataError::TooLarge { images: count, bytes };
     let mut images = Vec::<u8>::new();
     let mut chunk = Vec::new();
-    let bar = PatientBar::new(count);
+    let bar = Progress::new("reading images", count as u64);
     let mut done = 0;
     // The block grows with what is really there, so a header alone cannot make us allocate.
     while done < count {

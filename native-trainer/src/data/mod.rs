@@ -26,9 +26,7 @@ mod tree;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tailor_packs::Digest;
 use tailor_packs::config::ModelConfig;
@@ -369,33 +367,6 @@ fn room_for(count: usize, bytes: usize) -> Result<Vec<u8>, DataError> {
     room.try_reserve_exact(total).map_err(|_| too_large())?;
     room.resize(total, 0);
     Ok(room)
-}
-
-/// A progress bar that stays out of sight for the first two seconds.
-struct PatientBar(ProgressBar);
-
-impl PatientBar {
-    fn new(count: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("reading images {bar:30} {pos}/{len}, {eta} left");
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
-    }
-
-    fn step(&self) {
-        self.0.inc(1);
-        if self.0.is_hidden()
-            && self.0.position().is_multiple_of(64)
-            && self.0.elapsed() > Duration::from_secs(2)
-        {
-            self.0.set_draw_target(ProgressDrawTarget::stderr());
-        }
-    }
-}
-
-impl Drop for PatientBar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use rayon::prelude::*;
 use super::archive::Archive;
 use super::listing::{Listing, Node, Tree};
 use super::picture::{self, Ending, Found, whole};
-use super::{DataClass, DataError, Dataset, Options, PatientBar, names, number, room_for};
+use super::{DataClass, DataError, Dataset, Options, names, number, room_for};
 use crate::system::files;
 use crate::system::output::{one_line, shown};
+use crate::system::progress::Progress;
 
 /// Bytes of files and images held at a time, beside the data set itself.
 const CHUNK: usize = 16 << 20;
@@ -340,14 +341,21 @@ struct Decoder<'a> {
     broken: BTreeMap<usize, String>,
     waiting: Vec<(usize, Content)>,
     held: usize,
-    bar: PatientBar,
+    bar: Progress,
 }
 
 impl<'a> Decoder<'a> {
     fn new(options: &'a Options, count: usize) -> Result<Self, DataError> {
         let images = room_for(count, options.image_len())?;
         let (broken, waiting) = (BTreeMap::new(), Vec::new());
-        Ok(Self { options, images, broken, waiting, held: 0, bar: PatientBar::new(count) })
+        Ok(Self {
+            options,
+            images,
+            broken,
+            waiting,
+            held: 0,
+            bar: Progress::new("reading images", count as u64),
+        })
     }
 
     /// Takes what is to become the image number `slot`.

@@ -25,10 +25,10 @@
 //! name = "low rank"
 //! method = "lora"                 # a method that adapts, with the gallery of the network that it adapts
 //! base = "galleries/plain"
-//! rank = 8
+//! rank = 8                        # and depth, where the method builds a network of another one's blocks
 //! ```
 //!
-//! `method`, `base` and `rank` may also stand at the top, for every arm. Without a base, `method = "plain"` trains a
+//! `method`, `base`, `rank` and `depth` may also stand at the top, for every arm. Without a base, `method = "plain"` trains a
 //! network that does not come apart.
 
 use std::collections::BTreeSet;
@@ -220,6 +220,7 @@ struct File {
     method: Option<String>,
     base: Option<PathBuf>,
     rank: Option<usize>,
+    depth: Option<usize>,
     #[serde(default)]
     model: Map<String, Value>,
     #[serde(default)]
@@ -236,6 +237,7 @@ struct Arm {
     method: Option<String>,
     base: Option<PathBuf>,
     rank: Option<usize>,
+    depth: Option<usize>,
     #[serde(default)]
     model: Map<String, Value>,
     #[serde(default)]
@@ -362,17 +364,19 @@ impl File {
         let at = |reason: String| Invalid::Words(format!("arm {:?}: {reason}", arm.name));
         let method = arm.method.as_ref().or(self.method.as_ref());
         let base = arm.base.as_ref().or(self.base.as_ref()).map(|base| folder.join(base));
-        let rank = arm.rank.or(self.rank);
+        let (rank, depth) = (arm.rank.or(self.rank), arm.depth.or(self.depth));
         let (begin, changes, adapt) = match (&base, method.map(String::as_str)) {
             (Some(base), Some(name)) => {
-                let adapt = open_base(name, base, rank).map_err(|error| Invalid::Other(Box::new(error)))?;
-                let header = MethodHeader { name: name.to_owned(), rank, base: adapt.base.digest };
+                let adapt =
+                    open_base(name, base, rank, depth).map_err(|error| Invalid::Other(Box::new(error)))?;
+                let (name, base) = (name.to_owned(), adapt.base.digest);
+                let header = MethodHeader { name, rank, depth, base, from: None, matrices: None, kept: None };
                 (adapt.recipe(), Map::new(), Some(header))
             }
             (Some(_), None) => return Err(at("it has a base but no method that adapts it".to_owned())),
             (None, None | Some("kind" | "plain")) => {
-                if rank.is_some() {
-                    return Err(at("it has a rank but no base to adapt".to_owned()));
+                if let Some(key) = rank.and(Some("rank")).or(depth.and(Some("depth"))) {
+                    return Err(at(format!("it has a {key} but no base to adapt")));
                 }
                 let (mut recipe, changes) = self.begin(arm, folder)?;
                 if method.is_some_and(|name| name == "plain") {

@@ -201,12 +201,15 @@ impl Folder {
                     again: again(settings),
                 };
                 let outcome = match (&planned.adapt, &planned.base) {
-                    (Some(MethodHeader { name, rank, .. }), Some(base)) => finetune(&FinetuneSettings {
-                        method: name.clone(),
-                        base: base.clone(),
-                        rank: *rank,
-                        run: settings,
-                    }),
+                    (Some(MethodHeader { name, rank, depth, .. }), Some(base)) => {
+                        finetune(&FinetuneSettings {
+                            method: name.clone(),
+                            base: base.clone(),
+                            rank: *rank,
+                            depth: *depth,
+                            run: settings,
+                        })
+                    }
                     _ => train(&settings),
                 };
                 let ended = outcome?.ended;

@@ -1,7 +1,9 @@
 //! From a trained network to a run that adapts it to classes of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tailor_packs::ClassEntry;
 use tailor_packs::index::INDEX_FILE;
 
 use super::folder::Gallery;
@@ -9,9 +11,10 @@ use crate::error::Error;
 use crate::settings::train::FinetuneSettings;
 use crate::system::files::folder_of;
 use crate::system::output;
+use crate::train::adapt::Adapt;
 use crate::train::base::{self, Base};
-use crate::train::begin::{Adapt, Outcome, finetune as begin};
-use crate::train::method::{METHODS, Method, Task, Trains, named};
+use crate::train::begin::{Outcome, finetune as begin};
+use crate::train::method::{METHODS, Method, Task, Wants, adapting_apart, named};
 
 /// Adapts the network of the settings to their data, or goes on with such a run.
 ///
@@ -19,7 +22,7 @@ use crate::train::method::{METHODS, Method, Task, Trains, named};
 /// Anything wrong with base, data, settings, device or disk; what was saved before stays.
 pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
     let file = learngene_file(&settings.base)?;
-    let adapt = adapt(&settings.method, &file, settings.rank)?;
+    let adapt = adapt(&settings.method, &file, settings.rank, settings.depth)?;
     output::refuse_inputs(&settings.run.out, inputs(&file))?;
     begin(&settings.run, &adapt)
 }
@@ -29,12 +32,12 @@ pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
 /// # Errors
 /// [`Error::Refused`] when there is no such method, it does not suit the network or does not have this rank; whatever is
 /// wrong with the file.
-pub fn open(method: &str, base: &Path, rank: Option<usize>) -> Result<Adapt, Error> {
-    adapt(method, &learngene_file(base)?, rank)
+pub fn open(method: &str, base: &Path, rank: Option<usize>, depth: Option<usize>) -> Result<Adapt, Error> {
+    adapt(method, &learngene_file(base)?, rank, depth)
 }
 
 /// The same of the learngene's file itself.
-fn adapt(method: &str, file: &Path, rank: Option<usize>) -> Result<Adapt, Error> {
+fn adapt(method: &str, file: &Path, rank: Option<usize>, depth: Option<usize>) -> Result<Adapt, Error> {
     let method = named(method).ok_or_else(|| Error::Refused {
         what: format!("there is no method {method:?}"),
         help: format!("it may be {}", METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")),
@@ -47,23 +50,36 @@ fn adapt(method: &str, file: &Path, rank: Option<usize>) -> Result<Adapt, Error>
             help: "leave the rank out".to_owned(),
         });
     }
-    base::check(method, rank, &base.learngene.manifest.config)?;
-    Ok(Adapt { base, method, rank })
+    base::check(method, rank, depth, &base.learngene.manifest.config)?;
+    let labels = if method.wants_labels() { labels(file)? } else { BTreeMap::new() };
+    Ok(Adapt { base, labels, method, rank, depth })
 }
 
 /// Some task, to ask whether a method has a rank at all.
-const ANY: Task = Task { classes: 1, width: 4, components: 1 };
+const ANY: Task = Task { classes: 1, width: 4, components: 1, depth: 1 };
 
-/// Refuses a network of the other kind: KIND adapts one that comes apart, all others a plain one.
+/// The label's row of each class of the gallery in which the learngene's file lies, by the class's id.
+fn labels(file: &Path) -> Result<BTreeMap<String, Vec<f32>>, Error> {
+    let gallery = Gallery::open(folder_of(file))?;
+    let row = |class: &ClassEntry| {
+        let mut tailor = gallery.tailor(class)?;
+        // Every tailor has one.
+        let (_, row) = tailor.tensors.remove("label").unwrap_or_default();
+        Ok((class.id.clone(), row))
+    };
+    gallery.index.classes.iter().map(row).collect()
+}
+
+/// Refuses a network of the other kind than the method wants.
 fn fits(method: &dyn Method, base: &Base, file: &Path) -> Result<(), Error> {
     let apart = !base.learngene.manifest.config.factored.matrices().is_empty();
-    let (what, help) = match (method.trains(), apart) {
-        (Trains::Tailors, false) => (
-            "is a plain network, which has no tailors",
+    let (what, help) = match (method.wants(), apart) {
+        (Wants::Apart, false) => (
+            "is a plain network, which has no tailors".to_owned(),
             "name the gallery of a network trained without --method plain",
         ),
-        (Trains::Whole | Trains::Matrices, true) => (
-            "comes apart: only --method kind adapts it",
+        (Wants::Plain, true) => (
+            format!("comes apart: only --method {} adapts it", adapting_apart(" or ")),
             "train a plain network with `tailor train --method plain`",
         ),
         _ => return Ok(()),

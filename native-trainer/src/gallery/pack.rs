@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, ImageReader};
 use tailor_core::{Guide, Item, SampleSettings, Sampler};
-use tailor_packs::pack::Card;
+use tailor_packs::pack::{Card, CardValue};
 use tailor_packs::{Class, Learngene, ModelConfig, Tensors, limits};
 
 use crate::compute::device::Device;
@@ -22,16 +22,21 @@ const NOT_STATED: &str = "not stated";
 /// gallery when it was published last.
 pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, before: Option<&Card>) -> Card {
     let training = &header.recipe.training;
-    Card {
-        training: BTreeMap::from([
-            ("steps".to_owned(), header.step.into()),
-            ("batch_size".to_owned(), (training.batch_size as u64).into()),
-            ("learning_rate".to_owned(), training.learning_rate.into()),
-            ("ema".to_owned(), training.ema.into()),
-            ("seed".to_owned(), training.seed.into()),
-        ]),
-        ..told(settings, title, before)
+    let mut said = BTreeMap::from([
+        ("steps".to_owned(), header.step.into()),
+        ("batch_size".to_owned(), (training.batch_size as u64).into()),
+        ("learning_rate".to_owned(), training.learning_rate.into()),
+        ("ema".to_owned(), training.ema.into()),
+        ("seed".to_owned(), training.seed.into()),
+    ]);
+    if let Some(method) = &header.method {
+        said.insert("method".to_owned(), CardValue::Text(method.name.clone()));
+        let rank = method.rank.map(|rank| ("rank".to_owned(), (rank as u64).into()));
+        let kept = method.kept_in_words().map(|kept| ("kept_blocks".to_owned(), CardValue::Text(kept)));
+        said.extend(rank.into_iter().chain(kept));
+        said.insert("base".to_owned(), CardValue::Text(method.named_base().to_string()));
     }
+    Card { training: said, ..told(settings, title, before) }
 }
 
 /// As [`card`], of weights about whose training nothing is known.

@@ -1,21 +1,21 @@
-//! One class of one's own for a learngene that stays as it is (KIND §3.3, Table 2).
+//! Classes of one's own for a learngene that stays as it is (KIND §3.3, Table 2).
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tailor_core::engine::adamw::Learned;
-use tailor_core::init;
 use tailor_packs::{
-    Class, Contents, Digest, Learngene, ModelConfig, Tailor, Weights, limits, read_learngene, read_tailor,
+    Contents, Digest, Learngene, ModelConfig, Tailor, Weights, limits, read_learngene, read_tailor,
     write_tailor,
 };
 
 use super::finetune::{self, learngene_file};
-use super::folder::Gallery;
+use super::folder::{self, Gallery};
 use super::pack::{Previews, card};
 use crate::compute::device;
-use crate::data::{Options, names};
+use crate::data::splits::Split;
+use crate::data::{DataError, Options, names, number};
 use crate::error::Error;
 use crate::say;
 use crate::settings::recipe::Recipe;
@@ -23,10 +23,10 @@ use crate::settings::sampling::SamplingSettings;
 use crate::settings::train::TailorSettings;
 use crate::settings::training::Training;
 use crate::system::files::{create_folder, folder_of, leave, lock, read_limited};
-use crate::system::output::{self, as_text};
+use crate::system::output::{self, as_text, shown};
 use crate::system::status::Status;
 use crate::train::bank::TailorBank;
-use crate::train::begin::open_data;
+use crate::train::begin::{open_data, outside};
 use crate::train::checkpoint::{self, ClassName, Losses, Stored};
 use crate::train::live::tailor_tensors;
 use crate::train::loader;
@@ -55,31 +55,47 @@ pub struct NewPack {
     pub steps: u64,
 }
 
-/// Trains a tailor, or goes on with its run, and writes its pack unless the run was stopped before its last step.
+/// Trains tailors, or goes on with their run, and writes their packs unless the run was stopped before its last step.
 ///
 /// # Errors
 /// Anything wrong with learngene, data, settings, device or disk; what was saved before stays.
-pub fn train_tailor(settings: &TailorSettings) -> Result<(Status, Option<NewPack>), Error> {
-    let run = match &settings.run {
-        Some(run) => run.clone(),
-        None if output::is_standard_output(&settings.out) => {
+pub fn train_tailor(settings: &TailorSettings) -> Result<(Status, Vec<NewPack>), Error> {
+    let run = match (&settings.run, &settings.class) {
+        (Some(run), _) => run.clone(),
+        (None, Some(_)) if output::is_standard_output(&settings.out) => {
             return Err(Error::Refused {
                 what: "a pack on standard output has no place beside it for the run's folder".to_owned(),
                 help: "name one with --run".to_owned(),
             });
         }
-        None => settings.out.with_extension("run"),
+        (None, Some(_)) => settings.out.with_extension("run"),
+        (None, None) => beside(&settings.out),
     };
-    let fresh = !run.exists();
-    begin(settings, &run).inspect_err(|_| leave(&run, fresh))
+    let fresh = (!run.exists(), !settings.out.exists());
+    begin(settings, &run).inspect_err(|_| {
+        leave(&run, fresh.0);
+        leave(&settings.out, fresh.1 && settings.class.is_none());
+    })
 }
 
-fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPack>), Error> {
-    let class = names::class(&settings.class)?;
+/// The run's folder beside a folder of packs.
+fn beside(packs: &Path) -> PathBuf {
+    let mut name = packs.file_name().unwrap_or_default().to_owned();
+    name.push(".run");
+    folder_of(packs).join(name)
+}
+
+fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>), Error> {
+    // Refused before anything is read.
+    let one = settings.class.as_deref().map(names::class).transpose()?;
     settings.running.validate()?;
+    let split = settings.split.as_deref().map(Split::open).transpose()?;
     let file = learngene_file(&settings.learngene)?;
     output::refuse_inputs(&settings.out, inputs(settings, &file))?;
-    output::prepare(&settings.out)?;
+    match one {
+        Some(_) => output::prepare(&settings.out)?,
+        None => prepare_folder(settings, run)?,
+    }
     let device = device::open(settings.running.device.device)?;
     let bytes = read_limited(&file, limits::FILE)?;
     let learngene = read_learngene(&bytes).map_err(Error::pack(&file))?;
@@ -92,50 +108,77 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
 
     let stored = checkpoint::latest(run)?;
     if let Some(stored) = &stored {
-        same_task(stored, run, digest, &class)?;
+        same_learngene(stored, run, digest)?;
+        one.as_ref().map_or(Ok(()), |class| same_classes(stored, run, [class.id.as_str()]))?;
     }
-    let begin = Recipe { name: class.id.clone(), model: config.clone(), training: Training::for_one_class() };
-    let begin = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
-    let recipe = begin.with(&settings.training)?;
-    loader::fits(&recipe.model, recipe.training.batch_size)?;
-    let data = open_data(
-        &settings.data,
-        &Options::for_model(&config, settings.running.strict).of_class(&settings.class),
-        None,
-    )?;
-    if data.len() < FEW {
-        say!("warning: {} images are few; from {FEW} on a class can be learned", data.len());
-    }
+    let recipe = |classes: usize, name: &str| {
+        let training = Training::for_classes(classes);
+        let begin = Recipe { name: name.to_owned(), model: config.clone(), training };
+        let recipe = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
+        let recipe = recipe.with(&settings.training)?;
+        loader::fits(&recipe.model, recipe.training.batch_size).map(|()| recipe)
+    };
+    // A setting that no run can have is not found out after all images were read.
+    recipe(1, "")?;
+    let options = Options::for_model(&config, settings.running.strict);
+    let options = match &settings.class {
+        Some(name) => options.of_class(name),
+        None => options.with_cache(run.join("cache")).with_split(split.clone()),
+    };
+    let data = open_data(&settings.data, &options, None).map_err(|error| without_folders(error, settings))?;
+    let classes: Vec<ClassName> = match &one {
+        Some(class) => {
+            vec![ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() }]
+        }
+        None => data.classes.iter().map(ClassName::from).collect(),
+    };
+    announce(&classes, settings);
+    let recipe =
+        recipe(classes.len(), if one.is_some() { &classes[0].id } else { &learngene.manifest.model })?;
     let card = DataCard { sha256: Some(data.digest()), ..DataCard::of(&settings.data, &data) };
+    let card = card.with_split(settings.split.as_deref(), split.as_ref());
     let (trainer, losses) = match stored {
         Some(stored) => {
+            same_classes(&stored, run, classes.iter().map(|class| class.id.as_str()))?;
+            card.continues(run)?;
             let noted = DataCard::read(run).and_then(|noted| noted.sha256);
             let others = noted.is_some_and(|noted| Some(noted) != card.sha256);
-            if others || stored.header.classes[0].count != data.len() {
+            if others || stored.header.classes.iter().zip(&classes).any(|(was, is)| was.count != is.count) {
                 say!("note: {} holds other images than when the run was begun", settings.data.display());
             }
             stored.announce();
             (stored.restore(&device)?, stored.header.losses)
         }
         None => {
+            if one.is_none() {
+                refuse_known(&file, &classes)?;
+            }
             let shared = learngene.tensors.to_flat(&config.learngene_tensors());
             let shared = Learned::new(shared.map_err(Error::pack(&settings.learngene))?);
-            let first = match &settings.from {
-                Some(from) => start_from(from, settings, digest, &config)?,
-                None => init::tailor(&config, recipe.training.seed, 0).concat(),
+            let bank = match &settings.from {
+                Some(from) => {
+                    let first = Learned::new(start_from(from, settings, digest, &config)?);
+                    TailorBank::from_states(vec![first; classes.len()])
+                }
+                None => TailorBank::new(&config, recipe.training.seed, classes.len()),
             };
-            let bank = TailorBank::from_states(vec![Learned::new(first)]);
             let trainer = Trainer::from_parts(&config, &device, None, shared, bank, 0, 0.0)?;
             (trainer.with_frozen_learngene(), Losses::default())
         }
     };
     card.note(run)?;
-    let name = ClassName { id: class.id.clone(), name: class.name.clone(), count: data.len() };
+    let paths: Vec<PathBuf> = match one {
+        Some(_) => vec![settings.out.clone()],
+        None => classes.iter().map(|class| settings.out.join(format!("{}.tailor", class.id))).collect(),
+    };
+    for path in &paths {
+        output::refuse_inputs(path, inputs(settings, &file))?;
+    }
     let ended = Run {
         out: run,
         running: &settings.running,
         recipe,
-        classes: vec![name],
+        classes,
         frozen: Some(digest),
         method: None,
         losses,
@@ -143,38 +186,119 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Option<NewPac
     }
     .go(&data, trainer)?;
     let status = ended.status();
-    let finished = ended.trainer();
-    let pack = finished.map(|trainer| publish(settings, run, &learngene, digest, &class, &trainer));
-    Ok((status, pack.transpose()?))
+    let packs = ended.trainer().map(|trainer| publish(settings, run, &learngene, digest, &paths, &trainer));
+    Ok((status, packs.transpose()?.unwrap_or_default()))
 }
 
-/// Refuses to go on with a run for another learngene or class.
-fn same_task(stored: &Stored, run: &Path, learngene: Digest, class: &Class) -> Result<(), Error> {
-    let (header, found) = (&stored.header, &stored.header.classes[0].id);
-    let other = match header.frozen {
-        _ if header.method.is_some() => "of `tailor finetune`".to_owned(),
-        None => "of `tailor train`".to_owned(),
-        Some(digest) if digest != learngene => "for another learngene".to_owned(),
-        Some(_) if *found != class.id => format!("for class {found:?}"),
-        Some(_) => return Ok(()),
+/// Makes the folder for the packs of several classes, and refuses one that cannot be one.
+fn prepare_folder(settings: &TailorSettings, run: &Path) -> Result<(), Error> {
+    let TailorSettings { data, out, .. } = settings;
+    let is_pack = out.extension().is_some_and(|ending| ending == "tailor");
+    if output::is_standard_output(out) || is_pack || out.is_file() {
+        return Err(Error::Refused {
+            what: format!("{} is one pack, and without --class each class folder is a class", shown(out)),
+            help: "name the one class with --class, or a folder for the packs with --out".to_owned(),
+        });
+    }
+    outside(data, run)?;
+    Ok(output::prepare(&out.join("a.tailor"))?)
+}
+
+/// What to do where there is no class folder and no --class.
+fn without_folders(error: Error, settings: &TailorSettings) -> Error {
+    match error {
+        Error::Data(error @ DataError::NoClassFolders { .. }) if settings.class.is_none() => Error::Refused {
+            what: error.to_string(),
+            help: "name the one class with --class and its pack with --out, or make a folder for each class"
+                .to_owned(),
+        },
+        error => error,
+    }
+}
+
+/// Says what is taught, and which classes have few images.
+fn announce(classes: &[ClassName], settings: &TailorSettings) {
+    let out = shown(&settings.out);
+    match classes {
+        [class] if settings.class.is_some() => {
+            say!("one class, {}: its pack will be {out}", class.name);
+            if class.count < FEW {
+                say!("warning: {} images are few; from {FEW} on a class can be learned", class.count);
+            }
+        }
+        _ => {
+            say!("{}: a pack for each will be in {out}", number(classes.len(), "class"));
+            let few: Vec<_> = classes.iter().filter(|class| class.count < FEW).map(named).collect();
+            if !few.is_empty() {
+                say!("warning: less than {FEW} images are few to learn from: {}", folder::few(&few));
+            }
+        }
+    }
+}
+
+fn named(class: &ClassName) -> (&str, &str) {
+    (&class.id, &class.name)
+}
+
+/// Refuses classes that the gallery of the learngene's file has: their packs would take the place of its own.
+fn refuse_known(file: &Path, classes: &[ClassName]) -> Result<(), Error> {
+    let Ok(gallery) = Gallery::open(folder_of(file)) else { return Ok(()) };
+    let there = |class: &&ClassName| {
+        gallery.index.classes.iter().chain(&gallery.absent).any(|known| known.id == class.id)
     };
+    let known: Vec<_> = classes.iter().filter(there).map(named).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
     Err(Error::Refused {
-        what: format!("the run in {} is {other}", run.display()),
-        help: "choose another --run, or remove that folder".to_owned(),
+        what: format!("{} has classes of these names already: {}", shown(&gallery.folder), folder::few(&known)),
+        help: "rename their folders, or leave them out with --split; to replace one, teach it alone with --class"
+            .to_owned(),
     })
 }
 
-/// Writes the pack of a finished run.
+/// Refuses to go on with a run of another command or for another learngene.
+fn same_learngene(stored: &Stored, run: &Path, learngene: Digest) -> Result<(), Error> {
+    match stored.header.frozen {
+        _ if stored.header.method.is_some() => Err(other(run, "of `tailor finetune`")),
+        None => Err(other(run, "of `tailor train`")),
+        Some(digest) if digest != learngene => Err(other(run, "for another learngene")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuses to go on with a run for other classes than those with these ids.
+fn same_classes<'a>(
+    stored: &Stored,
+    run: &Path,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Error> {
+    let classes = &stored.header.classes;
+    if classes.iter().map(|class| class.id.as_str()).eq(ids) {
+        return Ok(());
+    }
+    let found: Vec<_> = classes.iter().map(named).collect();
+    let word = if found.len() == 1 { "class" } else { "the classes" };
+    Err(other(run, &format!("for {word} {}", folder::few(&found))))
+}
+
+fn other(run: &Path, what: &str) -> Error {
+    Error::Refused {
+        what: format!("the run in {} is {what}", run.display()),
+        help: "choose another --run, or remove that folder".to_owned(),
+    }
+}
+
+/// Writes the packs of a finished run to `paths`, one for each of its classes.
 fn publish(
     settings: &TailorSettings,
     run: &Path,
     learngene: &Learngene,
     digest: Digest,
-    class: &Class,
+    paths: &[PathBuf],
     trainer: &Trainer,
-) -> Result<NewPack, Error> {
+) -> Result<Vec<NewPack>, Error> {
     let config = trainer.config();
-    let tensors = tailor_tensors(trainer, 0, Weights::Ema)?;
     let sampling = SamplingSettings::default().advice(config.objective);
     let previews = Previews {
         count: Previews::USUAL,
@@ -183,25 +307,30 @@ fn publish(
         learngene: &learngene.tensors,
         device: trainer.device(),
     };
-    let preview = previews.png(Some((class, &tensors)))?;
     let header = checkpoint::require(run)?.header;
-    let mut card = card(&settings.card, &class.name, &header, None);
-    card.training.insert("images".to_owned(), (header.classes[0].count as u64).into());
-    let contents = Contents {
-        steps: header.step,
-        preview: preview.as_deref(),
-        ..Contents::new(&learngene.manifest.model, config, &tensors, &card)
+    let pack = |(number, (name, path)): (usize, (&ClassName, &PathBuf))| {
+        let class = names::check(&name.id, &name.name)?;
+        let tensors = tailor_tensors(trainer, number, Weights::Ema)?;
+        let preview = previews.png(Some((&class, &tensors)))?;
+        let mut card = card(&settings.card, &class.name, &header, None);
+        card.training.insert("images".to_owned(), (name.count as u64).into());
+        let contents = Contents {
+            steps: header.step,
+            preview: preview.as_deref(),
+            ..Contents::new(&learngene.manifest.model, config, &tensors, &card)
+        };
+        let bytes = write_tailor(&contents, digest, &class).map_err(Error::pack(path))?;
+        output::write(path, &bytes)?;
+        Ok(NewPack {
+            pack: path.clone(),
+            bytes: bytes.len(),
+            sha256: Digest::of(&bytes),
+            class: class.id,
+            learngene: digest,
+            steps: header.step,
+        })
     };
-    let bytes = write_tailor(&contents, digest, class).map_err(Error::pack(&settings.out))?;
-    output::write(&settings.out, &bytes)?;
-    Ok(NewPack {
-        pack: settings.out.clone(),
-        bytes: bytes.len(),
-        sha256: Digest::of(&bytes),
-        class: class.id.clone(),
-        learngene: digest,
-        steps: header.step,
-    })
+    header.classes.iter().zip(paths).enumerate().map(pack).collect()
 }
 
 /// What is read, the learngene from `file`: every file of the gallery in which that lies, too.

@@ -246,7 +246,11 @@ impl DataCard {
             section {
                 h2 { "Data" }
                 p {
-                    code { (self.path) } ": " (many(self.images, "image", "images")) " in "
+                    code { (self.path) }
+                    @if let Some(split) = &self.split {
+                        " with the split " code { (split) }
+                    }
+                    ": " (many(self.images, "image", "images")) " in "
                     (many(self.classes.len(), "class", "classes"))
                     @if let (Some(fewest), Some(most)) = (fewest, most) {
                         ", from " (HumanCount(fewest.1 as u64)) " (" (fewest.0) ") to "

@@ -106,24 +106,28 @@ pub struct FinetuneSettings {
     pub base: PathBuf,
     /// The method's size; none for the paper's.
     pub rank: Option<usize>,
+    /// Blocks of the network that the method builds; none for those of the base.
+    pub depth: Option<usize>,
     /// Data, folder and settings of the run. The model is that of the network.
     pub run: TrainSettings,
 }
 
-/// A run that learns one tailor for a learngene that stays as it is.
+/// A run that learns tailors for a learngene that stays as it is.
 #[derive(Clone, Debug)]
 pub struct TailorSettings {
-    /// Folder with the images of the class.
+    /// Images: of one class in any folders, or a folder of class folders or of IDX files; or an archive of them.
     pub data: PathBuf,
+    /// Which of several classes to use: the name of a split, or its file; none for all.
+    pub split: Option<OsString>,
     /// The learngene's file, or the folder of its gallery.
     pub learngene: PathBuf,
-    /// Name of the class.
-    pub class: String,
-    /// The pack.
+    /// Name of the one class of which all images are; none to make a class of each class folder.
+    pub class: Option<String>,
+    /// The pack of the one class, or the folder for those of several.
     pub out: PathBuf,
     /// A related tailor to start from: a pack, or a class of the learngene's gallery.
     pub from: Option<OsString>,
-    /// Folder of the run; none for one beside the pack.
+    /// Folder of the run; none for one beside the pack or the folder of packs.
     pub run: Option<PathBuf>,
     /// Settings that differ from the defaults and the stored run's.
     pub training: Changes,

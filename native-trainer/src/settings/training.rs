@@ -258,6 +258,18 @@ fn is_fraction(value: f64) -> bool {
 }
 
 impl Training {
+    /// The settings of a run that learns the tailors of so many classes, unless told otherwise: those for one class, with
+    /// more images in a step and more steps, so that each class is shown as many images as it would be alone, and its
+    /// average spans as many of them.
+    pub fn for_classes(classes: usize) -> Self {
+        let (one, classes) = (Self::for_one_class(), classes.max(1));
+        let together = one.batch_size.saturating_mul(classes);
+        let batch_size = together.min(Self::default().batch_size);
+        let steps = one.steps.saturating_mul(together as u64).div_ceil(batch_size as u64);
+        let ema = 1.0 - (1.0 - one.ema) * batch_size as f64 / together as f64;
+        Self { steps, batch_size, ema, ..one }
+    }
+
     /// These settings overruled by `changes`.
     ///
     /// # Errors
@@ -316,6 +328,24 @@ mod tests {
     fn the_defaults_are_in_their_ranges() {
         Training::default().validate().unwrap();
         Training::for_one_class().validate().unwrap();
+        Training::for_classes(100_000).validate().unwrap();
+    }
+
+    #[test]
+    fn each_of_many_classes_is_shown_as_many_images_as_one_alone() {
+        assert_eq!(Training::for_classes(1), Training::for_one_class());
+        let one = Training::for_one_class();
+        let images = one.steps as f64 * one.batch_size as f64;
+        for classes in [2, 4, 5, 24, 461] {
+            let many = Training::for_classes(classes);
+            assert!(many.batch_size <= 64, "{classes}");
+            let each = many.steps as f64 * many.batch_size as f64 / classes as f64;
+            assert!((each / images - 1.0).abs() < 0.001, "{classes}: {each}");
+            // So many of its images make up most of the average.
+            let spanned = |t: &Training| t.batch_size as f64 / (1.0 - t.ema);
+            let each = spanned(&many) / classes as f64;
+            assert!((each / spanned(&one) - 1.0).abs() < 1e-6, "{classes}: {each}");
+        }
     }
 
     #[test]

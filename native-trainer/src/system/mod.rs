@@ -5,6 +5,7 @@ pub mod files;
 pub mod grid;
 pub mod memory;
 pub mod output;
+pub mod progress;
 pub mod sheet;
 pub mod shell;
 pub mod status;

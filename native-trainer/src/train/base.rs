@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tailor_packs::{Digest, Learngene, ModelConfig, read_learngene};
+use tailor_packs::{
+    Card, Contents, Digest, Learngene, Manifest, ModelConfig, Storage, Tensors, read_learngene,
+    write_learngene,
+};
 
+#[cfg(feature = "graph")]
+use super::method::usual_matrices;
 use super::method::{Adaption, Method, MethodHeader, Trains, named};
 use crate::compute::device::Device;
 use crate::error::Error;
@@ -40,8 +45,7 @@ impl Base {
 
     fn begun_with(path: &Path, expected: Option<Digest>) -> Result<Self, Error> {
         let bytes = read_limited(path, tailor_packs::limits::FILE)?;
-        let digest = Digest::of(&bytes);
-        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+        if let Some(expected) = expected.filter(|expected| *expected != Digest::of(&bytes)) {
             return Err(Error::Refused {
                 what: format!("{} is not the network with which the run was begun", path.display()),
                 help: format!(
@@ -49,8 +53,33 @@ impl Base {
                 ),
             });
         }
+        Self::of(bytes, path)
+    }
+
+    /// The network whose file, `path`, holds these bytes.
+    ///
+    /// # Errors
+    /// [`Error::Pack`] for the file.
+    pub fn of(bytes: Vec<u8>, path: &Path) -> Result<Self, Error> {
         let learngene = read_learngene(&bytes).map_err(Error::pack(path))?;
-        Ok(Self { bytes, digest, learngene })
+        Ok(Self { digest: Digest::of(&bytes), bytes, learngene })
+    }
+
+    /// A network of this config with these flat values, built of `from`; its file lies, or will lie, at `path`. Values
+    /// are kept to the last bit.
+    ///
+    /// # Errors
+    /// [`Error::Pack`] for a value that is no finite number.
+    pub fn built(config: &ModelConfig, values: &[f32], from: &Self, path: &Path) -> Result<Self, Error> {
+        let refused = Error::pack(path);
+        let write = || {
+            let tensors = Tensors::from_flat(&config.learngene_tensors(), values)?;
+            let Manifest { model, weights, .. } = &from.learngene.manifest;
+            let card = Card { metrics: Default::default(), ..from.learngene.card.clone() };
+            let contents = Contents::new(model, config, &tensors, &card);
+            write_learngene(&Contents { weights: *weights, storage: Storage::Single, ..contents })
+        };
+        Self::of(write().map_err(refused)?, path)
     }
 
     /// The network's flat values.
@@ -97,7 +126,8 @@ pub fn adaption(
         return Ok(None);
     }
     let (rank, config) = (header.rank.unwrap_or(1), &base.learngene.manifest.config);
-    let adaption = Adaption::new(method, rank, config, base.values()?, seed, &device.for_graph())?;
+    let matrices = header.matrices.clone().unwrap_or_else(usual_matrices);
+    let adaption = Adaption::new(method, rank, &matrices, config, base.values()?, seed, &device.for_graph())?;
     Ok(Some(Arc::new(adaption)))
 }
 
@@ -112,16 +142,42 @@ pub fn adaption(
     _: u64,
     _: &Device,
 ) -> Result<Option<Arc<Adaption>>, Error> {
-    check(method_of(header)?, header.rank, &base.learngene.manifest.config)?;
+    check(method_of(header)?, header.rank, None, &base.learngene.manifest.config)?;
     Ok(None)
 }
 
-/// Refuses a method that this build does not have, and a rank that the network's matrices do not have, before anything
-/// is read for it.
+/// Refuses a method that this build does not have, a rank that the network's matrices do not have, and a number of
+/// blocks that it does not have, before anything is read for it.
 ///
 /// # Errors
 /// [`Error::Refused`].
-pub fn check(method: &dyn Method, rank: Option<usize>, config: &ModelConfig) -> Result<(), Error> {
+pub fn check(
+    method: &dyn Method,
+    rank: Option<usize>,
+    depth: Option<usize>,
+    config: &ModelConfig,
+) -> Result<(), Error> {
+    match (method.keeps(), depth) {
+        (Some(keeps), _) => {
+            if let Some((flag, why)) = keeps.refuse(config.depth as usize, rank, depth) {
+                let asked = if flag == "--rank" { rank } else { depth }.unwrap_or_default();
+                return Err(Error::Refused {
+                    what: format!("{flag} {asked} cannot be had with {}: {why}", method.name()),
+                    help: format!("choose another {flag}, or leave it out"),
+                });
+            }
+        }
+        (None, Some(depth)) => {
+            return Err(Error::Refused {
+                what: format!(
+                    "a depth of {depth} is asked for, but {} builds no network of another depth",
+                    method.name()
+                ),
+                help: "leave the depth out".to_owned(),
+            });
+        }
+        (None, None) => {}
+    }
     if method.trains() != Trains::Matrices {
         return Ok(());
     }

@@ -3,26 +3,23 @@
 use std::fs::File;
 use std::path::Path;
 
-use tailor_core::engine::adamw::Learned;
-
-use super::bank::TailorBank;
-use super::base::{self, Base, base_file};
+use super::adapt::Adapt;
+use super::base::base_file;
 use super::checkpoint::{self, ClassName, Losses, RunHeader};
 use super::loader;
-use super::method::{Method, MethodHeader, Task, Trains};
+use super::method::{MethodHeader, Trains};
 use super::noted::DataCard;
 use super::run::{Ended, Run};
 use super::trainer::Trainer;
-use crate::compute::device::{self, Device};
+use crate::compute::device;
 use crate::data::splits::Split;
 use crate::data::{Dataset, Options, names};
 use crate::error::Error;
 use crate::say;
-use crate::settings::recipe::Recipe;
 use crate::settings::train::TrainSettings;
-use crate::settings::training::Training;
-use crate::system::files::{create_folder, leave, lock, write_atomic};
+use crate::system::files::{create_folder, leave, lock};
 use crate::system::output::shown;
+use crate::system::shell;
 
 /// A run that has ended, its folder still kept from others.
 #[derive(Debug)]
@@ -40,17 +37,6 @@ pub struct Outcome {
 pub fn train(settings: &TrainSettings) -> Result<Outcome, Error> {
     let fresh = !settings.out.exists();
     begin(settings, None).inspect_err(|_| leave(&settings.out, fresh))
-}
-
-/// What to adapt, and by which method.
-#[derive(Debug)]
-pub struct Adapt {
-    /// The trained network.
-    pub base: Base,
-    /// The method.
-    pub method: &'static dyn Method,
-    /// Its size; none for the paper's.
-    pub rank: Option<usize>,
 }
 
 /// Adapts a trained network to the classes of the data, or goes on with such a run.
@@ -112,71 +98,37 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     }
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
-    let options = Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split);
+    let options =
+        Options::for_model(&recipe.model, running.strict).with_cache(cache).with_split(split.clone());
     let known = stored.as_ref().map(|stored| &stored.header.classes[..]);
     let data = open_data(path, &options, known)?;
     let classes: Vec<ClassName> = data.classes.iter().map(ClassName::from).collect();
+    let card = DataCard::of(path, &data).with_split(settings.split.as_deref(), split.as_ref());
     let frozen =
         adapt.filter(|adapt| adapt.method.trains() == Trains::Tailors).map(|adapt| adapt.base.digest);
-    let method = adapt.map(|adapt| adapt.header(classes.len()));
-    let (trainer, losses) = match (stored, adapt) {
+    let (trainer, method, losses) = match (stored, adapt) {
         (Some(stored), _) => {
-            same_classes(&stored.header.classes, &classes, path)?;
-            if let (Some(was), Some(asked)) = (&stored.header.method, &method) {
-                same_method(was, asked, adapt.is_some_and(|adapt| adapt.rank.is_some()), out)?;
+            same_classes(&stored.header.classes, &classes, path, out)?;
+            card.continues(out)?;
+            if let (Some(was), Some(adapt)) = (&stored.header.method, adapt) {
+                same_method(was, adapt, classes.len(), out)?;
             }
             stored.announce();
-            (stored.restore(&device)?, stored.header.losses)
+            (stored.restore(&device)?, stored.header.method, stored.header.losses)
         }
         (None, Some(adapt)) => {
-            let trainer = adapt.trainer(&recipe, classes.len(), &device)?;
-            write_atomic(&base_file(out), &adapt.base.bytes)?;
-            (trainer, Losses::default())
+            let (trainer, header) = adapt.begin(&recipe, &data, &device, running, out)?;
+            (trainer, Some(header), Losses::default())
         }
         (None, None) => {
             let trainer = Trainer::new(&recipe.model, classes.len(), recipe.training.seed, &device)?;
-            (trainer, Losses::default())
+            (trainer, None, Losses::default())
         }
     };
-    DataCard::of(path, &data).note(out)?;
+    card.note(out)?;
     let again = settings.again.clone();
     let run = Run { out, running, recipe, classes, frozen, method, losses, again };
     Ok(Outcome { ended: run.go(&data, trainer)?, _lock: lock })
-}
-
-impl Adapt {
-    /// What a new run begins with: the network's own sizes, and the method's learning rate.
-    pub fn recipe(&self) -> Recipe {
-        let manifest = &self.base.learngene.manifest;
-        let learning_rate = self.method.learning_rate(manifest.config.width);
-        let training = Training { learning_rate, ..Training::default() };
-        Recipe { name: manifest.model.clone(), model: manifest.config.clone(), training }
-    }
-
-    fn header(&self, classes: usize) -> MethodHeader {
-        let config = &self.base.learngene.manifest.config;
-        let components = config.tailor_components as usize;
-        let task = Task { classes, width: config.width as usize, components };
-        let rank = self.rank.or_else(|| self.method.rank(&task));
-        MethodHeader { name: self.method.name().to_owned(), rank, base: self.base.digest }
-    }
-
-    /// The network as it is, with new tailors: labels alone where the network is plain.
-    fn trainer(&self, recipe: &Recipe, classes: usize, device: &Device) -> Result<Trainer, Error> {
-        let seed = recipe.training.seed;
-        let adaption = base::adaption(&self.header(classes), &self.base, seed, device)?;
-        let first = match &adaption {
-            Some(adaption) => adaption.first(),
-            None => self.base.values()?,
-        };
-        let bank = TailorBank::new(&recipe.model, seed, classes);
-        let trainer =
-            Trainer::from_parts(&recipe.model, device, adaption, Learned::new(first), bank, 0, 0.0)?;
-        Ok(match self.method.trains() {
-            Trains::Tailors => trainer.with_frozen_learngene(),
-            Trains::Whole | Trains::Matrices => trainer,
-        })
-    }
 }
 
 /// Refuses to go on with the run of another command.
@@ -196,14 +148,18 @@ fn same_command(header: &RunHeader, adapt: Option<&Adapt>, out: &Path) -> Result
     })
 }
 
-/// Refuses to go on with another method, network or, where one was asked for, rank.
-fn same_method(was: &MethodHeader, asked: &MethodHeader, by_rank: bool, out: &Path) -> Result<(), Error> {
+/// Refuses to go on with another method or network, or, where one was asked for, with another rank or depth.
+fn same_method(was: &MethodHeader, adapt: &Adapt, classes: usize, out: &Path) -> Result<(), Error> {
+    let asked = adapt.header(classes);
+    let number = |n: Option<usize>| n.map_or("none".to_owned(), |n| n.to_string());
     let what = if was.name != asked.name {
         format!("by {}, not by {}", was.name, asked.name)
-    } else if was.base != asked.base {
+    } else if was.named_base() != asked.base {
         "with another --base".to_owned()
-    } else if by_rank && was.rank != asked.rank {
-        format!("at rank {}", was.rank.map_or("none".to_owned(), |rank| rank.to_string()))
+    } else if adapt.rank.is_some() && was.rank != asked.rank {
+        format!("at rank {}", number(was.rank))
+    } else if adapt.depth.is_some() && was.depth != asked.depth {
+        format!("with a depth of {}", number(was.depth))
     } else {
         return Ok(());
     };
@@ -240,7 +196,7 @@ pub(crate) fn open_data(
 }
 
 /// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
-fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
+pub(crate) fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
     let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
     match (absolute(data), absolute(folder)) {
         (Ok(data), Ok(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
@@ -252,7 +208,7 @@ fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 /// Refuses to go on with data of other classes: a tailor belongs to a class's number.
-fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<(), Error> {
+fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path, out: &Path) -> Result<(), Error> {
     let ids = |list: &[ClassName]| list.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
     if ids(run) == ids(data) {
         if run != data {
@@ -260,8 +216,10 @@ fn same_classes(run: &[ClassName], data: &[ClassName], path: &Path) -> Result<()
         }
         return Ok(());
     }
+    let split = DataCard::read(out).and_then(|noted| noted.split);
+    let split = split.map(|split| format!(", chosen with --split {}", shell::word(split)));
     Err(Error::Refused {
         what: format!("{} has other classes than the run", path.display()),
-        help: format!("the run has {}", ids(run).join(", ")),
+        help: format!("the run has {}{}", ids(run).join(", "), split.unwrap_or_default()),
     })
 }

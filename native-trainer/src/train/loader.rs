@@ -208,6 +208,11 @@ pub struct Order {
 impl Order {
     /// The order in which `training` visits `data`.
     pub fn new(data: &Dataset, training: &Training) -> Self {
+        Self::of_classes(data, training, &(0..data.classes.len()).collect::<Vec<_>>())
+    }
+
+    /// The order in which it would visit these classes alone, whose numbers rise.
+    pub fn of_classes(data: &Dataset, training: &Training, chosen: &[usize]) -> Self {
         let mut classes = Vec::new();
         if training.balanced {
             classes = vec![Vec::new(); data.classes.len()];
@@ -219,8 +224,11 @@ impl Order {
         };
         let classes: Vec<_> = classes.into_iter().enumerate().map(shuffled).collect();
         let all = match classes.len() {
-            0 => Shuffled::new((0..data.len()).collect(), Stream::Images),
-            n => Shuffled::new((0..n).collect(), Stream::Classes),
+            0 => {
+                let is_chosen = |i: &usize| chosen.binary_search(&(data.labels[*i] as usize)).is_ok();
+                Shuffled::new((0..data.len()).filter(is_chosen).collect(), Stream::Images)
+            }
+            _ => Shuffled::new(chosen.to_vec(), Stream::Classes),
         };
         Self { seed: training.seed, all, classes }
     }

@@ -3,6 +3,7 @@
 //! [`begin`] reads settings and data and makes or restores a [`trainer`]; [`run`] takes it through its steps,
 //! on batches from [`loader`], and leaves each [`checkpoint`] and the [`metrics`].
 
+pub mod adapt;
 pub mod bank;
 pub mod base;
 pub mod begin;
@@ -10,6 +11,7 @@ pub mod bench;
 pub mod checkpoint;
 #[cfg(feature = "graph")]
 pub mod graph;
+mod lesson;
 pub mod live;
 pub mod loader;
 pub mod method;

@@ -22,10 +22,8 @@ use crate::settings::train::RunningSettings;
 use crate::settings::training::Training;
 use crate::system::files::{OnDisk, create_folder};
 use crate::system::grid::save_grid;
+use crate::system::progress::LINE_EVERY;
 use crate::system::status::{Signal, Status, on_signal};
-
-/// Time between two lines of progress where standard error is no terminal but, for example, a log file.
-const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// A run that is ready to go.
 pub(crate) struct Run<'a> {

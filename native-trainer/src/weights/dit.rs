@@ -227,9 +227,8 @@ pub fn config(shapes: &BTreeMap<&str, &[usize]>, told: Told) -> Result<(ModelCon
         width: small(d),
         depth: small(blocks.len()),
         heads,
-        // Nothing is factored, so these have no meaning.
-        learngene_components: 1,
-        tailor_components: 1,
+        learngene_components: paper_components(d, 318),
+        tailor_components: paper_components(d, 3),
         factored: FactoredSet::new(&[])?,
         objective: Objective::Ddpm,
         gelu: told.gelu,
@@ -244,6 +243,14 @@ pub fn config(shapes: &BTreeMap<&str, &[usize]>, told: Told) -> Result<(ModelCon
     config.validate()?;
     check(shapes, &config, labels)?;
     Ok((config, labels - 1))
+}
+
+/// Components that the paper gives a network of this width, in proportion to its `of_b` for DiT-B of width 768: for
+/// DiT-L of width 1024 it has 4 instead of 3, and 424 instead of 318 (KIND §4). Nothing of a plain network is factored,
+/// but methods that adapt it take their sizes from these.
+fn paper_components(width: usize, of_b: usize) -> u32 {
+    let components = (width.saturating_mul(of_b).saturating_add(384) / 768).max(1);
+    u32::try_from(components).unwrap_or(u32::MAX)
 }
 
 /// Refuses tensors that are not exactly those of a DiT of these sizes.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use tailor_core::ModelError;
 use tailor_core::model::values;
-use tailor_packs::{ConfigError, FactoredSet, Matrix, ModelConfig, PackError, TensorSpec, Tensors};
+use tailor_packs::{FactoredSet, Matrix, ModelConfig, PackError, TensorSpec, Tensors};
 
 /// Why a model cannot be folded.
 #[derive(Debug, thiserror::Error)]
@@ -11,19 +11,22 @@ pub enum FoldError {
     /// A tensor is missing or of another shape.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The plain network cannot be said.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// Its tensors cannot be put together.
     #[error(transparent)]
     Pack(#[from] PackError),
+}
+
+/// The config of a model of this one as the plain network that it computes: fused queries, keys and values, and nothing
+/// factored. It keeps the numbers of components, from which methods that adapt the network take their sizes.
+pub fn plain(config: &ModelConfig) -> ModelConfig {
+    ModelConfig { factored: FactoredSet::none(), separate_attention: false, ..config.clone() }
 }
 
 /// Multiplies out every factored matrix of a learngene, together with one tailor at weight 1 if there is
 /// one: `W = U·diag(σ)·V` over the components of both (KIND, eqs. 5 to 7). Separate queries, keys and
 /// values become one matrix.
 ///
-/// Returns the config of the plain network and its tensors, which are those of a learngene.
+/// Returns the config of the plain network, [`plain`], and its tensors, which are those of a learngene.
 ///
 /// # Errors
 /// [`FoldError`] for tensors that are not those of the config.
@@ -32,13 +35,7 @@ pub fn folded(
     learngene: &Tensors,
     tailor: Option<&Tensors>,
 ) -> Result<(ModelConfig, Tensors), FoldError> {
-    let plain = ModelConfig {
-        factored: FactoredSet::new(&[])?,
-        separate_attention: false,
-        learngene_components: 1,
-        tailor_components: 1,
-        ..config.clone()
-    };
+    let plain = plain(config);
     let mut tensors = Tensors::new();
     for spec in plain.learngene_tensors() {
         let values = match block_matrix(&spec.name) {

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use tailor_packs::Gelu;
+use tailor_packs::{Gelu, ModelConfig};
 use zip::write::SimpleFileOptions;
 
 use super::dit::{LABELS, LayoutError, POSITIONS, Told};
@@ -108,24 +108,31 @@ fn positions_are_dits_own() {
     assert!(dit::check_positions(&config, &table).is_err());
 }
 
+/// The config of a DiT of this width with a thousand classes.
+fn of_width(d: usize, heads: Option<u32>) -> Result<(ModelConfig, usize), LayoutError> {
+    let file = WeightsFile::open(&fixture("dit.safetensors")).unwrap();
+    let config = dit::config(&file.shapes(), DIT).unwrap().0;
+    let config = ModelConfig { width: d as u32, ..config };
+    let mut shapes: Shapes = dit::pairs(&config).into_iter().map(|pair| (pair.name, pair.shape)).collect();
+    shapes.insert(LABELS.to_owned(), vec![1001, d]);
+    shapes.insert(POSITIONS.to_owned(), vec![1, 16, d]);
+    let shapes = shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..])).collect();
+    dit::config(&shapes, Told { heads, gelu: Gelu::Tanh })
+}
+
+#[test]
+fn methods_find_the_papers_numbers_of_components_in_an_imported_network() {
+    for (width, heads, learngene, tailor) in
+        [(768, None, 318, 3), (1024, None, 424, 4), (384, None, 159, 2), (8, Some(2), 3, 1)]
+    {
+        let config = of_width(width, heads).unwrap().0;
+        assert_eq!((config.learngene_components, config.tailor_components), (learngene, tailor), "{width}");
+    }
+}
+
 #[test]
 fn the_heads_of_the_public_sizes_are_known_and_others_must_be_told() {
-    let table = |d: usize| {
-        let file = WeightsFile::open(&fixture("dit.safetensors")).unwrap();
-        let config = dit::config(&file.shapes(), DIT).unwrap().0;
-        let config = tailor_packs::ModelConfig { width: d as u32, ..config };
-        let mut shapes: Shapes =
-            dit::pairs(&config).into_iter().map(|pair| (pair.name, pair.shape)).collect();
-        shapes.insert(LABELS.to_owned(), vec![1001, d]);
-        shapes.insert(POSITIONS.to_owned(), vec![1, 16, d]);
-        shapes
-    };
-    let heads = |d: usize, heads| {
-        let shapes = table(d);
-        let shapes = shapes.iter().map(|(name, shape)| (name.as_str(), &shape[..])).collect();
-        dit::config(&shapes, Told { heads, gelu: Gelu::Tanh })
-            .map(|(config, classes)| (config.heads, classes))
-    };
+    let heads = |d: usize, heads| of_width(d, heads).map(|(config, classes)| (config.heads, classes));
     for (width, expected) in [(384, 6), (768, 12), (1024, 16), (1152, 16)] {
         assert_eq!(heads(width, None), Ok((expected, 1000)));
     }

@@ -1,12 +1,13 @@
 //! A network's weights as functions of the values that a method trains.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
-use tailor_packs::{Matrix, ModelConfig, TensorSpec};
+use tailor_packs::{FactoredSet, Matrix, ModelConfig, TensorSpec};
 
-use super::{Method, Parts, PerMatrix, Values};
+use super::{Given, Method, Parts, PerMatrix, Values};
 use crate::error::Error;
 
 /// A plain network whose blocks' matrices a method adapts.
@@ -22,6 +23,8 @@ pub struct Adaption {
     trained: Vec<[usize; 2]>,
     /// Their first values.
     first: Vec<f32>,
+    /// The tensors that are not adapted, in the order of `specs`, on the device once a graph has asked for them.
+    others: OnceLock<Vec<Tensor<1>>>,
     device: Device,
 }
 
@@ -30,19 +33,20 @@ struct Target {
     /// Which tensor, and its place in the flat weights.
     spec: usize,
     place: Range<usize>,
-    /// What stays of each of its matrices, and which of the trained tensors belong to it.
+    /// What stays of each of its matrices, and which of the trained tensors belong to it: none where it is not adapted.
     matrices: Vec<(Vec<Tensor<2>>, Range<usize>)>,
 }
 
 impl Adaption {
-    /// Prepares `base`, the flat tensors of a plain network of `config`, to be adapted by `method` at this rank. First
-    /// values are drawn from `seed`.
+    /// Prepares `base`, the flat tensors of a plain network of `config`, to be adapted by `method` at this rank, beside
+    /// the matrices of the set `adapted`. First values are drawn from `seed`.
     ///
     /// # Errors
     /// [`Error::Refused`] when the method adapts no matrices, or does not have this rank for one of them.
     pub fn new(
         method: &'static dyn Method,
         rank: usize,
+        adapted: &FactoredSet,
         config: &ModelConfig,
         base: Vec<f32>,
         seed: u64,
@@ -56,25 +60,31 @@ impl Adaption {
             });
         };
         let specs = config.learngene_tensors();
-        let d = config.width as usize;
         let (mut targets, mut trained, mut first) = (Vec::new(), Vec::new(), Vec::new());
         let (mut start, mut stream) = (0, 0);
         for (number, spec) in specs.iter().enumerate() {
             let place = start..start + spec.len();
             start = place.end;
-            let Some(matrix) = adapted(&spec.name) else { continue };
+            let parts = matrix_of(&spec.name).map(|matrix| parts(matrix, adapted)).unwrap_or_default();
+            if !parts.iter().any(|matrix| adapted.contains(*matrix)) {
+                continue;
+            }
             let width = spec.shape[1];
-            // Fused queries, keys and values are three matrices side by side, as in the paper's counts.
-            let part = if matrix == Matrix::Qkv { d } else { width };
+            let part = width / parts.len();
             let mut matrices = Vec::new();
-            for columns in (0..width / part).map(|i| i * part..(i + 1) * part) {
-                let weight = columns_of(&base[place.clone()], width, columns);
+            for (i, matrix) in parts.into_iter().enumerate() {
+                let weight = columns_of(&base[place.clone()], width, i * part..(i + 1) * part);
+                if !adapted.contains(matrix) {
+                    matrices.push((vec![on(weight, device)], 0..0));
+                    continue;
+                }
                 let mut random = |n: usize, deviation: f64| {
                     stream += 1;
                     let values = standard_normal(seed, Stream::Adapter(stream), n);
                     values.into_iter().map(|v| (f64::from(v) * deviation) as f32).collect()
                 };
-                let Parts { fixed, trained: begun } = per_matrix.begin(&weight, rank, &mut random);
+                let given = Given { weight: &weight, matrix, rank, config };
+                let Parts { fixed, trained: begun } = per_matrix.begin(&given, &mut random);
                 let fixed = fixed.into_iter().map(|values| on(values, device)).collect();
                 matrices.push((fixed, trained.len()..trained.len() + begun.len()));
                 for Values { shape, values } in begun {
@@ -84,7 +94,8 @@ impl Adaption {
             }
             targets.push(Target { spec: number, place, matrices });
         }
-        Ok(Self { method: per_matrix, base, specs, targets, trained, first, device: device.clone() })
+        let (others, device) = (OnceLock::new(), device.clone());
+        Ok(Self { method: per_matrix, base, specs, targets, trained, first, others, device })
     }
 
     /// Refuses a rank that a matrix of the network does not have.
@@ -133,19 +144,28 @@ impl Adaption {
         let leaves: Vec<Tensor<2>> =
             leaves.iter().zip(&self.trained).map(|(leaf, shape)| leaf.clone().reshape(*shape)).collect();
         let mut adapted = self.targets.iter().map(|t| t.spec).zip(self.matrices(&leaves)).peekable();
-        let mut start = 0;
-        let tensor = |(number, spec): (usize, &TensorSpec)| {
-            let place = start..start + spec.len();
-            start = place.end;
-            match adapted.next_if(|(target, _)| *target == number) {
-                Some((_, matrix)) => matrix.reshape([spec.len()]),
-                None => {
-                    let values = TensorData::new(self.base[place].to_vec(), [spec.len()]);
-                    Tensor::from_data(values, &self.device).autodiff()
-                }
-            }
+        let mut others = self.others().iter();
+        let tensor = |(number, spec): (usize, &TensorSpec)| match adapted.next_if(|(at, _)| *at == number) {
+            Some((_, matrix)) => Some(matrix.reshape([spec.len()])),
+            None => others.next().map(|other| other.clone().autodiff()),
         };
-        self.specs.iter().enumerate().map(tensor).collect()
+        self.specs.iter().enumerate().filter_map(tensor).collect()
+    }
+
+    /// The tensors that are not adapted, on the device: they are put there once, not at each step.
+    fn others(&self) -> &[Tensor<1>] {
+        self.others.get_or_init(|| {
+            let mut targets = self.targets.iter().map(|target| target.spec).peekable();
+            let mut start = 0;
+            let other = |(number, spec): (usize, &TensorSpec)| {
+                let place = start..start + spec.len();
+                start = place.end;
+                let values = || TensorData::new(self.base[place].to_vec(), [spec.len()]);
+                let adapted = targets.next_if_eq(&number).is_some();
+                (!adapted).then(|| Tensor::from_data(values(), &self.device))
+            };
+            self.specs.iter().enumerate().filter_map(other).collect()
+        })
     }
 
     fn tensors(&self, values: &[f32]) -> Vec<Tensor<2>> {
@@ -167,7 +187,10 @@ impl Adaption {
         };
         let one = |(fixed, trained): &(Vec<Tensor<2>>, Range<usize>)| {
             let fixed: Vec<Tensor<2>> = fixed.iter().map(constant).collect();
-            self.method.weight(&fixed, &leaves[trained.clone()])
+            match trained.is_empty() {
+                true => fixed[0].clone(),
+                false => self.method.weight(&fixed, &leaves[trained.clone()]),
+            }
         };
         let target = |target: &Target| match &target.matrices[..] {
             [only] => one(only),
@@ -213,11 +236,19 @@ impl UnderWay<'_> {
     }
 }
 
-/// Which matrix a tensor of the network is, if the methods adapt it (KIND §4: those of attention and MLP).
-fn adapted(name: &str) -> Option<Matrix> {
+/// Which matrix of a block a tensor of the network is.
+fn matrix_of(name: &str) -> Option<Matrix> {
     let matrix = name.strip_prefix("blocks.")?.split_once('.')?.1.strip_suffix(".weight")?;
-    let known = Matrix::ALL.into_iter().find(|known| known.name() == matrix)?;
-    (known != Matrix::AdaLn).then_some(known)
+    Matrix::ALL.into_iter().find(|known| known.name() == matrix)
+}
+
+/// The matrices, side by side, of which a tensor consists: fused queries, keys and values are three, as in the paper's
+/// counts, unless they are adapted as one.
+fn parts(matrix: Matrix, adapted: &FactoredSet) -> Vec<Matrix> {
+    match matrix {
+        Matrix::Qkv if !adapted.contains(Matrix::Qkv) => vec![Matrix::Q, Matrix::K, Matrix::V],
+        matrix => vec![matrix],
+    }
 }
 
 fn columns_of(values: &[f32], width: usize, columns: Range<usize>) -> Values {

@@ -3,7 +3,7 @@ use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
     super::lora::low_rank,
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::Tensor,
 };
 
@@ -55,7 +55,7 @@ impl Method for Dora {
 
 #[cfg(feature = "graph")]
 impl PerMatrix for Dora {
-    fn begin(&self, weight: &Values, rank: usize, random: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, rank, .. }: &Given<'_>, random: &mut Random<'_>) -> Parts {
         let m2 = weight.shape[1];
         let mut squares = vec![0.0f64; m2];
         for row in weight.values.chunks_exact(m2) {

@@ -1,7 +1,7 @@
 use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::Tensor,
 };
 
@@ -48,7 +48,7 @@ impl Method for Loha {
 
 #[cfg(feature = "graph")]
 impl PerMatrix for Loha {
-    fn begin(&self, weight: &Values, rank: usize, random: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, rank, .. }: &Given<'_>, random: &mut Random<'_>) -> Parts {
         let [m1, m2] = weight.shape;
         // The deviations are PEFT's (`LoHaLayer.reset_adapter_parameters`).
         let trained = vec![

@@ -1,7 +1,7 @@
 use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::Tensor,
 };
 
@@ -47,7 +47,7 @@ impl Method for Lora {
 
 #[cfg(feature = "graph")]
 impl PerMatrix for Lora {
-    fn begin(&self, weight: &Values, rank: usize, random: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, rank, .. }: &Given<'_>, random: &mut Random<'_>) -> Parts {
         Parts { fixed: vec![weight.clone()], trained: low_rank(weight.shape, rank, random) }
     }
 

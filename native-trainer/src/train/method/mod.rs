@@ -9,17 +9,23 @@
 
 #[cfg(feature = "graph")]
 mod adaption;
+mod apart;
 mod dora;
 mod full;
+mod heur_lg;
 mod kind;
+mod learngene_lora;
 mod loha;
 mod lora;
+mod no_gate;
 mod oft;
 #[cfg(feature = "graph")]
 mod per_matrix;
 mod pissa;
+mod start;
 #[cfg(feature = "graph")]
 mod svd;
+mod svd_lora;
 mod svdiff;
 
 #[cfg(feature = "graph")]
@@ -38,26 +44,43 @@ impl Adaption {
     }
 }
 #[cfg(feature = "graph")]
-pub use per_matrix::{Parts, PerMatrix, Random, Values};
+pub use per_matrix::{Given, Parts, PerMatrix, Random, Values};
+pub use start::{Keeps, Lesson, Start, Starting, Train, assemble};
 
 use serde::{Deserialize, Serialize};
-use tailor_packs::{Digest, FactoredSet, ModelConfig};
+use tailor_packs::{Digest, FactoredSet, Matrix, ModelConfig};
 
-/// Every method, in the order of the paper's Table 2.
+use crate::error::Error;
+
+/// Every method, in the order of the paper's Table 2, and then the ablations of its Table 4.
 pub const METHODS: &[&dyn Method] = &[
     &kind::Kind,
     &full::Full,
+    &heur_lg::HeurLg,
     &svdiff::SvDiff,
     &oft::Oft,
     &lora::Lora,
     &pissa::Pissa,
     &loha::Loha,
     &dora::Dora,
+    &svd_lora::SvdLora,
+    &learngene_lora::LearngeneLora,
+    &no_gate::NoGate,
 ];
 
 /// The method of this name.
 pub fn named(name: &str) -> Option<&'static dyn Method> {
     METHODS.iter().find(|method| method.name() == name).copied()
+}
+
+/// The names of the methods that adapt a network which comes apart, with `last` before the last one.
+pub fn adapting_apart(last: &str) -> String {
+    let names: Vec<&str> =
+        METHODS.iter().filter(|method| method.wants() == Wants::Apart).map(|method| method.name()).collect();
+    match &names[..] {
+        [before @ .., only] if !before.is_empty() => format!("{}{last}{only}", before.join(", ")),
+        names => names.concat(),
+    }
 }
 
 /// A way to adapt a trained network to new classes.
@@ -77,6 +100,50 @@ pub trait Method: std::fmt::Debug + Sync {
     /// The paper's size for it (KIND §6; Table 7), where it has one.
     fn rank(&self, _task: &Task) -> Option<usize> {
         None
+    }
+
+    /// How many blocks it keeps of the network, where it builds another of them; this number is its size then.
+    fn keeps(&self) -> Option<Keeps> {
+        None
+    }
+
+    /// Whether it uses the label rows of the classes that the network knows.
+    fn wants_labels(&self) -> bool {
+        false
+    }
+
+    /// The config of the network that a run trains and publishes, for a network of the config `base`, the method's size
+    /// and a depth that was asked for. It is known before any data is read.
+    fn network(&self, base: &ModelConfig, rank: Option<usize>, depth: Option<usize>) -> ModelConfig {
+        let Some(keeps) = self.keeps() else { return base.clone() };
+        let all = base.depth as usize;
+        let kept = rank.unwrap_or_else(|| keeps.of(all));
+        let depth = if keeps.fills { depth.unwrap_or(all) } else { kept };
+        ModelConfig { depth: depth as u32, ..base.clone() }
+    }
+
+    /// Builds the network that a run starts from, of the config [`Method::network`]; none where that is the base as it
+    /// is. It is called once, when a run begins, and what it gives is kept in the run's folder: a resumed run does not
+    /// ask again. The same seed and data have to give the same.
+    ///
+    /// # Errors
+    /// Whatever keeps the network from being built, in words.
+    fn start(&self, _from: &Starting<'_>) -> Result<Option<Start>, Error> {
+        Ok(None)
+    }
+
+    /// What kind of network it adapts.
+    fn wants(&self) -> Wants {
+        match self.trains() {
+            Trains::Tailors => Wants::Apart,
+            Trains::Whole | Trains::Matrices => Wants::Plain,
+        }
+    }
+
+    /// The matrices of each block that it adapts, where it adapts matrices: those of attention and MLP (KIND §4), unless
+    /// that depends on the network, of the config `base`.
+    fn matrices(&self, _base: &ModelConfig) -> FactoredSet {
+        usual_matrices()
     }
 
     /// How it adapts matrices, where it does.
@@ -103,6 +170,21 @@ pub enum Trains {
     Matrices,
 }
 
+/// A kind of trained network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// One that comes apart into learngene and tailors.
+    Apart,
+    /// A plain one.
+    Plain,
+}
+
+/// The matrices that methods adapt unless they say otherwise. Fused queries, keys and values count as three.
+pub(super) fn usual_matrices() -> FactoredSet {
+    let six = [Matrix::Q, Matrix::K, Matrix::V, Matrix::O, Matrix::In, Matrix::Out];
+    FactoredSet::new(&six).unwrap_or_else(|_| unreachable!("it is one kind of attention"))
+}
+
 /// A task to adapt a network to, as far as the paper's sizes depend on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
@@ -112,6 +194,17 @@ pub struct Task {
     pub width: usize,
     /// Components `N_T` that KIND gives each class.
     pub components: usize,
+    /// Blocks of the network.
+    pub depth: usize,
+}
+
+impl Task {
+    /// A task of so many classes for a network of this config.
+    pub fn of(config: &ModelConfig, classes: usize) -> Self {
+        let [width, components, depth] =
+            [config.width, config.tailor_components, config.depth].map(|n| n as usize);
+        Self { classes, width, components, depth }
+    }
 }
 
 /// What counting depends on.
@@ -153,7 +246,7 @@ impl Sizes {
 }
 
 /// Which method adapts a run's network, from which file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MethodHeader {
     /// The method's name.
@@ -161,15 +254,44 @@ pub struct MethodHeader {
     /// Its size; none where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<usize>,
-    /// The file of the network that is adapted, which lies in the run's folder.
+    /// Blocks of the network that it builds, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// The file of the network that the run starts from, which lies in the run's folder.
     pub base: Digest,
+    /// The file of the network of which the method has built the one in `base`; none where it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
+    /// Matrices of each block that it adapts, where they are not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrices: Option<FactoredSet>,
+    /// Blocks of that network which the method has kept, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Vec<usize>>,
+}
+
+impl MethodHeader {
+    /// The file that was named as the base.
+    pub fn named_base(&self) -> Digest {
+        self.from.unwrap_or(self.base)
+    }
+
+    /// Which blocks the method has kept, counted from 1, as in `3-12`; none where it has kept no choice of them.
+    pub fn kept_in_words(&self) -> Option<String> {
+        let runs = self.kept.as_deref()?.chunk_by(|a, b| a + 1 == *b);
+        let words = runs.map(|run| match run {
+            [first, .., last] => format!("{}-{}", first + 1, last + 1),
+            _ => run.iter().map(|only| (only + 1).to_string()).collect(),
+        });
+        Some(words.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Classes of the paper's 18 tasks of novel classes (KIND, appendix).
 pub const PAPER_TASKS: [usize; 18] = [7, 13, 18, 20, 23, 24, 26, 26, 26, 28, 28, 29, 30, 30, 31, 33, 34, 35];
 
 /// One line of the list of methods.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cost {
     /// The method's name.
     pub method: &'static str,
@@ -182,23 +304,26 @@ pub struct Cost {
 
 /// What each method costs on average over tasks of so many classes, for a network of this config (KIND, Table 2).
 pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
-    let (d, depth) = (f64::from(config.width), f64::from(config.depth));
+    let d = f64::from(config.width);
     let tokens = config.tokens() as f64;
     let plain = ModelConfig { factored: FactoredSet::none(), ..config.clone() };
-    // Everything but the six matrices of a block; adaLN and the final layer's run once for an image.
-    let outer =
-        tokens * 2.0 * config.patch_values() as f64 * d + depth * 6.0 * d * d + 3.0 * d * d + 256.0 * d;
     let cost = |method: &&'static dyn Method| {
         let mut cost = Cost { method: method.name(), trainable_parameters: 0.0, flops_per_image: 0.0 };
         for &classes in tasks {
-            let task =
-                Task { classes, width: config.width as usize, components: config.tailor_components as usize };
+            let task = Task::of(config, classes);
             let sizes =
                 Sizes { task, learngene: config.learngene_components as usize, tokens: config.tokens() };
+            let network = method.network(&plain, method.rank(&task), None);
+            let depth = f64::from(network.depth);
             let trainable = match method.trains() {
-                Trains::Whole => plain.learngene_parameters() as f64,
+                Trains::Whole => network.learngene_parameters() as f64,
                 _ => depth * method.trainable(&sizes),
             };
+            // Everything but the six matrices of a block; adaLN and the final layer's run once for an image.
+            let outer = tokens * 2.0 * config.patch_values() as f64 * d
+                + depth * 6.0 * d * d
+                + 3.0 * d * d
+                + 256.0 * d;
             let Products { per_token, per_image, instead } = method.products(&sizes);
             let own = if instead { 0.0 } else { sizes.sum(|m1, m2| m1 * m2) };
             cost.trainable_parameters += trainable / tasks.len() as f64;
@@ -213,6 +338,7 @@ pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::splits::Split;
 
     #[test]
     fn counts_are_those_of_the_papers_table_2() {
@@ -220,6 +346,7 @@ mod tests {
         let published = [
             ("dit-b-2", "kind", 12.8, 33.7),
             ("dit-b-2", "full", 129.6, 43.6),
+            ("dit-b-2", "heur-lg", 129.6, 43.6),
             ("dit-b-2", "oft", 14.2, 119.7),
             ("dit-b-2", "lora", 12.8, 50.1),
             ("dit-b-2", "pissa", 12.8, 50.1),
@@ -227,6 +354,7 @@ mod tests {
             ("dit-b-2", "dora", 12.8, 129.5),
             ("dit-l-2", "kind", 45.4, 119.6),
             ("dit-l-2", "full", 456.8, 155.0),
+            ("dit-l-2", "heur-lg", 456.8, 155.0),
             ("dit-l-2", "oft", 50.5, 425.6),
             ("dit-l-2", "lora", 45.3, 178.2),
             ("dit-l-2", "pissa", 45.3, 178.2),
@@ -243,6 +371,34 @@ mod tests {
         let costs = costs(&ModelConfig::preset("dit-b-2").unwrap(), &PAPER_TASKS);
         let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();
         assert!((svdiff.trainable_parameters / 1e6 - 0.1).abs() < 0.05, "{svdiff:?}");
+    }
+
+    #[test]
+    fn the_papers_tasks_are_those_of_its_splits() {
+        let split = |task: usize| Split::open(format!("imagenet-task-{task}").as_ref());
+        for (task, classes) in (1..).zip(PAPER_TASKS) {
+            assert_eq!(split(task).unwrap().classes.len(), classes, "task {task}");
+        }
+        assert!(split(PAPER_TASKS.len() + 1).is_err());
+    }
+
+    #[test]
+    fn the_ablations_train_as_many_values_as_what_they_stand_for() {
+        // #1 and #2 train LoRA's, #3 KIND's, and each computes as many components as KIND's masked form.
+        for (preset, tasks) in [("dit-b-2", &PAPER_TASKS[..]), ("letters", &[10])] {
+            let costs = costs(&ModelConfig::preset(preset).unwrap(), tasks);
+            let of = |name: &str| *costs.iter().find(|cost| cost.method == name).unwrap();
+            for (ablation, like) in [("svd-lora", "lora"), ("learngene-lora", "lora"), ("no-gate", "kind")] {
+                assert_eq!(of(ablation).trainable_parameters, of(like).trainable_parameters, "{ablation}");
+                assert_eq!(of(ablation).flops_per_image, of("kind").flops_per_image, "{ablation}");
+            }
+            // N_T·c·(18 D + 6) for each block.
+            let config = ModelConfig::preset(preset).unwrap();
+            let classes = tasks.iter().sum::<usize>() as f64 / tasks.len() as f64;
+            let ranks = f64::from(config.tailor_components) * classes * f64::from(config.depth);
+            let expected = ranks * (18.0 * f64::from(config.width) + 6.0);
+            assert!((of("no-gate").trainable_parameters / expected - 1.0).abs() < 1e-9, "{preset}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::{Device, Int, Tensor, TensorData},
 };
 
@@ -67,7 +67,7 @@ impl PerMatrix for Oft {
         (!fits).then(|| format!("the {m1} inputs of a matrix must be so many blocks of 2 or more"))
     }
 
-    fn begin(&self, weight: &Values, rank: usize, _: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, rank, .. }: &Given<'_>, _: &mut Random<'_>) -> Parts {
         let side = weight.shape[0] / rank;
         Parts {
             fixed: vec![weight.clone()],

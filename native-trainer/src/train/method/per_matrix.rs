@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use tailor_packs::{Matrix, ModelConfig};
 
 /// How a method that adapts matrices does so.
 pub trait PerMatrix: std::fmt::Debug + Sync {
@@ -9,11 +10,24 @@ pub trait PerMatrix: std::fmt::Debug + Sync {
         (!fits).then(|| format!("it must be 1 to {most}, since the smallest matrix is {m1} x {m2}"))
     }
 
-    /// What stays of the matrix, what trains, and the first values of both. `random(n, deviation)` draws normal values.
-    fn begin(&self, weight: &Values, rank: usize, random: &mut Random<'_>) -> Parts;
+    /// What stays of a matrix, what trains, and the first values of both. `random(n, deviation)` draws normal values.
+    fn begin(&self, given: &Given<'_>, random: &mut Random<'_>) -> Parts;
 
     /// The matrix that the parts stand for. Pure tensor algebra, which Burn differentiates.
     fn weight(&self, fixed: &[Tensor<2>], trained: &[Tensor<2>]) -> Tensor<2>;
+}
+
+/// A matrix that is to be adapted.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// Its values, `[m1, m2]`.
+    pub weight: &'a Values,
+    /// Which of a block it is.
+    pub matrix: Matrix,
+    /// The method's size.
+    pub rank: usize,
+    /// The network whose matrix it is.
+    pub config: &'a ModelConfig,
 }
 
 /// Draws so many normal values of this standard deviation.

@@ -3,7 +3,7 @@ use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
     super::svd::Svd,
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::Tensor,
 };
 
@@ -49,7 +49,7 @@ impl Method for Pissa {
 
 #[cfg(feature = "graph")]
 impl PerMatrix for Pissa {
-    fn begin(&self, weight: &Values, rank: usize, _: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, rank, .. }: &Given<'_>, _: &mut Random<'_>) -> Parts {
         let ([m1, m2], Svd { p, s, qt }) = (weight.shape, Svd::of(weight));
         let k = m1.min(m2);
         let root = |i: usize| s.values[i].sqrt();

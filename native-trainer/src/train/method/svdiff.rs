@@ -2,7 +2,7 @@ use super::{Method, Products, Sizes, Trains};
 #[cfg(feature = "graph")]
 use {
     super::svd::Svd,
-    super::{Parts, PerMatrix, Random, Values},
+    super::{Given, Parts, PerMatrix, Random, Values},
     burn::tensor::Tensor,
     burn::tensor::activation::relu,
 };
@@ -49,7 +49,7 @@ impl PerMatrix for SvDiff {
         None
     }
 
-    fn begin(&self, weight: &Values, _: usize, _: &mut Random<'_>) -> Parts {
+    fn begin(&self, &Given { weight, .. }: &Given<'_>, _: &mut Random<'_>) -> Parts {
         let Svd { p, s, qt } = Svd::of(weight);
         let shift = Values::full(s.shape, 0.0);
         Parts { fixed: vec![p, s, qt], trained: vec![shift] }
