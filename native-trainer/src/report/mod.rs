@@ -366,6 +366,7 @@ mod tests {
                 classes: vec![("A".into(), 1), ("b".into(), 2)],
                 skipped: vec![("A/x.png".into(), "not an image".into())],
                 sha256: None,
+                ..DataCard::default()
             },
             machine: "2 cores, cpu".into(),
         }
