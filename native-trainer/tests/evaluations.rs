@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use tailor_core::Sampler;
 use tailor_trainer::Error;
 use tailor_trainer::evaluate::evaluate;
+use tailor_trainer::evaluate::leakage::leakage;
 use tailor_trainer::settings::device::DeviceChoice;
 use tailor_trainer::settings::evaluate::{EvaluateSettings, FigureSettings, Metric};
+use tailor_trainer::settings::leakage::LeakageSettings;
 use tailor_trainer::settings::sampling::SamplingSettings;
 
 const CLASSES: [&str; 3] = ["latin-capital-a", "latin-capital-b", "latin-capital-c"];
@@ -123,4 +125,98 @@ fn figures_that_cannot_be_found_are_refused_before_anything_is_sampled() {
 fn unknown_figures_are_refused_with_the_known_ones() {
     let error = "fod".parse::<Metric>().err().unwrap().to_string();
     assert_eq!(error, "there is no figure \"fod\"; there are fid, sfid, is, precision-recall, fdd, entropy");
+}
+
+/// `A` removed, the tailors of `B` and `C` asked for it.
+fn removal(data: &Path, reference: Option<&Path>) -> LeakageSettings {
+    let classes = vec!["latin-capital-b".to_owned(), "C".to_owned()];
+    LeakageSettings {
+        evaluate: EvaluateSettings { classes, per_class: 4, ..settings(data) },
+        removed: vec!["A".to_owned()],
+        reference: reference.map(Path::to_owned),
+    }
+}
+
+#[test]
+fn a_removed_class_is_looked_for_in_all_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    pictures(&data, &CLASSES);
+    // With the gallery as its own reference every figure comes twice.
+    let same = settings(&data).gallery;
+    let (found, sheet) = leakage(&removal(&data, Some(&same))).unwrap();
+    assert_eq!((found.known_classes, found.removed.len()), (3, 1));
+    let removed = &found.removed[0];
+    assert_eq!((removed.id.as_str(), removed.name.as_str()), (CLASSES[0], "A"));
+    let (real, made) = removed.entries.split_at(2);
+    assert_eq!((real[0].of.as_str(), real[1].of.as_str()), ("real", "other_real"));
+    assert!(real.iter().all(|entry| entry.sampling.is_none()));
+    let (ours, reference) = made.split_at(made.len() / 2);
+    let sets: Vec<(&str, usize)> = ours.iter().map(|entry| (entry.of.as_str(), entry.images)).collect();
+    let expected = [("tailor", 4), ("learngene", 40), ("others", 8), ("nearest_tailor", 4), ("mixture", 4)];
+    assert_eq!(sets, expected);
+    for (ours, reference) in ours.iter().zip(reference) {
+        assert_eq!(reference.of, format!("reference_{}", ours.of));
+        assert_eq!((ours.agreement, ours.nearest), (reference.agreement, reference.nearest), "{}", ours.of);
+    }
+    for entry in &removed.entries {
+        let (interval, nearest) = (entry.agreement_interval.unwrap(), entry.nearest.unwrap());
+        let within = interval.low <= entry.agreement + 1e-9 && entry.agreement <= interval.high + 1e-9;
+        assert!((0.0..=1.0).contains(&entry.agreement) && within && nearest >= 0.0, "{entry:?}");
+    }
+    // What was chosen on some seeds is measured on others.
+    let seeds: Vec<u64> = ours.iter().map(|entry| entry.sampling.as_ref().unwrap().seed).collect();
+    assert_eq!(seeds, [47, 7, 7, 47, 47]);
+    assert!(ours[4].words == "mixture of B + C" || ours[4].words == "mixture of C + B", "{}", ours[4].words);
+    let rows: Vec<&str> = sheet.blocks[0].rows.iter().map(|(words, _)| words.as_str()).collect();
+    assert_eq!(rows.len(), 9, "{rows:?}");
+    assert!(
+        rows.contains(&"real A nearest to the row above") && rows.contains(&"learngene alone, most like it")
+    );
+    assert!(image::load_from_memory(&sheet.png().unwrap()).unwrap().height() > 9 * 64);
+}
+
+#[test]
+fn a_plain_network_is_asked_by_its_labels_and_what_cannot_be_asked_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+    pictures(&at("data"), &CLASSES);
+    pictures(&at("one"), &CLASSES[..1]);
+    let tailor = |line: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tailor"));
+        let output = command.args(line.split(' ')).current_dir(folder.path()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap(), output.stderr)
+    };
+    for (method, classes) in [("plain", "data"), ("kind", "one")] {
+        let line = format!("train --method {method} --preset tiny --data {classes} --out runs/{method}");
+        let begun = tailor(&format!("{line} --steps 2 --batch-size 2 --sample-every 0 --device cpu"));
+        assert_eq!(begun.0, 0, "{}", String::from_utf8_lossy(&begun.2));
+        let line = format!("publish runs/{method} --device cpu --previews 0 --out {method}");
+        assert_eq!(tailor(&line).0, 0);
+    }
+    let few = "--remove A --per-class 2 --steps 2 --epochs 1 --hold-out 4 --device cpu";
+    let (status, said, error) = tailor(&format!("leakage --gallery plain --data data {few} --picture a.png"));
+    assert_eq!(status, 0, "{}", String::from_utf8_lossy(&error));
+    for words in
+        ["A removed (latin-capital-a)", "null label", "with its label", "the other labels (2)", "mixture of"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(at("a.png").exists());
+
+    let (status, _, error) = tailor(&format!("leakage --gallery plain --data data {few} --picture a.jpg"));
+    assert!(status == 1 && String::from_utf8_lossy(&error).contains("PNG alone"));
+    let refused = |settings: &LeakageSettings| leakage(settings).err().unwrap().to_string();
+    let all = LeakageSettings { removed: CLASSES.map(str::to_owned).to_vec(), ..removal(&at("data"), None) };
+    assert!(refused(&all).contains("no other class than the removed ones"), "{}", refused(&all));
+    let absent = LeakageSettings { removed: vec!["Q".to_owned()], ..removal(&at("data"), None) };
+    assert!(
+        refused(&absent).contains("no images of the removed class latin-capital-q"),
+        "{}",
+        refused(&absent)
+    );
+    let unknown = LeakageSettings { removed: vec!["xyz".to_owned()], ..removal(&at("data"), None) };
+    assert!(refused(&unknown).contains("no class \"xyz\""), "{}", refused(&unknown));
+    let poor = refused(&removal(&at("data"), Some(&at("kind"))));
+    assert!(poor.contains("no class \"latin-capital-b\"") || poor.contains("no class \"C\""), "{poor}");
 }

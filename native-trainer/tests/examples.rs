@@ -114,6 +114,7 @@ fn every_example_of_the_help_works_when_pasted() {
             }
             "train-tailor" => format!("{line} --steps 3 --batch-size 2 --sample-every 0"),
             "evaluate" => line.replace("--per-class 100", "--per-class 20"),
+            "leakage" => format!("{line} --per-class 1 --steps 1"),
             "bench" => format!("{line} --steps 1 --batch-size 2"),
             "finetune" if line.contains("--list") => line,
             "finetune" => {
@@ -159,13 +160,13 @@ fn every_example_of_the_help_works_when_pasted() {
         paste("tailor gallery add galleries/mine alpha.tailor greek-small-xi.tailor");
     }
     paste("tailor gallery sign galleries/mine --key mine.key");
-    let others = ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "report"];
+    let others = ["sample", "inspect", "verify", "fetch", "serve", "bench", "evaluate", "leakage", "report"];
     for command in
         others.into_iter().chain(["finetune", "experiment", "experiment report", "completions", "man"])
     {
-        if command == "evaluate" && !cfg!(feature = "graph") {
+        if ["evaluate", "leakage"].contains(&command) && !cfg!(feature = "graph") {
             // The classifier is made of Burn, which this build leaves out.
-            examples.remove("tailor evaluate");
+            examples.remove(&format!("tailor {command}"));
             continue;
         }
         run(&mut examples, &format!("tailor {command}"));

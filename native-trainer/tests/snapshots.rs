@@ -41,6 +41,7 @@ fn the_help_of_every_command() {
         "serve",
         "bench",
         "evaluate",
+        "leakage",
         "experiment",
         "experiment report",
         "report",

@@ -80,7 +80,7 @@ pub enum ExperimentThen {
 Examples:
   tailor experiment report experiments/rates
   tailor experiment report experiments/rates --out rates.md
-  tailor experiment report experiments/rates --figure loss --figure training_seconds --class A --out rates.md
+  tailor experiment report experiments/rates --figure loss --class A --out rates.md
 
 A page with a name comes with pictures, in rates-pictures for rates.md: samples of every arm over the steps, the loss, \
 and the same seeds with the tailors and without.")]

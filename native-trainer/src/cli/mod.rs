@@ -3,6 +3,7 @@
 mod device;
 mod experiment;
 mod gallery;
+mod leakage;
 mod manual;
 mod sample;
 mod train;
@@ -19,6 +20,7 @@ pub use gallery::{
     CardFlags, FetchArgs, GalleryArgs, GalleryChange, InspectArgs, KeygenArgs, PublishArgs, ServeArgs,
     SigningFlags, VerifyArgs,
 };
+pub use leakage::LeakageArgs;
 pub use manual::{CompletionsArgs, ManArgs};
 pub use sample::{EvaluateArgs, SampleArgs, SamplingFlags};
 pub use train::{BenchArgs, FinetuneArgs, ModelFlags, ReportArgs, RunningFlags, TrainArgs, TrainTailorArgs};
@@ -103,6 +105,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Judge a gallery with a classifier trained on held-out real images
     Evaluate(EvaluateArgs),
+    /// Say how much of a removed class the rest of a gallery can still make
+    Leakage(LeakageArgs),
     /// Train several arms with the same seeds, judge and compare them
     Experiment(Box<ExperimentArgs>),
     /// Write one page about a run: losses, samples over time, with and without tailors

@@ -12,6 +12,7 @@ pub mod gallery;
 pub mod import;
 pub mod inspect;
 pub mod keygen;
+pub mod leakage;
 pub mod man;
 pub mod publish;
 pub mod report;
@@ -49,6 +50,7 @@ pub fn run(command: &Command) -> Result<Status, Error> {
         Command::Verify(args) => verify::run(args).map(Status::from),
         Command::Fetch(args) => fetch::run(args).map(Status::from),
         Command::Serve(args) => serve::run(args).map(Status::from),
+        Command::Leakage(args) => leakage::run(args).map(Status::from),
         Command::Evaluate(args) => evaluate::run(args).map(Status::from),
     }
 }

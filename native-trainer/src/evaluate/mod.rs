@@ -4,6 +4,7 @@
 
 pub mod classifier;
 mod figures;
+pub mod leakage;
 mod report;
 
 use std::collections::BTreeSet;

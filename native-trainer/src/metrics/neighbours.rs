@@ -33,6 +33,19 @@ pub fn covered(real: &Table, samples: &Table, k: usize) -> Covered {
     Covered { samples: samples.within(&real, &real.radii(k)), real: real.within(&samples, &samples.radii(k)) }
 }
 
+/// The number of the real image that is nearest to each sample, and how far it is. Both sets have features of one width;
+/// without real images there is no nearest one, and the answer is empty.
+pub fn nearest(real: &Table, samples: &Table) -> Vec<(usize, f64)> {
+    if real.rows() == 0 {
+        return Vec::new();
+    }
+    let least = |row: &mut [f64]| {
+        let least = row.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+        least.map_or((0, 0.0), |(i, squared)| (i, squared.sqrt()))
+    };
+    Points::new(samples).distances(&Points::new(real), least)
+}
+
 /// Features in f64 with their squared lengths.
 struct Points {
     /// `[D, N]`
@@ -101,6 +114,18 @@ mod tests {
         // The last sample lies at 199.75, with a ball that reaches 1.5 further.
         let expected: Vec<bool> = (0..400).map(|i| i <= 201).collect();
         assert_eq!(found.real, expected);
+    }
+
+    #[test]
+    fn the_nearest_real_image_of_each_sample_is_named_with_its_distance() {
+        let real = Table::new(2, vec![0.0, 0.0, 3.0, 4.0, 10.0, 0.0]);
+        let found = nearest(&real, &Table::new(2, vec![3.0, 3.0, 0.5, 0.0, 10.0, 0.0]));
+        assert_eq!(found.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1, 0, 2]);
+        assert!(
+            found.iter().zip([1.0, 0.5, 0.0]).all(|((_, d), expected)| (d - expected).abs() < 1e-6),
+            "{found:?}"
+        );
+        assert!(nearest(&line([]), &real).is_empty());
     }
 
     #[test]

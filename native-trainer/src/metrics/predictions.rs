@@ -62,6 +62,14 @@ impl Predictions {
         &self.shares[i * self.classes..][..self.classes]
     }
 
+    /// How likely image number `i` is one of class number `class`.
+    ///
+    /// # Panics
+    /// When there are not so many images or classes.
+    pub fn share(&self, i: usize, class: usize) -> f64 {
+        self.row(i)[class]
+    }
+
     /// The Inception Score (Salimans et al. 2016) of the images at `rows`, in this order: `exp` of the mean
     /// divergence of a prediction from the mean prediction, for each of `splits` parts, averaged over these.
     ///

@@ -4,6 +4,7 @@ pub mod device;
 pub mod evaluate;
 pub mod experiment;
 pub mod gallery;
+pub mod leakage;
 pub mod recipe;
 pub mod sampling;
 pub mod train;
