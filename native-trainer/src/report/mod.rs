@@ -365,6 +365,8 @@ mod tests {
                 images: 3,
                 classes: vec![("A".into(), 1), ("b".into(), 2)],
                 skipped: vec![("A/x.png".into(), "not an image".into())],
+                split: Some("letters-pretrain".into()),
+                inverted: Some(false),
                 sha256: None,
                 ..DataCard::default()
             },
@@ -397,11 +399,12 @@ mod tests {
         report.apart = Some(Apart { png: vec![], classes: vec![evil.clone()] });
         report.data.path.clone_from(&evil);
         report.data.classes = vec![(evil.clone(), 1)];
+        report.data.split = Some(evil.clone());
         report.data.skipped = vec![(evil.clone(), evil)];
         let page = report.to_html();
         assert!(!page.contains("<script"));
-        // In head and heading, machine, setting and value, column, path, fewest, most, bar, skipped and reason.
-        assert_eq!(page.matches("&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;").count(), 12);
+        // In head and heading, machine, setting and value, column, path, split, fewest, most, bar, skipped and reason.
+        assert_eq!(page.matches("&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;").count(), 13);
     }
 
     #[test]
