@@ -112,7 +112,6 @@ pub fn method_of(header: &MethodHeader) -> Result<&'static dyn Method, Error> {
 ///
 /// # Errors
 /// [`Error::Refused`] when it cannot be had in this build, or not at the header's rank.
-#[cfg(feature = "graph")]
 pub fn adaption(
     header: &MethodHeader,
     base: &Base,
@@ -123,23 +122,40 @@ pub fn adaption(
     if method.trains() != Trains::Matrices {
         return Ok(None);
     }
-    let (rank, config) = (header.rank.unwrap_or(1), &base.learngene.manifest.config);
-    let adaption = Adaption::new(method, rank, config, base.values()?, seed, &device.for_graph())?;
+    adapted(method, header.rank, &base.learngene.manifest.config, base.values()?, seed, device)
+}
+
+/// The same of a plain network of this config with these flat values.
+///
+/// # Errors
+/// Those of [`adaption`].
+#[cfg(feature = "graph")]
+pub fn adapted(
+    method: &'static dyn Method,
+    rank: Option<usize>,
+    config: &ModelConfig,
+    values: Vec<f32>,
+    seed: u64,
+    device: &Device,
+) -> Result<Option<Arc<Adaption>>, Error> {
+    let adaption = Adaption::new(method, rank.unwrap_or(1), config, values, seed, &device.for_graph())?;
     Ok(Some(Arc::new(adaption)))
 }
 
-/// As in a build with Burn, for the methods that need none.
+/// There is none in a build without Burn.
 ///
 /// # Errors
-/// [`Error::Refused`] for the others.
+/// [`Error::Refused`].
 #[cfg(not(feature = "graph"))]
-pub fn adaption(
-    header: &MethodHeader,
-    base: &Base,
+pub fn adapted(
+    method: &'static dyn Method,
+    rank: Option<usize>,
+    config: &ModelConfig,
+    _: Vec<f32>,
     _: u64,
     _: &Device,
 ) -> Result<Option<Arc<Adaption>>, Error> {
-    check(method_of(header)?, header.rank, None, &base.learngene.manifest.config)?;
+    check(method, rank, None, config)?;
     Ok(None)
 }
 
