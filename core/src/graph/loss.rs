@@ -4,9 +4,10 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Int, Tensor, TensorData};
 use tailor_packs::ModelConfig;
 
-use crate::diffusion::direction::FLOOR;
+use crate::diffusion::direction;
 use crate::diffusion::path::alphas_cumprod;
 use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
+use crate::distillation::FLOOR;
 
 /// Returns the sum over all values of the squared error of `output`; with learned variance, of what
 /// [`crate::diffusion::variance`] adds to it, too, and else `cosine` times what
@@ -43,8 +44,30 @@ fn angles(config: &ModelConfig, output: Tensor<4>, target: Tensor<4>) -> Tensor<
     let of_patches =
         |values: Tensor<4>| values.reshape([b, c, h / p, p, w / p, p]).sum_dim(1).sum_dim(3).sum_dim(5);
     let (found, wanted) = (of_patches(output.clone().square()), of_patches(target.clone().square()));
-    let cosine = of_patches(output * target) / ((found + FLOOR) * (wanted + FLOOR)).sqrt();
+    let cosine =
+        of_patches(output * target) / ((found + direction::FLOOR) * (wanted + direction::FLOOR)).sqrt();
     (cosine.neg() + 1.0).sum() * config.patch_values() as f64
+}
+
+/// Returns the sum over the images of their [distances](crate::distillation) from what a teacher makes
+/// of them: of each of `blocks` from the one of the same place in the teacher's, and of the output.
+///
+/// # Shapes
+/// - blocks: `[B, T, D]`; outputs: `[B, C, H, W]`, or `[B, 2·C, H, W]` with learned variance
+/// - output: `[1]`
+pub fn distances(
+    (blocks, output): (Vec<Tensor<3>>, Tensor<4>),
+    (wanted, wanted_output): (Vec<Tensor<3>>, Tensor<4>),
+) -> Tensor<1> {
+    let pairs = blocks.into_iter().zip(wanted).map(|(found, wanted)| distance(found, wanted));
+    pairs.fold(distance(output, wanted_output), |sum, distance| sum + distance)
+}
+
+fn distance<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> Tensor<1> {
+    let images = found.dims()[0];
+    let n = found.shape().num_elements() / images;
+    let squares = |values: Tensor<D>| values.square().reshape([images, n]).sum_dim(1);
+    (squares(found - wanted.clone()) / (squares(wanted) + FLOOR * n as f64)).sum()
 }
 
 /// Returns the sum of the bound's terms in bits; see [`Bound::bits`], which computes one of them.
