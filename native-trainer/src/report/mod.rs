@@ -368,7 +368,6 @@ mod tests {
                 split: Some("letters-pretrain".into()),
                 inverted: Some(false),
                 sha256: None,
-                ..DataCard::default()
             },
             machine: "2 cores, cpu".into(),
         }
