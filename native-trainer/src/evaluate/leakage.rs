@@ -390,19 +390,19 @@ impl Finder<'_> {
         if near.len() > 2 {
             mixtures.push(near.to_vec());
         }
+        let gate = |mixture: &Vec<usize>| -> Vec<(String, f32)> {
+            mixture.iter().map(|i| (rest.others[*i].0.clone(), 1.0 / mixture.len() as f32)).collect()
+        };
         let trials = self.judge.per_class.div_ceil(4).max(1);
-        let mut best: Option<(f64, Vec<(String, f32)>, String)> = None;
-        for mixture in mixtures {
-            let share = 1.0 / mixture.len() as f32;
-            let gate: Vec<_> = mixture.iter().map(|i| (rest.others[*i].0.clone(), share)).collect();
-            let (reading, _) = self.make(rest, &gate, trials, 0, "trying a mixture")?;
-            let likely = mean(&likelihoods(&reading, class));
-            if best.as_ref().is_none_or(|(most, ..)| likely > *most) {
-                let names: Vec<&str> = mixture.iter().map(|i| rest.others[*i].1.as_str()).collect();
-                best = Some((likely, gate, names.join(" + ")));
-            }
-        }
-        Ok(best.map(|(_, gate, names)| (gate, names)))
+        let items = mixtures.iter().flat_map(|mixture| (0..trials).map(move |i| (mixture, i)));
+        let items = items.map(|(mixture, i)| Item { gate: gate(mixture), seed: self.seed(i) }).collect();
+        let tried = self.source(rest).read(&[self.reader], items, "trying mixtures", None)?.remove(0);
+        let likely: Vec<f64> = likelihoods(&tried, class).chunks(trials).map(mean).collect();
+        let best = mixtures.iter().zip(likely).max_by(|a, b| a.1.total_cmp(&b.1));
+        Ok(best.map(|(mixture, _)| {
+            let names: Vec<&str> = mixture.iter().map(|i| rest.others[*i].1.as_str()).collect();
+            (gate(mixture), names.join(" + "))
+        }))
     }
 
     fn sampling(&self, rest: &Rest, first: usize) -> Result<Sampled, Error> {
@@ -433,7 +433,9 @@ impl Finder<'_> {
             words,
             images: answers.len(),
             agreement: mean(&answers),
-            agreement_interval: of_mean(&answers, resamples, seed),
+            // A share: the interval's shift by what resampling itself moves must not lead out of it.
+            agreement_interval: of_mean(&answers, resamples, seed)
+                .map(|i| Interval { low: i.low.max(0.0), high: i.high.min(1.0) }),
             nearest: (!distances.is_empty()).then(|| mean(&distances)),
             nearest_interval: of_mean(&distances, resamples, seed),
             sampling,
