@@ -10,6 +10,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`diffusion`] | paths, samplers, noise, and a run of sampling, for any engine |
+//! | [`distillation`] | how a network is drawn towards another |
 //! | [`engine`] | the network and its gradients on a processor, on plain slices, natively and in WASM |
 //! | `graph` (feature `graph`) | the same network in Burn: the specification for the engine, and what GPUs run |
 //! | [`model`] | the tailors that are put onto a learngene, and errors about those that do not fit |
@@ -20,6 +21,7 @@
 //! `N` components per tailor, `S` gathered components, `K` classes, `C,H,W` image, `L` layers.
 
 pub mod diffusion;
+pub mod distillation;
 pub mod embedding;
 pub mod engine;
 #[cfg(feature = "graph")]

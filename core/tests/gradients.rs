@@ -5,7 +5,7 @@
 mod support;
 
 use support::{configs, normal, tensors};
-use tailor_core::engine::{Network, Pool, Sample};
+use tailor_core::engine::{Features, Network, Pool, Sample};
 use tailor_core::model::KNOWN;
 use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
@@ -21,6 +21,8 @@ struct Batch {
     targets: Vec<Vec<f32>>,
     learngene: Vec<f32>,
     tailors: [Vec<f32>; 2],
+    /// What a teacher makes of each image; none without one.
+    teachers: Vec<Features>,
 }
 
 /// What a gradient is of: its tensors, the gradient, and the values themselves.
@@ -37,22 +39,34 @@ impl Batch {
             targets: (0..4).map(|i| normal(60 + i, n)).collect(),
             learngene: flat(&config.learngene_tensors(), 1),
             tailors: [2, 3].map(|seed| flat(&config.tailor_tensors(), seed)),
+            teachers: Vec::new(),
         }
     }
 
-    fn gradients(&self, frozen: bool, pool: &Pool) -> tailor_core::engine::Gradients {
+    fn samples(&self) -> Vec<Sample<'_>> {
         let sample = |i: usize| Sample {
             x: &self.images[i],
             target: &self.targets[i],
             t: [900.0, 500.0, 20.0, 333.0][i],
             class: CLASSES[i],
+            teacher: self.teachers.get(i),
         };
-        let samples: Vec<Sample<'_>> = (0..4).map(sample).collect();
-        self.network.gradients(&self.learngene, |c| &self.tailors[c], &samples, 1.0, frozen, pool)
+        (0..4).map(sample).collect()
+    }
+
+    /// What the network itself makes of the images.
+    fn features(&self, blocks: &[usize]) -> Vec<Features> {
+        let tailor = |c: usize| &self.tailors[c][..];
+        self.network.features(&self.learngene, tailor, &self.samples(), blocks, &Pool::default())
+    }
+
+    fn gradients(&self, frozen: bool, pool: &Pool) -> tailor_core::engine::Gradients {
+        self.network.gradients(&self.learngene, |c| &self.tailors[c], &self.samples(), 1.0, frozen, pool)
     }
 
     fn loss(&self) -> f64 {
-        self.gradients(true, &Pool::default()).squares
+        let found = self.gradients(true, &Pool::default());
+        found.squares + found.distances * self.targets[0].len() as f64
     }
 
     /// The change of the loss along `direction` of the values that `of` names, by central difference.
@@ -108,6 +122,51 @@ fn every_tensors_gradient_is_the_slope_of_the_loss() {
                 assert!(error < 0.02, "{part}, {}: {slope} by difference, {norm} by hand", spec.name);
             }
         }
+    }
+}
+
+#[test]
+fn a_teachers_gradient_is_the_slope_of_its_distances() {
+    for config in configs().into_iter().filter(|config| !config.learned_variance) {
+        let teacher = ModelConfig { depth: 3, ..config.clone() };
+        let mut teacher = Batch::new(&teacher);
+        teacher.learngene.iter_mut().for_each(|v| *v *= 0.9);
+        let mut batch = Batch::new(&config);
+        batch.teachers = teacher.features(&[0, 2]);
+        let found = batch.gradients(false, &Pool::default());
+        assert!(found.distances > 0.1, "{}", found.distances);
+        let mut start = 0;
+        for spec in config.learngene_tensors() {
+            let range = start..start + spec.len();
+            start = range.end;
+            let norm = dot(&found.learngene[range.clone()], &found.learngene[range.clone()]).sqrt();
+            if spec.name.ends_with("k.bias") && !config.rope && !config.qk_norm {
+                continue;
+            }
+            let mut direction = vec![0.0; found.learngene.len()];
+            let unit = found.learngene[range.clone()].iter().map(|g| g / norm as f32);
+            direction[range].iter_mut().zip(unit).for_each(|(d, g)| *d = g);
+            let slope = batch.slope(|b| &mut b.learngene, &direction);
+            let error = (slope - norm).abs() / norm.max(1.0);
+            assert!(error < 0.02, "{}: {slope} by difference, {norm} by hand", spec.name);
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_its_own_teacher_is_drawn_nowhere() {
+    for config in configs() {
+        let mut batch = Batch::new(&config);
+        let alone = batch.gradients(false, &Pool::default());
+        assert_eq!(alone.distances, 0.0);
+        batch.teachers = batch.features(&[0, 1]);
+        let taught = batch.gradients(false, &Pool::default());
+        assert!(taught == alone, "each feature is where it is wanted to be");
+        batch.teachers[0].blocks[1][3] += 0.5;
+        let drawn = batch.gradients(false, &Pool::default());
+        assert!(
+            drawn.distances > 0.0 && drawn.squares == alone.squares && drawn.learngene != alone.learngene
+        );
     }
 }
 

@@ -16,6 +16,7 @@ use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::bank::TailorBank;
 use tailor_trainer::train::loader::Batch;
 use tailor_trainer::train::method::{Adaption, METHODS};
+use tailor_trainer::train::teacher::Teacher;
 use tailor_trainer::train::trainer::{GradientEngine, Trainer};
 
 /// A model no value of which is zero, so that no gradient is zero for want of a path.
@@ -197,6 +198,58 @@ fn with_a_frozen_learngene_the_tailors_gradients_are_the_same() {
         for ((_, found), (_, expected)) in frozen.tailors.iter().zip(&free.tailors) {
             assert!(difference(found, expected, 0.0) < 1e-5);
         }
+    }
+}
+
+/// A plain network of two blocks with a teacher of three.
+fn taught(classes: u32) -> Trainer {
+    let tiny = ModelConfig::preset("tiny").unwrap();
+    let config = ModelConfig { factored: "".parse().unwrap(), ..tiny };
+    let teacher = random(&ModelConfig { depth: 3, ..config.clone() }, classes);
+    let labels = teacher.tailors().iter().map(|tailor| tailor.parameters.clone()).collect();
+    let (whole, values) = (teacher.config().clone(), teacher.learngene().parameters);
+    random(&config, classes).with_teacher(Teacher::new(whole, values, labels, vec![0, 2]).unwrap())
+}
+
+#[test]
+fn a_teacher_draws_both_engines_to_the_same_place() {
+    let trainer = taught(3);
+    let graph = trainer.clone().with_engine(GradientEngine::Graph).unwrap();
+    let batch = batch(trainer.config(), 5, &[0, 1, 2], 0.3);
+    let expected = graph.gradients(&batch);
+    assert!(expected.distances > 1.0, "{}", expected.distances);
+    for (name, found) in [
+        ("one shard", trainer.gradients(&batch)),
+        ("three shards", trainer.clone().with_shards(3).gradients(&batch)),
+        ("the graph in portions", graph.clone().with_micro_batch(3).gradients(&batch)),
+    ] {
+        let distances = (found.distances / expected.distances - 1.0).abs();
+        assert!(distances < 1e-5, "{name}: {} and {}", found.distances, expected.distances);
+        let worst = difference(&found.learngene, &expected.learngene, 0.0);
+        assert!(worst < 1e-5, "{name}: {worst}");
+        for (class, gradient) in &found.tailors {
+            let expected = &expected.tailors.iter().find(|(c, _)| c == class).unwrap().1;
+            let worst = difference(gradient, expected, 0.0);
+            assert!(worst < 1e-5, "{name}, class {class}: {worst}");
+        }
+    }
+    // What the task alone would do is something else.
+    let alone = random(trainer.config(), 3).gradients(&batch);
+    assert!(alone.squares == trainer.gradients(&batch).squares);
+    assert!(difference(&alone.learngene, &expected.learngene, 0.0) > 0.1);
+}
+
+#[test]
+fn a_taught_network_comes_nearer_to_its_teacher_on_both_engines() {
+    for engine in [GradientEngine::Processor, GradientEngine::Graph] {
+        let mut trainer = taught(2).with_engine(engine).unwrap();
+        let batch = batch(trainer.config(), 6, &[0, 1], 0.2);
+        let before = trainer.gradients(&batch).distances;
+        for _ in 0..12 {
+            trainer.step(&batch, &settings());
+        }
+        let after = trainer.gradients(&batch).distances;
+        assert!(after < 0.9 * before, "{engine:?}: {before}, then {after}");
     }
 }
 

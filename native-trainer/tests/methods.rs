@@ -8,9 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use image::{GrayImage, Luma};
 use serde_json::Value;
+use tailor_packs::{Learngene, read_learngene};
 use tailor_trainer::train::checkpoint;
 #[cfg(feature = "graph")]
-use tailor_trainer::train::method::METHODS;
+use tailor_trainer::train::method::{METHODS, Trains};
 use tailor_trainer::train::method::{Wants, named};
 
 /// A folder with images of two classes in `data` and of two others in `novel`, and a plain gallery and one that comes
@@ -53,6 +54,14 @@ impl Place {
         command.args(line.split_whitespace()).current_dir(self.0.path()).output().unwrap()
     }
 
+    /// The learngene of a gallery.
+    fn learngene(&self, gallery: &str) -> Learngene {
+        let index: Value =
+            serde_json::from_slice(&fs::read(self.at(gallery).join("index.json")).unwrap()).unwrap();
+        let file = self.at(gallery).join(index["learngene"]["path"].as_str().unwrap());
+        read_learngene(&fs::read(file).unwrap()).unwrap()
+    }
+
     fn done(&self, line: &str) -> String {
         let output = self.tailor(line);
         assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
@@ -74,11 +83,16 @@ impl Place {
 
     /// Adapts in one go and in two, and makes images of what came of it.
     fn whole_way(&self, method: &str, more: &str) {
+        self.whole_way_on("novel", ["dots", "waves"], method, more);
+    }
+
+    /// The same with the images of `data`, of these classes.
+    fn whole_way_on(&self, data: &str, [one, other]: [&str; 2], method: &str, more: &str) {
         let base = match named(method).unwrap().wants() {
             Wants::Apart => "kind",
             Wants::Plain => "plain",
         };
-        let line = format!("finetune --method {method} --base {base} --data novel {more} {SHORT}");
+        let line = format!("finetune --method {method} --base {base} --data {data} {more} {SHORT}");
         self.done(&format!("{line} --steps 6 --out one-{method}"));
         // Stopped by the last of its steps, as they were told first.
         self.done(&format!("{line} --steps 6 --max-minutes 0 --out two-{method}"));
@@ -87,7 +101,7 @@ impl Place {
         self.done(&format!("publish one-{method} --device cpu --previews 0 --out gallery-{method}"));
         self.done(&format!("verify gallery-{method}"));
         self.done(&format!(
-            "sample --gallery gallery-{method} --class dots --class waves --steps 2 --device cpu --out {method}.png"
+            "sample --gallery gallery-{method} --class {one} --class {other} --steps 2 --device cpu --out {method}.png"
         ));
         assert!(image::open(self.at(&format!("{method}.png"))).is_ok());
     }
@@ -114,12 +128,10 @@ fn kind_and_full_fine_tuning_need_no_burn_and_leave_the_base_as_it_is() {
 #[test]
 fn every_other_method_trains_resumes_publishes_and_samples() {
     let place = Place::new();
-    for method in METHODS.iter().filter(|method| !["kind", "full"].contains(&method.name())) {
+    for method in METHODS.iter().filter(|method| method.trains() == Trains::Matrices) {
         let rank = match method.name() {
             "svdiff" => "",
             "oft" => "--rank 8",
-            // Blocks of the two that there are.
-            _ if method.keeps().is_some() => "",
             _ => "--rank 3",
         };
         place.whole_way(method.name(), rank);
@@ -163,6 +175,34 @@ fn an_ablation_of_kind_trains_beside_the_learngene_and_leaves_it_as_it_is() {
 }
 
 #[test]
+fn a_network_of_anothers_blocks_trains_resumes_publishes_and_samples() {
+    let place = Place::new();
+    let base = place.learngene("plain");
+    let block = |learngene: &Learngene, number: usize| {
+        learngene.tensors.get(&format!("blocks.{number}.o.weight")).map(|(_, values)| values.to_vec())
+    };
+    place.whole_way("heur-lg", "--rank 1");
+    let start = read_learngene(&fs::read(place.at("one-heur-lg/base.learngene")).unwrap()).unwrap();
+    assert_eq!(start.manifest.config.depth, 2);
+    assert_eq!(block(&start, 1), block(&base, 1), "the last block stays the last");
+    assert_ne!(block(&start, 0), block(&base, 0), "a random one stands before it");
+    let card = place.learngene("gallery-heur-lg").card.training;
+    assert_eq!(serde_json::to_value(&card["kept_blocks"]).unwrap(), "2 of 2");
+
+    place.whole_way("auto-lg", "--depth 1");
+    assert_eq!(place.learngene("gallery-auto-lg").manifest.config.depth, 1);
+
+    // The base teaches its own classes, by its own labels.
+    place.whole_way_on("data", ["stripes", "bars"], "laptop-diff", "");
+    assert_eq!(place.learngene("gallery-laptop-diff").manifest.config.depth, 1);
+    let line = format!("finetune --method laptop-diff --base plain --data data {SHORT} --steps 8");
+    fs::write(place.at("one-laptop-diff/teacher.safetensors"), b"other").unwrap();
+    let said = place.refused(&format!("{line} --out one-laptop-diff --resume"));
+    assert!(said.contains("teacher.safetensors") && said.contains("SHA-256"), "{said}");
+    place.done("publish one-laptop-diff --device cpu --previews 0 --out untaught");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
     let place = Place::new();
     let line = |method: &str, base: &str| {
@@ -176,6 +216,13 @@ fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
     }
     assert!(place.refused(&line("full", "absent")).contains("absent"));
     assert!(place.refused(&format!("{} --rank 3", line("full", "plain"))).contains("no rank"));
+    assert!(place.refused(&format!("{} --depth 3", line("full", "plain"))).contains("a depth of 3"));
+    let said = place.refused(&format!("{} --rank 3", line("heur-lg", "plain")));
+    assert!(said.contains("--rank 3") && said.contains("1 to 2"), "{said}");
+    let said = place.refused(&format!("{} --rank 2 --depth 1", line("auto-lg", "plain")));
+    assert!(said.contains("--depth 1") && said.contains("it must be 2"), "{said}");
+    assert!(place.refused(&format!("{} --depth 1", line("laptop-diff", "plain"))).contains("--depth 1"));
+    assert!(place.refused(&line("heur-lg", "kind")).contains("comes apart"));
     assert!(!place.at("out").exists(), "nothing was begun");
     if cfg!(feature = "graph") {
         let said = place.refused(&format!("{} --rank 33", line("lora", "plain")));
@@ -186,6 +233,10 @@ fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
         assert!(place.refused(&line("lora", "plain")).contains("--features graph"));
     }
     assert!(!place.at("out").exists(), "nothing is left of what was refused");
+    // Which classes there are is only known from the images, of which the decoded ones are worth keeping.
+    let said = place.refused(&line("laptop-diff", "plain").replace("--out out", "--out untaught"));
+    assert!(said.contains("does not know the class") && said.contains("--split"), "{said}");
+    assert!(!place.at("untaught/checkpoints").exists() && !place.at("untaught/base.learngene").exists());
 
     place.done(&line("full", "plain"));
     let again = |line: String| place.refused(&format!("{line} --resume"));

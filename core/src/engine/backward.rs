@@ -9,20 +9,23 @@ use std::ops::Range;
 
 use tailor_packs::Matrix;
 
-use super::forward::{BlockTape, Outer, Tape, Weights, resize};
+use super::forward::{BlockTape, Tape};
 use super::kernels::{
     Output, View, ViewMut, add, gated_add_backward, matmul, multiply, norm_modulate_backward,
     softmax_backward,
 };
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
 use super::loss::loss;
-use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
+use super::merged::{Merged, used};
+use super::pool::{Components, Features, Gradients, Pool, Sample, Workspace, all_written, lock};
 use crate::diffusion::path::alphas_cumprod;
+use crate::distillation::draw;
 
 impl Network {
     /// Computes the gradients of `factor · Σ (output − target)²` over `samples`; with learned
-    /// variance, of what [`crate::diffusion::variance`] adds to it, too. Samples of the same class
-    /// have to follow each other.
+    /// variance, of what [`crate::diffusion::variance`] adds to it, too. To this a sample with a
+    /// teacher adds its [distances](crate::distillation), each times the number of the target's
+    /// values. Samples of the same class have to follow each other.
     ///
     /// `tailor` returns the flat parameters of a class. With `frozen`, the learngene gets no
     /// gradient. Buffers and gradients come from `pool`: return the gradients with
@@ -45,7 +48,39 @@ impl Network {
                 tailors.push((class, pass.take_off()));
             }
         }
-        Gradients { squares: pass.squares, learngene: pass.finish(), tailors }
+        let Pass { squares, distances, .. } = pass;
+        Gradients { squares, distances, learngene: pass.finish(), tailors }
+    }
+
+    /// Computes what the network makes of each of `samples`: its output, and what the blocks of these
+    /// numbers give. Parameters and buffers are those of [`Network::gradients`]; targets and teachers
+    /// are not used.
+    pub fn features<'a>(
+        &'a self,
+        learngene: &'a [f32],
+        tailor: impl Fn(usize) -> &'a [f32],
+        samples: &[Sample<'_>],
+        blocks: &[usize],
+        pool: &'a Pool,
+    ) -> Vec<Features> {
+        let mut pass = Pass::new(self, learngene, true, 0.0, pool);
+        let mut found = Vec::with_capacity(samples.len());
+        for group in samples.chunk_by(|a, b| a.class == b.class) {
+            pass.put_on(group[0].class.map(&tailor));
+            for sample in group {
+                let mut tape = std::mem::take(&mut pass.tape);
+                tape.keep = true;
+                self.forward(&pass.merged(), sample.x, sample.t, &mut tape, false);
+                let blocks = blocks.iter().map(|&block| tape.outputs[block].clone()).collect();
+                found.push(Features { blocks, output: tape.output.clone() });
+                pass.tape = tape;
+            }
+            if let Some(class) = group[0].class {
+                pool.give_back(Gradients { tailors: vec![(class, pass.take_off())], ..Gradients::default() });
+            }
+        }
+        pass.finish();
+        found
     }
 
     /// Makes room for every factored matrix.
@@ -72,21 +107,13 @@ struct Pass<'a> {
     frozen: bool,
     factor: f32,
     squares: f64,
+    distances: f64,
     gradient: Vec<f32>,
     own_gradient: Vec<f32>,
     components: Vec<ByMatrix<Components>>,
     tape: Tape,
     /// DiT's schedule, for a model with learned variance.
     alphas: Option<Vec<f64>>,
-}
-
-/// The matrices of a pass: the learngene's dense ones, and the factored ones with the components of
-/// learngene and class side by side.
-struct Merged<'a> {
-    network: &'a Network,
-    learngene: &'a [f32],
-    own: Option<&'a [f32]>,
-    components: &'a [ByMatrix<Components>],
 }
 
 impl Network {
@@ -123,6 +150,7 @@ impl<'a> Pass<'a> {
             frozen,
             factor,
             squares: 0.0,
+            distances: 0.0,
             gradient,
             own_gradient: Vec::new(),
             components,
@@ -182,16 +210,25 @@ impl<'a> Pass<'a> {
         self.gradient
     }
 
+    fn merged(&self) -> Merged<'_> {
+        let Self { network, learngene, own, ref components, .. } = *self;
+        Merged { network, learngene, own, components }
+    }
+
     /// Computes the loss of one image and adds its gradients.
     fn sample(&mut self, sample: &Sample<'_>) {
         let network = self.network;
         let d = network.config.width as usize;
         let mut tape = std::mem::take(&mut self.tape);
-        let Self { network: _, learngene, own, ref components, .. } = *self;
-        let weights = Merged { network, learngene, own, components };
-        network.forward(&weights, sample.x, sample.t, &mut tape, true);
+        tape.keep = sample.teacher.is_some();
+        network.forward(&self.merged(), sample.x, sample.t, &mut tape, true);
 
+        let output = sample.teacher.map(|_| tape.output.clone());
         loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
+        let weight = f64::from(self.factor) * network.places.len() as f64;
+        if let (Some(teacher), Some(output)) = (sample.teacher, output) {
+            self.distances += draw(&output, &teacher.output, weight, &mut tape.output);
+        }
         let mut dh = vec![0.0; tape.h.len()];
         self.dense_backward(&network.final_linear, &tape.h, &tape.output, Some(&mut dh));
         let (mut dx, mut dmodulation) = (vec![0.0; dh.len()], vec![0.0; 2 * d]);
@@ -202,6 +239,9 @@ impl<'a> Pass<'a> {
         let mut dcondition = vec![0.0; d];
         self.dense_backward(&network.final_adaln, &tape.condition, &dmodulation, Some(&mut dcondition));
         for (block, kept) in tape.blocks.iter_mut().enumerate().rev() {
+            if let Some(teacher) = sample.teacher {
+                self.distances += draw(&tape.outputs[block], &teacher.blocks[block], weight, &mut dx);
+            }
             self.block_backward(block, &tape.condition, &mut dx, &mut dcondition, kept);
         }
         multiply(&mut dcondition, &tape.condition_slope);
@@ -333,7 +373,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Differentiates [`Weights::linear`]: adds to `dx` and to the gradients of the matrix.
+    /// Differentiates [`super::forward::Weights::linear`]: adds to `dx` and to the gradients of the matrix.
     fn backward(
         &mut self,
         block: usize,
@@ -406,63 +446,6 @@ impl<'a> Pass<'a> {
     /// Returns the number of components in use: the learngene's alone when the gate is off.
     fn used(&self) -> usize {
         used(self.network, self.own)
-    }
-}
-
-/// Returns the number of components in use: the learngene's alone when the gate is off.
-fn used(network: &Network, own: Option<&[f32]>) -> usize {
-    let (g, n) = network.components();
-    if own.is_some() { g + n } else { g }
-}
-
-impl Weights for Merged<'_> {
-    fn outer(&self, which: Outer, x: &[f32], y: &mut [f32]) {
-        let network = self.network;
-        let dense = match which {
-            Outer::Patch => &network.patch,
-            Outer::Time0 => &network.time[0],
-            Outer::Time1 => &network.time[1],
-            Outer::FinalAdaLn => &network.final_adaln,
-            Outer::FinalLinear => &network.final_linear,
-        };
-        self.dense(dense, x, ViewMut::new(y, dense.m2));
-    }
-
-    fn linear(&self, block: usize, m: Matrix, x: &[f32], y: ViewMut<'_>, inner: &mut Vec<f32>) {
-        let linear = self.network.blocks[block][m as usize].as_ref();
-        match linear.unwrap_or_else(|| unreachable!("every block has {m}")) {
-            Linear::Dense(dense) => self.dense(dense, x, y),
-            Linear::Factored { m1, m2, bias, .. } => {
-                let c = self.components[block][m as usize].as_ref();
-                let c = c.unwrap_or_else(|| unreachable!("made for every factored matrix"));
-                let (g, n) = self.network.components();
-                let (r, used) = (g + n, used(self.network, self.own));
-                resize(inner, x.len() / m1 * r);
-                let h = ViewMut::new(inner, r).columns(0..used);
-                matmul(View::new(x, *m1), View::new(&c.u, r).columns(0..used), h, Output::Replace);
-                let bias = Output::Bias(&self.learngene[bias.clone()]);
-                let h = View::new(inner, r).columns(0..used);
-                matmul(h, View::new(&c.v, *m2).first_rows(used), y, bias);
-            }
-        }
-    }
-
-    fn label(&self) -> &[f32] {
-        match self.own {
-            Some(own) => &own[self.network.label.clone()],
-            None => &self.learngene[self.network.null_label.clone()],
-        }
-    }
-
-    fn norms(&self, block: usize) -> [&[f32]; 2] {
-        self.network.norms[block].each_ref().map(|place| &self.learngene[place.clone()])
-    }
-}
-
-impl Merged<'_> {
-    fn dense(&self, dense: &Dense, x: &[f32], y: ViewMut<'_>) {
-        let (weight, bias) = dense.of(self.learngene);
-        matmul(View::new(x, dense.m1), View::new(weight, dense.m2), y, Output::Bias(bias));
     }
 }
 

@@ -57,6 +57,10 @@ pub(super) struct Tape {
     pub(super) h: Vec<f32>,
     /// The network's output, `[T, p·p·C]`, or `[T, p·p·2C]` with learned variance.
     pub(super) output: Vec<f32>,
+    /// What each block gives, `[T, D]`, where it is [kept](Tape::keep).
+    pub(super) outputs: Vec<Vec<f32>>,
+    /// Whether to keep what each block gives.
+    pub(super) keep: bool,
     x: Vec<f32>,
     room: Vec<f32>,
 }
@@ -146,6 +150,10 @@ impl Network {
         for block in 0..self.blocks.len() {
             let own = if training { block } else { 0 };
             self.block(weights, block, &tape.condition, &mut tape.x, &mut tape.blocks[own], training);
+            if tape.keep {
+                tape.outputs.resize_with(self.blocks.len(), Vec::new);
+                tape.outputs[block].clone_from(&tape.x);
+            }
         }
         resize(&mut tape.modulation, 2 * d);
         weights.outer(Outer::FinalAdaLn, &tape.condition, &mut tape.modulation);

@@ -21,9 +21,10 @@ mod forward;
 pub mod kernels;
 pub mod layout;
 mod loss;
+mod merged;
 mod pool;
 pub mod sampling;
 
 pub use layout::Network;
-pub use pool::{Gradients, Pool, Sample};
+pub use pool::{Features, Gradients, Pool, Sample};
 pub use sampling::Model;

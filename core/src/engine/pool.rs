@@ -12,6 +12,8 @@ pub struct Gradients {
     /// Sum of the squared errors of all values; with learned variance, of the bits of the variational
     /// bound, too.
     pub squares: f64,
+    /// Sum of the [distances](crate::distillation) of images that have a teacher.
+    pub distances: f64,
     /// Gradient by the learngene's flat parameters; empty when the learngene is frozen.
     pub learngene: Vec<f32>,
     /// For each class its number, and the gradient by the flat parameters of its tailor; in the
@@ -30,6 +32,18 @@ pub struct Sample<'a> {
     pub t: f32,
     /// The number of its class; `None` for the learngene alone.
     pub class: Option<usize>,
+    /// What a teacher makes of the image, which the network is drawn towards: for each of its blocks
+    /// the features that are wanted of it. `None` for the task alone.
+    pub teacher: Option<&'a Features>,
+}
+
+/// What a network makes of one image on the way to its output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// What each of some blocks gives, `[T, D]`.
+    pub blocks: Vec<Vec<f32>>,
+    /// The output in patches, `[T, p·p·C]`, or `[T, p·p·2C]` with learned variance.
+    pub output: Vec<f32>,
 }
 
 /// Buffers that are kept between steps. The operating system would have to clear fresh ones, which
@@ -64,6 +78,7 @@ impl Gradients {
     /// the first ends, their gradients for that class are added.
     pub fn add(mut self, part: Self, pool: &Pool) -> Self {
         self.squares += part.squares;
+        self.distances += part.distances;
         add(&mut self.learngene, &part.learngene);
         let mut spent = Self { learngene: part.learngene, ..Self::default() };
         for (class, gradient) in part.tailors {

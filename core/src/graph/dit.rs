@@ -124,17 +124,31 @@ impl Dit {
     /// - `t`: one time for each of the `B` images, in units of 0 to 1000
     /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
     pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
+        self.features(x, t, tailors).1
+    }
+
+    /// Predicts as [`Dit::forward`] does, and returns what each block gives, `[B, T, D]`, with the
+    /// output.
+    pub fn features(
+        &self,
+        x: Tensor<4>,
+        t: &[f32],
+        tailors: Option<&GatedTailors>,
+    ) -> (Vec<Tensor<3>>, Tensor<4>) {
         let b = x.dims()[0];
         let mut tokens = self.patch.forward(self.patchify(x)) + self.positions.clone();
         let condition = silu(self.time_embedding(t) + self.label_embedding(b, tailors));
         let condition = condition.unsqueeze_dim::<3>(1);
+        let mut blocks = Vec::with_capacity(self.blocks.len());
         for (l, block) in self.blocks.iter().enumerate() {
             let gathered = tailors.map_or(&[][..], |t| &t.layers[l][..]);
             tokens = block.forward(tokens, condition.clone(), gathered);
+            blocks.push(tokens.clone());
         }
         let modulation = self.final_adaln.forward(condition);
         let [shift, scale] = chunks(modulation);
-        self.unpatchify(self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale)))
+        let output = self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale));
+        (blocks, self.unpatchify(output))
     }
 
     /// Embeds `B` times as `[B, D]`.

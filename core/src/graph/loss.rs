@@ -6,6 +6,7 @@ use tailor_packs::ModelConfig;
 
 use crate::diffusion::path::alphas_cumprod;
 use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
+use crate::distillation::FLOOR;
 
 /// Returns the sum over all values of the squared error of `output`; with learned variance, of what
 /// [`crate::diffusion::variance`] adds to it, too.
@@ -27,6 +28,27 @@ pub fn loss(
     let variance = output.clone().narrow(1, c, c);
     let error = output.narrow(1, 0, c) - target.clone();
     error.clone().square().sum() + bits(error.detach(), variance, (x, target), t)
+}
+
+/// Returns the sum over the images of their [distances](crate::distillation) from what a teacher makes
+/// of them: of each of `blocks` from the one of the same place in the teacher's, and of the output.
+///
+/// # Shapes
+/// - blocks: `[B, T, D]`; outputs: `[B, C, H, W]`, or `[B, 2·C, H, W]` with learned variance
+/// - output: `[1]`
+pub fn distances(
+    (blocks, output): (Vec<Tensor<3>>, Tensor<4>),
+    (wanted, wanted_output): (Vec<Tensor<3>>, Tensor<4>),
+) -> Tensor<1> {
+    let pairs = blocks.into_iter().zip(wanted).map(|(found, wanted)| distance(found, wanted));
+    pairs.fold(distance(output, wanted_output), |sum, distance| sum + distance)
+}
+
+fn distance<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> Tensor<1> {
+    let images = found.dims()[0];
+    let n = found.shape().num_elements() / images;
+    let squares = |values: Tensor<D>| values.square().reshape([images, n]).sum_dim(1);
+    (squares(found - wanted.clone()) / (squares(wanted) + FLOOR * n as f64)).sum()
 }
 
 /// Returns the sum of the bound's terms in bits; see [`Bound::bits`], which computes one of them.

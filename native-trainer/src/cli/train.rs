@@ -198,11 +198,18 @@ pub struct TrainTailorArgs {
 Examples:
   tailor bench --preset letters
   tailor bench --preset letters --classes 1000 --json
-  tailor bench --preset letters --data my-images")]
+  tailor bench --preset letters --data my-images
+  tailor bench --preset letters --method full --classes 10")]
 pub struct BenchArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelFlags,
+    /// Adapt a random network by a method of `tailor finetune`, and take turns with full fine-tuning
+    #[arg(long, value_name = "NAME", value_parser = methods(), hide_possible_values = true)]
+    pub method: Option<String>,
+    /// The method's size [default: the paper's for so many classes]
+    #[arg(long, value_name = "R", value_parser = positive, requires = "method")]
+    pub rank: Option<usize>,
     /// Images of one step
     #[arg(long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_size: u32,
@@ -369,6 +376,8 @@ impl BenchArgs {
     pub fn settings(&self) -> Result<BenchSettings, Error> {
         Ok(BenchSettings {
             model: self.model.choice().read()?,
+            method: self.method.clone(),
+            rank: self.rank,
             batch_size: self.batch_size as usize,
             micro_batch: self.micro_batch,
             data: self.data.clone(),

@@ -21,8 +21,11 @@ fn in_words(report: &Measured) -> String {
     let decoded = report
         .decoded_images_per_second
         .map_or(String::new(), |rate| format!("the loader decodes {rate:.0} images/s\n"));
+    let full = report.beside_full.map_or(String::new(), |(full, times)| {
+        format!("that is {times:.2} times a step of full fine-tuning, of {:.1} ms\n", full.median)
+    });
     format!(
-        "{:.0} images/s ({:.0} to {:.0}); a step of {} images takes {:.1} ms\n\
+        "{:.0} images/s ({:.0} to {:.0}); a step of {} images takes {:.1} ms\n{full}\
          {decoded}\
          the loader draws {:.0} images/s ahead\n\
          {:.2} GFLOP an image, {:.3} TFLOP/s\n{memory}",

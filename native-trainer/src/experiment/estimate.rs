@@ -65,6 +65,8 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
                 let classes = classes(experiment, model)?;
                 let measured = measure(&BenchSettings {
                     model: model.clone(),
+                    method: None,
+                    rank: None,
                     batch_size: training.batch_size,
                     micro_batch: Some(training.micro_batch),
                     data: None,

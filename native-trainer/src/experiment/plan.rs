@@ -331,7 +331,17 @@ impl File {
                 let adapt =
                     open_base(name, base, rank, depth).map_err(|error| Invalid::Other(Box::new(error)))?;
                 let (name, base) = (name.to_owned(), adapt.base.digest);
-                let header = MethodHeader { name, rank, depth, base, from: None, matrices: None, kept: None };
+                let header = MethodHeader {
+                    name,
+                    rank,
+                    depth,
+                    base,
+                    from: None,
+                    matrices: None,
+                    kept: None,
+                    of: None,
+                    teacher: None,
+                };
                 (adapt.recipe(), Map::new(), Some(header))
             }
             (Some(_), None) => return Err(at("it has a base but no method that adapts it".to_owned())),

@@ -51,7 +51,7 @@ fn adapt(method: &str, file: &Path, rank: Option<usize>, depth: Option<usize>) -
         });
     }
     base::check(method, rank, depth, &base.learngene.manifest.config)?;
-    let labels = if method.wants_labels() { labels(file)? } else { BTreeMap::new() };
+    let labels = if method.is_taught() { labels(file)? } else { BTreeMap::new() };
     Ok(Adapt { base, labels, method, rank, depth })
 }
 

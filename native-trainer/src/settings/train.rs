@@ -142,6 +142,11 @@ pub struct TailorSettings {
 pub struct BenchSettings {
     /// The model's sizes.
     pub model: ModelConfig,
+    /// Name of a method that adapts a network of these sizes, to compare it with full fine-tuning; none for training
+    /// from the beginning.
+    pub method: Option<String>,
+    /// The method's size; none for the paper's.
+    pub rank: Option<usize>,
     /// Images of one step.
     pub batch_size: usize,
     /// Images on a GPU at a time; none for the whole batch.

@@ -9,6 +9,7 @@ use super::bank::TailorBank;
 use super::base::{self, Base, base_file};
 use super::lesson;
 use super::method::{Method, MethodHeader, Start, Starting, Task, Trains, usual_matrices};
+use super::teacher::Teacher;
 use super::trainer::Trainer;
 use crate::compute::device::Device;
 use crate::data::Dataset;
@@ -57,6 +58,8 @@ impl Adapt {
             from: None,
             matrices: matrices.filter(|matrices| *matrices != usual_matrices()),
             kept: None,
+            of: None,
+            teacher: None,
         }
     }
 
@@ -79,7 +82,6 @@ impl Adapt {
             rank: header.rank.unwrap_or(0),
             training: &recipe.training,
             data,
-            threads: device.threads(),
             train: &|lesson| lesson::train(lesson, data, &recipe.training, device, &running.device),
         })?;
         let mut bank = None;
@@ -89,13 +91,14 @@ impl Adapt {
                 bank =
                     tailors.map(|rows| TailorBank::from_states(rows.into_iter().map(Learned::new).collect()));
                 let built = Base::built(&recipe.model, &values, &self.base, &base_file(out))?;
-                header = MethodHeader { base: built.digest, from: Some(self.base.digest), kept, ..header };
+                let of = kept.is_some().then_some(self.base.learngene.manifest.config.depth);
+                header =
+                    MethodHeader { base: built.digest, from: Some(self.base.digest), kept, of, ..header };
                 Some(built)
             }
         };
         if let Some(words) = header.kept_in_words() {
-            let (depth, all) = (recipe.model.depth, self.base.learngene.manifest.config.depth);
-            say!("{} keeps blocks {words} of the base's {all}, in a network of {depth}", header.name);
+            say!("{} keeps blocks {words}, in a network of {}", header.name, recipe.model.depth);
         }
         let base = built.as_ref().unwrap_or(&self.base);
         let adaption = base::adaption(&header, base, seed, device)?;
@@ -107,6 +110,16 @@ impl Adapt {
         let trainer =
             Trainer::from_parts(&recipe.model, device, adaption, Learned::new(first), bank, 0, 0.0)?;
         write_atomic(&base_file(out), &base.bytes)?;
+        let trainer = match (self.method.is_taught(), &header.kept) {
+            (true, Some(kept)) => {
+                let labels = trainer.tailors().iter().map(|label| label.parameters.clone()).collect();
+                let config = self.base.learngene.manifest.config.clone();
+                let teacher = Teacher::new(config, self.base.values()?, labels, kept.clone())?;
+                header.teacher = Some(teacher.keep(out)?);
+                trainer.with_teacher(teacher)
+            }
+            _ => trainer,
+        };
         let trainer = match self.method.trains() {
             Trains::Tailors => trainer.with_frozen_learngene(),
             Trains::Whole | Trains::Matrices => trainer,

@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tailor_packs::{
-    Card, Contents, Digest, Learngene, Manifest, ModelConfig, Storage, Tensors, read_learngene,
+    Card, Contents, Digest, FactoredSet, Learngene, Manifest, ModelConfig, Storage, Tensors, read_learngene,
     write_learngene,
 };
 
-#[cfg(feature = "graph")]
-use super::method::usual_matrices;
-use super::method::{Adaption, Method, MethodHeader, Trains, named};
+use super::method::{Adaption, Method, MethodHeader, Trains, named, usual_matrices};
 use crate::compute::device::Device;
 use crate::error::Error;
 use crate::system::files::read_limited;
@@ -114,7 +112,6 @@ pub fn method_of(header: &MethodHeader) -> Result<&'static dyn Method, Error> {
 ///
 /// # Errors
 /// [`Error::Refused`] when it cannot be had in this build, or not at the header's rank.
-#[cfg(feature = "graph")]
 pub fn adaption(
     header: &MethodHeader,
     base: &Base,
@@ -125,24 +122,44 @@ pub fn adaption(
     if method.trains() != Trains::Matrices {
         return Ok(None);
     }
-    let (rank, config) = (header.rank.unwrap_or(1), &base.learngene.manifest.config);
     let matrices = header.matrices.clone().unwrap_or_else(usual_matrices);
-    let adaption = Adaption::new(method, rank, &matrices, config, base.values()?, seed, &device.for_graph())?;
+    adapted(method, header.rank, &matrices, &base.learngene.manifest.config, base.values()?, seed, device)
+}
+
+/// The same of a plain network of this config with these flat values, beside the matrices of a set.
+///
+/// # Errors
+/// Those of [`adaption`].
+#[cfg(feature = "graph")]
+pub fn adapted(
+    method: &'static dyn Method,
+    rank: Option<usize>,
+    matrices: &FactoredSet,
+    config: &ModelConfig,
+    values: Vec<f32>,
+    seed: u64,
+    device: &Device,
+) -> Result<Option<Arc<Adaption>>, Error> {
+    let adaption =
+        Adaption::new(method, rank.unwrap_or(1), matrices, config, values, seed, &device.for_graph())?;
     Ok(Some(Arc::new(adaption)))
 }
 
-/// As in a build with Burn, for the methods that need none.
+/// There is none in a build without Burn.
 ///
 /// # Errors
-/// [`Error::Refused`] for the others.
+/// [`Error::Refused`].
 #[cfg(not(feature = "graph"))]
-pub fn adaption(
-    header: &MethodHeader,
-    base: &Base,
+pub fn adapted(
+    method: &'static dyn Method,
+    rank: Option<usize>,
+    _: &FactoredSet,
+    config: &ModelConfig,
+    _: Vec<f32>,
     _: u64,
     _: &Device,
 ) -> Result<Option<Arc<Adaption>>, Error> {
-    check(method_of(header)?, header.rank, None, &base.learngene.manifest.config)?;
+    check(method, rank, None, config)?;
     Ok(None)
 }
 

@@ -10,6 +10,7 @@ use super::loader;
 use super::method::{MethodHeader, Trains};
 use super::noted::DataCard;
 use super::run::{Ended, Run};
+use super::teacher::{Teacher, teacher_file};
 use super::trainer::Trainer;
 use crate::compute::device;
 use crate::data::splits::Split;
@@ -47,7 +48,9 @@ pub fn finetune(settings: &TrainSettings, adapt: &Adapt) -> Result<Outcome, Erro
     let fresh = !settings.out.exists();
     begin(settings, Some(adapt)).inspect_err(|_| {
         if fresh && !checkpoint::folder(&settings.out).exists() {
-            let _ = std::fs::remove_file(base_file(&settings.out));
+            for file in [base_file(&settings.out), teacher_file(&settings.out)] {
+                let _ = std::fs::remove_file(file);
+            }
         }
         leave(&settings.out, fresh);
     })
@@ -108,7 +111,17 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
                 same_method(was, adapt, classes.len(), out)?;
             }
             stored.announce();
-            (stored.restore(&device)?, stored.header.method, stored.header.losses)
+            let trainer = stored.restore(&device)?;
+            let teacher = stored
+                .header
+                .method
+                .as_ref()
+                .map(|method| Teacher::of(out, method, &recipe.model, classes.len()));
+            let trainer = match teacher.transpose()?.flatten() {
+                Some(teacher) => trainer.with_teacher(teacher),
+                None => trainer,
+            };
+            (trainer, stored.header.method, stored.header.losses)
         }
         (None, Some(adapt)) => {
             let (trainer, header) = adapt.begin(&recipe, &data, &device, running, out)?;

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tailor_core::diffusion::noise::{Stream, generator};
-use tailor_packs::{Matrix, ModelConfig};
+use tailor_core::engine::adamw::Learned;
+use tailor_core::init;
+use tailor_packs::{FactoredSet, Matrix, ModelConfig};
 
+use super::bank::TailorBank;
+use super::base;
 use super::loader::{self, Draws};
+use super::method::{Method, Task, Trains, named};
+use super::teacher::Teacher;
 use super::trainer::{StepSettings, Trainer};
-use crate::compute::device;
+use crate::compute::device::{self, Device};
 use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::say;
@@ -32,6 +38,10 @@ pub struct Measured {
     pub images_per_second: Spread,
     /// Milliseconds of a step.
     pub step_ms: Spread,
+    /// Milliseconds of a step of full fine-tuning, which takes turns with the method, and how many times as long one of
+    /// the method takes: the median over pairs of steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside_full: Option<(Spread, f64)>,
     /// Images per second that the loader reads and decodes from files, where there are any.
     pub decoded_images_per_second: Option<f64>,
     /// Images per second that the loader draws ahead, on one thread, from decoded images.
@@ -81,14 +91,20 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     bar.enable_steady_tick(Duration::from_secs(1));
     let (terminal, mut said) = (std::io::stderr().is_terminal(), Instant::now());
     let decoded = settings.data.as_deref().map(|data| decode(data, model)).transpose()?;
-    let mut trainer = Trainer::new(model, classes, 0, &device)?
-        .with_micro_batch(settings.micro_batch.unwrap_or(usize::MAX))
-        .with_settings(&settings.device)?;
+    let ready = |trainer: Trainer| {
+        trainer.with_micro_batch(settings.micro_batch.unwrap_or(usize::MAX)).with_settings(&settings.device)
+    };
+    let method = settings.method.as_deref().map(asked).transpose()?;
+    let mut trainer = ready(match method {
+        None => Trainer::new(model, classes, 0, &device)?,
+        Some(method) => adapting(method, settings, &device)?,
+    })?;
+    let mut full = method.map(|_| ready(Trainer::new(&plain(model), classes, 0, &device)?)).transpose()?;
     let each = StepSettings { learning_rate: 1e-4, ema_decay: 0.999, clip: 1.0 };
     let draws = Draws::new(model, 0, 0.1, false);
     let side = model.image_size as usize;
     let mut rng = generator(0, Stream::Start);
-    let (mut times, mut drawing) = (Vec::new(), 0.0);
+    let (mut times, mut beside, mut drawing) = (Vec::new(), Vec::new(), 0.0);
     bar.set_message("measuring");
     for step in 0..steps {
         let labels: Vec<usize> = (0..b).map(|_| rng.random_range(0..classes)).collect();
@@ -104,25 +120,80 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
             say!("step {} of {steps}", step + 1);
             said = Instant::now();
         }
+        let took = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        if let Some(full) = &mut full {
+            full.step(&batch, &each);
+        }
         if step >= WARM_UP {
-            times.push(started.elapsed().as_secs_f64());
+            times.push(took);
+            beside.push(started.elapsed().as_secs_f64());
         }
     }
     bar.finish_and_clear();
     let drawn = (b * steps) as f64;
-    let gflop = training_flop(model) / 1e9;
+    let gflop = training_flop(trainer.config()) / 1e9;
+    let beside_full = full.map(|_| {
+        let times = times.iter().zip(&beside).map(|(own, full)| own / full).collect();
+        (Spread::of(beside.iter().map(|t| t * 1e3).collect()), Spread::of(times).median)
+    });
     let rates = Spread::of(times.iter().map(|t| b as f64 / t).collect());
     Ok(Measured {
         batch_size: b,
         classes,
         images_per_second: rates,
         step_ms: Spread::of(times.iter().map(|t| t * 1e3).collect()),
+        beside_full,
         decoded_images_per_second: decoded,
         loader_images_per_second: drawn / drawing,
         gflop_per_image: gflop,
         tflops: gflop * rates.median / 1e3,
         peak_memory: peak_memory(),
     })
+}
+
+/// The method of this name.
+fn asked(name: &str) -> Result<&'static dyn Method, Error> {
+    named(name).ok_or_else(|| Error::Refused {
+        what: format!("there is no method {name:?}"),
+        help: "`tailor finetune --list` names them".to_owned(),
+    })
+}
+
+/// A network of the same sizes that does not come apart.
+fn plain(model: &ModelConfig) -> ModelConfig {
+    ModelConfig { factored: FactoredSet::none(), ..model.clone() }
+}
+
+/// A random network that a method adapts, where it builds another, with any blocks of it.
+fn adapting(
+    method: &'static dyn Method,
+    settings: &BenchSettings,
+    device: &Device,
+) -> Result<Trainer, Error> {
+    let BenchSettings { ref model, classes, .. } = *settings;
+    if method.trains() == Trains::Tailors {
+        return Ok(Trainer::new(model, classes, 0, device)?.with_frozen_learngene());
+    }
+    let base = plain(model);
+    let rank = settings.rank.or_else(|| method.rank(&Task::of(model, classes)));
+    base::check(method, rank, None, &base)?;
+    let network = method.network(&base, rank, None);
+    if method.trains() == Trains::Matrices {
+        let values = init::learngene(&base, 0).concat();
+        let adaption = base::adapted(method, rank, &method.matrices(model), &base, values, 0, device)?;
+        let first = adaption.as_ref().map(|adaption| adaption.first()).unwrap_or_default();
+        let bank = TailorBank::new(&network, 0, classes);
+        return Trainer::from_parts(&network, device, adaption, Learned::new(first), bank, 0, 0.0);
+    }
+    let trainer = Trainer::new(&network, classes, 0, device)?;
+    if !method.is_taught() {
+        return Ok(trainer);
+    }
+    let labels = trainer.tailors().iter().map(|label| label.parameters.clone()).collect();
+    let kept = (0..network.depth as usize).collect();
+    let values = init::learngene(&base, 1).concat();
+    Ok(trainer.with_teacher(Teacher::new(base, values, labels, kept)?))
 }
 
 /// Images per second that come in from files of which nothing is kept decoded.

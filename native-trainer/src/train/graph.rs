@@ -9,6 +9,7 @@ use tailor_packs::{ModelConfig, TensorSpec};
 
 use super::loader::Batch;
 use super::method::Adaption;
+use super::teacher::Teacher;
 use std::sync::Arc;
 use tailor_core::engine::adamw::{AdamW, Learned, Update};
 
@@ -81,6 +82,8 @@ pub struct GraphLearngene {
     specs: Vec<TensorSpec>,
     /// What a method makes of the network; `states` are then what it trains.
     adaption: Option<Arc<Adaption>>,
+    /// What it is drawn towards, beside its task.
+    teacher: Option<GraphTeacher>,
     states: Vec<DenseState>,
     steps: u64,
     ema_clock: f64,
@@ -101,11 +104,47 @@ pub struct DeviceBank {
     clocks: Vec<(u64, f64)>,
 }
 
+/// A teacher on a device.
+#[derive(Clone, Debug)]
+struct GraphTeacher {
+    config: ModelConfig,
+    parameters: Parameters,
+    /// Rows of all classes, flat.
+    labels: Tensor<1>,
+    /// For each block of the network that is taught the teacher's block of which it comes.
+    kept: Vec<usize>,
+}
+
+impl GraphTeacher {
+    /// What it makes of images `[B, C, H, W]` of these classes.
+    fn features(
+        &self,
+        x: Tensor<4>,
+        times: &[f32],
+        labels: &[Option<usize>],
+        products: FloatDType,
+    ) -> (Vec<Tensor<3>>, Tensor<4>) {
+        let width = self.config.width as usize;
+        let stack = factored::TailorStack::from_flat(
+            &self.config,
+            self.labels.dims()[0] / width,
+            &[self.labels.clone()],
+        );
+        let gate: factored::Gate =
+            labels.iter().map(|class| class.map(|c| (c, 1.0)).into_iter().collect()).collect();
+        let dit = Dit::new(&self.config, &self.parameters, &x.device()).with_products_in(products);
+        let (blocks, output) = dit.features(x, times, stack.gather(&gate).as_ref());
+        (self.kept.iter().map(|&block| blocks[block].clone()).collect(), output)
+    }
+}
+
 /// What one part of a batch contributes: its squared errors and the gradients.
 #[derive(Default)]
 pub struct Gradients {
     /// Sum of squared errors, and of what learned variance adds to them.
     pub squares: f64,
+    /// Sum of the distances from what a teacher makes of the images.
+    pub distances: f64,
     /// By each tensor of the learngene.
     pub learngene: Vec<Tensor<1>>,
     /// By the flat parameters of the tailors of the batch's classes, `[k, len]`; none without classes.
@@ -140,7 +179,23 @@ impl GraphLearngene {
         let states = lens.into_iter().map(state).collect();
         let (steps, ema_clock) = (learned.steps, learned.ema_clock);
         let (config, device, products) = (config.clone(), device.clone(), FloatDType::F32);
-        Self { config, device, specs, adaption, states, steps, ema_clock, products }
+        Self { config, device, specs, adaption, teacher: None, states, steps, ema_clock, products }
+    }
+
+    /// Draws the network towards what `teacher` makes of the same images, too.
+    pub fn with_teacher(mut self, teacher: Option<&Teacher>) -> Self {
+        self.teacher = teacher.map(|teacher| {
+            let specs = teacher.config.learngene_tensors();
+            let mut start = 0;
+            let part = |spec: &TensorSpec| {
+                start += spec.len();
+                tensor(teacher.values[start - spec.len()..start].to_vec(), &self.device)
+            };
+            let parameters = Parameters::new(&specs, specs.iter().map(part).collect::<Vec<_>>());
+            let labels = tensor(teacher.labels.concat(), &self.device);
+            GraphTeacher { config: teacher.config.clone(), parameters, labels, kept: teacher.kept.clone() }
+        });
+        self
     }
 
     /// Makes the products in this number format.
@@ -214,10 +269,24 @@ impl GraphLearngene {
             let part = values[range.start * n..range.end * n].to_vec();
             Tensor::<4>::from_data(TensorData::new(part, [range.len(), c, h, w]), &device)
         };
-        let output = dit.forward(image(&batch.x), &batch.times[range.clone()], tailors.as_ref());
+        let times = &batch.times[range.clone()];
+        let (blocks, output) = dit.features(image(&batch.x), times, tailors.as_ref());
+        let distances = self.teacher.as_ref().map(|teacher| {
+            // It stays as it is, so nothing of it is kept for a way back.
+            let (wanted, wanted_output) =
+                teacher.features(image(&batch.x).inner(), times, labels, self.products);
+            let wanted = wanted.into_iter().map(Tensor::autodiff).collect();
+            loss::distances((blocks, output.clone()), (wanted, wanted_output.autodiff()))
+        });
         let images = (image(&batch.x), image(&batch.target));
-        let squares = loss::loss(&self.config, output, images, &batch.times[range.clone()]);
-        let mut gradients = (squares.clone() / batch.target.len() as f64).backward();
+        let squares = loss::loss(&self.config, output, images, times);
+        let task = squares.clone() / batch.target.len() as f64;
+        let all = match &distances {
+            Some(distances) => task + distances.clone() / batch.len() as f64,
+            None => task,
+        };
+        let mut gradients = all.backward();
+        let distances = distances.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
 
         // A parameter that took no part has no gradient: a zero one, since its shape is needed below.
         let dense = dense.iter().zip(&self.states).filter(|_| !frozen);
@@ -232,7 +301,7 @@ impl GraphLearngene {
             };
             Tensor::cat(leaves.iter().zip(&specs).map(gradient).collect(), 1)
         });
-        Gradients { squares: f64::from(squares.into_scalar::<f32>()), learngene, tailors }
+        Gradients { squares: f64::from(squares.into_scalar::<f32>()), distances, learngene, tailors }
     }
 }
 
@@ -242,6 +311,7 @@ impl Add for Gradients {
     fn add(self, other: Self) -> Self {
         Self {
             squares: self.squares + other.squares,
+            distances: self.distances + other.distances,
             learngene: self.learngene.into_iter().zip(other.learngene).map(|(a, b)| a + b).collect(),
             // Parts of one batch have the same classes.
             tailors: self.tailors.zip(other.tailors).map(|(a, b)| a + b),

@@ -18,4 +18,5 @@ pub mod method;
 pub mod metrics;
 pub mod noted;
 pub mod run;
+pub mod teacher;
 pub mod trainer;

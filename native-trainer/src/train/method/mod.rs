@@ -10,10 +10,12 @@
 #[cfg(feature = "graph")]
 mod adaption;
 mod apart;
+mod auto_lg;
 mod dora;
 mod full;
 mod heur_lg;
 mod kind;
+mod laptop_diff;
 mod learngene_lora;
 mod loha;
 mod lora;
@@ -57,6 +59,8 @@ pub const METHODS: &[&dyn Method] = &[
     &kind::Kind,
     &full::Full,
     &heur_lg::HeurLg,
+    &auto_lg::AutoLg,
+    &laptop_diff::LaptopDiff,
     &svdiff::SvDiff,
     &oft::Oft,
     &lora::Lora,
@@ -107,8 +111,9 @@ pub trait Method: std::fmt::Debug + Sync {
         None
     }
 
-    /// Whether it uses the label rows of the classes that the network knows.
-    fn wants_labels(&self) -> bool {
+    /// Whether the network as it is teaches the one that the method builds, with its own labels. Each block of that is
+    /// one of [`Start::kept`] then.
+    fn is_taught(&self) -> bool {
         false
     }
 
@@ -268,6 +273,12 @@ pub struct MethodHeader {
     /// Blocks of that network which the method has kept, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Vec<usize>>,
+    /// Blocks that it had in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
+    /// The file of the network that teaches, which lies in the run's folder, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Digest>,
 }
 
 impl MethodHeader {
@@ -276,14 +287,14 @@ impl MethodHeader {
         self.from.unwrap_or(self.base)
     }
 
-    /// Which blocks the method has kept, counted from 1, as in `3-12`; none where it has kept no choice of them.
+    /// Which blocks the method has kept, counted from 1, as in `3-12 of 12`; none where it has kept no choice of them.
     pub fn kept_in_words(&self) -> Option<String> {
         let runs = self.kept.as_deref()?.chunk_by(|a, b| a + 1 == *b);
         let words = runs.map(|run| match run {
             [first, .., last] => format!("{}-{}", first + 1, last + 1),
             _ => run.iter().map(|only| (only + 1).to_string()).collect(),
         });
-        Some(words.collect::<Vec<_>>().join(", "))
+        Some(format!("{} of {}", words.collect::<Vec<_>>().join(", "), self.of?))
     }
 }
 
@@ -347,6 +358,7 @@ mod tests {
             ("dit-b-2", "kind", 12.8, 33.7),
             ("dit-b-2", "full", 129.6, 43.6),
             ("dit-b-2", "heur-lg", 129.6, 43.6),
+            ("dit-b-2", "auto-lg", 129.6, 43.6),
             ("dit-b-2", "oft", 14.2, 119.7),
             ("dit-b-2", "lora", 12.8, 50.1),
             ("dit-b-2", "pissa", 12.8, 50.1),
@@ -355,6 +367,7 @@ mod tests {
             ("dit-l-2", "kind", 45.4, 119.6),
             ("dit-l-2", "full", 456.8, 155.0),
             ("dit-l-2", "heur-lg", 456.8, 155.0),
+            ("dit-l-2", "auto-lg", 456.8, 155.0),
             ("dit-l-2", "oft", 50.5, 425.6),
             ("dit-l-2", "lora", 45.3, 178.2),
             ("dit-l-2", "pissa", 45.3, 178.2),
@@ -367,6 +380,12 @@ mod tests {
             let within = |found: f64, published: f64, part: f64| (found / published - 1.0).abs() <= part;
             assert!(within(cost.trainable_parameters / 1e6, parameters, 0.02), "{preset} {cost:?}");
             assert!(within(cost.flops_per_image / 1e9, flops, 0.05), "{preset} {cost:?}");
+        }
+        // Table 1 says how large a network is left by Laptop-diff, whose passes nobody has counted.
+        for (preset, parameters) in [("dit-b-2", 76.5), ("dit-l-2", 249.2)] {
+            let costs = costs(&ModelConfig::preset(preset).unwrap(), &PAPER_TASKS);
+            let cost = costs.iter().find(|cost| cost.method == "laptop-diff").unwrap();
+            assert!((cost.trainable_parameters / 1e6 / parameters - 1.0).abs() <= 0.02, "{preset} {cost:?}");
         }
         let costs = costs(&ModelConfig::preset("dit-b-2").unwrap(), &PAPER_TASKS);
         let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();

@@ -64,8 +64,12 @@ impl Trainer {
                 target: batch.image(&batch.target, i),
                 t: batch.times[i],
                 class: batch.labels[i],
+                teacher: None,
             };
-            let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
+            let mut samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
+            let wanted =
+                self.teacher.as_deref().map(|teacher| teacher.features(&samples)).unwrap_or_default();
+            samples.iter_mut().zip(&wanted).for_each(|(sample, wanted)| sample.teacher = Some(wanted));
             let tailor = |class: usize| &bank.states()[class].parameters[..];
             network.gradients(values, tailor, &samples, factor, self.frozen, pool)
         });

@@ -19,6 +19,7 @@ use super::bank::TailorBank;
 use super::graph::{self, DeviceBank};
 use super::loader::Batch;
 use super::method::Adaption;
+use super::teacher::Teacher;
 use crate::compute::device::{Bf16, Device, bf16};
 use crate::error::Error;
 use crate::settings::device::{DeviceSettings, Precision};
@@ -93,6 +94,8 @@ pub struct Trainer {
     /// What a method makes of the network: the learngene's place is then taken by the values that it trains.
     #[cfg_attr(not(feature = "graph"), allow(dead_code, reason = "there is none without Burn's graph"))]
     adaption: Option<Arc<Adaption>>,
+    /// What the network is drawn towards, beside its task.
+    teacher: Option<Arc<Teacher>>,
     learngene: TrainedLearngene,
     bank: Bank,
     /// Steps made.
@@ -148,6 +151,7 @@ impl Trainer {
                 None => unreachable!("this build has one engine"),
             },
             adaption,
+            teacher: None,
             bank: Bank::Host(bank),
             step,
             ema_clock,
@@ -169,7 +173,8 @@ impl Trainer {
             }
             GradientEngine::Graph => {
                 let (device, adaption) = (self.device.for_graph(), self.adaption.clone());
-                TrainedLearngene::Graph(graph::GraphLearngene::new(&self.config, adaption, &learned, &device))
+                let graph = graph::GraphLearngene::new(&self.config, adaption, &learned, &device);
+                TrainedLearngene::Graph(graph.with_teacher(self.teacher.as_deref()))
             }
         };
         Ok(self)
@@ -257,6 +262,17 @@ impl Trainer {
         self
     }
 
+    /// Draws the network towards what `teacher` makes of the same images, too: see [`tailor_core::distillation`]. Each of
+    /// its blocks comes of one of the teacher's.
+    pub fn with_teacher(mut self, teacher: Teacher) -> Self {
+        #[cfg(feature = "graph")]
+        if let TrainedLearngene::Graph(learngene) = self.learngene {
+            self.learngene = TrainedLearngene::Graph(learngene.with_teacher(Some(&teacher)));
+        }
+        self.teacher = Some(Arc::new(teacher));
+        self
+    }
+
     /// The model's sizes.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -321,13 +337,13 @@ impl Trainer {
                 let classes = batch.classes();
                 let found = self.by_graph(learngene, &classes, batch);
                 let (learngene, tailors) = (found.learngene_values(), found.tailor_values(&classes));
-                engine::Gradients { squares: found.squares, learngene, tailors }
+                engine::Gradients { squares: found.squares, distances: found.distances, learngene, tailors }
             }
         }
     }
 
-    /// One step on a batch; returns the mean squared error. When error or gradient is not finite, nothing
-    /// is changed and what is returned is not finite either.
+    /// One step on a batch; returns the mean squared error, to which a teacher adds nothing. When error or gradient is not
+    /// finite, nothing is changed and what is returned is not finite either.
     pub fn step(&mut self, batch: &Batch, settings: &StepSettings) -> f32 {
         let decay = settings.ema_decay.min((2 + self.step) as f64 / (11 + self.step) as f64);
         let clock = self.ema_clock + decay.ln();
