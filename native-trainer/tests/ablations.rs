@@ -45,7 +45,6 @@ fn started(method: &dyn Method, base: &Learngene) -> (ModelConfig, Vec<f32>) {
         rank: 4,
         training: &Training::default(),
         data: &data,
-        threads: 1,
         train: &|_| unreachable!("nothing is trained in passing"),
     };
     let start = method.start(&starting).unwrap().unwrap();

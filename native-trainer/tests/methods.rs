@@ -132,8 +132,6 @@ fn every_other_method_trains_resumes_publishes_and_samples() {
         let rank = match method.name() {
             "svdiff" => "",
             "oft" => "--rank 8",
-            // Blocks of the two that there are.
-            _ if method.keeps().is_some() => "",
             _ => "--rank 3",
         };
         place.whole_way(method.name(), rank);

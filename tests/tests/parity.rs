@@ -180,6 +180,7 @@ fn the_engine_agrees(name: &str) {
             t: times[i],
             class,
             cosine: fixture.cosine(),
+            teacher: None,
         });
     }
     // With learned variance, the prediction is the first half of an image's output.

@@ -411,6 +411,8 @@ impl Finder<'_> {
             sampler: settings.sampler.name(),
             steps: settings.steps,
             guidance: settings.guidance,
+            guide: settings.guide.tailor,
+            guide_times: settings.guide.times,
             seed: self.seed(first),
         })
     }

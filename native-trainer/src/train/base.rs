@@ -126,7 +126,7 @@ pub fn adaption(
     adapted(method, header.rank, &matrices, &base.learngene.manifest.config, base.values()?, seed, device)
 }
 
-/// The same of a plain network of this config with these flat values.
+/// The same of a plain network of this config with these flat values, beside the matrices of a set.
 ///
 /// # Errors
 /// Those of [`adaption`].
