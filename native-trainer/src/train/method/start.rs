@@ -241,7 +241,8 @@ pub(super) mod tests {
             for (class, step) in [("a", 3), ("b", 5)] {
                 std::fs::create_dir_all(folder.path().join(class)).unwrap();
                 for i in 0..5u32 {
-                    let shade = |x: u32, y: u32| Luma([if (x + y * i) % step == 0 { 255 } else { 0 }]);
+                    let shade =
+                        |x: u32, y: u32| Luma([if (x + y * i).is_multiple_of(step) { 255 } else { 0 }]);
                     let path = folder.path().join(class).join(format!("{i}.png"));
                     GrayImage::from_fn(32, 32, shade).save(path).unwrap();
                 }
