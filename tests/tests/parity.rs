@@ -169,7 +169,7 @@ fn the_engine_agrees(name: &str) {
         let gated = model.gate(&[named]).unwrap();
         out.extend(model.predict(&gated, &model.images(x.to_vec()), times[i]).values);
         let class = gate.first().map(|(class, _)| *class);
-        samples.push(Sample { x, target: &targets[i * n..][..n], t: times[i], class });
+        samples.push(Sample { x, target: &targets[i * n..][..n], t: times[i], class, teacher: None });
     }
     // With learned variance, the prediction is the first half of an image's output.
     let outputs = fixture.values("out");

@@ -105,12 +105,12 @@ pub struct FinetuneArgs {
     /// Folder of the run, to be published with `tailor publish`
     #[arg(long, value_name = "RUN", required_unless_present = "list")]
     pub out: Option<PathBuf>,
-    /// The method's size: rank of the products, for oft the number of blocks, for heur-lg, auto-lg and laptop-diff the \
-    /// blocks that are kept of the network [default: the paper's, of the classes and of the components of a tailor, or \
+    /// The method's size: rank of the products, for oft the number of blocks, for heur-lg, auto-lg and laptop-diff the
+    /// blocks that are kept of the network [default: the paper's, of the classes and of the components of a tailor, or
     /// of the network's blocks]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rank: Option<usize>,
-    /// Blocks of the network that heur-lg or auto-lg makes of those that it keeps and of random ones [default: as many \
+    /// Blocks of the network that heur-lg or auto-lg makes of those that it keeps and of random ones [default: as many
     /// as the base has]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub depth: Option<usize>,
