@@ -83,7 +83,7 @@ pub struct GraphLearngene {
     /// What a method makes of the network; `states` are then what it trains.
     adaption: Option<Arc<Adaption>>,
     /// What it is drawn towards, beside its task.
-    teacher: Option<GraphTeacher>,
+    teacher: Option<Box<GraphTeacher>>,
     states: Vec<DenseState>,
     steps: u64,
     ema_clock: f64,
@@ -128,7 +128,7 @@ impl GraphTeacher {
         let stack = factored::TailorStack::from_flat(
             &self.config,
             self.labels.dims()[0] / width,
-            &[self.labels.clone()],
+            std::slice::from_ref(&self.labels),
         );
         let gate: factored::Gate =
             labels.iter().map(|class| class.map(|c| (c, 1.0)).into_iter().collect()).collect();
@@ -193,7 +193,12 @@ impl GraphLearngene {
             };
             let parameters = Parameters::new(&specs, specs.iter().map(part).collect::<Vec<_>>());
             let labels = tensor(teacher.labels.concat(), &self.device);
-            GraphTeacher { config: teacher.config.clone(), parameters, labels, kept: teacher.kept.clone() }
+            Box::new(GraphTeacher {
+                config: teacher.config.clone(),
+                parameters,
+                labels,
+                kept: teacher.kept.clone(),
+            })
         });
         self
     }

@@ -83,14 +83,15 @@ impl PerMatrix for Oft {
         let (places, signs) = spread(side, &device);
         let q = (trained[0].clone().select(1, places) * signs).reshape([rank, side, side]);
         let eye = Tensor::<2>::eye(side, &device).unsqueeze::<3>();
-        let (plus, minus) = (eye.clone() + q.clone(), eye.clone() - q);
-        // One step of Newton's from the inverse itself has the inverse's value and its gradient:
-        // d(X·(2I − A·X)) = −X·dA·X where X = A⁻¹ is a constant.
-        let inverse = inverses(&plus.clone().detach());
-        let inverse = inverse.clone().matmul(eye * 2.0 - plus.matmul(inverse));
-        let rotation = minus.matmul(inverse);
+        let plus = eye + q;
+        let still = plus.clone().detach();
+        let inverse = inverses(&still);
         let weight = fixed[0].clone().reshape([rank, side, m2]);
-        rotation.matmul(weight).reshape([m1, m2])
+        // (I − Q)·(I + Q)⁻¹ is 2·A⁻¹ − I with A = I + Q. The inverse stands as a constant, and a term that is zero has its
+        // gradient: d(A⁻¹·W) = −A⁻¹·dA·A⁻¹·W. No product is as large as one of two rotations would be.
+        let turned = inverse.clone().matmul(weight.clone());
+        let change = inverse.matmul((still - plus).matmul(turned.clone()));
+        ((turned + change) * 2.0 - weight).reshape([m1, m2])
     }
 }
 
@@ -109,7 +110,8 @@ fn spread(side: usize, device: &Device) -> (Tensor<1, Int>, Tensor<2>) {
     (places, Tensor::from_data(TensorData::new(signs, [1, side * side]), device))
 }
 
-/// The inverse of each block, computed on the host in `f64`. `I + Q` is never singular for a skew-symmetric `Q`.
+/// The inverse of each block, computed on the host. With a skew-symmetric `Q`, no singular value of `I + Q` is below 1,
+/// so that `f32` is enough.
 #[cfg(feature = "graph")]
 fn inverses(blocks: &Tensor<3>) -> Tensor<3> {
     use faer::Mat;
@@ -118,11 +120,9 @@ fn inverses(blocks: &Tensor<3>) -> Tensor<3> {
     let values: Vec<f32> = blocks.to_data().convert::<f32>().try_into_vec().unwrap_or_default();
     let mut inverse = Vec::with_capacity(values.len());
     for block in values.chunks_exact(side * side) {
-        let block = Mat::<f64>::from_fn(side, side, |i, j| f64::from(block[i * side + j]));
+        let block = Mat::<f32>::from_fn(side, side, |i, j| block[i * side + j]);
         let found = block.partial_piv_lu().inverse();
-        inverse.extend(
-            (0..side).flat_map(|i| (0..side).map(move |j| (i, j))).map(|(i, j)| found[(i, j)] as f32),
-        );
+        inverse.extend((0..side).flat_map(|i| (0..side).map(move |j| (i, j))).map(|(i, j)| found[(i, j)]));
     }
     Tensor::from_data(TensorData::new(inverse, [n, side, side]), &blocks.device())
 }
