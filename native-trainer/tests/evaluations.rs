@@ -43,7 +43,12 @@ fn settings(data: &Path) -> EvaluateSettings {
         hold_out: 4,
         epochs: 1,
         seed: 7,
-        sampling: SamplingSettings { steps: Some(2), guidance: Some(1.0), sampler: Some(Sampler::Euler) },
+        sampling: SamplingSettings {
+            steps: Some(2),
+            guidance: Some(1.0),
+            sampler: Some(Sampler::Euler),
+            ..Default::default()
+        },
         figures: FigureSettings { resamples: 20, ..FigureSettings::default() },
         device: DeviceChoice::Cpu,
     }
