@@ -372,6 +372,14 @@ fn the_papers_recipes_are_read_and_say_what_is_missing() {
             let missing = if cfg!(feature = "graph") { "absent" } else { "cannot train by svdiff" };
             assert!(told.contains(missing), "nothing but the images is missing: {told}");
         }
+        // A small network does not have the paper's number of blocks.
+        let file = place.at(&format!("blocks-{size}.toml"));
+        let text = fs::read_to_string(&file).unwrap().replace("imagenet-latents", "absent");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("depth = ")).collect();
+        assert!(lines.len() + 2 == text.lines().count());
+        fs::write(&file, lines.join("\n")).unwrap();
+        let told = said(&format!("experiment blocks-{size}.toml --estimate --device cpu"));
+        assert!(told.contains("absent"), "nothing but the images is missing: {told}");
     }
 }
 
