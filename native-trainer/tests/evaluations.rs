@@ -103,6 +103,35 @@ fn figures_say_what_they_depend_on_and_a_kept_classifier_repeats_them() {
 }
 
 #[test]
+fn the_classifier_that_ships_reads_the_letters_that_ship() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let index = fs::read(root.join("web/galleries/letters/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    // Its data need a folder for each class, whatever is in it.
+    for class in index["classes"].as_array().unwrap() {
+        let folder = folder.path().join(class["id"].as_str().unwrap());
+        fs::create_dir(&folder).unwrap();
+        for n in 0..10u8 {
+            let image = image::GrayImage::from_fn(32, 32, |x, y| image::Luma([(x * y) as u8 ^ n]));
+            image.save(folder.join(format!("{n}.png"))).unwrap();
+        }
+    }
+    let mut settings = settings(folder.path());
+    settings.figures.classifier = Some(root.join("docs/classifiers/letters.safetensors"));
+    settings.classes = ["A", "g", "7", "Q", "z"].map(str::to_owned).to_vec();
+    (settings.hold_out, settings.per_class) = (10, 6);
+    settings.sampling = SamplingSettings {
+        steps: Some(8),
+        guidance: Some(2.0),
+        sampler: Some(Sampler::DpmPlusPlus),
+        ..Default::default()
+    };
+    let found = evaluate(&settings).unwrap();
+    assert!(found.agreement >= 0.8, "{}", found.agreement);
+}
+
+#[test]
 fn figures_that_cannot_be_found_are_refused_before_anything_is_sampled() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
