@@ -48,6 +48,13 @@ fn a_weaker_self_guides_at_its_times_as_the_steps_written_out_say() {
     let [config, ..] = configs();
     let model = model::<Model>(&config, &["A", "B"]);
     let usual = images(&model, guided(Sampler::Euler, GUIDANCE, Guide::default()));
+    // At scale 0 the guide draws alone.
+    let weaker = Guide { tailor: 0.5, ..Guide::default() };
+    let items = [item(&[("A", 0.5)], 9), item(&[("B", 0.35), ("A", 0.1)], 10), item(&[], 11)];
+    let alone = images(&model, SampleSettings { guidance: 1.0, ..settings(Sampler::Euler, &items) });
+    for (found, alone) in images(&model, guided(Sampler::Euler, 0.0, weaker)).iter().zip(&alone) {
+        assert!(difference(found, alone) < 1e-5);
+    }
     for guide in [
         Guide::default(),
         Guide { tailor: 0.5, ..Guide::default() },

@@ -14,6 +14,10 @@
 # Two minutes before the time is over this script is told, and nothing else is.
 #SBATCH --signal=B:USR1@120
 
+if [ $((SLURM_ARRAY_TASK_MAX - SLURM_ARRAY_TASK_MIN + 1)) -ne "$SLURM_ARRAY_TASK_COUNT" ]; then
+    echo "the numbers of --array have gaps; give a range such as 0-3" >&2
+    exit 2
+fi
 part=$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN))/$SLURM_ARRAY_TASK_COUNT
 
 # Where Slurm does not bind tasks to cores, this keeps to those that were asked for.

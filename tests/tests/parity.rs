@@ -9,7 +9,7 @@ use fixtures::{Tensors, read, relative_error};
 use tailor_core::Predict;
 use tailor_core::engine::{self, Network, Pool, Sample};
 use tailor_core::graph::factored::{Gate, TailorStack};
-use tailor_core::graph::loss::loss;
+use tailor_core::graph::loss::{directions, loss};
 use tailor_core::graph::{Dit, Parameters};
 use tailor_packs::{ModelConfig, TensorSpec};
 
@@ -121,7 +121,9 @@ fn the_model_agrees(name: &str) {
 
     let images = (fixture.tensor("x"), fixture.tensor("target"));
     let n = fixture.values("target").len() as f64;
-    let loss = loss(&fixture.config, output, images, fixture.values("t"), fixture.cosine()) / n;
+    let directions = directions(&fixture.config, output.clone(), fixture.tensor("target"));
+    let loss = loss(&fixture.config, output, images, fixture.values("t")) / n
+        + directions * fixture.cosine() / fixture.tensors["x"].0[0] as f64;
     let gradients = loss.backward();
     let loss = relative_error(&host(loss), fixture.values("loss"));
     assert!(loss <= FORWARD, "{name}: loss {loss:.2e}");
@@ -192,7 +194,8 @@ fn the_engine_agrees(name: &str) {
 
     let (network, factor) = (Network::new(config).unwrap(), 1.0 / images.len() as f32);
     let found = network.gradients(&learngene, |k| &tailors[k], &samples, factor, false, &Pool::default());
-    let loss = relative_error(&[found.squares as f32 * factor], fixture.values("loss"));
+    let loss = (found.squares + found.distances * n as f64) as f32 * factor;
+    let loss = relative_error(&[loss], fixture.values("loss"));
     assert!(loss <= FORWARD, "{name}: loss {loss:.2e}");
     let mut errors = Vec::new();
     let parts = found.tailors.iter().map(|(k, gradient)| (format!("tailor.{k}"), &own, gradient));

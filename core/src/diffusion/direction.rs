@@ -5,8 +5,10 @@
 //! pixels. Here they are the values of one patch, which is one token. The term is the mean over all
 //! patches, times a weight; the squared error is the mean over all values.
 
-/// Keeps the angle of a vector of nothing defined.
-pub(crate) const FLOOR: f64 = 1e-12;
+/// Added to the mean square of a vector's values. A network's output begins at zero, which has no
+/// direction: without this floor its first gradient would be a million times that of the squared
+/// error, and stay in the optimiser's moments.
+pub(crate) const FLOOR: f64 = 1e-3;
 
 /// Returns the term for one patch, and adds `weight` times its gradient by `output` to `gradient`.
 pub(crate) fn add_gradient(
@@ -15,7 +17,8 @@ pub(crate) fn add_gradient(
     weight: f64,
     gradient: &mut [f32],
 ) -> f64 {
-    let (mut both, mut found, mut wanted) = (0.0, FLOOR, FLOOR);
+    let floor = FLOOR * output.len() as f64;
+    let (mut both, mut found, mut wanted) = (0.0, floor, floor);
     for (o, t) in output.iter().zip(target.clone()) {
         let (o, t) = (f64::from(*o), f64::from(t));
         (both, found, wanted) = (both + o * t, found + o * o, wanted + t * t);

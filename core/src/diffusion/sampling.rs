@@ -30,7 +30,8 @@ pub struct SampleSettings {
     /// Number of steps, 1 to 1000.
     pub steps: usize,
     /// Scale of classifier-free guidance (Ho and Salimans 2022, `1 + w` there), 0 to 100: 0 is the
-    /// learngene alone, 1 the gated model; more exaggerates the class.
+    /// guide alone, which is the learngene unless [`Guide`] says otherwise, 1 the gated model; more
+    /// exaggerates the class.
     pub guidance: f64,
     /// What guidance leads away from, and when.
     pub guide: Guide,
@@ -145,7 +146,7 @@ impl<V: Combine> Course<V> {
         check(config, &settings)?;
         let gated = settings.items.iter().any(|item| !item.gate.is_empty());
         let rows = match settings.guidance {
-            0.0 => Rows::Alone,
+            0.0 if settings.guide == Guide::default() => Rows::Alone,
             _ if !gated => Rows::Alone,
             1.0 => Rows::Gated,
             _ => Rows::Both,

@@ -224,7 +224,9 @@ impl<'a> Pass<'a> {
         network.forward(&self.merged(), sample.x, sample.t, &mut tape, true);
 
         let output = sample.teacher.map(|_| tape.output.clone());
-        loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
+        let direction =
+            loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
+        self.distances += direction;
         let weight = f64::from(self.factor) * network.places.len() as f64;
         if let (Some(teacher), Some(output)) = (sample.teacher, output) {
             self.distances += draw(&output, &teacher.output, weight, &mut tape.output);

@@ -5,7 +5,8 @@ use super::pool::Sample;
 use crate::diffusion::direction;
 use crate::diffusion::variance::Bound;
 
-/// Adds the loss of `sample` to `squares`, and writes `factor` times its gradient over `output`.
+/// Adds the loss of `sample` to `squares`, and writes `factor` times its gradient over `output`. Returns what the
+/// output's direction adds, which is in the gradient times the number of values, as a distance is.
 /// `alphas` is DiT's schedule, for a model with learned variance.
 pub(super) fn loss(
     network: &Network,
@@ -13,7 +14,7 @@ pub(super) fn loss(
     sample: &Sample<'_>,
     (factor, squares): (f32, &mut f64),
     output: &mut [f32],
-) {
+) -> f64 {
     let Some(alphas) = alphas else {
         let before = (sample.cosine > 0.0).then(|| output.to_vec());
         for (output, place) in output.iter_mut().zip(&network.places) {
@@ -21,18 +22,7 @@ pub(super) fn loss(
             *squares += f64::from(*output) * f64::from(*output);
             *output *= 2.0 * factor;
         }
-        let Some(before) = before else { return };
-        let patch = network.config.patch_values();
-        // A mean over patches beside one over values.
-        let weight = f64::from(sample.cosine) * patch as f64;
-        let places = network.places.chunks_exact(patch);
-        let patches = before.chunks_exact(patch).zip(output.chunks_exact_mut(patch)).zip(places);
-        for ((before, gradient), places) in patches {
-            let target = places.iter().map(|place| sample.target[*place]);
-            let term = direction::add_gradient(before, target, weight * f64::from(factor), gradient);
-            *squares += weight * term;
-        }
-        return;
+        return before.map_or(0.0, |before| directions(network, sample, factor, &before, output));
     };
     let bound = Bound::at(alphas, (sample.t as usize).min(alphas.len() - 1));
     let c = network.config.channels as usize;
@@ -47,4 +37,26 @@ pub(super) fn loss(
             *variance = factor * slope as f32;
         }
     }
+    0.0
+}
+
+/// Adds to `gradient` what the direction of `output`, before it was overwritten, adds; returns the mean over its patches,
+/// times the sample's weight.
+fn directions(
+    network: &Network,
+    sample: &Sample<'_>,
+    factor: f32,
+    output: &[f32],
+    gradient: &mut [f32],
+) -> f64 {
+    let (patch, tokens) = (network.config.patch_values(), network.config.tokens());
+    // A mean over patches beside one over values.
+    let weight = f64::from(sample.cosine) * patch as f64 * f64::from(factor);
+    let places = network.places.chunks_exact(patch);
+    let patches = output.chunks_exact(patch).zip(gradient.chunks_exact_mut(patch)).zip(places);
+    let terms = patches.map(|((output, gradient), places)| {
+        let target = places.iter().map(|place| sample.target[*place]);
+        direction::add_gradient(output, target, weight, gradient)
+    });
+    f64::from(sample.cosine) * terms.sum::<f64>() / tokens as f64
 }

@@ -12,7 +12,8 @@ pub struct Gradients {
     /// Sum of the squared errors of all values; with learned variance, of the bits of the variational
     /// bound, too.
     pub squares: f64,
-    /// Sum of the [distances](crate::distillation) of images that have a teacher.
+    /// Sum of the [distances](crate::distillation) of images that have a teacher, and of what their
+    /// [direction](crate::diffusion::direction) adds.
     pub distances: f64,
     /// Gradient by the learngene's flat parameters; empty when the learngene is frozen.
     pub learngene: Vec<f32>,

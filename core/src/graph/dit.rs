@@ -125,7 +125,7 @@ impl Dit {
     /// - `t`: one time for each of the `B` images, in units of 0 to 1000
     /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
     pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
-        self.features(x, t, tailors).1
+        self.run(x, t, tailors, |_| ())
     }
 
     /// Predicts as [`Dit::forward`] does, and returns what each block gives, `[B, T, D]`, with the
@@ -136,25 +136,37 @@ impl Dit {
         t: &[f32],
         tailors: Option<&GatedTailors>,
     ) -> (Vec<Tensor<3>>, Tensor<4>) {
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        let output = self.run(x, t, tailors, |tokens| blocks.push(tokens.clone()));
+        (blocks, output)
+    }
+
+    /// Predicts as [`Dit::forward`] does, and shows what each block gives, `[B, T, D]`.
+    fn run(
+        &self,
+        x: Tensor<4>,
+        t: &[f32],
+        tailors: Option<&GatedTailors>,
+        mut show: impl FnMut(&Tensor<3>),
+    ) -> Tensor<4> {
         let b = x.dims()[0];
         let mut tokens = self.patch.forward(self.patchify(x.clone())) + self.positions.clone();
         let condition = silu(self.time_embedding(t) + self.label_embedding(b, tailors));
         let condition = condition.unsqueeze_dim::<3>(1);
-        let mut blocks = Vec::with_capacity(self.blocks.len());
         for (l, block) in self.blocks.iter().enumerate() {
             let gathered = tailors.map_or(&[][..], |t| &t.layers[l][..]);
             tokens = block.forward(tokens, condition.clone(), gathered);
-            blocks.push(tokens.clone());
+            show(&tokens);
         }
         let modulation = self.final_adaln.forward(condition);
         let [shift, scale] = chunks(modulation);
         let output = self.final_linear.forward(modulate(norm(&self.config, tokens), shift, scale));
         let output = self.unpatchify(output);
         let factors: Option<Vec<f32>> = t.iter().map(|t| velocity_factor(&self.config, *t)).collect();
-        let Some(factors) = factors else { return (blocks, output) };
+        let Some(factors) = factors else { return output };
         let factors = TensorData::new(factors, [t.len(), 1, 1, 1]);
         let factors = Tensor::<4>::from_data(factors, &self.positions.device());
-        (blocks, (x - output) * factors)
+        (x - output) * factors
     }
 
     /// Embeds `B` times as `[B, D]`.

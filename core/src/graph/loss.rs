@@ -10,8 +10,7 @@ use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
 use crate::distillation::FLOOR;
 
 /// Returns the sum over all values of the squared error of `output`; with learned variance, of what
-/// [`crate::diffusion::variance`] adds to it, too, and else `cosine` times what
-/// [`crate::diffusion::direction`] adds.
+/// [`crate::diffusion::variance`] adds to it, too.
 ///
 /// # Shapes
 /// - `output`: that of [`Dit::forward`](super::Dit::forward) for the noisy images `x` at the times `t`
@@ -22,14 +21,9 @@ pub fn loss(
     output: Tensor<4>,
     (x, target): (Tensor<4>, Tensor<4>),
     t: &[f32],
-    cosine: f32,
 ) -> Tensor<1> {
     if !config.learned_variance {
-        let squares = (output.clone() - target.clone()).square().sum();
-        return match cosine {
-            0.0 => squares,
-            weight => squares + angles(config, output, target) * weight,
-        };
+        return (output - target).square().sum();
     }
     let c = config.channels as usize;
     let variance = output.clone().narrow(1, c, c);
@@ -37,16 +31,20 @@ pub fn loss(
     error.clone().square().sum() + bits(error.detach(), variance, (x, target), t)
 }
 
-/// Returns the sum over all patches of the term of [`crate::diffusion::direction`], times the number of
-/// values of a patch.
-fn angles(config: &ModelConfig, output: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
+/// Returns the sum over the images of the mean over their patches of the term of
+/// [`crate::diffusion::direction`].
+///
+/// # Shapes
+/// - `output`, `target`: `[B, C, H, W]`
+/// - output: `[1]`
+pub fn directions(config: &ModelConfig, output: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
     let ([b, c, h, w], p) = (output.dims(), config.patch_size as usize);
+    let floor = direction::FLOOR * config.patch_values() as f64;
     let of_patches =
         |values: Tensor<4>| values.reshape([b, c, h / p, p, w / p, p]).sum_dim(1).sum_dim(3).sum_dim(5);
     let (found, wanted) = (of_patches(output.clone().square()), of_patches(target.clone().square()));
-    let cosine =
-        of_patches(output * target) / ((found + direction::FLOOR) * (wanted + direction::FLOOR)).sqrt();
-    (cosine.neg() + 1.0).sum() * config.patch_values() as f64
+    let cosine = of_patches(output * target) / ((found + floor) * (wanted + floor)).sqrt();
+    (cosine.neg() + 1.0).sum() / config.tokens() as f64
 }
 
 /// Returns the sum over the images of their [distances](crate::distillation) from what a teacher makes

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{SamplingFlags, positive};
+use super::{SamplingFlags, positive, samples};
 use crate::settings::device::DeviceChoice;
 use crate::settings::evaluate::{EvaluateSettings, FigureSettings};
 use crate::settings::leakage::LeakageSettings;
@@ -40,7 +40,7 @@ pub struct LeakageArgs {
     #[arg(long, value_name = "GALLERY")]
     pub reference: Option<PathBuf>,
     /// Samples of each class, and ten times as many of the learngene alone
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = samples)]
     pub per_class: usize,
     /// One source (for letters: font) in so many is held out from the classifier's training
     #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]

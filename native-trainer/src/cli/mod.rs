@@ -122,6 +122,12 @@ fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "not a whole number from 1 on".to_owned())
 }
 
+/// Parses a number of samples, from 1 to 100,000.
+fn samples(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
+    number.ok_or_else(|| "not a whole number of 1 to 100000".to_owned())
+}
+
 /// Parses a number that is neither NaN nor infinite.
 fn finite<T: FromStr + Into<f64> + Copy>(text: &str) -> Result<T, String> {
     let number = text.parse::<T>().ok().filter(|&number| number.into().is_finite());

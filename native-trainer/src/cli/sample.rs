@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tailor_core::{Guide, Sampler};
 
-use super::{finite, positive};
+use super::{finite, positive, samples};
 use crate::settings::device::DeviceChoice;
 use crate::settings::evaluate::{EvaluateSettings, FigureSettings, Metric};
 use crate::settings::sampling::SamplingSettings;
@@ -85,7 +85,7 @@ pub struct EvaluateArgs {
     #[arg(long = "class", value_name = "NAME")]
     pub classes: Vec<String>,
     /// Samples of each class
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = samples)]
     pub per_class: usize,
     /// One source (for letters: font) in so many is held out from the classifier's training
     #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]

@@ -222,9 +222,11 @@ impl Rest {
             [] => gallery.index.classes.iter().collect(),
             asked => asked.iter().map(|class| gallery.class(class)).collect::<Result<_, _>>()?,
         };
+        // Named twice it is one class all the same.
+        let mut seen = BTreeSet::new();
         let others: Vec<(String, String)> = others
             .into_iter()
-            .filter(|class| !gone.contains(&class.id.as_str()))
+            .filter(|class| !gone.contains(&class.id.as_str()) && seen.insert(&class.id))
             .map(|class| (class.id.clone(), class.name.clone()))
             .collect();
         if others.is_empty() {

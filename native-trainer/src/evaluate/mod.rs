@@ -132,6 +132,15 @@ fn classifier(
     if let Some(path) = file.filter(|path| path.exists()) {
         return Ok(Classifier::load(path, data, settings.hold_out, &device)?);
     }
+    if kept.is_empty() {
+        return Err(Error::Refused {
+            what: format!(
+                "{} has images of one source only, which are held out, and no others to train a classifier with",
+                settings.data.display()
+            ),
+            help: "add images of other sources (for letters: fonts)".to_owned(),
+        });
+    }
     let bar = bar("reading real images");
     let progress = |step, steps| {
         bar.set_length(steps as u64);

@@ -162,6 +162,7 @@ mod tests {
             experiment: "e".to_owned(),
             arm: arm.to_owned(),
             seed,
+            split: None,
             folder: String::new(),
             steps: 1,
             loss: None,

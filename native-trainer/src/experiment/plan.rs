@@ -77,6 +77,8 @@ pub struct Planned {
     pub arm: String,
     /// Seed of weights, order and noise.
     pub seed: u64,
+    /// The split of the images, if there is one: its name, or that of its file.
+    pub split: Option<String>,
     /// What is trained, and how.
     pub recipe: Recipe,
     /// The method and the network that it adapts; none for training from the beginning.
@@ -273,7 +275,9 @@ impl Experiment {
     pub fn with_split(self, split: &OsStr) -> Result<Self, Error> {
         Split::open(split)?;
         let name = format!("{}, {}", self.name, Path::new(split).display());
-        Ok(Self { name, split: Some(split.to_owned()), ..self })
+        let mut runs = self.runs;
+        runs.iter_mut().for_each(|run| run.split = Some(label(split)));
+        Ok(Self { name, split: Some(split.to_owned()), runs, ..self })
     }
 
     /// The names of the arms, in the order of the file.
@@ -335,6 +339,7 @@ impl File {
                 Planned {
                     arm: arm.name.clone(),
                     seed,
+                    split: self.split.as_deref().map(|split| label(split.as_ref())),
                     recipe,
                     adapt: adapt.clone(),
                     base: base.clone(),
@@ -422,6 +427,7 @@ impl File {
         recipe.name = file_name(&arm.name);
         recipe.model.validate().map_err(|e| at(format!("model: {e}")))?;
         recipe.training.validate().map_err(|e| at(format!("training: {e}")))?;
+        recipe.training.suits(&recipe.model).map_err(|e| at(format!("training: {e}")))?;
         Ok((recipe, adapt, base))
     }
 
@@ -440,6 +446,11 @@ impl File {
             other => Invalid::Other(Box::new(other)),
         })
     }
+}
+
+/// A split's name, or that of its file.
+fn label(split: &OsStr) -> String {
+    Path::new(split).file_name().unwrap_or(split).to_string_lossy().into_owned()
 }
 
 /// The entries of `below`, with those of `above` in place of or beside them.

@@ -23,6 +23,9 @@ pub struct Outcome {
     pub arm: String,
     /// Seed of weights, order and noise.
     pub seed: u64,
+    /// The split of the images, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// Folder of the run, its gallery and its sample grids, in the experiment's own.
     pub folder: String,
     /// Steps made.
@@ -61,6 +64,8 @@ impl Outcome {
             && self.recipe == planned.recipe
             && self.adapt == planned.adapt
             && self.evaluate == planned.evaluate
+            // Older results do not say.
+            && (self.split.is_none() || self.split == planned.split)
     }
 
     /// A figure by its name: a field of the outcome or of the evaluation, with a dot where one lies within another.

@@ -18,6 +18,7 @@ use super::plan::{Experiment, Planned, file_name};
 use super::results::{self, Outcome};
 use crate::error::Error;
 use crate::gallery::finetune::finetune;
+use crate::gallery::folder::Gallery;
 use crate::gallery::publish::publish;
 use crate::say;
 use crate::settings::device::DeviceChoice;
@@ -31,7 +32,7 @@ use crate::system::output::shown;
 use crate::system::shell;
 use crate::system::status::Status;
 use crate::train::begin::train;
-use crate::train::method::MethodHeader;
+use crate::train::method::{MethodHeader, named};
 use crate::train::run::Ended;
 
 /// How an experiment, or this program's part of it, ended.
@@ -231,6 +232,7 @@ impl Folder {
             experiment: experiment.name.clone(),
             arm: planned.arm.clone(),
             seed: planned.seed,
+            split: planned.split.clone(),
             folder: self.name.clone(),
             steps: header.step,
             loss: header.losses.means().last().map(|(_, loss)| loss),
@@ -301,7 +303,19 @@ fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let Recipe { name: _, model, training } = &planned.recipe;
     let data = experiment.data.to_string_lossy();
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
-    let what = serde_json::json!([data, split, model, training, planned.adapt]);
+    let mut training = changes(training);
+    // Settings that are newer than some experiments, which go on under their names.
+    if training.get("cosine") == Some(&0.0.into()) {
+        training.remove("cosine");
+    }
+    let mut what = serde_json::json!([data, split, model, training, planned.adapt]);
+    let taught =
+        planned.adapt.as_ref().is_some_and(|adapt| named(&adapt.name).is_some_and(|m| m.is_taught()));
+    if let (true, Some(base), Value::Array(what)) = (taught, &planned.base, &mut what) {
+        // A teacher's labels lie in its packs, which the digest of the learngene does not cover.
+        let index = Gallery::open(base).map(|gallery| gallery.index);
+        what.push(serde_json::json!(index.ok().map(|index| index.classes)));
+    }
     let digest = Digest::of(what.to_string().as_bytes()).to_string();
     format!("{}-{}", planned.seed, &digest[..12])
 }

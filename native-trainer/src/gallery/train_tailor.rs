@@ -116,6 +116,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
         let begin = Recipe { name: name.to_owned(), model: config.clone(), training };
         let recipe = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
         let recipe = recipe.with(&settings.training)?;
+        recipe.training.suits(&recipe.model)?;
         loader::fits(&recipe.model, recipe.training.batch_size).map(|()| recipe)
     };
     // A setting that no run can have is not found out after all images were read.

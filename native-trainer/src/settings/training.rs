@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tailor_packs::ModelConfig;
 
 use crate::error::Error;
 
@@ -180,7 +181,7 @@ settings! {
     }
     /// Not for models with learned variance.
     cosine: f64 {
-        help: "Weight of the angle between prediction and target beside their squared error",
+        help: "Weight of the angle between prediction and target beside the squared error, which alone is shown",
         value: "WEIGHT",
         default: 0.0,
         range: "0 to 100" if |weight| (0.0..=100.0).contains(&weight),
@@ -268,6 +269,23 @@ impl Training {
         let steps = one.steps.saturating_mul(together as u64).div_ceil(batch_size as u64);
         let ema = 1.0 - (1.0 - one.ema) * batch_size as f64 / together as f64;
         Self { steps, batch_size, ema, ..one }
+    }
+
+    /// Refuses what is not defined for a model of this config.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for `cosine` beside learned variance.
+    pub fn suits(&self, model: &ModelConfig) -> Result<(), Error> {
+        if self.cosine > 0.0 && model.learned_variance {
+            return Err(Error::Refused {
+                what: format!(
+                    "cosine is {}, which is not defined for a model with learned_variance",
+                    self.cosine
+                ),
+                help: "leave one of the two out".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// These settings overruled by `changes`.

@@ -17,6 +17,7 @@ use crate::data::splits::Split;
 use crate::data::{Dataset, Options, names};
 use crate::error::Error;
 use crate::say;
+use crate::settings::recipe::Recipe;
 use crate::settings::train::TrainSettings;
 use crate::system::files::{create_folder, leave, lock};
 use crate::system::output::shown;
@@ -93,12 +94,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
         });
     }
     loader::fits(&recipe.model, recipe.training.batch_size)?;
-    if recipe.training.cosine > 0.0 && recipe.model.learned_variance {
-        return Err(Error::Refused {
-            what: "the training's cosine is set, which is not defined beside learned_variance".to_owned(),
-            help: "leave one of the two out".to_owned(),
-        });
-    }
+    recipe.training.suits(&recipe.model)?;
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
     outside(path, &cache)?;
     let options =
@@ -114,7 +110,8 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
             same_classes(&stored.header.classes, &classes, path, out)?;
             card.continues(out)?;
             if let (Some(was), Some(adapt)) = (&stored.header.method, adapt) {
-                same_method(was, adapt, classes.len(), out)?;
+                same_method(was, adapt, (&stored.header.recipe, classes.len()), out)?;
+                same_seed(&stored.header.recipe, &recipe, adapt, out)?;
             }
             stored.announce();
             let trainer = stored.restore(&device)?;
@@ -162,7 +159,12 @@ fn same_command(header: &RunHeader, adapt: Option<&Adapt>, out: &Path) -> Result
 }
 
 /// Refuses to go on with another method or network, or, where one was asked for, with another rank or depth.
-fn same_method(was: &MethodHeader, adapt: &Adapt, classes: usize, out: &Path) -> Result<(), Error> {
+fn same_method(
+    was: &MethodHeader,
+    adapt: &Adapt,
+    (recipe, classes): (&Recipe, usize),
+    out: &Path,
+) -> Result<(), Error> {
     let asked = adapt.header(classes);
     let number = |n: Option<usize>| n.map_or("none".to_owned(), |n| n.to_string());
     let what = if was.name != asked.name {
@@ -171,13 +173,24 @@ fn same_method(was: &MethodHeader, adapt: &Adapt, classes: usize, out: &Path) ->
         "with another --base".to_owned()
     } else if adapt.rank.is_some() && was.rank != asked.rank {
         format!("at rank {}", number(was.rank))
-    } else if adapt.depth.is_some() && was.depth != asked.depth {
-        format!("with a depth of {}", number(was.depth))
+    } else if adapt.depth.is_some_and(|depth| depth != recipe.model.depth as usize) {
+        format!("with a depth of {}", recipe.model.depth)
     } else {
         return Ok(());
     };
     Err(Error::Refused {
         what: format!("the run in {} was begun {what}", out.display()),
+        help: "go on with the same, or choose another --out".to_owned(),
+    })
+}
+
+/// Refuses another seed where a method has drawn from it what it leaves as it is.
+fn same_seed(was: &Recipe, recipe: &Recipe, adapt: &Adapt, out: &Path) -> Result<(), Error> {
+    if adapt.method.trains() != Trains::Matrices || was.training.seed == recipe.training.seed {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!("the run in {} was begun with the seed {}", out.display(), was.training.seed),
         help: "go on with the same, or choose another --out".to_owned(),
     })
 }

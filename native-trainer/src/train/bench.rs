@@ -9,7 +9,7 @@ use serde::Serialize;
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_core::engine::adamw::Learned;
 use tailor_core::init;
-use tailor_packs::{FactoredSet, Matrix, ModelConfig};
+use tailor_packs::{Matrix, ModelConfig};
 
 use super::bank::TailorBank;
 use super::base;
@@ -22,6 +22,7 @@ use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::say;
 use crate::settings::train::BenchSettings;
+use crate::weights::fold::plain;
 use rand::Rng;
 
 /// Steps before the clock runs: caches fill, kernels are compiled and chosen.
@@ -158,11 +159,6 @@ fn asked(name: &str) -> Result<&'static dyn Method, Error> {
         what: format!("there is no method {name:?}"),
         help: "`tailor finetune --list` names them".to_owned(),
     })
-}
-
-/// A network of the same sizes that does not come apart.
-fn plain(model: &ModelConfig) -> ModelConfig {
-    ModelConfig { factored: FactoredSet::none(), ..model.clone() }
 }
 
 /// A random network that a method adapts, where it builds another, with any blocks of it.

@@ -73,6 +73,11 @@ impl RunHeader {
         if let Some(count) = counts.find(|count| *count > MOST) {
             return Err(format!("it counts to {count}, more than {MOST}"));
         }
+        if let Some(method) = &self.method
+            && method.kept.iter().flatten().any(|block| *block >= method.of.unwrap_or_default() as usize)
+        {
+            return Err("its method keeps blocks that its base does not have".to_owned());
+        }
         let clocks = self.clocks.iter().map(|clock| clock.1).chain([self.ema_clock, self.losses.sum]);
         let mut numbers = clocks.chain(self.losses.means.iter().map(|mean| mean.1));
         match numbers.all(|bits| f64::from_bits(bits).is_finite()) {

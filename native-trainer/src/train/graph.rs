@@ -283,8 +283,14 @@ impl GraphLearngene {
             let wanted = wanted.into_iter().map(Tensor::autodiff).collect();
             loss::distances((blocks, output.clone()), (wanted, wanted_output.autodiff()))
         });
+        let directions = (batch.cosine > 0.0)
+            .then(|| loss::directions(&self.config, output.clone(), image(&batch.target)) * batch.cosine);
+        let distances = match (distances, directions) {
+            (Some(distances), Some(directions)) => Some(distances + directions),
+            (distances, directions) => distances.or(directions),
+        };
         let images = (image(&batch.x), image(&batch.target));
-        let squares = loss::loss(&self.config, output, images, times, batch.cosine);
+        let squares = loss::loss(&self.config, output, images, times);
         let task = squares.clone() / batch.target.len() as f64;
         let all = match &distances {
             Some(distances) => task + distances.clone() / batch.len() as f64,

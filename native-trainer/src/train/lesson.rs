@@ -27,7 +27,8 @@ pub(super) fn train(
     let mut trainer = Trainer::from_parts(model, device, None, Learned::new(first.clone()), bank, 0, 0.0)?
         .with_micro_batch(training.micro_batch)
         .with_settings(settings)?;
-    let draws = Draws::new(model, training.seed, training.label_dropout, training.flip);
+    let draws =
+        Draws::new(model, training.seed, training.label_dropout, training.flip).with_cosine(training.cosine);
     let mut order = Order::of_classes(data, training, classes);
     let progress = Progress::new(what, steps);
     for step in 0..steps {

@@ -6,6 +6,7 @@ use tailor_core::ModelError;
 use tailor_core::engine::{Features, Network, Pool, Sample};
 use tailor_packs::{Digest, ModelConfig, Storage, TensorSpec, Tensors};
 
+use super::base::method_of;
 use super::method::MethodHeader;
 use crate::error::Error;
 use crate::system::files::{read_limited, write_atomic};
@@ -77,7 +78,13 @@ impl Teacher {
         classes: usize,
     ) -> Result<Option<Self>, Error> {
         let (Some(digest), Some(kept), Some(all)) = (header.teacher, &header.kept, header.of) else {
-            return Ok(None);
+            return match method_of(header)?.is_taught() {
+                false => Ok(None),
+                true => Err(Error::Refused {
+                    what: format!("the run in {} does not name the network that teaches it", run.display()),
+                    help: "restore its checkpoint from a copy, or begin again in another --out".to_owned(),
+                }),
+            };
         };
         let path = teacher_file(run);
         let refused = |what: &str| Error::Refused {
@@ -88,8 +95,12 @@ impl Teacher {
         if Digest::of(&bytes) != digest {
             return Err(refused("is not the network with which the run was begun"));
         }
+        let taught = config.depth as usize;
         let config = ModelConfig { depth: all, ..config.clone() };
-        if config.validate().is_err() || kept.iter().any(|block| *block >= all as usize) {
+        if kept.len() != taught
+            || config.validate().is_err()
+            || kept.iter().any(|block| *block >= all as usize)
+        {
             return Err(refused("has other blocks than the run"));
         }
         let specs = specs(&config, classes);

@@ -71,7 +71,8 @@ impl Method for NoGate {
 #[cfg(feature = "graph")]
 impl PerMatrix for NoGate {
     fn refuse(&self, _: [usize; 2], rank: usize) -> Option<String> {
-        (rank == 0).then(|| "it must be 1 or more".to_owned())
+        // As many as a config may give a learngene.
+        (!(1..=4096).contains(&rank)).then(|| "it must be 1 to 4096".to_owned())
     }
 
     fn begin(&self, given: &Given<'_>, random: &mut Random<'_>) -> Parts {
