@@ -14,7 +14,8 @@ use tailor_trainer::gallery::export::export;
 use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::import::{Plain, import, read};
 use tailor_trainer::settings::gallery::{CardSettings, SigningSettings};
-use tailor_trainer::settings::weights::{ExportSettings, ImportSettings, StorageChoice};
+use tailor_trainer::settings::storage::StorageChoice;
+use tailor_trainer::settings::weights::{ExportSettings, ImportSettings};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

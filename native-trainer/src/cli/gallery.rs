@@ -9,7 +9,7 @@ use tailor_packs::FactoredSet;
 use super::SamplingFlags;
 use crate::settings::device::DeviceChoice;
 use crate::settings::gallery::{CardSettings, FetchSettings, PublishSettings, SigningSettings};
-use crate::settings::weights::StorageChoice;
+use crate::settings::storage::StorageChoice;
 
 /// `tailor gallery`
 #[derive(Clone, Debug, Args)]

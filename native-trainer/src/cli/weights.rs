@@ -7,7 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use tailor_packs::Gelu;
 
 use super::{CardFlags, SigningFlags};
-use crate::settings::weights::{ExportSettings, ImportSettings, StorageChoice};
+use crate::settings::storage::StorageChoice;
+use crate::settings::weights::{ExportSettings, ImportSettings};
 
 /// `tailor import`
 #[derive(Clone, Debug, Args)]

@@ -13,7 +13,7 @@ use crate::data::names;
 use crate::error::Error;
 use crate::say;
 use crate::settings::gallery::PublishSettings;
-use crate::settings::weights::StorageChoice;
+use crate::settings::storage::StorageChoice;
 use crate::system::files::{create_folder, write_atomic};
 use crate::system::shell;
 use crate::train::checkpoint::{self, ClassName};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::device::DeviceChoice;
 use super::sampling::SamplingSettings;
-use super::weights::StorageChoice;
+use super::storage::StorageChoice;
 
 /// What a pack's card says.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ pub mod gallery;
 pub mod leakage;
 pub mod recipe;
 pub mod sampling;
+pub mod storage;
 pub mod train;
 pub mod training;
 pub mod weights;

@@ -460,11 +460,12 @@ mod tests {
             all.add(feature);
             assert_eq!(all.needs(), Feature::ALL[..=count]);
             let valid = if feature == Feature::TanhGelu { Err(ConfigError::TwoActivations) } else { Ok(()) };
-            assert_eq!(all.validate(), valid);
+            assert_eq!(ModelConfig { clean_output: false, ..all.clone() }.validate(), valid);
             all.supported_by("an engine", &Feature::ALL).unwrap();
             let refused = all.supported_by("an engine", &Feature::ALL[..count]).unwrap_err();
             assert!(refused.to_string().contains(feature.name()), "{refused}");
         }
+        assert_eq!(all.validate(), Err(ConfigError::CleanWithoutFlow));
         // By name in a manifest, so in this order.
         assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
         let factored = ModelConfig { separate_attention: true, ..plain.clone() };
