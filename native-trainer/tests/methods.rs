@@ -136,6 +136,10 @@ fn every_other_method_trains_resumes_publishes_and_samples() {
         };
         place.whole_way(method.name(), rank);
     }
+    // What some of them leave as it is was drawn from the seed.
+    let line = format!("finetune --method svd-lora --base plain --data novel --rank 3 {SHORT} --steps 8");
+    let said = place.refused(&format!("{line} --out one-svd-lora --resume --seed 5"));
+    assert!(said.contains("begun with the seed 0"), "{said}");
 }
 
 #[cfg(feature = "graph")]
@@ -225,6 +229,8 @@ fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
     assert!(place.refused(&line("heur-lg", "kind")).contains("comes apart"));
     assert!(!place.at("out").exists(), "nothing was begun");
     if cfg!(feature = "graph") {
+        let said = place.refused(&format!("{} --rank 1000000000000000000", line("no-gate", "kind")));
+        assert!(said.contains("1 to 4096"), "{said}");
         let said = place.refused(&format!("{} --rank 33", line("lora", "plain")));
         assert!(said.contains("--rank 33") && said.contains("1 to 32"), "{said}");
         let said = place.refused(&format!("{} --rank 5", line("oft", "plain")));

@@ -135,6 +135,7 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
     for (features, said) in [
         ("objective = 'flow'\nnorm = 'rms'\nqk_norm = true\nrope = true\nswiglu = true", "qk-norm"),
         ("objective = 'ddpm'\ngelu = 'tanh'\nlearned_variance = true", "learned-variance"),
+        ("objective = 'flow'\nclean_output = true\n[training]\ncosine = 0.5", "clean-output"),
     ] {
         fs::write(workshop.at("model.toml"), format!("{TINY}{features}")).unwrap();
         let train = "train --data data --config model.toml --batch-size 4 --checkpoint-every 5 --sample-every 0 \
@@ -160,6 +161,11 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
         ("objective = 'flow'\nlearned_variance = true", "learned_variance is defined for the objective"),
         ("objective = 'flow'\nswiglu = true\ngelu = 'tanh'", "gelu is not used with swiglu"),
         ("objective = 'flow'\nnorm = 'batch'", "unknown variant `batch`"),
+        ("objective = 'ddpm'\nclean_output = true", "clean_output is defined for the objective"),
+        (
+            "objective = 'ddpm'\nlearned_variance = true\n[training]\ncosine = 1",
+            "cosine is 1, which is not defined",
+        ),
     ] {
         fs::write(workshop.at("model.toml"), format!("{TINY}{features}")).unwrap();
         let text = workshop.refused("train --data data --config model.toml --out run");
