@@ -92,6 +92,8 @@ fn every_arm_is_trained_with_every_seed_and_the_tables_compare_them() {
     assert_ne!(results[0]["loss"], results[1]["loss"], "seeds differ");
     assert_ne!(results[0]["loss"], results[2]["loss"], "arms differ");
 
+    #[cfg(unix)]
+    place.done("verify experiments/arms/galleries/slow-one-1");
     let page = place.done("experiment report experiments/arms");
     assert!(page.starts_with("# two rates\n") && page.contains("| Slow one | 2 | "), "{page}");
     assert!(page.contains("Distance from usual"), "{page}");
@@ -102,7 +104,7 @@ fn every_arm_is_trained_with_every_seed_and_the_tables_compare_them() {
     fs::remove_dir_all(place.at("experiments/arms/runs")).unwrap();
     place.done("experiment arms.toml --device cpu --jobs 1");
     assert_eq!(place.results("experiments/arms"), results);
-    assert_eq!(fs::read_dir(place.at("experiments/arms")).unwrap().count(), 3, "no run was begun again");
+    assert!(!place.at("experiments/arms/runs").exists(), "no run was begun again");
 
     // An arm that changes is run again, the others are not.
     fs::write(place.at("arms.toml"), FILE.replace("1e-4", "2e-4")).unwrap();
