@@ -58,6 +58,19 @@ impl Default for Guide {
     }
 }
 
+impl Guide {
+    /// Returns whether the part of each tailor is one that a guide can keep.
+    pub fn part_fits(&self) -> bool {
+        (0.0..=1.0).contains(&self.tailor)
+    }
+
+    /// Returns whether the times ascend from 0 to 1.
+    pub fn times_fit(&self) -> bool {
+        let (from, until) = self.times;
+        0.0 <= from && from <= until && until <= 1.0
+    }
+}
+
 /// A learngene with tailors on an engine, ready to predict.
 pub trait Predict {
     /// A batch of images on the engine.
@@ -332,10 +345,10 @@ fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelErr
         return refuse("guidance", settings.guidance.to_string(), "0 to 100");
     }
     let Guide { tailor, times: (from, until) } = settings.guide;
-    if !(0.0..=1.0).contains(&tailor) {
+    if !settings.guide.part_fits() {
         return refuse("the guide's part of a tailor", tailor.to_string(), "0 to 1");
     }
-    if !(0.0 <= from && from <= until && until <= 1.0) {
+    if !settings.guide.times_fit() {
         return refuse("the guide's times", format!("{from} to {until}"), "ascending, 0 to 1");
     }
     if settings.items.is_empty() {

@@ -15,7 +15,7 @@ use super::kernels::{
     softmax_backward,
 };
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
-use super::loss::loss;
+use super::loss::{directions, loss};
 use super::merged::{Merged, used};
 use super::pool::{Components, Features, Gradients, Pool, Sample, Workspace, all_written, lock};
 use crate::diffusion::path::{alphas_cumprod, velocity_factor};
@@ -223,13 +223,18 @@ impl<'a> Pass<'a> {
         tape.keep = sample.teacher.is_some();
         network.forward(&self.merged(), sample.x, sample.t, &mut tape, true);
 
-        let output = sample.teacher.map(|_| tape.output.clone());
-        let direction =
-            loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
-        self.distances += direction;
+        let directs = sample.cosine > 0.0 && self.alphas.is_none();
+        let output = (directs || sample.teacher.is_some()).then(|| tape.output.clone());
+        loss(network, self.alphas.as_deref(), sample, (self.factor, &mut self.squares), &mut tape.output);
+        // A distance is of an image, and not of one of its values.
         let weight = f64::from(self.factor) * network.places.len() as f64;
-        if let (Some(teacher), Some(output)) = (sample.teacher, output) {
-            self.distances += draw(&output, &teacher.output, weight, &mut tape.output);
+        if let Some(output) = output {
+            if directs {
+                self.distances += directions(network, sample, weight, &output, &mut tape.output);
+            }
+            if let Some(teacher) = sample.teacher {
+                self.distances += draw(&output, &teacher.output, weight, &mut tape.output);
+            }
         }
         if let Some(factor) = velocity_factor(&network.config, sample.t) {
             tape.output.iter_mut().for_each(|gradient| *gradient *= -factor);

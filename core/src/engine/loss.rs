@@ -5,8 +5,7 @@ use super::pool::Sample;
 use crate::diffusion::direction;
 use crate::diffusion::variance::Bound;
 
-/// Adds the loss of `sample` to `squares`, and writes `factor` times its gradient over `output`. Returns what the
-/// output's direction adds, which is in the gradient times the number of values, as a distance is.
+/// Adds the loss of `sample` to `squares`, and writes `factor` times its gradient over `output`.
 /// `alphas` is DiT's schedule, for a model with learned variance.
 pub(super) fn loss(
     network: &Network,
@@ -14,15 +13,14 @@ pub(super) fn loss(
     sample: &Sample<'_>,
     (factor, squares): (f32, &mut f64),
     output: &mut [f32],
-) -> f64 {
+) {
     let Some(alphas) = alphas else {
-        let before = (sample.cosine > 0.0).then(|| output.to_vec());
         for (output, place) in output.iter_mut().zip(&network.places) {
             *output -= sample.target[*place];
             *squares += f64::from(*output) * f64::from(*output);
             *output *= 2.0 * factor;
         }
-        return before.map_or(0.0, |before| directions(network, sample, factor, &before, output));
+        return;
     };
     let bound = Bound::at(alphas, (sample.t as usize).min(alphas.len() - 1));
     let c = network.config.channels as usize;
@@ -37,26 +35,24 @@ pub(super) fn loss(
             *variance = factor * slope as f32;
         }
     }
-    0.0
 }
 
-/// Adds to `gradient` what the direction of `output`, before it was overwritten, adds; returns the mean over its patches,
-/// times the sample's weight.
-fn directions(
+/// Adds `weight` times the gradient of the direction of `output` to `gradient`; returns its mean over the patches, times
+/// how much it counts in the sample.
+pub(super) fn directions(
     network: &Network,
     sample: &Sample<'_>,
-    factor: f32,
+    weight: f64,
     output: &[f32],
     gradient: &mut [f32],
 ) -> f64 {
-    let (patch, tokens) = (network.config.patch_values(), network.config.tokens());
-    // A mean over patches beside one over values.
-    let weight = f64::from(sample.cosine) * patch as f64 * f64::from(factor);
+    let patch = network.config.patch_values();
+    let share = f64::from(sample.cosine) / network.config.tokens() as f64;
     let places = network.places.chunks_exact(patch);
     let patches = output.chunks_exact(patch).zip(gradient.chunks_exact_mut(patch)).zip(places);
     let terms = patches.map(|((output, gradient), places)| {
         let target = places.iter().map(|place| sample.target[*place]);
-        direction::add_gradient(output, target, weight, gradient)
+        direction::add_gradient(output, target, share * weight, gradient)
     });
-    f64::from(sample.cosine) * terms.sum::<f64>() / tokens as f64
+    share * terms.sum::<f64>()
 }

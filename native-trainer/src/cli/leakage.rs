@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{SamplingFlags, positive, samples};
+use super::{ClassifierFlags, FigureFlags, SamplingFlags, samples};
 use crate::settings::device::DeviceChoice;
 use crate::settings::evaluate::{EvaluateSettings, FigureSettings};
 use crate::settings::leakage::LeakageSettings;
@@ -42,27 +42,18 @@ pub struct LeakageArgs {
     /// Samples of each class, and ten times as many of the learngene alone
     #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = samples)]
     pub per_class: usize,
-    /// One source (for letters: font) in so many is held out from the classifier's training
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]
-    pub hold_out: u32,
-    /// Passes of the classifier over its training images
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().epochs, value_parser = positive)]
-    pub epochs: usize,
-    /// Seed of the classifier and of the first sample
-    #[arg(long, default_value_t = EvaluateSettings::default().seed)]
-    pub seed: u64,
+    /// How the classifier is trained.
+    #[command(flatten)]
+    pub training: ClassifierFlags,
     /// How to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
-    /// Read the classifier's weights from this file, or write them there when it is not there yet
-    #[arg(long, value_name = "FILE")]
-    pub classifier: Option<PathBuf>,
-    /// Resamples behind each 95 % interval, 0 for no intervals
-    #[arg(long, value_name = "N", default_value_t = FigureSettings::RESAMPLES as u32, value_parser = clap::value_parser!(u32).range(..=100_000))]
-    pub resamples: u32,
+    /// Where the classifier is, and how sure its figures are.
+    #[command(flatten)]
+    pub figures: FigureFlags,
     /// What came nearest, beside samples of the class itself and real images
     #[arg(long, value_name = "FILE.png")]
     pub picture: Option<PathBuf>,
@@ -81,13 +72,13 @@ impl LeakageArgs {
                 split: self.split.clone(),
                 classes: self.classes.clone(),
                 per_class: self.per_class,
-                hold_out: self.hold_out as usize,
-                epochs: self.epochs,
-                seed: self.seed,
+                hold_out: self.training.hold_out as usize,
+                epochs: self.training.epochs,
+                seed: self.training.seed,
                 sampling: self.sampling.settings(),
                 figures: FigureSettings {
-                    classifier: self.classifier.clone(),
-                    resamples: self.resamples as usize,
+                    classifier: self.figures.classifier.clone(),
+                    resamples: self.figures.resamples as usize,
                     ..FigureSettings::default()
                 },
                 device: self.device,

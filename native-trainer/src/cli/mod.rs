@@ -22,7 +22,7 @@ pub use gallery::{
 };
 pub use leakage::LeakageArgs;
 pub use manual::{CompletionsArgs, ManArgs};
-pub use sample::{EvaluateArgs, SampleArgs, SamplingFlags};
+pub use sample::{ClassifierFlags, EvaluateArgs, FigureFlags, SampleArgs, SamplingFlags};
 pub use train::{BenchArgs, FinetuneArgs, ModelFlags, ReportArgs, RunningFlags, TrainArgs, TrainTailorArgs};
 pub use training::TrainingFlags;
 pub use weights::{DitArgs, ExportArgs, ImportArgs, ImportFrom};

@@ -87,15 +87,9 @@ pub struct EvaluateArgs {
     /// Samples of each class
     #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().per_class, value_parser = samples)]
     pub per_class: usize,
-    /// One source (for letters: font) in so many is held out from the classifier's training
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]
-    pub hold_out: u32,
-    /// Passes of the classifier over its training images
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().epochs, value_parser = positive)]
-    pub epochs: usize,
-    /// Seed of the classifier and of the first sample
-    #[arg(long, default_value_t = EvaluateSettings::default().seed)]
-    pub seed: u64,
+    /// How the classifier is trained.
+    #[command(flatten)]
+    pub training: ClassifierFlags,
     /// How to sample.
     #[command(flatten)]
     pub sampling: SamplingFlags,
@@ -113,12 +107,9 @@ pub struct EvaluateArgs {
     /// classifier's; once for each network
     #[arg(long, value_name = "FILE")]
     pub features: Vec<PathBuf>,
-    /// Read the classifier's weights from this file, or write them there when it is not there yet
-    #[arg(long, value_name = "FILE")]
-    pub classifier: Option<PathBuf>,
-    /// Resamples behind each 95 % interval, 0 for no intervals
-    #[arg(long, value_name = "N", default_value_t = FigureSettings::RESAMPLES as u32, value_parser = clap::value_parser!(u32).range(..=100_000))]
-    pub resamples: u32,
+    /// Where the classifier is, and how sure its figures are.
+    #[command(flatten)]
+    pub figures: FigureFlags,
     /// The samples as an array, in the layout of ADM's evaluation suite; with Inception-v3 its statistics too
     #[arg(long, value_name = "FILE.npz")]
     pub npz: Option<PathBuf>,
@@ -128,6 +119,31 @@ pub struct EvaluateArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+/// How the classifier that judges samples is trained.
+#[derive(Clone, Debug, Args)]
+pub struct ClassifierFlags {
+    /// One source (for letters: font) in so many is held out from the classifier's training
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]
+    pub hold_out: u32,
+    /// Passes of the classifier over its training images
+    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().epochs, value_parser = positive)]
+    pub epochs: usize,
+    /// Seed of the classifier and of the first sample
+    #[arg(long, default_value_t = EvaluateSettings::default().seed)]
+    pub seed: u64,
+}
+
+/// Where the classifier that judges samples is, and how sure its figures are.
+#[derive(Clone, Debug, Args)]
+pub struct FigureFlags {
+    /// Read the classifier's weights from this file, or write them there when it is not there yet
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+    /// Resamples behind each 95 % interval, 0 for no intervals
+    #[arg(long, value_name = "N", default_value_t = FigureSettings::RESAMPLES as u32, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub resamples: u32,
 }
 
 /// How to sample.
@@ -181,14 +197,15 @@ impl GuideFlags {
 
 fn part(text: &str) -> Result<f32, String> {
     let part: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
-    if (0.0..=1.0).contains(&part) { Ok(part) } else { Err("it must be 0 to 1".to_owned()) }
+    let guide = Guide { tailor: part, ..Guide::default() };
+    if guide.part_fits() { Ok(part) } else { Err("it must be 0 to 1".to_owned()) }
 }
 
 fn times(text: &str) -> Result<(f64, f64), String> {
     let pair =
         text.split_once("..").and_then(|(from, until)| Some((from.parse().ok()?, until.parse().ok()?)));
     match pair {
-        Some((from, until)) if 0.0 <= from && from <= until && until <= 1.0 => Ok((from, until)),
+        Some(times) if (Guide { times, ..Guide::default() }).times_fit() => Ok(times),
         _ => Err("it must be two numbers of 0 to 1 such as 0.2..0.8, the smaller one first".to_owned()),
     }
 }
@@ -202,15 +219,15 @@ impl EvaluateArgs {
             split: self.split.clone(),
             classes: self.classes.clone(),
             per_class: self.per_class,
-            hold_out: self.hold_out as usize,
-            epochs: self.epochs,
-            seed: self.seed,
+            hold_out: self.training.hold_out as usize,
+            epochs: self.training.epochs,
+            seed: self.training.seed,
             sampling: self.guide.over(self.sampling.settings()),
             figures: FigureSettings {
                 metrics: self.metrics.clone(),
                 features: self.features.clone(),
-                classifier: self.classifier.clone(),
-                resamples: self.resamples as usize,
+                classifier: self.figures.classifier.clone(),
+                resamples: self.figures.resamples as usize,
                 npz: self.npz.clone(),
             },
             device: self.device,

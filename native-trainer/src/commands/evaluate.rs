@@ -36,7 +36,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Error> {
 #[cfg(feature = "graph")]
 fn prepare(args: &EvaluateArgs) -> Result<(), Error> {
     // A classifier that is there is read, not written.
-    let classifier = args.classifier.as_ref().filter(|path| !path.exists());
+    let classifier = args.figures.classifier.as_ref().filter(|path| !path.exists());
     let outputs: Vec<_> = [args.out.as_ref(), args.npz.as_ref(), classifier].into_iter().flatten().collect();
     if outputs.is_empty() {
         return Ok(());
@@ -45,7 +45,7 @@ fn prepare(args: &EvaluateArgs) -> Result<(), Error> {
     let read: Vec<_> = gallery
         .files()
         .chain([args.data.clone()])
-        .chain(args.features.iter().chain(&args.classifier).filter(|path| path.exists()).cloned())
+        .chain(args.features.iter().chain(&args.figures.classifier).filter(|path| path.exists()).cloned())
         .collect();
     for (i, path) in outputs.iter().enumerate() {
         if outputs[..i].iter().any(|other| output::same(other, path)) {

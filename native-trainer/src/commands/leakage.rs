@@ -33,7 +33,7 @@ pub fn run(args: &LeakageArgs) -> Result<(), Error> {
 fn prepare(args: &LeakageArgs) -> Result<(), Error> {
     use crate::system::grid::format_of;
     // A classifier that is there is read, not written.
-    let classifier = args.classifier.as_ref().filter(|path| !path.exists());
+    let classifier = args.figures.classifier.as_ref().filter(|path| !path.exists());
     let outputs: Vec<_> = [args.picture.as_ref(), classifier].into_iter().flatten().collect();
     if let [picture, classifier] = outputs[..]
         && output::same(picture, classifier)
@@ -52,7 +52,7 @@ fn prepare(args: &LeakageArgs) -> Result<(), Error> {
         });
     }
     let galleries = [Some(&args.gallery), args.reference.as_ref()].into_iter().flatten();
-    let mut read: Vec<_> = [args.data.clone()].into_iter().chain(args.classifier.clone()).collect();
+    let mut read: Vec<_> = [args.data.clone()].into_iter().chain(args.figures.classifier.clone()).collect();
     read.retain(|path| path.exists());
     for gallery in galleries {
         read.extend(Gallery::open(gallery)?.files());

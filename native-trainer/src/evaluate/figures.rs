@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use serde::Serialize;
+use tailor_core::SampleSettings;
 
 use super::FEW;
 use super::classifier::{self, FEATURES};
@@ -32,6 +33,20 @@ pub struct Sampled {
     pub guide_times: (f64, f64),
     /// Seed of the first sample of each class; the others have those that follow.
     pub seed: u64,
+}
+
+impl Sampled {
+    /// The same of these settings, with the seed of the first sample.
+    pub(super) fn of(settings: &SampleSettings, seed: u64) -> Self {
+        Self {
+            sampler: settings.sampler.name(),
+            steps: settings.steps,
+            guidance: settings.guidance,
+            guide: settings.guide.tailor,
+            guide_times: settings.guide.times,
+            seed,
+        }
+    }
 }
 
 /// One figure with all that it depends on.

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use tailor_core::Item;
 use tailor_core::diffusion::images::Images;
+use tailor_core::model::Gate;
 
 use super::classifier::Classifier;
 use super::figures::Sampled;
@@ -127,10 +128,7 @@ pub fn leakage(settings: &LeakageSettings) -> Result<(Leakage, Sheet), Error> {
         rests.push(Rest::new(reference, "reference_", judge, &removed, &data, &device)?);
     }
 
-    let sources: BTreeSet<&String> = data.sources.iter().collect();
-    let held_out: BTreeSet<&String> = sources.into_iter().step_by(judge.hold_out).collect();
-    let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
-    let reader = classifier(judge, &data, &kept, &device)?;
+    let (reader, kept, held_out) = classifier(judge, &data, &device)?;
     let real = read_real(&[&reader], &data, &held_out).remove(0);
     let right = real.answers().into_iter().zip(&held_out).filter(|(answer, i)| *answer == label(&data, **i));
     let right = right.count();
@@ -144,6 +142,7 @@ pub fn leakage(settings: &LeakageSettings) -> Result<(Leakage, Sheet), Error> {
     for &class in &removed {
         let own: Vec<usize> = kept.iter().copied().filter(|i| label(&data, *i) == class).collect();
         let near = read_real(&[&reader], &data, &own).remove(0).features;
+        let target = Target { class, own, near };
         let of_class = |is: bool| -> Vec<usize> {
             (0..held_out.len()).filter(|i| (label(&data, held_out[*i]) == class) == is).collect()
         };
@@ -153,12 +152,12 @@ pub fn leakage(settings: &LeakageSettings) -> Result<(Leakage, Sheet), Error> {
         for ((of, words), is) in ["real", "other_real"].into_iter().zip(words).zip([true, false]) {
             let set = rows(&real, &of_class(is));
             if set.scores.rows() > 0 {
-                entries.push(finder.entry(of.to_owned(), words, &set, class, &near, None));
+                entries.push(finder.entry(of.to_owned(), words, &set, &target, None));
             }
         }
         let mut block = Block { title: format!("{name} removed"), rows: Vec::new() };
         for (rest, pool) in rests.iter().zip(&pools) {
-            finder.ask(rest, pool, class, &own, &near, &mut entries, &mut block)?;
+            finder.ask(rest, pool, &target, &mut entries, &mut block)?;
         }
         sheet.blocks.push(block);
         found.push(Removed { id: data.classes[class].id.clone(), name, entries });
@@ -254,6 +253,16 @@ struct Pool {
     others: Reading,
 }
 
+/// A removed class, and what samples are compared with.
+struct Target {
+    /// Its number in the data.
+    class: usize,
+    /// Its images that the classifier was trained on.
+    own: Vec<usize>,
+    /// Their features.
+    near: Table,
+}
+
 /// Looks at samples.
 struct Finder<'a> {
     judge: &'a EvaluateSettings,
@@ -296,17 +305,15 @@ impl Finder<'_> {
     }
 
     /// Asks the rest for a removed class in every way, and adds what it says to entries and picture.
-    #[allow(clippy::too_many_arguments, reason = "what is asked, what is compared with, and where it goes")]
     fn ask(
         &self,
         rest: &Rest,
         pool: &Pool,
-        class: usize,
-        own: &[usize],
-        near: &Table,
+        target: &Target,
         entries: &mut Vec<Entry>,
         block: &mut Block,
     ) -> Result<(), Error> {
+        let &Target { class, ref own, ref near } = target;
         let n = self.judge.per_class.max(1);
         // Fresh seeds: those of the pool chose what comes nearest.
         let fresh = n * ALONE;
@@ -321,7 +328,7 @@ impl Finder<'_> {
         let later = self.sampling(rest, fresh)?;
         let mut add = |of: &str, words: String, reading: &Reading, sampling: &Sampled| {
             let (of, words) = (format!("{}{of}", rest.before), format!("{reference}{words}"));
-            entries.push(self.entry(of, words.clone(), reading, class, near, Some(sampling.clone())));
+            entries.push(self.entry(of, words.clone(), reading, target, Some(sampling.clone())));
             words
         };
         let mut draw =
@@ -377,13 +384,7 @@ impl Finder<'_> {
     }
 
     /// Of pairs of the tailors that come nearest, and of all of these, the mixture that comes nearest; none of one tailor.
-    #[allow(clippy::type_complexity, reason = "a gate, and what it is in words")]
-    fn mixture(
-        &self,
-        rest: &Rest,
-        order: &[usize],
-        class: usize,
-    ) -> Result<Option<(Vec<(String, f32)>, String)>, Error> {
+    fn mixture(&self, rest: &Rest, order: &[usize], class: usize) -> Result<Option<(Gate, String)>, Error> {
         let near = &order[..order.len().min(MIXED)];
         let mut mixtures: Vec<Vec<usize>> = Vec::new();
         for (i, a) in near.iter().enumerate() {
@@ -392,7 +393,7 @@ impl Finder<'_> {
         if near.len() > 2 {
             mixtures.push(near.to_vec());
         }
-        let gate = |mixture: &Vec<usize>| -> Vec<(String, f32)> {
+        let gate = |mixture: &Vec<usize>| -> Gate {
             mixture.iter().map(|i| (rest.others[*i].0.clone(), 1.0 / mixture.len() as f32)).collect()
         };
         let trials = self.judge.per_class.div_ceil(4).max(1);
@@ -409,14 +410,7 @@ impl Finder<'_> {
 
     fn sampling(&self, rest: &Rest, first: usize) -> Result<Sampled, Error> {
         let settings = sample::settings(&rest.gallery, &self.judge.sampling, Vec::new())?;
-        Ok(Sampled {
-            sampler: settings.sampler.name(),
-            steps: settings.steps,
-            guidance: settings.guidance,
-            guide: settings.guide.tailor,
-            guide_times: settings.guide.times,
-            seed: self.seed(first),
-        })
+        Ok(Sampled::of(&settings, self.seed(first)))
     }
 
     fn entry(
@@ -424,14 +418,14 @@ impl Finder<'_> {
         of: String,
         words: String,
         reading: &Reading,
-        class: usize,
-        near: &Table,
+        target: &Target,
         sampling: Option<Sampled>,
     ) -> Entry {
         let (resamples, seed) = (self.judge.figures.resamples, self.judge.seed);
-        let is = |answer: usize| f64::from(u8::from(answer == class));
+        let is = |answer: usize| f64::from(u8::from(answer == target.class));
         let answers: Vec<f64> = reading.answers().into_iter().map(is).collect();
-        let distances: Vec<f64> = nearest(near, &reading.features).into_iter().map(|(_, d)| d).collect();
+        let distances: Vec<f64> =
+            nearest(&target.near, &reading.features).into_iter().map(|(_, d)| d).collect();
         Entry {
             of,
             words,

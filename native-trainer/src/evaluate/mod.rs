@@ -57,14 +57,7 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let ids: Vec<String> = data.classes.iter().map(|c| c.id.clone()).collect();
     let sampled = sampled(settings, &gallery, &data)?;
     let sampling = sample::settings(&gallery, &settings.sampling, Vec::new())?;
-    let sampling = Sampled {
-        sampler: sampling.sampler.name(),
-        steps: sampling.steps,
-        guidance: sampling.guidance,
-        guide: sampling.guide.tailor,
-        guide_times: sampling.guide.times,
-        seed: settings.seed,
-    };
+    let sampling = Sampled::of(&sampling, settings.seed);
     let device = device::open(settings.device)?;
     let mut reference: Vec<usize> =
         (0..data.len()).filter(|&i| sampled.contains(&(data.labels[i] as usize))).collect();
@@ -73,10 +66,7 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let samples = sampled.len() * settings.per_class;
     let plan = Plan::new(&settings.figures, data.size, samples, reference.len(), &device.for_graph())?;
 
-    let sources: BTreeSet<&String> = data.sources.iter().collect();
-    let held_out: BTreeSet<&String> = sources.into_iter().step_by(settings.hold_out).collect();
-    let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
-    let reader = classifier(settings, &data, &kept, &device)?;
+    let (reader, _, held_out) = classifier(settings, &data, &device)?;
     let networks: Vec<&dyn Network> =
         std::iter::once(&reader as &dyn Network).chain(plan.networks.iter().map(|n| &**n)).collect();
     let answers = read_real(&networks[..1], &data, &held_out).remove(0).answers();
@@ -119,18 +109,24 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     Ok(report::report(&data, &real, &made, &alone[0].answers(), &sampled, found))
 }
 
-/// The classifier in the file that the settings name, or one trained on the images `kept`, which is then saved
-/// there.
+/// The classifier in the file that the settings name, or one trained on the images that are not held out, which is then
+/// saved there. Beside it the numbers of the images that it was trained on, and of those that were held out.
+///
+/// # Errors
+/// [`Error::Network`] for the file, [`Error::Refused`] when all images are held out.
 fn classifier(
     settings: &EvaluateSettings,
     data: &Dataset,
-    kept: &[usize],
     device: &Device,
-) -> Result<Classifier, Error> {
+) -> Result<(Classifier, Vec<usize>, Vec<usize>), Error> {
+    let sources: BTreeSet<&String> = data.sources.iter().collect();
+    let held_out: BTreeSet<&String> = sources.into_iter().step_by(settings.hold_out).collect();
+    let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
     let device = device.for_graph();
     let file = settings.figures.classifier.as_deref();
     if let Some(path) = file.filter(|path| path.exists()) {
-        return Ok(Classifier::load(path, data, settings.hold_out, &device)?);
+        let reader = Classifier::load(path, data, settings.hold_out, &device)?;
+        return Ok((reader, kept, held_out));
     }
     if kept.is_empty() {
         return Err(Error::Refused {
@@ -146,12 +142,12 @@ fn classifier(
         bar.set_length(steps as u64);
         bar.set_position(step as u64);
     };
-    let reader = Classifier::train(data, kept, settings.epochs, settings.seed, &device, progress);
+    let reader = Classifier::train(data, &kept, settings.epochs, settings.seed, &device, progress);
     bar.finish_and_clear();
     if let Some(path) = file {
         reader.save(path, data, settings.hold_out)?;
     }
-    Ok(reader)
+    Ok((reader, kept, held_out))
 }
 
 /// What each network makes of the real images at `indices`.

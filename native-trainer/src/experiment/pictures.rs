@@ -21,7 +21,7 @@ use crate::settings::device::DeviceChoice;
 use crate::settings::experiment::PictureSettings;
 use crate::settings::sampling::SamplingSettings;
 use crate::system::sheet::{Block, Sheet, picture};
-use crate::train::live::{GRID_CLASSES, GRID_SCALE, spread};
+use crate::train::live::{GRID_CLASSES, GRID_SCALE, LOOK_GUIDANCE, LOOK_STEPS, spread};
 use crate::train::metrics;
 use crate::train::noted::DataCard;
 
@@ -202,7 +202,7 @@ fn over_steps(root: &Path, shown: &[&Outcome], asked: &PictureSettings) -> Resul
         }],
         words: format!(
             "Runs of seed {}. All samples of a class begin with the same noise: seed 1, the averaged weights, Heun's \
-             sampler in 12 steps with guidance 1.5.{without}",
+             sampler in {LOOK_STEPS} steps with guidance {LOOK_GUIDANCE}.{without}",
             one.outcome.seed
         ),
     })

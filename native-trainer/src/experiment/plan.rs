@@ -161,12 +161,10 @@ impl Judging {
                 let known = Sampler::ALL.map(Sampler::name).join(", ");
                 wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
             }
-            Self { guide: Some(part), .. } if !(0.0..=1.0).contains(part) => {
+            Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
                 wrong("guide", part.to_string(), "0 to 1")
             }
-            Self { guide_times: Some([from, until]), .. }
-                if !(0.0 <= *from && from <= until && *until <= 1.0) =>
-            {
+            Self { guide_times: Some([from, until]), .. } if !self.sampling().guide.times_fit() => {
                 wrong("guide_times", format!("[{from}, {until}]"), "two numbers of 0 to 1, ascending")
             }
             _ => Ok(()),

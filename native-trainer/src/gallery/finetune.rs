@@ -14,7 +14,7 @@ use crate::system::output;
 use crate::train::adapt::Adapt;
 use crate::train::base::{self, Base};
 use crate::train::begin::{Outcome, finetune as begin};
-use crate::train::method::{METHODS, Method, Task, Wants, adapting_apart, named};
+use crate::train::method::{Method, Wants, adapting_apart};
 
 /// Adapts the network of the settings to their data, or goes on with such a run.
 ///
@@ -38,25 +38,13 @@ pub fn open(method: &str, base: &Path, rank: Option<usize>, depth: Option<usize>
 
 /// The same of the learngene's file itself.
 fn adapt(method: &str, file: &Path, rank: Option<usize>, depth: Option<usize>) -> Result<Adapt, Error> {
-    let method = named(method).ok_or_else(|| Error::Refused {
-        what: format!("there is no method {method:?}"),
-        help: format!("it may be {}", METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")),
-    })?;
+    let method = base::method_named(method)?;
     let base = Base::open(file)?;
     fits(method, &base, file)?;
-    if let (Some(rank), None) = (rank, method.rank(&ANY)) {
-        return Err(Error::Refused {
-            what: format!("a rank of {rank} is asked for, but {} has no rank", method.name()),
-            help: "leave the rank out".to_owned(),
-        });
-    }
     base::check(method, rank, depth, &base.learngene.manifest.config)?;
     let labels = if method.is_taught() { labels(file)? } else { BTreeMap::new() };
     Ok(Adapt { base, labels, method, rank, depth })
 }
-
-/// Some task, to ask whether a method has a rank at all.
-const ANY: Task = Task { classes: 1, width: 4, components: 1, depth: 1 };
 
 /// The label's row of each class of the gallery in which the learngene's file lies, by the class's id.
 fn labels(file: &Path) -> Result<BTreeMap<String, Vec<f32>>, Error> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tailor_core::{Guide, Item, SampleSettings, Sampler};
+use tailor_core::Item;
 
 use super::{Apart, Grid, Report};
 use crate::compute::device;
@@ -11,7 +11,7 @@ use crate::system::files::read_limited;
 use crate::system::grid::grid_png;
 use crate::system::output;
 use crate::train::checkpoint::{self, RunHeader};
-use crate::train::live::{live_model, spread};
+use crate::train::live::{at_a_look, live_model, spread};
 use crate::train::metrics;
 use crate::train::noted::DataCard;
 use crate::train::trainer::Trainer;
@@ -103,9 +103,7 @@ fn apart(header: &RunHeader, trainer: &Trainer) -> Result<Apart, Error> {
             seed: (row * APART + column) as u64 + 1,
         }));
     }
-    let settings =
-        SampleSettings { sampler: Sampler::Heun, steps: 12, guidance: 1.5, guide: Guide::default(), items };
-    let images = model.generate(settings, |_| ())?;
+    let images = model.generate(at_a_look(items), |_| ())?;
     Ok(Apart {
         png: grid_png(&images.values, images.shape, chosen.len(), 2)?,
         classes: chosen.iter().map(|&class| header.classes[class].name.clone()).collect(),

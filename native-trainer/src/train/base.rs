@@ -8,7 +8,7 @@ use tailor_packs::{
     write_learngene,
 };
 
-use super::method::{Adaption, Method, MethodHeader, Trains, named, usual_matrices};
+use super::method::{Adaption, METHODS, Method, MethodHeader, Task, Trains, named, usual_matrices};
 use crate::compute::device::Device;
 use crate::error::Error;
 use crate::system::files::read_limited;
@@ -43,7 +43,8 @@ impl Base {
 
     fn begun_with(path: &Path, expected: Option<Digest>) -> Result<Self, Error> {
         let bytes = read_limited(path, tailor_packs::limits::FILE)?;
-        if let Some(expected) = expected.filter(|expected| *expected != Digest::of(&bytes)) {
+        let digest = Digest::of(&bytes);
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(Error::Refused {
                 what: format!("{} is not the network with which the run was begun", path.display()),
                 help: format!(
@@ -51,7 +52,7 @@ impl Base {
                 ),
             });
         }
-        Self::of(bytes, path)
+        Self::with_digest(bytes, digest, path)
     }
 
     /// The network whose file, `path`, holds these bytes.
@@ -59,8 +60,13 @@ impl Base {
     /// # Errors
     /// [`Error::Pack`] for the file.
     pub fn of(bytes: Vec<u8>, path: &Path) -> Result<Self, Error> {
+        let digest = Digest::of(&bytes);
+        Self::with_digest(bytes, digest, path)
+    }
+
+    fn with_digest(bytes: Vec<u8>, digest: Digest, path: &Path) -> Result<Self, Error> {
         let learngene = read_learngene(&bytes).map_err(Error::pack(path))?;
-        Ok(Self { digest: Digest::of(&bytes), bytes, learngene })
+        Ok(Self { bytes, digest, learngene })
     }
 
     /// A network of this config with these flat values, built of `from`; its file lies, or will lie, at `path`. Values
@@ -95,6 +101,17 @@ impl Base {
 /// Where the network lies in the folder of a run.
 pub fn base_file(run: &Path) -> PathBuf {
     run.join("base.learngene")
+}
+
+/// The method of a name that was asked for.
+///
+/// # Errors
+/// [`Error::Refused`] when there is none.
+pub fn method_named(name: &str) -> Result<&'static dyn Method, Error> {
+    named(name).ok_or_else(|| Error::Refused {
+        what: format!("there is no method {name:?}"),
+        help: format!("it may be {}", METHODS.iter().map(|m| m.name()).collect::<Vec<_>>().join(", ")),
+    })
 }
 
 /// The method of a header.
@@ -163,7 +180,10 @@ pub fn adapted(
     Ok(None)
 }
 
-/// Refuses a method that this build does not have, a rank that the network's matrices do not have, and a number of
+/// Some task, to ask whether a method has a rank at all.
+const ANY: Task = Task { classes: 1, width: 4, components: 1, depth: 1 };
+
+/// Refuses a method that this build does not have, a rank that it or the network's matrices do not have, and a number of
 /// blocks that it does not have, before anything is read for it.
 ///
 /// # Errors
@@ -174,6 +194,12 @@ pub fn check(
     depth: Option<usize>,
     config: &ModelConfig,
 ) -> Result<(), Error> {
+    if let (Some(rank), None) = (rank, method.rank(&ANY)) {
+        return Err(Error::Refused {
+            what: format!("a rank of {rank} is asked for, but {} has no rank", method.name()),
+            help: "leave the rank out".to_owned(),
+        });
+    }
     match (method.keeps(), depth) {
         (Some(keeps), _) => {
             if let Some((flag, why)) = keeps.refuse(config.depth as usize, rank, depth) {

@@ -14,7 +14,7 @@ use tailor_packs::{Matrix, ModelConfig};
 use super::bank::TailorBank;
 use super::base;
 use super::loader::{self, Draws};
-use super::method::{Method, Task, Trains, named};
+use super::method::{Method, Task, Trains};
 use super::teacher::Teacher;
 use super::trainer::{StepSettings, Trainer};
 use crate::compute::device::{self, Device};
@@ -95,7 +95,7 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     let ready = |trainer: Trainer| {
         trainer.with_micro_batch(settings.micro_batch.unwrap_or(usize::MAX)).with_settings(&settings.device)
     };
-    let method = settings.method.as_deref().map(asked).transpose()?;
+    let method = settings.method.as_deref().map(base::method_named).transpose()?;
     let mut trainer = ready(match method {
         None => Trainer::new(model, classes, 0, &device)?,
         Some(method) => adapting(method, settings, &device)?,
@@ -153,14 +153,6 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     })
 }
 
-/// The method of this name.
-fn asked(name: &str) -> Result<&'static dyn Method, Error> {
-    named(name).ok_or_else(|| Error::Refused {
-        what: format!("there is no method {name:?}"),
-        help: "`tailor finetune --list` names them".to_owned(),
-    })
-}
-
 /// A random network that a method adapts, where it builds another, with any blocks of it.
 fn adapting(
     method: &'static dyn Method,
@@ -168,12 +160,12 @@ fn adapting(
     device: &Device,
 ) -> Result<Trainer, Error> {
     let BenchSettings { ref model, classes, .. } = *settings;
-    if method.trains() == Trains::Tailors {
-        return Ok(Trainer::new(model, classes, 0, device)?.with_frozen_learngene());
-    }
     let base = plain(model);
     let rank = settings.rank.or_else(|| method.rank(&Task::of(model, classes)));
     base::check(method, rank, None, &base)?;
+    if method.trains() == Trains::Tailors {
+        return Ok(Trainer::new(model, classes, 0, device)?.with_frozen_learngene());
+    }
     let network = method.network(&base, rank, None);
     if method.trains() == Trains::Matrices {
         let values = init::learngene(&base, 0).concat();

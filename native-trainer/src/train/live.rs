@@ -1,11 +1,29 @@
 //! The weights of a trainer as tensors and as a model, for whoever samples or publishes a run.
 
+use tailor_core::{Guide, Item, SampleSettings, Sampler};
 use tailor_packs::{TensorSpec, Tensors, Weights};
 
 use super::checkpoint::ClassName;
 use super::trainer::Trainer;
 use crate::compute::model::Model;
 use crate::error::Error;
+
+/// Steps of a look at a run under way.
+pub(crate) const LOOK_STEPS: usize = 12;
+
+/// Guidance of such a look.
+pub(crate) const LOOK_GUIDANCE: f64 = 1.5;
+
+/// How a run under way is sampled: by Heun's sampler, the same for every run, so that pictures can be compared.
+pub(crate) fn at_a_look(items: Vec<Item>) -> SampleSettings {
+    SampleSettings {
+        sampler: Sampler::Heun,
+        steps: LOOK_STEPS,
+        guidance: LOOK_GUIDANCE,
+        guide: Guide::default(),
+        items,
+    }
+}
 
 /// The learngene's tensors, averaged or as they are.
 pub(crate) fn learngene_tensors(trainer: &Trainer, weights: Weights) -> Result<Tensors, Error> {

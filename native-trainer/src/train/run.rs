@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use tailor_core::{Guide, Item, SampleSettings, Sampler};
+use tailor_core::Item;
 
 use super::checkpoint::{self, ClassName, Losses, RunHeader};
-use super::live::{GRID_CLASSES, GRID_SCALE, GRID_SEEDS, live_model, spread};
+use super::live::{GRID_CLASSES, GRID_SCALE, GRID_SEEDS, at_a_look, live_model, spread};
 use super::loader::{self, Draws};
 use super::method::MethodHeader;
 use super::metrics::{Metrics, Writer};
@@ -137,14 +137,7 @@ impl Run<'_> {
         let mut items: Vec<Item> =
             (1..=GRID_SEEDS).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
-        let settings = SampleSettings {
-            sampler: Sampler::Heun,
-            steps: 12,
-            guidance: 1.5,
-            guide: Guide::default(),
-            items,
-        };
-        let images = model.generate(settings, |_| ())?;
+        let images = model.generate(at_a_look(items), |_| ())?;
         let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         Ok(save_grid(&path, &images.values, images.shape, chosen.len(), GRID_SCALE)?)
