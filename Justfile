@@ -60,6 +60,10 @@ check crate test="":
         cargo test -p $package -- "$test"
     fi
 
+# Run these test files of the trainer on every engine, as in `just check-graph methods`; compiles Burn the first time
+check-graph +files: (need "vulkan")
+    cargo test {{ workspace }} $(printf -- ' --test %s' {{ files }})
+
 # Check format, lints, documentation, licences
 lint: wasm-target fmt-check deny
     cargo clippy {{ workspace }} --all-targets -- -D warnings

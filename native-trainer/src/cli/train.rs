@@ -378,6 +378,8 @@ impl BenchArgs {
             model: self.model.choice().read()?,
             method: self.method.clone(),
             rank: self.rank,
+            depth: None,
+            beside_full: self.method.is_some(),
             batch_size: self.batch_size as usize,
             micro_batch: self.micro_batch,
             data: self.data.clone(),

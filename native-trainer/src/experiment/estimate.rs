@@ -12,6 +12,10 @@ use crate::error::Error;
 use crate::settings::experiment::ExperimentSettings;
 use crate::settings::train::BenchSettings;
 use crate::train::bench::measure;
+use crate::train::method::MethodHeader;
+
+/// What a step's time depends on: the model, the images of a batch, and the method that adapts it.
+type What = (ModelConfig, usize, Option<MethodHeader>);
 
 /// Steps that are measured of each model.
 const STEPS: usize = 5;
@@ -51,22 +55,25 @@ pub struct ArmEstimate {
 /// Anything wrong with data, device or disk.
 pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Estimate, Error> {
     let ExperimentSettings { out, .. } = settings;
-    let mut rates: Vec<(ModelConfig, usize, f64, usize)> = Vec::new();
+    let mut rates: Vec<(What, f64, usize)> = Vec::new();
     let mut arms = Vec::new();
     let (mut hours, mut hours_left) = (0.0, 0.0);
     for arm in experiment.arms() {
         let runs: Vec<&Planned> = experiment.runs.iter().filter(|run| run.arm == arm).collect();
         let planned = runs[0];
         let (model, training) = (&planned.recipe.model, &planned.recipe.training);
-        let known = rates.iter().find(|(known, batch, ..)| known == model && *batch == training.batch_size);
+        let what = (model.clone(), training.batch_size, planned.adapt.clone());
+        let known = rates.iter().find(|(known, ..)| *known == what);
         let (rate, classes) = match known {
-            Some((_, _, rate, classes)) => (*rate, *classes),
+            Some((_, rate, classes)) => (*rate, *classes),
             None => {
                 let classes = classes(experiment, model)?;
                 let measured = measure(&BenchSettings {
                     model: model.clone(),
-                    method: None,
-                    rank: None,
+                    method: planned.adapt.as_ref().map(|adapt| adapt.name.clone()),
+                    rank: planned.adapt.as_ref().and_then(|adapt| adapt.rank),
+                    depth: planned.adapt.as_ref().and_then(|adapt| adapt.depth),
+                    beside_full: false,
                     batch_size: training.batch_size,
                     micro_batch: Some(training.micro_batch),
                     data: None,
@@ -75,7 +82,7 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
                     device: settings.device,
                 })?;
                 let rate = measured.images_per_second.median;
-                rates.push((model.clone(), training.batch_size, rate, classes));
+                rates.push((what, rate, classes));
                 (rate, classes)
             }
         };

@@ -147,6 +147,10 @@ pub struct BenchSettings {
     pub method: Option<String>,
     /// The method's size; none for the paper's.
     pub rank: Option<usize>,
+    /// Blocks of the network that the method builds; none for as many as the model has.
+    pub depth: Option<usize>,
+    /// Whether steps of full fine-tuning take turns with the method's.
+    pub beside_full: bool,
     /// Images of one step.
     pub batch_size: usize,
     /// Images on a GPU at a time; none for the whole batch.

@@ -100,7 +100,8 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
         None => Trainer::new(model, classes, 0, &device)?,
         Some(method) => adapting(method, settings, &device)?,
     })?;
-    let mut full = method.map(|_| ready(Trainer::new(&plain(model), classes, 0, &device)?)).transpose()?;
+    let mut full =
+        settings.beside_full.then(|| ready(Trainer::new(&plain(model), classes, 0, &device)?)).transpose()?;
     let each = StepSettings { learning_rate: 1e-4, ema_decay: 0.999, clip: 1.0 };
     let draws = Draws::new(model, 0, 0.1, false);
     let side = model.image_size as usize;
@@ -159,14 +160,14 @@ fn adapting(
     settings: &BenchSettings,
     device: &Device,
 ) -> Result<Trainer, Error> {
-    let BenchSettings { ref model, classes, .. } = *settings;
+    let BenchSettings { ref model, classes, depth, .. } = *settings;
     let base = plain(model);
     let rank = settings.rank.or_else(|| method.rank(&Task::of(model, classes)));
-    base::check(method, rank, None, &base)?;
+    base::check(method, rank, depth, &base)?;
     if method.trains() == Trains::Tailors {
         return Ok(Trainer::new(model, classes, 0, device)?.with_frozen_learngene());
     }
-    let network = method.network(&base, rank, None);
+    let network = method.network(&base, rank, depth);
     if method.trains() == Trains::Matrices {
         let values = init::learngene(&base, 0).concat();
         let adaption = base::adapted(method, rank, &method.matrices(model), &base, values, 0, device)?;
