@@ -54,7 +54,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let weights = if settings.raw_weights { Weights::Raw } else { Weights::Ema };
     let sampling = match before {
         Some(index) => settings.sampling.over(&index.sampling),
-        None => settings.sampling.advice(config.objective),
+        None => settings.sampling.advice(&config),
     };
     let signing = match signing {
         Some(signing) => signing,
