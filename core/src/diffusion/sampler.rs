@@ -8,6 +8,8 @@ use tailor_packs::{ModelConfig, Objective};
 
 use super::images::Combine;
 use super::path::{Node, ode, reading};
+use super::shortcut::stride;
+use crate::model::ModelError;
 
 /// A method to get from noise to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,26 @@ impl Sampler {
     /// [`Sampler::Shortcut`].
     pub fn suits(self, config: &ModelConfig) -> bool {
         self != Sampler::Shortcut || config.few_steps
+    }
+
+    /// Refuses what this sampler cannot do with a model of `config`.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] for large steps of a model that did not learn them, or for a number of
+    /// steps.
+    pub fn check(self, config: &ModelConfig, steps: usize) -> Result<(), ModelError> {
+        let refuse = |setting, found, allowed| Err(ModelError::Setting { setting, found, allowed });
+        if !(1..=1000).contains(&steps) {
+            return refuse("steps", steps.to_string(), "1 to 1000");
+        }
+        if !self.suits(config) {
+            let allowed = "another: this model was not trained for large steps, few_steps in its config";
+            return refuse("sampler", self.to_string(), allowed);
+        }
+        if self == Self::Shortcut && stride(steps).is_none() {
+            return refuse("steps", steps.to_string(), "1, 2, 4, 8, 16 or 32 with the sampler shortcut");
+        }
+        Ok(())
     }
 
     /// Returns the name that stands on the command line and in files.

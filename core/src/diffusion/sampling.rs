@@ -344,17 +344,7 @@ impl<'a, M: Predict> SampleRun<'a, M> {
 
 fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelError> {
     let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
-    if !(1..=1000).contains(&settings.steps) {
-        return refuse("steps", settings.steps.to_string(), "1 to 1000");
-    }
-    if !settings.sampler.suits(config) {
-        let allowed = "another: this model was not trained for large steps, few_steps in its config";
-        return refuse("sampler", settings.sampler.to_string(), allowed);
-    }
-    if settings.sampler == Sampler::Shortcut && stride(settings.steps).is_none() {
-        let allowed = "1, 2, 4, 8, 16 or 32 with the sampler shortcut";
-        return refuse("steps", settings.steps.to_string(), allowed);
-    }
+    settings.sampler.check(config, settings.steps)?;
     if !(0.0..=100.0).contains(&settings.guidance) {
         return refuse("guidance", settings.guidance.to_string(), "0 to 100");
     }
