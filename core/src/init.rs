@@ -36,6 +36,8 @@ fn initial(config: &ModelConfig, spec: &TensorSpec, seed: u64, stream: Stream) -
     match part {
         "bias" | "q_norm" | "k_norm" => vec![0.0; spec.len()],
         "sigma" => vec![1.0; spec.len()],
+        // At first every step is the velocity at one time.
+        "table" => vec![0.0; spec.len()],
         "null" | "label" => normal(0.02),
         "weight" if zero => vec![0.0; spec.len()],
         "weight" if name.starts_with("time") => normal(0.02),

@@ -7,8 +7,9 @@ use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
 
 /// The features that both engines of this crate know. A model that needs another one is refused by
 /// its name.
-pub const KNOWN: [Feature; 8] = [
+pub const KNOWN: [Feature; 9] = [
     Feature::CleanOutput,
+    Feature::FewSteps,
     Feature::LearnedVariance,
     Feature::QkNorm,
     Feature::RmsNorm,

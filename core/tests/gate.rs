@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{OnEngine, configs, difference, images, item, model, one, settings, tailor, tensors};
+use support::{OnEngine, configs, difference, images, item, model, one, samplers, settings, tailor, tensors};
 use tailor_core::diffusion::path::nodes;
 use tailor_core::{Item, ModelError, SampleRun, SampleSettings, Sampler};
 use tailor_packs::{Matrix, ModelConfig, Objective};
@@ -53,7 +53,7 @@ fn a_mixed_batch_makes_the_images_that_its_samples_make_alone<M: OnEngine>() {
             Objective::Ddpm => CLOSE / nodes(config.objective, 5)[0].alpha as f32,
         };
         let mut worst = 0f32;
-        for sampler in Sampler::ALL {
+        for sampler in samplers(&config) {
             let together = images(&model, settings(sampler, &items));
             for (item, image) in items.iter().zip(&together) {
                 let alone = images(&model, settings(sampler, std::slice::from_ref(item))).remove(0);

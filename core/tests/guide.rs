@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{configs, difference, images, item, model, normal, settings};
+use support::{configs, difference, images, item, model, normal, samplers, settings};
 use tailor_core::engine::Model;
 use tailor_core::model::Gate;
 use tailor_core::{Guide, ModelError, Predict, SampleRun, SampleSettings, Sampler};
@@ -79,7 +79,7 @@ fn a_weaker_self_guides_at_its_times_as_the_steps_written_out_say() {
 fn where_guidance_has_no_time_every_sampler_draws_as_without_it() {
     for config in configs() {
         let model = model::<Model>(&config, &["A", "B"]);
-        for sampler in Sampler::ALL {
+        for sampler in samplers(&config) {
             // Between two steps of any run of five.
             let never = Guide { times: (0.501, 0.502), ..Guide::default() };
             let without = images(&model, guided(sampler, 1.0, Guide::default()));
@@ -104,7 +104,7 @@ fn outside_of_its_times_guidance_costs_nothing() {
         let gates = course.gates();
         assert_eq!((query.x.shape[0], course.images_asked()), (gates.len(), gates.len()));
         asked.push(gates.len());
-        let predicted = model.predict(&model.gate(&gates).unwrap(), &query.x, query.t);
+        let predicted = model.predict(&model.gate(&gates).unwrap(), &query.x, query.at);
         course.answer(predicted, |values| model.images(values));
     }
     assert_eq!(asked, [3, 3, 6, 6, 3]);

@@ -92,7 +92,8 @@ fn every_sampler_of_noise_prediction_agrees_with_diffusers() {
     let fixture = fixture();
     for n in [10, 20] {
         let nodes = path::nodes(Objective::Ddpm, n);
-        for sampler in Sampler::ALL {
+        // A shortcut is Euler's step of a model that is told its length, and only of flow matching.
+        for sampler in Sampler::ALL.into_iter().filter(|s| *s != Sampler::Shortcut) {
             let run = format!("eps.{}.{n}", sampler.name().replace('+', "p"));
             fixture.check(sampler, Objective::Ddpm, &nodes, &run);
             if !matches!(sampler, Sampler::Ddpm | Sampler::Ddim) {

@@ -67,6 +67,7 @@ fn configs() -> Vec<(String, ModelConfig)> {
         ("rope", ModelConfig { rope: true, ..tiny.clone() }),
         ("swiglu", ModelConfig { swiglu: true, ..tiny.clone() }),
         ("clean-output", ModelConfig { clean_output: true, ..tiny.clone() }),
+        ("few-steps", ModelConfig { few_steps: true, ..tiny.clone() }),
         (
             "all features",
             ModelConfig {

@@ -136,6 +136,7 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
         ("objective = 'flow'\nnorm = 'rms'\nqk_norm = true\nrope = true\nswiglu = true", "qk-norm"),
         ("objective = 'ddpm'\ngelu = 'tanh'\nlearned_variance = true", "learned-variance"),
         ("objective = 'flow'\nclean_output = true\n[training]\ncosine = 0.5", "clean-output"),
+        ("objective = 'flow'\nfew_steps = true\n[training]\nshortcut_share = 0.5", "few-steps"),
     ] {
         fs::write(workshop.at("model.toml"), format!("{TINY}{features}")).unwrap();
         let train = "train --data data --config model.toml --batch-size 4 --checkpoint-every 5 --sample-every 0 \
@@ -162,6 +163,11 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
         ("objective = 'flow'\nswiglu = true\ngelu = 'tanh'", "gelu is not used with swiglu"),
         ("objective = 'flow'\nnorm = 'batch'", "unknown variant `batch`"),
         ("objective = 'ddpm'\nclean_output = true", "clean_output is defined for the objective"),
+        ("objective = 'ddpm'\nfew_steps = true", "few_steps is defined for the objective"),
+        (
+            "objective = 'flow'\n[training]\nshortcut_share = 0.5",
+            "shortcut_share is for a model with few_steps",
+        ),
         (
             "objective = 'ddpm'\nlearned_variance = true\n[training]\ncosine = 1",
             "cosine is 1, which is not defined",
@@ -171,6 +177,47 @@ fn models_with_every_feature_train_resume_publish_and_sample() {
         let text = workshop.refused("train --data data --config model.toml --out run");
         assert!(text.contains(said), "{text}");
     }
+}
+
+#[test]
+fn a_model_for_few_steps_is_published_taught_and_sampled_in_them() {
+    let workshop = Workshop::new();
+    fs::write(workshop.at("model.toml"), format!("{TINY}objective = 'flow'\nfew_steps = true")).unwrap();
+    let brief = "--batch-size 4 --sample-every 0 --device cpu";
+    workshop.done(&format!("train --data data --config model.toml --steps 20 {brief} --out run"));
+    let text = workshop.refused("publish run --device cpu --steps 3 --out gallery");
+    assert!(text.contains("1, 2, 4, 8, 16 or 32"), "{text}");
+    workshop.done("publish run --device cpu --out gallery");
+    let read = |file: &str| fs::read_to_string(workshop.at(file)).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&read("gallery/index.json")).unwrap();
+    let advice = serde_json::json!({ "sampler": "shortcut", "steps": 4, "guidance": 1.0 });
+    assert_eq!(index["sampling"], advice);
+    let card =
+        workshop.tailor(&format!("inspect gallery/{} --json", index["learngene"]["path"].as_str().unwrap()));
+    let said = String::from_utf8_lossy(&card.stdout).into_owned();
+    assert!(said.contains("shortcut_guidance"), "{said}");
+    let sample = "sample --gallery gallery --class stripes --class dots --device cpu";
+    let sampled = |flags: &str| {
+        workshop.done(&format!("{sample} {flags} --out grid.png --raw grid.npy"));
+        fs::read(workshop.at("grid.npy")).unwrap()
+    };
+    let usual = sampled("");
+    assert!(usual == sampled("--sampler shortcut --steps 4 --guidance 1"));
+    assert!(usual != sampled("--guidance 3") && usual != sampled("--steps 1"));
+    // The gallery's four steps are not meant for another sampler.
+    assert!(sampled("--sampler euler") == sampled("--sampler euler --steps 20 --guidance 1.5"));
+    let text = workshop.refused(&format!("{sample} --steps 5 --out grid.png"));
+    assert!(text.contains("1, 2, 4, 8, 16 or 32"), "{text}");
+
+    // A tailor learns the steps, too, and a run of it that was interrupted the same.
+    let teach = format!("train-tailor data/dots --class Points --learngene gallery {brief}");
+    workshop.done(&format!("{teach} --steps 8 --out whole.tailor"));
+    workshop.done(&format!("{teach} --steps 8 --max-minutes 0 --out parts.tailor"));
+    workshop.done(&format!("{teach} --steps 8 --out parts.tailor"));
+    let packs = ["whole.tailor", "parts.tailor"].map(|pack| fs::read(workshop.at(pack)).unwrap());
+    assert!(packs[0] == packs[1], "a run that was interrupted teaches something else");
+    workshop.done(&format!("{teach} --steps 8 --shortcut-share 0 --out velocity.tailor"));
+    assert!(packs[0] != fs::read(workshop.at("velocity.tailor")).unwrap());
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn featured() -> Vec<ModelConfig> {
     let factored = "o,in".parse().unwrap();
     // Heads of 4 values, for the turns of RoPE.
     let plain = ModelConfig { factored, objective: Objective::Ddpm, heads: 1, ..config() };
-    let all = (0..256).map(|bits| ModelConfig {
+    let all = (0..512).map(|bits| ModelConfig {
         gelu: if bits & 1 > 0 { Gelu::Tanh } else { Gelu::Exact },
         learned_variance: bits & 2 > 0,
         separate_attention: bits & 4 > 0,
@@ -100,7 +100,8 @@ fn featured() -> Vec<ModelConfig> {
         rope: bits & 32 > 0,
         swiglu: bits & 64 > 0,
         clean_output: bits & 128 > 0,
-        objective: if bits & 128 > 0 { Objective::Flow } else { Objective::Ddpm },
+        few_steps: bits & 256 > 0,
+        objective: if bits & 384 > 0 { Objective::Flow } else { Objective::Ddpm },
         ..plain.clone()
     });
     all.filter(|config| config.validate().is_ok()).collect()

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 TIME_FEATURES = 256
+STRIDES = 7  # rows of the table of strides, which says how far the next step goes
 ALL = ["qkv", "q", "k", "v", "o", "in", "out", "adaln"]  # the order in which tensors are listed
 
 
@@ -38,6 +39,7 @@ class Config:
     rope: bool = False
     swiglu: bool = False
     clean_output: bool = False
+    few_steps: bool = False
 
     def told(self):
         """The fields as JSON has them: what is as by default is left out."""
@@ -66,6 +68,8 @@ class Config:
             "time.1.bias": (d,),
             "label.null": (d,),
         }
+        if self.few_steps:
+            shapes["stride.table"] = (STRIDES, d)
         for layer in range(self.depth):
             for matrix in self.block_matrices():
                 name, (m1, m2) = f"blocks.{layer}.{matrix}", self.widths(matrix)
@@ -104,10 +108,13 @@ class DiT:
         self.positions = sincos_positions(config).to(like)
         self.turns = rotary(config).to(like.dtype.to_complex()) if config.rope else None
 
-    def forward(self, x, t, gate):
-        """x [B,C,H,W], t [B] from 0 to 1000, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W], or [B,2C,H,W] with variances"""
+    def forward(self, x, t, gate, stride=None):
+        """x [B,C,H,W], t [B] from 0 to 1000, stride [B] int in a model for few steps, gate = (class [B,M] int, weight [B,M]) -> [B,C,H,W], or [B,2C,H,W] with variances"""
         tokens = self.dense("patch", patchify(self.config, x)) + self.positions
-        s = F.silu(self.time(t) + self.label(gate))  # [B,D]
+        s = self.time(t) + self.label(gate)  # [B,D]
+        if self.config.few_steps:
+            s = s + self.learngene["stride.table"][stride]
+        s = F.silu(s)
         for layer in range(self.config.depth):
             tokens = self.block(layer, tokens, s, gate)
         shift, scale = self.dense("final.adaln", s).chunk(2, dim=-1)

@@ -33,6 +33,7 @@ MODELS = {
     "features": (4, small("ddpm", norm="rms", qk_norm=True, rope=True, swiglu=True, learned_variance=True)),
     "clean": (4, small("flow", clean_output=True)),
     "cosine": (4, small("flow")),
+    "few-steps": (4, small("flow", few_steps=True)),
 }
 
 
@@ -58,6 +59,8 @@ def fixture(config, classes, gates, cosine, generator):
     f32["x"] = torch.randn(batch, channels, side, side, generator=generator)
     f32["target"] = torch.randn(batch, channels, side, side, generator=generator)
     f32["t"] = torch.tensor([0.0, 37.5, 500.0, 999.0])
+    if config.few_steps:
+        f32["stride"] = torch.tensor([3, 0, 6, 1], dtype=torch.int32)
     f32["block.x"] = torch.randn(batch, tokens, config.width, generator=generator)
     f32["block.s"] = torch.randn(batch, config.width, generator=generator)
     width = max(len(gate) for gate in gates)
@@ -80,7 +83,8 @@ def run(config, classes, leaves, inputs, form):
     bank = {n: torch.stack([leaves[f"tailor.{k}.{n}"] for k in range(classes)]) for n in config.tailor_tensors()}
     model = DiT(config, learngene, bank, form)
     gate = (inputs["gate.class"].long(), inputs["gate.weight"].double())
-    out = model.forward(inputs["x"].double(), inputs["t"].double(), gate)
+    stride = inputs["stride"].long() if config.few_steps else None
+    out = model.forward(inputs["x"].double(), inputs["t"].double(), gate, stride)
     target = inputs["target"].double()
     loss = (out[:, : config.channels] - target).square().mean()
     if config.learned_variance:

@@ -7,6 +7,7 @@ mod fixtures;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fixtures::{Tensors, read, relative_error};
 use tailor_core::Predict;
+use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::engine::{self, Network, Pool, Sample};
 use tailor_core::graph::factored::{Gate, TailorStack};
 use tailor_core::graph::loss::{directions, loss};
@@ -43,6 +44,13 @@ impl Fixture {
     /// How much the direction of the output counts.
     fn cosine(&self) -> f32 {
         self.tensors.get("cosine").map_or(0.0, |(_, values)| values[0])
+    }
+
+    /// The moment of each image: its time, and how far the next step goes where the model is told.
+    fn at(&self) -> Vec<Moment> {
+        let times = self.values("t");
+        let strides = self.tensors.get("stride").map_or(vec![0.0; times.len()], |(_, values)| values.clone());
+        times.iter().zip(strides).map(|(&t, stride)| Moment { t, stride: stride as usize }).collect()
     }
 
     fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
@@ -115,7 +123,7 @@ fn the_model_agrees(name: &str) {
     let (shared, own) = fixture.leaves();
     let gathered = TailorStack::from_flat(&fixture.config, fixture.classes, &own).gather(&fixture.gate());
     let dit = fixture.dit(&shared);
-    let output = dit.forward(fixture.tensor("x"), fixture.values("t"), gathered.as_ref());
+    let output = dit.forward(fixture.tensor("x"), &fixture.at(), gathered.as_ref());
     let forward = relative_error(&host(output.clone().flatten(0, 3)), fixture.values("out"));
     assert!(forward <= FORWARD, "{name}: forward {forward:.2e}");
 
@@ -170,19 +178,19 @@ fn the_engine_agrees(name: &str) {
         model.insert(&k.to_string(), tensors(&own, &format!("tailor.{k}"))).unwrap();
     }
     let (gates, images, targets) = (fixture.gate(), fixture.values("x"), fixture.values("target"));
-    let (times, n) = (fixture.values("t"), images.len() / gates.len());
+    let (at, n) = (fixture.at(), images.len() / gates.len());
     let mut out = Vec::new();
     let mut samples = Vec::new();
     for (i, gate) in gates.iter().enumerate() {
         let x = &images[i * n..][..n];
         let named = gate.iter().map(|(class, weight)| (class.to_string(), *weight)).collect();
         let gated = model.gate(&[named]).unwrap();
-        out.extend(model.predict(&gated, &model.images(x.to_vec()), times[i]).values);
+        out.extend(model.predict(&gated, &model.images(x.to_vec()), at[i]).values);
         let class = gate.first().map(|(class, _)| *class);
         samples.push(Sample {
             x,
             target: &targets[i * n..][..n],
-            t: times[i],
+            at: at[i],
             class,
             cosine: fixture.cosine(),
             teacher: None,
@@ -242,9 +250,18 @@ fn a_model_with_separate_attention_agrees_with_pytorch_in_outputs_and_gradients(
 
 #[test]
 fn each_feature_of_a_model_agrees_with_pytorch_in_both_engines() {
-    for feature in
-        ["tanh", "variance", "qk-norm", "rms-norm", "rope", "swiglu", "features", "clean", "cosine"]
-    {
+    for feature in [
+        "tanh",
+        "variance",
+        "qk-norm",
+        "rms-norm",
+        "rope",
+        "swiglu",
+        "features",
+        "clean",
+        "cosine",
+        "few-steps",
+    ] {
         let name = format!("parity-{feature}");
         the_model_agrees(&name);
         the_engine_agrees(&name);

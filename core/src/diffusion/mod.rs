@@ -7,4 +7,5 @@ pub mod noise;
 pub mod path;
 pub mod sampler;
 pub mod sampling;
+pub mod shortcut;
 pub mod variance;

@@ -22,6 +22,9 @@ pub enum Stream {
     Dropout(u32),
     /// The choice of images that the training step with this number mirrors.
     Flip(u32),
+    /// The choice of images that learn a step in the training step with this number, of how far it goes
+    /// and where it begins.
+    Shortcuts(u32),
     /// The order of all images in the epoch with this number.
     Images(u32),
     /// The order in which classes take turns in the round with this number.
@@ -69,6 +72,7 @@ impl Stream {
             // A learngene has fewer tensors than that.
             Stream::Tailor(tensor) => [3, 1_000_000 + tensor, 0],
             Stream::Adapter(tensor) => [5, tensor, 0],
+            Stream::Shortcuts(step) => [6, 0, step],
             Stream::HeldOut => [4, 0, 0],
             Stream::ClassifierImages(epoch) => [4, 1, epoch],
             Stream::Classifier(tensor) => [4, 2, tensor],
@@ -122,6 +126,7 @@ mod tests {
                 Stream::Noise,
                 Stream::Dropout,
                 Stream::Flip,
+                Stream::Shortcuts,
                 Stream::Images,
                 Stream::Classes,
                 Stream::Learngene,

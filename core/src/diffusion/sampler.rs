@@ -4,10 +4,12 @@
 //! the noise of [`super::path`]. Fixtures in `tests/reference` compare the samplers with those of
 //! `diffusers`.
 
-use tailor_packs::Objective;
+use tailor_packs::{ModelConfig, Objective};
 
 use super::images::Combine;
 use super::path::{Node, ode, reading};
+use super::shortcut::stride;
+use crate::model::ModelError;
 
 /// A method to get from noise to an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub enum Sampler {
     Euler,
     /// Heun steps (Karras et al. 2022, algorithm 1 without churn): two evaluations a step.
     Heun,
+    /// A few large steps of a model that is told how far each goes
+    /// ([`few_steps`](tailor_packs::ModelConfig::few_steps); Frans et al. 2024, arXiv 2410.12557).
+    Shortcut,
 }
 
 /// The error for a name that no sampler has.
@@ -31,8 +36,40 @@ pub struct UnknownSampler(String);
 
 impl Sampler {
     /// Every sampler.
-    pub const ALL: [Sampler; 5] =
-        [Sampler::Ddpm, Sampler::Ddim, Sampler::DpmPlusPlus, Sampler::Euler, Sampler::Heun];
+    pub const ALL: [Sampler; 6] = [
+        Sampler::Ddpm,
+        Sampler::Ddim,
+        Sampler::DpmPlusPlus,
+        Sampler::Euler,
+        Sampler::Heun,
+        Sampler::Shortcut,
+    ];
+
+    /// Returns whether this sampler can draw with a model of `config`: each can with every model, except
+    /// [`Sampler::Shortcut`].
+    pub fn suits(self, config: &ModelConfig) -> bool {
+        self != Sampler::Shortcut || config.few_steps
+    }
+
+    /// Refuses what this sampler cannot do with a model of `config`.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] for large steps of a model that did not learn them, or for a number of
+    /// steps.
+    pub fn check(self, config: &ModelConfig, steps: usize) -> Result<(), ModelError> {
+        let refuse = |setting, found, allowed| Err(ModelError::Setting { setting, found, allowed });
+        if !(1..=1000).contains(&steps) {
+            return refuse("steps", steps.to_string(), "1 to 1000");
+        }
+        if !self.suits(config) {
+            let allowed = "another: this model was not trained for large steps, few_steps in its config";
+            return refuse("sampler", self.to_string(), allowed);
+        }
+        if self == Self::Shortcut && stride(steps).is_none() {
+            return refuse("steps", steps.to_string(), "1, 2, 4, 8, 16 or 32 with the sampler shortcut");
+        }
+        Ok(())
+    }
 
     /// Returns the name that stands on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -42,6 +79,7 @@ impl Sampler {
             Sampler::DpmPlusPlus => "dpm++",
             Sampler::Euler => "euler",
             Sampler::Heun => "heun",
+            Sampler::Shortcut => "shortcut",
         }
     }
 }
@@ -147,7 +185,7 @@ impl Span {
             Sampler::Heun if next.sigma > 0.0 => {
                 return Progress::Again(Trial { x: self.advance(x, output), slope: output.clone(), x0 });
             }
-            Sampler::Euler | Sampler::Heun => self.advance(x, output),
+            Sampler::Euler | Sampler::Heun | Sampler::Shortcut => self.advance(x, output),
             Sampler::DpmPlusPlus => {
                 // e^{−h} with h = λ_next − λ_here, λ = ln(α/σ); as a ratio it is finite at both ends.
                 let decay = (next.sigma * here.alpha) / (next.alpha * here.sigma);

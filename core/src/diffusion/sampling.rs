@@ -7,6 +7,7 @@ use super::images::Combine;
 use super::noise::{Stream, standard_normal};
 use super::path::{Node, nodes};
 use super::sampler::{Past, Progress, Sampler, Span, Stepped, Trial};
+use super::shortcut::{Moment, stride};
 use crate::model::{Gate, ModelError};
 
 /// The most values that one tensor may have. A browser's memory ends at 4 GiB, and a run needs
@@ -103,11 +104,12 @@ pub trait Predict {
     fn images(&self, values: Vec<f32>) -> Self::Images;
 
     /// Predicts what the model's objective asks for (the noise, or `ε − x₀`), for noisy images that
-    /// are all at time `t` (0 to 1000).
+    /// are all at the moment `at`: a time from 0 to 1000, for a model of [`ModelConfig::few_steps`] with
+    /// the stride of the next step.
     ///
     /// # Shapes
     /// - `x` and the output: `[B, C, H, W]`, `B` as in [`Predict::gate`]
-    fn predict(&self, gated: &Self::Gated, x: &Self::Images, t: f32) -> Self::Images;
+    fn predict(&self, gated: &Self::Gated, x: &Self::Images, at: impl Into<Moment>) -> Self::Images;
 }
 
 /// Which model a run asks for predictions.
@@ -142,15 +144,15 @@ pub struct Course<V> {
 pub struct Query<V> {
     /// Noisy images `[B, C, H, W]`, one for each of [`Course::gates`].
     pub x: V,
-    /// The time of all of them, 0 to 1000.
-    pub t: f32,
+    /// The moment of all of them.
+    pub at: Moment,
 }
 
 impl<V: Combine> Course<V> {
     /// Begins a run: draws the noise, which `images` puts onto the engine.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] for steps, guidance, weights or a batch that is empty or too large.
+    /// [`ModelError::Setting`] for sampler, steps, guidance, weights or a batch that is empty or too large.
     pub fn new(
         config: &ModelConfig,
         settings: SampleSettings,
@@ -216,7 +218,11 @@ impl<V: Combine> Course<V> {
         }
         let x = self.trial.as_ref().map_or(&self.x, |trial| &trial.x);
         let x = if self.rows() == Rows::Both { x.twice() } else { x.clone() };
-        Some(Query { x, t: self.node().t as f32 })
+        let stride = match self.settings.sampler {
+            Sampler::Shortcut => stride(self.settings.steps).unwrap_or_default(),
+            _ => 0,
+        };
+        Some(Query { x, at: Moment { t: self.node().t as f32, stride } })
     }
 
     /// Takes the network's prediction for the present query. Returns whether that completes a step.
@@ -311,7 +317,7 @@ impl<'a, M: Predict> SampleRun<'a, M> {
                 };
                 (self.count, self.gated) = (self.course.images_asked(), gated);
             }
-            let predicted = self.model.predict(&self.gated, &query.x, query.t);
+            let predicted = self.model.predict(&self.gated, &query.x, query.at);
             if self.course.answer(predicted, |values| self.model.images(values)) {
                 return true;
             }
@@ -338,9 +344,7 @@ impl<'a, M: Predict> SampleRun<'a, M> {
 
 fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelError> {
     let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
-    if !(1..=1000).contains(&settings.steps) {
-        return refuse("steps", settings.steps.to_string(), "1 to 1000");
-    }
+    settings.sampler.check(config, settings.steps)?;
     if !(0.0..=100.0).contains(&settings.guidance) {
         return refuse("guidance", settings.guidance.to_string(), "0 to 100");
     }

@@ -63,16 +63,44 @@ impl Network {
         blocks: &[usize],
         pool: &'a Pool,
     ) -> Vec<Features> {
+        self.look(learngene, tailor, samples, !blocks.is_empty(), pool, |tape| {
+            let blocks = blocks.iter().map(|&block| tape.outputs[block].clone()).collect();
+            Features { blocks, output: tape.output.clone() }
+        })
+    }
+
+    /// Predicts an image `[C, H, W]` for each of `samples`. Parameters and buffers are those of
+    /// [`Network::gradients`]; targets and teachers are not used.
+    pub fn predictions<'a>(
+        &'a self,
+        learngene: &'a [f32],
+        tailor: impl Fn(usize) -> &'a [f32],
+        samples: &[Sample<'_>],
+        pool: &'a Pool,
+    ) -> Vec<Vec<f32>> {
+        self.look(learngene, tailor, samples, false, pool, |tape| self.image(&tape.output))
+    }
+
+    /// Computes the network's output for each of `samples`, and `take`s of it what is wanted. With
+    /// `keep`, what each block gives is there, too.
+    fn look<'a, T>(
+        &'a self,
+        learngene: &'a [f32],
+        tailor: impl Fn(usize) -> &'a [f32],
+        samples: &[Sample<'_>],
+        keep: bool,
+        pool: &'a Pool,
+        take: impl Fn(&Tape) -> T,
+    ) -> Vec<T> {
         let mut pass = Pass::new(self, learngene, true, 0.0, pool);
         let mut found = Vec::with_capacity(samples.len());
         for group in samples.chunk_by(|a, b| a.class == b.class) {
             pass.put_on(group[0].class.map(&tailor));
             for sample in group {
                 let mut tape = std::mem::take(&mut pass.tape);
-                tape.keep = true;
-                self.forward(&pass.merged(), sample.x, sample.t, &mut tape, false);
-                let blocks = blocks.iter().map(|&block| tape.outputs[block].clone()).collect();
-                found.push(Features { blocks, output: tape.output.clone() });
+                tape.keep = keep;
+                self.forward(&pass.merged(), sample.x, sample.at, &mut tape, false);
+                found.push(take(&tape));
                 pass.tape = tape;
             }
             if let Some(class) = group[0].class {
@@ -221,7 +249,7 @@ impl<'a> Pass<'a> {
         let d = network.config.width as usize;
         let mut tape = std::mem::take(&mut self.tape);
         tape.keep = sample.teacher.is_some();
-        network.forward(&self.merged(), sample.x, sample.t, &mut tape, true);
+        network.forward(&self.merged(), sample.x, sample.at, &mut tape, true);
 
         let directs = sample.cosine > 0.0 && self.alphas.is_none();
         let output = (directs || sample.teacher.is_some()).then(|| tape.output.clone());
@@ -236,7 +264,7 @@ impl<'a> Pass<'a> {
                 self.distances += draw(&output, &teacher.output, weight, &mut tape.output);
             }
         }
-        if let Some(factor) = velocity_factor(&network.config, sample.t) {
+        if let Some(factor) = velocity_factor(&network.config, sample.at.t) {
             tape.output.iter_mut().for_each(|gradient| *gradient *= -factor);
         }
         let mut dh = vec![0.0; tape.h.len()];
@@ -261,6 +289,9 @@ impl<'a> Pass<'a> {
         }
         // Only the learngene has parameters before the blocks.
         if !self.frozen {
+            if let Some(row) = network.stride(sample.at.stride) {
+                add(&mut self.gradient[row], &dcondition);
+            }
             let [first, second] = &network.time;
             let mut da = vec![0.0; d];
             self.dense_backward(second, &tape.time, &dcondition, Some(&mut da));

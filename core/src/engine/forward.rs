@@ -13,6 +13,7 @@ use super::kernels::{
 };
 use super::layout::{ByMatrix, Network};
 use crate::diffusion::path::velocity_factor;
+use crate::diffusion::shortcut::Moment;
 use crate::embedding::{NORM_EPSILON, time_features};
 
 /// A matrix outside of the blocks, always the learngene's.
@@ -36,6 +37,10 @@ pub(super) trait Weights {
 
     /// Returns the label's row `[D]`.
     fn label(&self) -> &[f32];
+
+    /// Returns the row `[D]` of a stride, which is added to the embedding of the time; none in a model
+    /// without the table.
+    fn stride(&self, stride: usize) -> Option<&[f32]>;
 
     /// Returns by what a block of a model with QK-norm scales queries and keys, each `[D / heads]`.
     fn norms(&self, block: usize) -> [&[f32]; 2];
@@ -123,10 +128,17 @@ fn norm(
 }
 
 impl Network {
-    /// Predicts for the image `x` `[C, H, W]` at time `t` (0 to 1000), and writes to `tape.output`.
+    /// Predicts for the image `x` `[C, H, W]` at the moment `at`, and writes to `tape.output`.
     ///
     /// Training keeps the values of every block; otherwise all blocks share one tape.
-    pub(super) fn forward(&self, weights: &impl Weights, x: &[f32], t: f32, tape: &mut Tape, training: bool) {
+    pub(super) fn forward(
+        &self,
+        weights: &impl Weights,
+        x: &[f32],
+        at: Moment,
+        tape: &mut Tape,
+        training: bool,
+    ) {
         let (d, tokens) = (self.config.width as usize, self.config.tokens());
         self.patches(x, &mut tape.patches);
         resize(&mut tape.x, tokens * d);
@@ -134,7 +146,7 @@ impl Network {
         add(&mut tape.x, &self.positions);
 
         // The condition: time, and the label of tailor or learngene.
-        tape.features = time_features(&[t]);
+        tape.features = time_features(&[at.t]);
         let room = &mut tape.room;
         for values in
             [&mut tape.time, &mut tape.time_slope, &mut tape.condition, &mut tape.condition_slope, room]
@@ -145,6 +157,9 @@ impl Network {
         silu(&tape.room, &mut tape.time, &mut tape.time_slope);
         weights.outer(Outer::Time1, &tape.time, &mut tape.room);
         add(&mut tape.room, weights.label());
+        if let Some(row) = weights.stride(at.stride) {
+            add(&mut tape.room, row);
+        }
         silu(&tape.room, &mut tape.condition, &mut tape.condition_slope);
 
         tape.blocks.resize_with(if training { self.blocks.len() } else { 1 }, BlockTape::default);
@@ -163,7 +178,7 @@ impl Network {
         norm(&tape.x, tape.modulation.split_at(d), self.rms(), kept, &mut tape.h);
         resize(&mut tape.output, tokens * self.final_linear.m2);
         weights.outer(Outer::FinalLinear, &tape.h, &mut tape.output);
-        if let Some(factor) = velocity_factor(&self.config, t) {
+        if let Some(factor) = velocity_factor(&self.config, at.t) {
             let patches = tape.patches.iter();
             tape.output.iter_mut().zip(patches).for_each(|(output, x)| *output = (x - *output) * factor);
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use tailor_packs::config::TIME_FEATURES;
+use tailor_packs::config::{STRIDES, TIME_FEATURES};
 use tailor_packs::{Matrix, ModelConfig, Norm, TensorSpec};
 
 use crate::embedding::{rotary_angles, sincos_positions};
@@ -17,6 +17,8 @@ pub struct Network {
     pub(super) patch: Dense,
     pub(super) time: [Dense; 2],
     pub(super) null_label: Range<usize>,
+    /// The table of strides; none in a model that does not know how far a step goes.
+    pub(super) strides: Option<Range<usize>>,
     /// The label's row in a tailor.
     pub(super) label: Range<usize>,
     pub(super) blocks: Vec<Block>,
@@ -83,6 +85,8 @@ impl Network {
         let patch = learngene.dense("patch", p, d)?;
         let time = [learngene.dense("time.0", TIME_FEATURES, d)?, learngene.dense("time.1", d, d)?];
         let null_label = learngene.take("label.null", &[d])?;
+        let table = || learngene.take("stride.table", &[STRIDES, d]);
+        let strides = config.few_steps.then(table).transpose()?;
         let label = tailor.take("label", &[d])?;
         let (mut blocks, mut norms) = (Vec::new(), Vec::new());
         for l in 0..config.depth {
@@ -115,6 +119,7 @@ impl Network {
             patch,
             time,
             null_label,
+            strides,
             label,
             blocks,
             norms,
@@ -134,6 +139,14 @@ impl Network {
         &self.config
     }
 
+    /// Returns where the row of a stride lies in the learngene's flat parameters, in a model that has the
+    /// table.
+    pub(super) fn stride(&self, stride: usize) -> Option<Range<usize>> {
+        let (table, d) = (self.strides.as_ref()?, self.config.width as usize);
+        let start = table.start + stride.min(STRIDES - 1) * d;
+        Some(start..start + d)
+    }
+
     /// Components of learngene and tailor in each factored matrix.
     pub(super) fn components(&self) -> (usize, usize) {
         (self.config.learngene_components as usize, self.config.tailor_components as usize)
@@ -147,6 +160,18 @@ impl Network {
     /// Channels of the output, `C` or with learned variance `2·C`.
     pub(super) fn output_channels(&self) -> usize {
         self.config.channels as usize * self.final_linear.m2 / self.patch.m1
+    }
+
+    /// Returns the prediction in an output `[T, p·p·C]`, or with learned variance `[T, p·p·2C]`, as an
+    /// image `[C, H, W]`.
+    pub(super) fn image(&self, output: &[f32]) -> Vec<f32> {
+        let mut image = vec![0.0; self.places.len()];
+        let channels = self.config.channels as usize;
+        let pixels = output.chunks_exact(self.output_channels());
+        for (places, pixel) in self.places.chunks_exact(channels).zip(pixels) {
+            places.iter().zip(pixel).for_each(|(&place, value)| image[place] = *value);
+        }
+        image
     }
 
     /// Writes an image `[C, H, W]` as patches `[T, p·p·C]`.

@@ -22,7 +22,7 @@ pub(super) fn loss(
         }
         return;
     };
-    let bound = Bound::at(alphas, (sample.t as usize).min(alphas.len() - 1));
+    let bound = Bound::at(alphas, (sample.at.t as usize).min(alphas.len() - 1));
     let c = network.config.channels as usize;
     for (output, places) in output.chunks_exact_mut(2 * c).zip(network.places.chunks_exact(c)) {
         let (predicted, variances) = output.split_at_mut(c);

@@ -61,6 +61,10 @@ impl Weights for Merged<'_> {
         }
     }
 
+    fn stride(&self, stride: usize) -> Option<&[f32]> {
+        self.network.stride(stride).map(|row| &self.learngene[row])
+    }
+
     fn norms(&self, block: usize) -> [&[f32]; 2] {
         self.network.norms[block].each_ref().map(|place| &self.learngene[place.clone()])
     }

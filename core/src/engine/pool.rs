@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::forward::Tape;
 use super::kernels::add;
 use super::layout::ByMatrix;
+use crate::diffusion::shortcut::Moment;
 
 /// Gradients of a batch, or of a part of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +30,8 @@ pub struct Sample<'a> {
     pub x: &'a [f32],
     /// What the network should predict, `[C, H, W]`.
     pub target: &'a [f32],
-    /// The time of the noisy image, 0 to 1000.
-    pub t: f32,
+    /// The moment of the noisy image: its time, and how far the step goes that is to be learned.
+    pub at: Moment,
     /// The number of its class; `None` for the learngene alone.
     pub class: Option<usize>,
     /// How much the direction of the output counts beside its error ([`crate::diffusion::direction`]).

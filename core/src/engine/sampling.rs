@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tailor_packs::config::STRIDES;
 use tailor_packs::{Matrix, ModelConfig, TensorSpec, Tensors};
 
 use super::forward::{Outer, Tape, Weights, resize};
@@ -9,6 +10,7 @@ use super::kernels::{Output, Packed, View, ViewMut, matmul_packed};
 use super::layout::{ByMatrix, Linear, Network};
 use crate::diffusion::images::Images;
 use crate::diffusion::sampling::Predict;
+use crate::diffusion::shortcut::Moment;
 use crate::model::Gate;
 use crate::model::{KNOWN, ModelError, Tailors, values};
 use crate::threads;
@@ -28,6 +30,8 @@ pub struct Model {
 struct Learngene {
     outer: [Ready; 5],
     null_label: Vec<f32>,
+    /// The table of strides `[STRIDES, D]`, where the model has it.
+    strides: Vec<f32>,
     blocks: Vec<ByMatrix<Shared>>,
     norms: Vec<[Vec<f32>; 2]>,
 }
@@ -193,13 +197,17 @@ impl Learngene {
             dense("final.linear", &network.final_linear)?,
         ];
         let null_label = get("label.null".to_owned(), &[config.width as usize])?.to_vec();
+        let strides = match network.strides {
+            Some(_) => get("stride.table".to_owned(), &[STRIDES, config.width as usize])?.to_vec(),
+            None => Vec::new(),
+        };
         let norm = |l, which| {
             let head = (config.width / config.heads) as usize;
             get(format!("blocks.{l}.{which}_norm"), &[head]).map(<[f32]>::to_vec)
         };
         let norms = (0..network.norms.len()).map(|l| Ok([norm(l, "q")?, norm(l, "k")?]));
         let norms = norms.collect::<Result<_, ModelError>>()?;
-        Ok(Self { outer, null_label, blocks, norms })
+        Ok(Self { outer, null_label, strides, blocks, norms })
     }
 }
 
@@ -248,6 +256,11 @@ impl Weights for Gathered<'_> {
         &self.own.label
     }
 
+    fn stride(&self, stride: usize) -> Option<&[f32]> {
+        let d = self.own.label.len();
+        self.learngene.strides.chunks_exact(d).take(stride + 1).last()
+    }
+
     fn norms(&self, block: usize) -> [&[f32]; 2] {
         self.learngene.norms[block].each_ref().map(|norm| &norm[..])
     }
@@ -294,19 +307,15 @@ impl Predict for Model {
 
     /// # Panics
     /// When the number of images in `x` is not that in `gated`.
-    fn predict(&self, gated: &Gated, x: &Images, t: f32) -> Images {
+    fn predict(&self, gated: &Gated, x: &Images, at: impl Into<Moment>) -> Images {
+        let at = at.into();
         assert_eq!(gated.0.len(), x.shape[0], "a gate for each image");
         let rows: Vec<usize> = (0..x.shape[0]).collect();
         let outputs = threads::map(self.threads, rows, |i| {
             let mut tape = self.tape();
             let weights = Gathered { learngene: &self.learngene, own: &gated.0[i] };
-            self.network.forward(&weights, x.image(i), t, &mut tape, false);
-            let mut image = vec![0.0; x.image_len()];
-            let channels = self.config().channels as usize;
-            let pixels = tape.output.chunks_exact(self.network.output_channels());
-            for (places, pixel) in self.network.places.chunks_exact(channels).zip(pixels) {
-                places.iter().zip(pixel).for_each(|(&place, value)| image[place] = *value);
-            }
+            self.network.forward(&weights, x.image(i), at, &mut tape, false);
+            let image = self.network.image(&tape.output);
             self.give_back(tape);
             image
         });

@@ -4,13 +4,14 @@
 //! for which every backend has one kernel.
 
 use burn::tensor::activation::{gelu, sigmoid, silu, softmax};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData, module};
-use tailor_packs::config::TIME_FEATURES;
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
+use tailor_packs::config::{STRIDES, TIME_FEATURES};
 use tailor_packs::{Gelu, Matrix, ModelConfig, Norm};
 
 use super::factored::{GatedTailors, Gathered, Linear, linear, tensor3, to};
 use super::parameters::Parameters;
 use crate::diffusion::path::velocity_factor;
+use crate::diffusion::shortcut::Moment;
 use crate::embedding::{NORM_EPSILON, rotary_angles, sincos_positions, time_features};
 
 /// The learngene as a network. Tailors are passed to [`Dit::forward`].
@@ -20,6 +21,8 @@ pub struct Dit {
     patch: Dense,
     time: [Dense; 2],
     null_label: Tensor<1>,
+    /// The table of strides `[STRIDES, D]`, where the model has it.
+    strides: Option<Tensor<2>>,
     positions: Tensor<3>,
     blocks: Vec<Block>,
     final_adaln: Dense,
@@ -89,6 +92,7 @@ impl Dit {
                 Dense::read(parameters, "time.1", [d, d]),
             ],
             null_label: parameters.vector("label.null"),
+            strides: config.few_steps.then(|| parameters.matrix("stride.table", [STRIDES, d])),
             positions: tensor3(sincos_positions(config), [1, config.tokens(), d], device),
             blocks: (0..config.depth).map(block).collect(),
             final_adaln: Dense::read(parameters, "final.adaln", [d, 2 * d]),
@@ -122,10 +126,15 @@ impl Dit {
     ///
     /// # Shapes
     /// - `x`: `[B, C, H, W]`
-    /// - `t`: one time for each of the `B` images, in units of 0 to 1000
+    /// - `at`: one moment for each of the `B` images, or a time in units of 0 to 1000
     /// - output: `[B, C, H, W]`; with learned variance `[B, 2·C, H, W]`, the prediction first
-    pub fn forward(&self, x: Tensor<4>, t: &[f32], tailors: Option<&GatedTailors>) -> Tensor<4> {
-        self.run(x, t, tailors, |_| ())
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        at: &[impl Into<Moment> + Copy],
+        tailors: Option<&GatedTailors>,
+    ) -> Tensor<4> {
+        self.run(x, at, tailors, |_| ())
     }
 
     /// Predicts as [`Dit::forward`] does, and returns what each block gives, `[B, T, D]`, with the
@@ -133,11 +142,11 @@ impl Dit {
     pub fn features(
         &self,
         x: Tensor<4>,
-        t: &[f32],
+        at: &[impl Into<Moment> + Copy],
         tailors: Option<&GatedTailors>,
     ) -> (Vec<Tensor<3>>, Tensor<4>) {
         let mut blocks = Vec::with_capacity(self.blocks.len());
-        let output = self.run(x, t, tailors, |tokens| blocks.push(tokens.clone()));
+        let output = self.run(x, at, tailors, |tokens| blocks.push(tokens.clone()));
         (blocks, output)
     }
 
@@ -145,13 +154,19 @@ impl Dit {
     fn run(
         &self,
         x: Tensor<4>,
-        t: &[f32],
+        at: &[impl Into<Moment> + Copy],
         tailors: Option<&GatedTailors>,
         mut show: impl FnMut(&Tensor<3>),
     ) -> Tensor<4> {
         let b = x.dims()[0];
+        let at: Vec<Moment> = at.iter().map(|at| (*at).into()).collect();
+        let t: Vec<f32> = at.iter().map(|at| at.t).collect();
         let mut tokens = self.patch.forward(self.patchify(x.clone())) + self.positions.clone();
-        let condition = silu(self.time_embedding(t) + self.label_embedding(b, tailors));
+        let condition = self.time_embedding(&t) + self.label_embedding(b, tailors);
+        let condition = silu(match &self.strides {
+            Some(table) => condition + self.stride_embedding(table, &at),
+            None => condition,
+        });
         let condition = condition.unsqueeze_dim::<3>(1);
         for (l, block) in self.blocks.iter().enumerate() {
             let gathered = tailors.map_or(&[][..], |t| &t.layers[l][..]);
@@ -174,6 +189,13 @@ impl Dit {
         let features = TensorData::new(time_features(t), [t.len(), TIME_FEATURES]);
         let features = Tensor::<2>::from_data(features, &self.positions.device());
         self.time[1].forward(silu(self.time[0].forward(features)))
+    }
+
+    /// Embeds the strides of `B` moments as `[B, D]`: a row of the table for each.
+    fn stride_embedding(&self, table: &Tensor<2>, at: &[Moment]) -> Tensor<2> {
+        let rows: Vec<i32> = at.iter().map(|at| at.stride.min(STRIDES - 1) as i32).collect();
+        let rows = TensorData::new(rows, [at.len()]);
+        table.clone().select(0, Tensor::<1, Int>::from_data(rows, &self.positions.device()))
     }
 
     /// Returns the label embedding `[B, D]`: the null row, or the tailors' rows by the gate's

@@ -8,6 +8,7 @@ use super::factored::{GatedTailors, TailorStack};
 use super::parameters::Parameters;
 use crate::diffusion::images::{Combine, Images};
 use crate::diffusion::sampling::Predict;
+use crate::diffusion::shortcut::Moment;
 use crate::model::Gate;
 use crate::model::{KNOWN, ModelError, Tailors, values};
 
@@ -119,9 +120,9 @@ impl Predict for Model {
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
-    fn predict(&self, gated: &Self::Gated, x: &Tensor<4>, t: f32) -> Tensor<4> {
+    fn predict(&self, gated: &Self::Gated, x: &Tensor<4>, at: impl Into<Moment>) -> Tensor<4> {
         let [b, c, ..] = x.dims();
-        let output = self.dit.forward(x.clone(), &vec![t; b], gated.as_ref());
+        let output = self.dit.forward(x.clone(), &vec![at.into(); b], gated.as_ref());
         if self.config.learned_variance { output.narrow(1, 0, c) } else { output }
     }
 }

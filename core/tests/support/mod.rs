@@ -34,7 +34,7 @@ pub(crate) fn tensors(specs: &[TensorSpec], seed: u64) -> Tensors {
 /// `tiny`, `tiny` with separate attention and the other objective, a plain network in colour with
 /// separate attention, and
 /// models with features.
-pub(crate) fn configs() -> [ModelConfig; 9] {
+pub(crate) fn configs() -> [ModelConfig; 10] {
     let fused = ModelConfig::preset("tiny").unwrap();
     let factored = "q,k,v,o,in,out".parse().unwrap();
     let separate = ModelConfig { factored, objective: Objective::Ddpm, ..fused.clone() };
@@ -46,7 +46,13 @@ pub(crate) fn configs() -> [ModelConfig; 9] {
     let turned = ModelConfig { rope: true, swiglu: true, objective: Objective::Flow, ..separate.clone() };
     let all = ModelConfig { norm: Norm::Rms, qk_norm: true, rope: true, swiglu: true, ..plain.clone() };
     let clean = ModelConfig { clean_output: true, ..fused.clone() };
-    [fused, separate, plain, tanh, normed, turned, all, learned, clean]
+    let few = ModelConfig { few_steps: true, ..fused.clone() };
+    [fused, separate, plain, tanh, normed, turned, all, learned, clean, few]
+}
+
+/// The samplers that can draw with a model of `config`.
+pub(crate) fn samplers(config: &ModelConfig) -> impl Iterator<Item = Sampler> {
+    Sampler::ALL.into_iter().filter(|sampler| sampler.suits(config))
 }
 
 /// A model on an engine under test.
@@ -93,7 +99,9 @@ pub(crate) fn item(gate: &[(&str, f32)], seed: u64) -> Item {
 }
 
 pub(crate) fn settings(sampler: Sampler, items: &[Item]) -> SampleSettings {
-    SampleSettings { sampler, steps: 5, guidance: 1.5, guide: Guide::default(), items: items.to_vec() }
+    // Large steps halve the way.
+    let steps = if sampler == Sampler::Shortcut { 4 } else { 5 };
+    SampleSettings { sampler, steps, guidance: 1.5, guide: Guide::default(), items: items.to_vec() }
 }
 
 /// The images of `items`, one after the other.

@@ -150,10 +150,10 @@ pub struct FigureFlags {
 #[derive(Clone, Debug, Default, Args)]
 pub struct SamplingFlags {
     /// Sampling steps.
-    #[arg(long, value_name = "N", help = own_or("Sampling steps", SamplingSettings::STEPS), value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", help = own_or("Sampling steps", format!("{}, with shortcut {}", SamplingSettings::STEPS, SamplingSettings::FEW_STEPS)), value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
     /// Guidance scale, 1 for none.
-    #[arg(long, value_name = "W", help = own_or("Guidance scale, 1 for none", SamplingSettings::GUIDANCE), value_parser = finite::<f32>)]
+    #[arg(long, value_name = "W", help = own_or("Guidance scale, 1 for none", format!("{}, with shortcut 1", SamplingSettings::GUIDANCE)), value_parser = finite::<f32>)]
     pub guidance: Option<f32>,
     /// The way from noise to an image.
     #[arg(long, value_name = "NAME", help = samplers())]

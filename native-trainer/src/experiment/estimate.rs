@@ -115,7 +115,7 @@ fn classes(experiment: &Experiment, model: &ModelConfig) -> Result<usize, Error>
 /// many as of one class of the learngene alone.
 fn passes(planned: &Planned, classes: usize) -> f64 {
     let Some(judging) = &planned.evaluate else { return 0.0 };
-    let advice = judging.sampling().advice(planned.recipe.model.objective);
+    let advice = judging.sampling().advice(&planned.recipe.model);
     let each = f64::from(advice.steps) * if advice.sampler == Sampler::Heun.name() { 2.0 } else { 1.0 };
     let guided = if advice.guidance == 1.0 { 1.0 } else { 2.0 };
     each * judging.per_class as f64 * (classes as f64 * guided + 10.0)

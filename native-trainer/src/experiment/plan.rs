@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tailor_core::diffusion::shortcut;
 use tailor_core::{Guide, Sampler};
 use tailor_packs::{FactoredSet, ModelConfig};
 
@@ -160,6 +161,11 @@ impl Judging {
             Self { sampler: Some(name), .. } if name.parse::<Sampler>().is_err() => {
                 let known = Sampler::ALL.map(Sampler::name).join(", ");
                 wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
+            }
+            Self { sampler: Some(name), steps: Some(n), .. }
+                if *name == Sampler::Shortcut.name() && shortcut::stride(*n as usize).is_none() =>
+            {
+                wrong("steps", n.to_string(), "1, 2, 4, 8, 16 or 32 with the sampler \"shortcut\"")
             }
             Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
                 wrong("guide", part.to_string(), "0 to 1")

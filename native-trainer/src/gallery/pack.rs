@@ -29,6 +29,9 @@ pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, bef
         ("ema".to_owned(), training.ema.into()),
         ("seed".to_owned(), training.seed.into()),
     ]);
+    if header.recipe.model.few_steps {
+        said.insert("shortcut_guidance".to_owned(), training.shortcut_guidance.into());
+    }
     if let Some(method) = &header.method {
         said.insert("method".to_owned(), CardValue::Text(method.name.clone()));
         let rank = method.rank.map(|rank| ("rank".to_owned(), (rank as u64).into()));

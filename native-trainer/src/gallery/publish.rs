@@ -1,5 +1,6 @@
 //! From a run to a gallery of one learngene and one pack per class.
 
+use tailor_core::Sampler;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{CardValue, Contents};
 use tailor_packs::publish::Draft;
@@ -54,8 +55,12 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let weights = if settings.raw_weights { Weights::Raw } else { Weights::Ema };
     let sampling = match before {
         Some(index) => settings.sampling.over(&index.sampling),
-        None => settings.sampling.advice(config.objective),
+        None => settings.sampling.advice(&config),
     };
+    // A sampler of another version is kept as it is.
+    if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
+        sampler.check(&config, sampling.steps as usize)?;
+    }
     let signing = match signing {
         Some(signing) => signing,
         None => {

@@ -30,18 +30,15 @@ pub fn settings(
     asked: &SamplingSettings,
     items: Vec<Item>,
 ) -> Result<SampleSettings, Error> {
-    let advice = &gallery.index.sampling;
-    let sampler = match asked.sampler {
-        Some(sampler) => sampler,
-        None => advice.sampler.parse::<Sampler>().map_err(|e| Error::Refused {
-            what: format!("{}: {e}", gallery.folder.display()),
-            help: "choose one with --sampler".to_owned(),
-        })?,
-    };
+    let advice = asked.over(&gallery.index.sampling);
+    let sampler = advice.sampler.parse::<Sampler>().map_err(|e| Error::Refused {
+        what: format!("{}: {e}", gallery.folder.display()),
+        help: "choose one with --sampler".to_owned(),
+    })?;
     Ok(SampleSettings {
         sampler,
-        steps: asked.steps.unwrap_or(advice.steps) as usize,
-        guidance: f64::from(asked.guidance.unwrap_or(advice.guidance)),
+        steps: advice.steps as usize,
+        guidance: f64::from(advice.guidance),
         guide: asked.guide,
         items,
     })

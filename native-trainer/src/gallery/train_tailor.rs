@@ -300,7 +300,7 @@ fn publish(
     trainer: &Trainer,
 ) -> Result<Vec<NewPack>, Error> {
     let config = trainer.config();
-    let sampling = SamplingSettings::default().advice(config.objective);
+    let sampling = SamplingSettings::default().advice(config);
     let previews = Previews {
         count: Previews::USUAL,
         sampling: &sampling,

@@ -90,6 +90,7 @@ impl Recipe {
         self.training = self.training.with(changes).map_err(refused)?;
         self.model.validate()?;
         self.training.validate()?;
+        Training::concerns(changes, &self.model)?;
         Ok(self)
     }
 }

@@ -8,7 +8,7 @@ use tailor_packs::{FactoredSet, ModelConfig};
 use super::device::DeviceSettings;
 use super::gallery::CardSettings;
 use super::recipe::{ModelChoice, Recipe};
-use super::training::Changes;
+use super::training::{Changes, Training};
 use crate::error::Error;
 
 /// Where and how long a run goes, and how it takes its data.
@@ -84,6 +84,7 @@ impl TrainSettings {
             path: self.model.config.clone().unwrap_or_default(),
             reason: format!("[training]: {reason}"),
         };
+        Training::concerns(&file, &recipe.model)?;
         recipe.training = recipe.training.with(&file).map_err(invalid)?;
         recipe.with(&self.training).map_err(|error| match (&self.model.config, error) {
             (Some(path), Error::Setting { name, found, allowed })

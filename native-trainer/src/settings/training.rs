@@ -186,6 +186,20 @@ settings! {
         default: 0.0,
         range: "0 to 100" if |weight| (0.0..=100.0).contains(&weight),
     }
+    /// For a model with few_steps.
+    shortcut_share: f64 {
+        help: "Share of the images that learn large steps, for a model with few_steps",
+        value: "SHARE",
+        default: 0.25,
+        range: "0 to 0.9" if |share| (0.0..=0.9).contains(&share),
+    }
+    /// For a model with few_steps, which then needs no guidance to sample.
+    shortcut_guidance: f64 {
+        help: "Scale of the guidance that large steps learn, 1 for none",
+        value: "W",
+        default: 2.0,
+        range: "0 to 100" if |scale| (0.0..=100.0).contains(&scale),
+    }
     ema: f64 {
         help: "Decay of the weights' moving average",
         value: "DECAY",
@@ -288,6 +302,20 @@ impl Training {
         Ok(())
     }
 
+    /// Refuses changes to settings that a model of this config does not have.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the first.
+    pub fn concerns(changes: &Changes, model: &ModelConfig) -> Result<(), Error> {
+        match changes.keys().find(|name| name.starts_with("shortcut_") && !model.few_steps) {
+            Some(name) => Err(Error::Refused {
+                what: format!("{name} is for a model with few_steps, which this one does not have"),
+                help: "leave it out, or set few_steps = true in the config of the model".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// These settings overruled by `changes`.
     ///
     /// # Errors
@@ -378,7 +406,7 @@ mod tests {
         for name in ["steps", "batch_size", "micro_batch", "log_every", "checkpoint_every", "keep", "ema"] {
             assert!(refused(name, 0.0), "{name}");
         }
-        for name in ["learning_rate", "cooldown_fraction", "label_dropout", "ema"] {
+        for name in ["learning_rate", "cooldown_fraction", "label_dropout", "ema", "shortcut_share"] {
             assert!(refused(name, 1.5), "{name}");
         }
         assert!(refused("clip", -1.0) && refused("batch_size", 65_537.0));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_core::engine::adamw::Learned;
 use tailor_core::init;
+use tailor_packs::config::STRIDES;
 use tailor_packs::{Matrix, ModelConfig};
 
 use super::bank::TailorBank;
@@ -22,6 +23,7 @@ use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::say;
 use crate::settings::train::BenchSettings;
+use crate::settings::training::Training;
 use crate::weights::fold::plain;
 use rand::Rng;
 
@@ -103,7 +105,9 @@ pub fn measure(settings: &BenchSettings) -> Result<Measured, Error> {
     let mut full =
         settings.beside_full.then(|| ready(Trainer::new(&plain(model), classes, 0, &device)?)).transpose()?;
     let each = StepSettings { learning_rate: 1e-4, ema_decay: 0.999, clip: 1.0 };
-    let draws = Draws::new(model, 0, 0.1, false);
+    let usual = Training::default();
+    let share = if model.few_steps { usual.shortcut_share } else { 0.0 };
+    let draws = Draws::new(model, 0, 0.1, false).with_shortcuts(share, usual.shortcut_guidance);
     let side = model.image_size as usize;
     let mut rng = generator(0, Stream::Start);
     let (mut times, mut beside, mut drawing) = (Vec::new(), Vec::new(), 0.0);
@@ -205,8 +209,12 @@ fn training_flop(config: &ModelConfig) -> f64 {
     };
     let block = config.block_matrices().iter().map(matrix).sum::<f64>() + 2.0 * t * t * d;
     let ends = t * 2.0 * d * config.patch_values() as f64;
-    // The way back costs twice the way there.
-    3.0 * 2.0 * (f64::from(config.depth) * block + ends)
+    // The way back costs twice the way there. An image that learns a step goes there twice more, with its half steps, and
+    // twice again where these are guided.
+    let strides = (STRIDES - 1) as f64;
+    let half_steps = (2.0 * (strides - 1.0) + 4.0) / strides;
+    let share = if config.few_steps { Training::default().shortcut_share } else { 0.0 };
+    (3.0 + share * half_steps) * 2.0 * (f64::from(config.depth) * block + ends)
 }
 
 /// Largest resident memory of this program in bytes; none where the system does not tell.

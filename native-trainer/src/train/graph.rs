@@ -1,9 +1,11 @@
 //! A training step as Burn's graph: on any device, and on the processor the specification to which
 //! `processor` is held.
 
+use std::collections::BTreeMap;
 use std::ops::{Add, Range};
 
 use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
+use tailor_core::diffusion::shortcut::{Moment, Steps};
 use tailor_core::graph::{Dit, Parameters, factored, loss};
 use tailor_packs::{ModelConfig, TensorSpec};
 
@@ -120,7 +122,7 @@ impl GraphTeacher {
     fn features(
         &self,
         x: Tensor<4>,
-        times: &[f32],
+        at: &[Moment],
         labels: &[Option<usize>],
         products: FloatDType,
     ) -> (Vec<Tensor<3>>, Tensor<4>) {
@@ -133,7 +135,7 @@ impl GraphTeacher {
         let gate: factored::Gate =
             labels.iter().map(|class| class.map(|c| (c, 1.0)).into_iter().collect()).collect();
         let dit = Dit::new(&self.config, &self.parameters, &x.device()).with_products_in(products);
-        let (blocks, output) = dit.features(x, times, stack.gather(&gate).as_ref());
+        let (blocks, output) = dit.features(x, at, stack.gather(&gate).as_ref());
         (self.kept.iter().map(|&block| blocks[block].clone()).collect(), output)
     }
 }
@@ -232,6 +234,34 @@ impl GraphLearngene {
         }
     }
 
+    /// The network of the averaged weights with these tailors, by class number.
+    pub fn average(&self, tailors: &BTreeMap<usize, Vec<f32>>) -> Average {
+        let averages: Vec<Tensor<1>> = self.states.iter().map(|state| state.ema.clone()).collect();
+        let tensors = match &self.adaption {
+            Some(adaption) => adaption.in_graph(&averages),
+            None => averages,
+        };
+        let dit = Dit::new(&self.config, &Parameters::new(&self.specs, tensors), &self.device);
+        let mut start = 0;
+        let part = |spec: &TensorSpec| {
+            let range = start..start + spec.len();
+            start = range.end;
+            tensor(
+                tailors.values().flat_map(|values| &values[range.clone()]).copied().collect(),
+                &self.device,
+            )
+        };
+        let flat: Vec<Tensor<1>> = self.config.tailor_tensors().iter().map(part).collect();
+        let stack = (!tailors.is_empty())
+            .then(|| factored::TailorStack::from_flat(&self.config, tailors.len(), &flat));
+        Average {
+            device: self.device.clone(),
+            dit: dit.with_products_in(self.products),
+            classes: tailors.keys().copied().collect(),
+            stack,
+        }
+    }
+
     /// Gradients of the mean squared error of the whole batch by the images in `range`.
     ///
     /// `rows` are the flat parameters `[k, len]` of the tailors of `classes`, which are those of the whole
@@ -274,12 +304,13 @@ impl GraphLearngene {
             let part = values[range.start * n..range.end * n].to_vec();
             Tensor::<4>::from_data(TensorData::new(part, [range.len(), c, h, w]), &device)
         };
-        let times = &batch.times[range.clone()];
-        let (blocks, output) = dit.features(image(&batch.x), times, tailors.as_ref());
+        let at = &batch.at[range.clone()];
+        let times: Vec<f32> = at.iter().map(|at| at.t).collect();
+        let (blocks, output) = dit.features(image(&batch.x), at, tailors.as_ref());
         let distances = self.teacher.as_ref().map(|teacher| {
             // It stays as it is, so nothing of it is kept for a way back.
             let (wanted, wanted_output) =
-                teacher.features(image(&batch.x).inner(), times, labels, self.products);
+                teacher.features(image(&batch.x).inner(), at, labels, self.products);
             let wanted = wanted.into_iter().map(Tensor::autodiff).collect();
             loss::distances((blocks, output.clone()), (wanted, wanted_output.autodiff()))
         });
@@ -290,7 +321,7 @@ impl GraphLearngene {
             (distances, directions) => distances.or(directions),
         };
         let images = (image(&batch.x), image(&batch.target));
-        let squares = loss::loss(&self.config, output, images, times);
+        let squares = loss::loss(&self.config, output, images, &times);
         let task = squares.clone() / batch.target.len() as f64;
         let all = match &distances {
             Some(distances) => task + distances.clone() / batch.len() as f64,
@@ -313,6 +344,31 @@ impl GraphLearngene {
             Tensor::cat(leaves.iter().zip(&specs).map(gradient).collect(), 1)
         });
         Gradients { squares: f64::from(squares.into_scalar::<f32>()), distances, learngene, tailors }
+    }
+}
+
+/// A network of averaged weights, to predict alone.
+pub struct Average {
+    device: Device,
+    dit: Dit,
+    classes: Vec<usize>,
+    stack: Option<factored::TailorStack>,
+}
+
+impl Average {
+    /// Its predictions for images `[B, C, H, W]` of this shape, no more than so many at a time.
+    pub fn predict(&self, steps: Steps<'_>, [c, h, w]: [usize; 3], most: usize) -> Vec<f32> {
+        let slot = |class: &Option<usize>| class.and_then(|c| self.classes.binary_search(&c).ok());
+        let mut found = Vec::with_capacity(steps.x.len());
+        let images = steps.x.chunks(most.saturating_mul(c * h * w)).zip(steps.labels.chunks(most));
+        for ((x, labels), at) in images.zip(steps.at.chunks(most)) {
+            let gate: factored::Gate =
+                labels.iter().map(|class| slot(class).map(|s| (s, 1.0)).into_iter().collect()).collect();
+            let tailors = self.stack.as_ref().and_then(|stack| stack.gather(&gate));
+            let x = Tensor::<4>::from_data(TensorData::new(x.to_vec(), [at.len(), c, h, w]), &self.device);
+            found.extend(values(&self.dit.forward(x, at, tailors.as_ref()).flatten::<1>(0, 3)));
+        }
+        found
     }
 }
 

@@ -10,6 +10,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use tailor_core::diffusion::noise::{Stream, generator, standard_normal, uniform};
 use tailor_core::diffusion::path::{self, Node};
+use tailor_core::diffusion::shortcut::Moment;
+use tailor_packs::config::STRIDES;
 use tailor_packs::{ModelConfig, Objective};
 
 use crate::data::Dataset;
@@ -25,16 +27,18 @@ const AHEAD: usize = 2;
 pub struct Batch {
     /// Noisy images `[B, C, H, W]`.
     pub x: Vec<f32>,
-    /// What the network should say of them, `[B, C, H, W]`.
+    /// What the network should say of them, `[B, C, H, W]`. Of images that are to learn a step, the trainer finds it.
     pub target: Vec<f32>,
-    /// Times `[B]`, 0 to 1000.
-    pub times: Vec<f32>,
+    /// Moments `[B]`: times from 0 to 1000, and how far the step goes that an image is to learn.
+    pub at: Vec<Moment>,
     /// Classes `[B]`.
     pub labels: Vec<Option<usize>>,
     /// `[C, H, W]`
     pub shape: [usize; 3],
     /// How much the direction of the prediction counts beside its error.
     pub cosine: f32,
+    /// Scale of guidance in what images learn that are to learn a step ([`tailor_core::diffusion::shortcut::targets`]).
+    pub guidance: f32,
 }
 
 impl Batch {
@@ -81,6 +85,9 @@ pub struct Draws {
     pub flip: bool,
     /// How much the direction of the prediction counts beside its error ([`tailor_core::diffusion::direction`]).
     pub cosine: f64,
+    /// Chance that an image learns a step instead of the velocity at one time ([`tailor_core::diffusion::shortcut`]), and the scale of
+    /// guidance within it.
+    pub shortcuts: (f64, f64),
 }
 
 impl Draws {
@@ -96,12 +103,19 @@ impl Draws {
             label_dropout,
             flip,
             cosine: 0.0,
+            shortcuts: (0.0, 1.0),
         }
     }
 
     /// Lets the direction of the prediction count so much.
     pub fn with_cosine(self, cosine: f64) -> Self {
         Self { cosine, ..self }
+    }
+
+    /// Lets so large a share of the images learn steps, guided within by this scale. For a model that is told how far a
+    /// step goes.
+    pub fn with_shortcuts(self, share: f64, guidance: f64) -> Self {
+        Self { shortcuts: (share, guidance), ..self }
     }
 
     /// The batch of step number `step` (from 0).
@@ -121,7 +135,7 @@ impl Draws {
             mirrored.for_each(|image| image.chunks_exact_mut(self.shape[2]).for_each(<[f32]>::reverse));
         }
         let mut rng = generator(self.seed, Stream::Times(number));
-        let places: Vec<Node> = match self.objective {
+        let mut places: Vec<Node> = match self.objective {
             Objective::Ddpm => {
                 (0..b).map(|_| path::ddpm_node(&self.alphas, rng.random_range(0..path::DDPM_STEPS))).collect()
             }
@@ -131,6 +145,15 @@ impl Draws {
                 normals.iter().map(|n| path::flow_node(1.0 / (1.0 + (-f64::from(*n)).exp()))).collect()
             }
         };
+        let mut strides = vec![0; b];
+        let mut rng = generator(self.seed, Stream::Shortcuts(number));
+        for (place, stride) in places.iter_mut().zip(&mut strides).filter(|_| self.shortcuts.0 > 0.0) {
+            if uniform(&mut rng) < self.shortcuts.0 {
+                *stride = rng.random_range(1..STRIDES);
+                let count = 1 << (*stride - 1);
+                *place = path::flow_node(f64::from(rng.random_range(1..=count)) / f64::from(count));
+            }
+        }
         let noise = standard_normal(self.seed, Stream::Noise(number), images.len());
         let (mut x, mut target) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
         for (i, (&x0, &eps)) in images.iter().zip(&noise).enumerate() {
@@ -141,8 +164,9 @@ impl Draws {
                 Objective::Flow => eps - x0,
             });
         }
-        let times = places.iter().map(|p| p.t as f32).collect();
-        Batch { x, target, times, labels, shape: self.shape, cosine: self.cosine as f32 }
+        let at = places.iter().zip(strides).map(|(p, stride)| Moment { t: p.t as f32, stride }).collect();
+        let (cosine, guidance) = (self.cosine as f32, self.shortcuts.1 as f32);
+        Batch { x, target, at, labels, shape: self.shape, cosine, guidance }
     }
 }
 
@@ -276,6 +300,7 @@ impl Shuffled {
 #[cfg(test)]
 mod tests {
     use image::{GrayImage, Luma};
+    use tailor_core::diffusion::shortcut;
 
     use super::*;
     use crate::data::Options;
@@ -328,6 +353,28 @@ mod tests {
             round.iter().for_each(|&i| seen[i] += 1);
         }
         assert_eq!(seen, [10, 10, 10, 30]);
+    }
+
+    #[test]
+    fn a_share_of_the_images_learns_steps_that_begin_where_a_run_of_such_steps_does() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let draw = |share| {
+            let draws = Draws::new(&config, 1, 0.0, false).with_shortcuts(share, 2.0);
+            draws.batch(5, vec![0.5; 1024 * 600], &[0; 600])
+        };
+        let (plain, mixed) = (draw(0.0), draw(0.25));
+        assert!(plain.at.iter().all(|at| at.stride == 0));
+        assert_eq!(mixed, draw(0.25));
+        let mut counts = [0; STRIDES];
+        for (i, (before, at)) in plain.at.iter().zip(&mixed.at).enumerate() {
+            counts[at.stride] += 1;
+            let steps_left = at.t / 1000.0 / shortcut::length(at.stride);
+            match at.stride {
+                0 => assert_eq!((before, plain.image(&plain.x, i)), (at, mixed.image(&mixed.x, i))),
+                _ => assert!(steps_left.fract() == 0.0 && steps_left >= 1.0 && at.t <= 1000.0, "{at:?}"),
+            }
+        }
+        assert!((400..500).contains(&counts[0]) && counts[1..].iter().all(|n| *n > 10), "{counts:?}");
     }
 
     #[test]

@@ -49,6 +49,10 @@ impl Run<'_> {
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip)
             .with_cosine(training.cosine);
+        let draws = match model.few_steps {
+            true => draws.with_shortcuts(training.shortcut_share, training.shortcut_guidance),
+            false => draws,
+        };
         let (started, begun) = (Instant::now(), trainer.step);
         // A limit too long for a clock is none.
         let limit =

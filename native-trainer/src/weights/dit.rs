@@ -239,6 +239,7 @@ pub fn config(shapes: &BTreeMap<&str, &[usize]>, told: Told) -> Result<(ModelCon
         rope: false,
         swiglu: false,
         clean_output: false,
+        few_steps: false,
     };
     config.validate()?;
     check(shapes, &config, labels)?;

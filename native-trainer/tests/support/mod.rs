@@ -28,7 +28,8 @@ pub(crate) fn batch(config: &ModelConfig, step: u64, classes: &[usize], label_dr
         (0..config.channels).for_each(|_| images.extend(values.clone()));
         labels.push(class);
     }
-    Draws::new(config, 5, label_dropout, true).batch(step, images, &labels)
+    let share = if config.few_steps { 0.5 } else { 0.0 };
+    Draws::new(config, 5, label_dropout, true).with_shortcuts(share, 2.0).batch(step, images, &labels)
 }
 
 /// A new run of `tiny` with two shards, as on a processor with two cores.

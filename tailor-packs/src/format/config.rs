@@ -12,6 +12,11 @@ pub use super::features::{Feature, Gelu, Norm};
 /// Width of the sinusoidal time features before the time embedding's first linear layer.
 pub const TIME_FEATURES: usize = 256;
 
+/// Rows of the table of strides that a model with [`ModelConfig::few_steps`] has. Row 0 is for the
+/// velocity at one time, and row `i` for a step of `2^(1−i)` of the way from noise to image: the whole
+/// way, a half, and so on to a 32nd.
+pub const STRIDES: usize = 7;
+
 /// A weight matrix of one transformer block, written ★ in the KIND paper (eq. 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -203,6 +208,11 @@ pub struct ModelConfig {
     /// the velocity's loss: Li and He 2025, arXiv 2511.13720).
     #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
     pub clean_output: bool,
+    /// Whether the network is told how far the next step goes, by a row of a table that is added to
+    /// the embedding of the time ([`STRIDES`]), so that it can draw in a few steps. Each gives the mean
+    /// velocity over the step (shortcut models: Frans et al. 2024, arXiv 2410.12557).
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "is_default")]
+    pub few_steps: bool,
 }
 
 /// Reads a field that is left out when it has its default. Refuses the default, which would be a
@@ -261,6 +271,12 @@ pub enum ConfigError {
         "model config: clean_output is defined for the objective \"flow\" alone; leave it out, or choose that one"
     )]
     CleanWithoutFlow,
+    /// The config asks for a network that draws in a few steps, on another path than that of flow
+    /// matching.
+    #[error(
+        "model config: few_steps is defined for the objective \"flow\" alone; leave it out, or choose that one"
+    )]
+    FewStepsWithoutFlow,
     /// The config asks for the tanh form of GELU in feed-forward layers that have no GELU.
     #[error("model config: gelu is not used with swiglu; leave one of the two out")]
     TwoActivations,
@@ -323,6 +339,7 @@ impl ModelConfig {
             rope: false,
             swiglu: false,
             clean_output: false,
+            few_steps: false,
         })
     }
 
@@ -330,7 +347,8 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`] with the first field that is wrong; [`ConfigError::SeparateAttention`];
-    /// [`ConfigError::VarianceWithoutNoise`]; [`ConfigError::CleanWithoutFlow`]; [`ConfigError::TwoActivations`].
+    /// [`ConfigError::VarianceWithoutNoise`]; [`ConfigError::CleanWithoutFlow`]; [`ConfigError::FewStepsWithoutFlow`];
+    /// [`ConfigError::TwoActivations`].
     pub fn validate(&self) -> Result<(), ConfigError> {
         let check = |field, found: u32, ok: bool, allowed| {
             if ok { Ok(()) } else { Err(ConfigError::OutOfRange { field, found, allowed }) }
@@ -363,6 +381,9 @@ impl ModelConfig {
         if self.clean_output && self.objective != Objective::Flow {
             return Err(ConfigError::CleanWithoutFlow);
         }
+        if self.few_steps && self.objective != Objective::Flow {
+            return Err(ConfigError::FewStepsWithoutFlow);
+        }
         if self.swiglu && self.gelu != Gelu::Exact {
             return Err(ConfigError::TwoActivations);
         }
@@ -389,6 +410,7 @@ impl ModelConfig {
     fn has(&self, feature: Feature) -> bool {
         match feature {
             Feature::CleanOutput => self.clean_output,
+            Feature::FewSteps => self.few_steps,
             Feature::LearnedVariance => self.learned_variance,
             Feature::QkNorm => self.qk_norm,
             Feature::RmsNorm => self.norm == Norm::Rms,
@@ -402,6 +424,7 @@ impl ModelConfig {
     pub(super) fn add(&mut self, feature: Feature) {
         match feature {
             Feature::CleanOutput => self.clean_output = true,
+            Feature::FewSteps => self.few_steps = true,
             Feature::LearnedVariance => self.learned_variance = true,
             Feature::QkNorm => self.qk_norm = true,
             Feature::RmsNorm => self.norm = Norm::Rms,
@@ -439,61 +462,4 @@ impl ModelConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_preset_is_valid() {
-        for name in ModelConfig::PRESETS {
-            ModelConfig::preset(name).unwrap().validate().unwrap();
-        }
-    }
-
-    #[test]
-    fn what_a_model_needs_is_named_and_refused_by_an_engine_that_does_not_know_it() {
-        let plain = ModelConfig::preset("tiny").unwrap();
-        assert!(plain.needs().is_empty());
-        plain.supported_by("an engine", &[]).unwrap();
-        let mut all =
-            ModelConfig { factored: "o".parse().unwrap(), objective: Objective::Ddpm, ..plain.clone() };
-        for (count, feature) in Feature::ALL.into_iter().enumerate() {
-            all.add(feature);
-            assert_eq!(all.needs(), Feature::ALL[..=count]);
-            let valid = if feature == Feature::TanhGelu { Err(ConfigError::TwoActivations) } else { Ok(()) };
-            assert_eq!(ModelConfig { clean_output: false, ..all.clone() }.validate(), valid);
-            all.supported_by("an engine", &Feature::ALL).unwrap();
-            let refused = all.supported_by("an engine", &Feature::ALL[..count]).unwrap_err();
-            assert!(refused.to_string().contains(feature.name()), "{refused}");
-        }
-        assert_eq!(all.validate(), Err(ConfigError::CleanWithoutFlow));
-        // By name in a manifest, so in this order.
-        assert!(Feature::ALL.is_sorted_by_key(|feature| feature.name()));
-        let factored = ModelConfig { separate_attention: true, ..plain.clone() };
-        assert_eq!(factored.validate(), Err(ConfigError::SeparateAttention));
-        let flow = ModelConfig { learned_variance: true, ..plain };
-        assert_eq!(flow.validate(), Err(ConfigError::VarianceWithoutNoise));
-        let turned = ModelConfig { rope: true, width: 36, heads: 6, ..ModelConfig::preset("tiny").unwrap() };
-        assert!(turned.validate().unwrap_err().to_string().contains("for rope"));
-        ModelConfig { rope: false, ..turned }.validate().unwrap();
-    }
-
-    #[test]
-    fn json_tells_only_what_is_not_as_it_always_was() {
-        let plain = ModelConfig::preset("tiny").unwrap();
-        let json = serde_json::to_string(&plain).unwrap();
-        assert!(json.ends_with(r#""objective":"flow"}"#), "{json}");
-        let tanh = ModelConfig { gelu: Gelu::Tanh, ..plain };
-        let told = serde_json::to_string(&tanh).unwrap();
-        assert!(told.ends_with(r#""objective":"flow","gelu":"tanh"}"#), "{told}");
-        assert_eq!(serde_json::from_str::<ModelConfig>(&told).unwrap(), tanh);
-        let again = told.replace("tanh", "exact");
-        assert!(
-            serde_json::from_str::<ModelConfig>(&again).unwrap_err().to_string().contains("leave it out")
-        );
-    }
-
-    #[test]
-    fn a_set_with_fused_and_separate_attention_is_refused() {
-        assert_eq!("qkv,q".parse::<FactoredSet>(), Err(ConfigError::MixedAttention));
-    }
-}
+mod tests;

@@ -32,6 +32,8 @@ pub enum Norm {
 pub enum Feature {
     /// The model has [`ModelConfig::clean_output`](crate::ModelConfig::clean_output).
     CleanOutput,
+    /// The model has [`ModelConfig::few_steps`](crate::ModelConfig::few_steps).
+    FewSteps,
     /// The model has [`ModelConfig::learned_variance`](crate::ModelConfig::learned_variance).
     LearnedVariance,
     /// The model has [`ModelConfig::qk_norm`](crate::ModelConfig::qk_norm).
@@ -50,8 +52,9 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, sorted by name.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CleanOutput,
+        Self::FewSteps,
         Self::LearnedVariance,
         Self::QkNorm,
         Self::RmsNorm,
@@ -65,6 +68,7 @@ impl Feature {
     pub fn name(self) -> &'static str {
         match self {
             Self::CleanOutput => "clean-output",
+            Self::FewSteps => "few-steps",
             Self::LearnedVariance => "learned-variance",
             Self::QkNorm => "qk-norm",
             Self::RmsNorm => "rms-norm",

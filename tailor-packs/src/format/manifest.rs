@@ -417,6 +417,7 @@ impl First {
             rope: false,
             swiglu: false,
             clean_output: false,
+            few_steps: false,
         };
         let (types, further, extensions) = (Vec::new(), Vec::new(), Vec::new());
         Manifest { format, kind, model, config, weights, steps, entries, types, further, extensions }

@@ -1,7 +1,7 @@
 //! Lists every tensor that a config implies. The writer, the reader, the trainer and the parameter
 //! counts all use this one list.
 
-use super::config::{Matrix, ModelConfig, TIME_FEATURES};
+use super::config::{Matrix, ModelConfig, STRIDES, TIME_FEATURES};
 
 /// Name and shape of one tensor that a config implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl ModelConfig {
     /// A factored matrix is stored as `u [m1, N_G]`, `sigma [N_G]`, `v [N_G, m2]` and computes `y =
     /// ((x·u)∘σ)·v + bias` (KIND, eqs. 5–7); a dense one is `weight [m1, m2]` and computes `y =
     /// x·weight + bias`. `m1` and `m2` are the matrix's input and output width. `q_norm` and `k_norm`
-    /// `[D / heads]` are what [`ModelConfig::qk_norm`] learns.
+    /// `[D / heads]` are what [`ModelConfig::qk_norm`] learns, and `stride.table` `[STRIDES, D]` what
+    /// [`ModelConfig::few_steps`] does.
     pub fn learngene_tensors(&self) -> Vec<TensorSpec> {
         let d = self.width as usize;
         let g = self.learngene_components as usize;
@@ -81,6 +82,9 @@ impl ModelConfig {
             TensorSpec::new("time.1.bias", &[d]),
             TensorSpec::new("label.null", &[d]),
         ];
+        if self.few_steps {
+            list.push(TensorSpec::new("stride.table", &[STRIDES, d]));
+        }
         for l in 0..self.depth {
             for m in self.block_matrices() {
                 let (m1, m2) = self.widths(m);
@@ -206,6 +210,17 @@ mod tests {
         let added = u64::from(plain.depth * 2 * plain.width / plain.heads);
         assert_eq!(normed.learngene_parameters(), plain.learngene_parameters() + added);
         assert_eq!(normed.tailor_tensors(), plain.tailor_tensors());
+    }
+
+    #[test]
+    fn a_model_for_few_steps_has_a_table_more_in_the_learngene_and_nothing_in_a_tailor() {
+        let plain = ModelConfig::preset("letters").unwrap();
+        let few = ModelConfig { few_steps: true, ..plain.clone() };
+        let mut tensors = few.learngene_tensors();
+        tensors.retain(|spec| spec.name != "stride.table");
+        assert_eq!(tensors, plain.learngene_tensors());
+        assert_eq!(few.learngene_parameters(), plain.learngene_parameters() + 7 * 160);
+        assert_eq!(few.tailor_tensors(), plain.tailor_tensors());
     }
 
     #[test]

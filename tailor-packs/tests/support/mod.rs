@@ -30,6 +30,7 @@ pub fn config() -> ModelConfig {
         rope: false,
         swiglu: false,
         clean_output: false,
+        few_steps: false,
     }
 }
 

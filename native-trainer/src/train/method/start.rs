@@ -92,7 +92,7 @@ impl Probe {
             let sample = |i: usize| Sample {
                 x: batch.image(&batch.x, i),
                 target: batch.image(&batch.target, i),
-                t: batch.times[i],
+                at: batch.at[i].t.into(),
                 class: batch.labels[i].filter(|_| labels.is_some()),
                 cosine: 0.0,
                 teacher: None,

@@ -62,7 +62,7 @@ impl Trainer {
             let sample = |&i: &usize| Sample {
                 x: batch.image(&batch.x, i),
                 target: batch.image(&batch.target, i),
-                t: batch.times[i],
+                at: batch.at[i],
                 class: batch.labels[i],
                 cosine: batch.cosine,
                 teacher: None,

@@ -6,6 +6,7 @@
 //! bit for bit with the same number of shards.
 
 mod gradients;
+mod shortcut;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -328,6 +329,7 @@ impl Trainer {
     /// The squared errors of a batch and the gradients by the learngene's flat parameters and by the tailors
     /// of its classes in rising order, nothing updated.
     pub fn gradients(&self, batch: &Batch) -> engine::Gradients {
+        let batch = &*self.with_targets(batch);
         match &self.learngene {
             TrainedLearngene::Processor { network, learned, pool } => {
                 self.by_hand(network, learned, pool, batch)
@@ -357,6 +359,7 @@ impl Trainer {
             };
             (squares.is_finite() && norm_squared.is_finite()).then_some(clipped)
         };
+        let batch = &*self.with_targets(batch);
         let squares;
         match &self.learngene {
             TrainedLearngene::Processor { network, learned, pool } => {

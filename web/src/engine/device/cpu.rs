@@ -98,10 +98,10 @@ impl<'a> Run<'a> {
     async fn predict(&mut self, query: &Query<Images>) -> Result<Images, EngineError> {
         let part = |range: &Range<usize>| query.x.part(range.clone());
         // The others begin before this worker computes its own part.
-        let ask = |(number, range)| self.device.team.borrow().ask(number, query.t, &part(range).values);
+        let ask = |(number, range)| self.device.team.borrow().ask(number, query.at, &part(range).values);
         let answers: Vec<_> = self.others.iter().enumerate().map(ask).collect();
         let (range, gated) = &self.own;
-        let mut predicted = self.model.engine.predict(gated, &part(range), query.t).values;
+        let mut predicted = self.model.engine.predict(gated, &part(range), query.at).values;
         for (range, answer) in self.others.clone().into_iter().zip(answers) {
             let answer = answer.await.ok();
             match answer.filter(|values| values.len() == range.len() * query.x.image_len()) {
@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
                     let gates = &self.gates[range.start..];
                     let gated = self.model.engine.gate(gates)?;
                     let rest = part(&(range.start..self.gates.len()));
-                    predicted.extend(self.model.engine.predict(&gated, &rest, query.t).values);
+                    predicted.extend(self.model.engine.predict(&gated, &rest, query.at).values);
                     self.own = (0..self.gates.len(), self.model.engine.gate(&self.gates)?);
                     self.others.clear();
                     break;

@@ -2,6 +2,7 @@
 
 use crate::engine::host::scope;
 use js_sys::{Array, Float32Array};
+use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::model::Gate;
 use tailor_core::{Predict as _, engine};
 use tailor_packs::{ModelConfig, Tensors};
@@ -17,7 +18,7 @@ pub(super) const LEARNGENE: u32 = 0;
 pub(super) const TAILOR: u32 = 1;
 /// The message with the gates of the queries to come, as JSON.
 pub(super) const GATE: u32 = 2;
-/// The message with a query: its time, and its images.
+/// The message with a query: its time and stride, and its images.
 pub(super) const PREDICT: u32 = 3;
 
 /// The parts of the model that were received.
@@ -76,7 +77,9 @@ impl Helper {
             }
             PREDICT => {
                 let predict = |(model, gated): (&engine::Model, _)| {
-                    model.predict(gated, &model.images(values), what.as_f64().unwrap_or_default() as f32)
+                    let part = |i| Array::from(what).get(i).as_f64().unwrap_or_default();
+                    let at = Moment { t: part(0) as f32, stride: part(1) as usize };
+                    model.predict(gated, &model.images(values), at)
                 };
                 let both = self.model.as_ref().zip(self.gated.as_ref());
                 Some(both.map(predict).map(|images| images.values).unwrap_or_default())

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! to a helper    [LEARNGENE, config as JSON, values]   [TAILOR, class, values]   [GATE, gates as JSON]
-//!                [PREDICT, time, images]
+//!                [PREDICT, [time, stride], images]
 //! from a helper  nothing, once it is up                images, for each PREDICT
 //! ```
 
@@ -20,6 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::model::Gate;
 use tailor_packs::{TensorSpec, Tensors};
 use wasm_bindgen::prelude::*;
@@ -83,11 +84,12 @@ impl Team {
 
     /// Asks helper `number` to compute its part of a query. If the helper breaks down, the receiver
     /// reports that instead of an answer.
-    pub(super) fn ask(&self, number: usize, t: f32, images: &[f32]) -> oneshot::Receiver<Vec<f32>> {
+    pub(super) fn ask(&self, number: usize, at: Moment, images: &[f32]) -> oneshot::Receiver<Vec<f32>> {
         let (sender, answer) = oneshot::channel();
         if let Some(helper) = self.helpers.get(number).filter(|helper| helper.up.get()) {
             helper.asked.replace(Some(sender));
-            helper.send(PREDICT, &t.into(), Some(images));
+            let at = Array::of2(&at.t.into(), &(at.stride as u32).into());
+            helper.send(PREDICT, &at, Some(images));
         }
         answer
     }
