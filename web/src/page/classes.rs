@@ -24,7 +24,7 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
     view! {
         <section class="classes" aria-labelledby="classes-heading">
             <div class="heading">
-                <h2 id="classes-heading">{labels::CLASSES}</h2>
+                <h3 id="classes-heading">{labels::CLASSES}</h3>
                 <p class="hint">{studio.words(words::hint)}</p>
                 <label class="check">
                     <input id="several" type="checkbox" prop:checked=move || several.get()

@@ -22,7 +22,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
     view! {
         <section class="files" aria-labelledby="files-heading">
             <div class="heading">
-                <h2 id="files-heading">{labels::FILES}</h2>
+                <h3 id="files-heading">{labels::FILES}</h3>
                 <p id="bytes" data-gallery-bytes=move || bytes.get().0.to_string()
                     data-bytes=move || total().to_string()>
                     {move || format!("Downloaded so far: {}", megabytes(total()))}
@@ -33,7 +33,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 <caption class="unseen">{labels::FILES_HERE}</caption>
                 <tbody>{move || rows.get().into_iter().map(|row| line(studio, row)).collect_view()}</tbody>
             </table>
-            <p class="hint">{studio.words(words::room)}</p>
+            <p class="hint">{studio.words(words::total)} " " {studio.words(words::room)}</p>
             {move || kept().map(|persistent| match persistent {
                 true => view! { <p class="hint">{labels::KEPT}</p> }.into_any(),
                 false => view! {

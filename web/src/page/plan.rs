@@ -1,13 +1,10 @@
 //! Turns the settings into the images that they ask for, and into a link and back.
 
-use super::settings::{MOST_IMAGES, Settings};
+use super::settings::{FIRST_WORD, MOST_IMAGES, Settings};
 use super::state::Plan;
 use super::word::{self, Sign};
 use crate::link::{Link, Show, View};
 use crate::protocol::{Gallery, Wanted};
-
-/// The word that is typed on a first visit, as far as the gallery has its letters.
-const FIRST_WORD: &str = "Hi";
 
 /// Lists the images that the settings ask for. There are none where nothing is chosen.
 pub fn plan(settings: &Settings, gallery: &Gallery) -> Plan {

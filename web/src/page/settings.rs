@@ -4,6 +4,8 @@ use super::program::{Simd, Wish};
 use crate::link::{Show, View};
 use std::collections::BTreeMap;
 
+/// The word that stands there on a first visit, if the gallery has its letters.
+pub const FIRST_WORD: &str = "Hi";
 /// The most images in one batch. More would only delay the first.
 pub const MOST_IMAGES: usize = 64;
 
@@ -24,6 +26,8 @@ pub struct Site {
     pub hash: String,
     /// Whether the page has a view in which a visitor teaches a class.
     pub teach: bool,
+    /// The view that is shown until the gallery is open.
+    pub front: View,
 }
 
 /// The settings that the visitor can change.

@@ -4,6 +4,7 @@ use super::engine::simd;
 use super::program::Wish;
 use super::state::Site;
 use crate::address::canonical;
+use crate::link::View;
 use leptos::prelude::{document, window};
 use web_sys::{Url, UrlSearchParams};
 
@@ -28,7 +29,15 @@ pub fn read(teach: bool) -> Site {
         simd: simd(),
         hash: hash(),
         teach,
+        front: front(),
     }
+}
+
+/// Reads the view that the start script has made room for.
+fn front() -> View {
+    let name = document().body().and_then(|body| body.get_attribute("data-view"));
+    let known = View::ALL.into_iter().find(|view| Some(view.name()) == name.as_deref());
+    known.unwrap_or_default()
 }
 
 /// Tells whether the page is part of another one, `?embed`.

@@ -3,6 +3,8 @@
 //! Everything here is plain data, without browser or view. [`super::update`] changes it.
 
 use super::program::{Program, Wish};
+use super::settings::FIRST_WORD;
+use crate::link::Link;
 use crate::protocol::{
     Backend, Before, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Wait, Wanted,
 };
@@ -188,7 +190,11 @@ impl State {
     /// Returns the first state, and the first effects.
     pub fn start(site: Site) -> (Self, Vec<Effect>) {
         let mut state = Self {
-            settings: Settings::default(),
+            settings: Settings {
+                view: site.front,
+                word: Link::parse(&site.hash).word.unwrap_or_else(|| FIRST_WORD.to_owned()),
+                ..Settings::default()
+            },
             gallery: None,
             files: BTreeMap::new(),
             phase: Phase::Starting,

@@ -28,6 +28,7 @@ fn site(wish: Wish, hash: &str) -> Site {
         simd: Simd::Relaxed,
         hash: hash.into(),
         teach: false,
+        front: crate::link::View::Make,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::png;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
 use super::words::{self, file_name};
-use crate::link::{LONGEST, View};
+use crate::link::{LONGEST, Link, View};
 use crate::protocol::{Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Wanted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -231,6 +231,12 @@ impl State {
                 self.gallery_bytes += gallery.index;
                 if from == self.active {
                     self.describe(gallery);
+                    if self.typed > 0 && self.settings.view == View::Word {
+                        // The visitor was faster than the gallery.
+                        let word = Some(self.settings.word.clone());
+                        let link = Link { view: Some(View::Word), word, ..Link::parse(&self.site.hash) };
+                        self.site.hash = link.to_string();
+                    }
                     self.follow_link(effects);
                 } else {
                     self.try_gpu(effects);

@@ -1,6 +1,7 @@
 //! The sentences in which the page says what it knows.
 
-use super::numbers::{kilobytes, megabytes, percent};
+use super::labels;
+use super::numbers::{amount, kilobytes, megabytes, percent};
 use super::search::{FOUND, MANY};
 use super::state::{Gpu, NameList, Phase, Place, Shown, State};
 use super::word::{self, Sign};
@@ -129,7 +130,8 @@ pub fn caption(state: &State, order: &Order) -> String {
             names.push(name);
         }
     }
-    format!("{}, {}", names.join(" "), seeds(order))
+    let between = if names.iter().any(|name| name.contains(' ')) { ", " } else { " " };
+    format!("{}, {}", names.join(between), seeds(order))
 }
 
 fn seeds(order: &Order) -> String {
@@ -488,10 +490,21 @@ pub fn room(state: &State) -> String {
     match state.room.bytes {
         Some((usage, quota)) if quota > 0.0 => format!(
             "This site takes {} of the {} that the browser grants it.",
-            megabytes(usage as u64),
-            megabytes(quota as u64)
+            amount(usage as u64),
+            amount(quota as u64)
         ),
         _ => String::new(),
+    }
+}
+
+/// Says how much of the gallery is on this device.
+pub fn total(state: &State) -> String {
+    let rows = rows(state);
+    let bytes = rows.iter().map(|row| row.bytes).sum();
+    match rows.len() {
+        0 => labels::EMPTY.to_owned(),
+        1 => format!("One file, {}.", amount(bytes)),
+        n => format!("{n} files, {}.", amount(bytes)),
     }
 }
 

@@ -208,7 +208,7 @@ fn nothing_chosen_is_nothing_to_make() {
     // Nor does it hang when a failure is tried again meanwhile.
     page.hear(Backend::Cpu, Event::Failed { id: None, failure: failure(Code::Busy, Remedy::Retry) });
     assert_eq!(page.tell(Message::Remedy), []);
-    assert_eq!(page.state.phase, Phase::Stopped);
+    assert_eq!(page.state.phase, Phase::Ready);
     page.tell(Message::LearngeneOnly(true));
     page.tell(Message::Generate);
     assert_eq!(page.order().images[0].class, None);

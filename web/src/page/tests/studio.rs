@@ -135,7 +135,7 @@ fn two_classes_mix_and_the_learngene_stands_beside_the_dialled_image() {
     assert_eq!(gates(&page.order()), [[(A.to_owned(), 0.5), (B.to_owned(), 0.5)]]);
     page.tell(Message::Show(Show::Beside));
     assert_eq!(gates(&page.order()), [vec![], vec![(A.to_owned(), 0.5), (B.to_owned(), 0.5)]]);
-    assert_eq!(words::caption(&page.state, &page.order()), "learngene alone A at 50 % with B at 50 %, seed 7");
+    assert_eq!(words::caption(&page.state, &page.order()), "learngene alone, A at 50 % with B at 50 %, seed 7");
     page.tell(Message::Pair(1, String::new()));
     assert_eq!(gates(&page.order()), [vec![], vec![(A.to_owned(), 1.0)]]);
     page.tell(Message::Show(Show::Classes));
@@ -305,4 +305,17 @@ fn two_hundred_random_settings_come_back_from_their_links() {
         assert_eq!(plan::plan(&after, &gallery), plan::plan(&before, &gallery), "{link}");
         assert_eq!((after.view, after.seed, after.steps), (before.view, before.seed, before.steps));
     }
+}
+
+#[test]
+fn a_word_that_is_typed_before_the_gallery_is_open_is_not_lost() {
+    let mut page = Page::on(Site { front: View::Word, ..site(Wish::Cpu, "#view=word&word=B&seed=3") });
+    assert_eq!((page.state.settings.view, &*page.state.settings.word), (View::Word, "B"));
+    page.tell(Message::Word("AB".into()));
+    let rested = later(&page);
+    assert_eq!(page.tell(rested), [], "there is nothing to ask yet");
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(letters()));
+    let order = page.order();
+    assert_eq!((order.images.len(), order.images[0].seed), (2, 3));
 }
