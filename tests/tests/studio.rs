@@ -22,7 +22,8 @@ fn text(page: &Page, script: &str) -> String {
 
 /// The names of the packs that were asked for, without their digests.
 fn packs(page: &Page) -> Vec<String> {
-    let name = |url: &str| Some(url.rsplit('/').next()?.strip_suffix(".tailor")?.rsplit_once('-')?.0.to_owned());
+    let name =
+        |url: &str| Some(url.rsplit('/').next()?.strip_suffix(".tailor")?.rsplit_once('-')?.0.to_owned());
     let mut packs: Vec<String> = page.network().iter().filter_map(|r| name(&r.url)).collect();
     packs.sort_unstable();
     packs.dedup();
@@ -61,9 +62,12 @@ fn a_word_is_typed_dialled_shared_and_opened_again_without_a_network() {
     assert_eq!(shown(&second), dialled);
 
     // Without a network, what was fetched is enough.
-    page.wait_for("navigator.serviceWorker.controller || navigator.serviceWorker.ready.then(() => caches.open(\
-        'tailor-site-1')).then(c => c.keys()).then(keys => keys.some(k => k.url.endsWith('index.json')))", PATIENCE)
-        .unwrap();
+    page.wait_for(
+        "navigator.serviceWorker.controller || navigator.serviceWorker.ready.then(() => caches.open(\
+        'tailor-site-1')).then(c => c.keys()).then(keys => keys.some(k => k.url.endsWith('index.json')))",
+        PATIENCE,
+    )
+    .unwrap();
     page.close().unwrap();
     drop(server);
     let page = browser.page().unwrap();
@@ -84,8 +88,11 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
     page.click("#measure").unwrap();
     page.wait_for("document.querySelectorAll('.cell').length === 30", PATIENCE).unwrap();
     page.click(".cell").unwrap();
-    page.wait_for("document.querySelector('#formula').innerText.startsWith('Layer 1, qkv: y = x·L')", PATIENCE)
-        .unwrap();
+    page.wait_for(
+        "document.querySelector('#formula').innerText.startsWith('Layer 1, qkv: y = x·L')",
+        PATIENCE,
+    )
+    .unwrap();
     // A link of before there were versions still means the same image.
     page.navigate(&server.url("/?backend=cpu#class=A&seed=7&steps=4")).unwrap();
     wait_for_image(&page);
@@ -113,7 +120,8 @@ fn screenshots() {
     for (name, link) in views {
         for theme in ["light", "dark"] {
             let page = browser.page().unwrap();
-            let scheme = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+            let scheme =
+                serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
             page.call("Emulation.setEmulatedMedia", scheme).unwrap();
             page.navigate(&server.url(link)).unwrap();
             wait_for_image(&page);

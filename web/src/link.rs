@@ -234,8 +234,19 @@ mod tests {
     fn what_a_link_says_wrongly_is_left_to_the_defaults_and_listed() {
         assert_eq!(Link::parse(""), Link::default());
         let parts = [
-            "v=2", "seed=-1", "steps=0", "guidance=NaN", "count=99", "x=y", "view=moon", "dial=a", "dial=a:2",
-            "show=all", "word=%zz", "word=%ff", "word=%",
+            "v=2",
+            "seed=-1",
+            "steps=0",
+            "guidance=NaN",
+            "count=99",
+            "x=y",
+            "view=moon",
+            "dial=a",
+            "dial=a:2",
+            "show=all",
+            "word=%zz",
+            "word=%ff",
+            "word=%",
         ];
         let link = Link::parse(&format!("#{}&class=", parts.join("&")));
         assert_eq!(link.wrong, parts);

@@ -509,7 +509,8 @@ mod tests {
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-        let event = Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false, preview: vec![1] };
+        let event =
+            Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false, preview: vec![1] };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }

@@ -73,9 +73,7 @@ impl Model {
         match self {
             Self::Processor(model) => Ok(run(&**model, settings, |at| progress(at.steps_done()))?.images()),
             #[cfg(feature = "graph")]
-            Self::Graph(model) => {
-                read(&run(&**model, settings, |at| progress(at.steps_done()))?.images())
-            }
+            Self::Graph(model) => read(&run(&**model, settings, |at| progress(at.steps_done()))?.images()),
         }
     }
 

@@ -18,12 +18,14 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
         classes.map(|class| (class.clone(), words::class_name(state, class))).collect::<Vec<_>>()
     });
     let show = studio.part(|state| state.settings.show);
-    let choice = move |choice: Show| view! {
-        <label class="check">
-            <input type="radio" name="show" value=choice.name() prop:checked=move || show.get() == choice
-                on:change=move |_| studio.tell(Message::Show(choice))/>
-            {words::show(choice)}
-        </label>
+    let choice = move |choice: Show| {
+        view! {
+            <label class="check">
+                <input type="radio" name="show" value=choice.name() prop:checked=move || show.get() == choice
+                    on:change=move |_| studio.tell(Message::Show(choice))/>
+                {words::show(choice)}
+            </label>
+        }
     };
     view! {
         <section class="apart" aria-labelledby="apart-heading">
@@ -120,9 +122,8 @@ fn FilmStrip(studio: Studio) -> impl IntoView {
 #[component]
 fn Inside(studio: Studio) -> impl IntoView {
     let parts = studio.part(|state| state.parts.clone());
-    let weight = studio.part(|state| {
-        state.settings.classes.first().map_or(1.0, |class| state.settings.dial(class))
-    });
+    let weight =
+        studio.part(|state| state.settings.classes.first().map_or(1.0, |class| state.settings.dial(class)));
     let chosen = RwSignal::new(None::<Cell>);
     let content = move || match parts.get() {
         None => view! {
@@ -146,7 +147,8 @@ fn Inside(studio: Studio) -> impl IntoView {
 }
 
 fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> impl IntoView + use<> {
-    let largest = parts.cells.iter().map(|cell| cell.learngene + cell.tailor).fold(f32::MIN_POSITIVE, f32::max);
+    let largest =
+        parts.cells.iter().map(|cell| cell.learngene + cell.tailor).fold(f32::MIN_POSITIVE, f32::max);
     let mut layers: Vec<Vec<Cell>> = Vec::new();
     for cell in &parts.cells {
         match layers.last_mut() {
@@ -170,11 +172,13 @@ fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> im
             </td>
         }
     };
-    let line = |layer: Vec<Cell>| view! {
-        <tr>
-            <th scope="row">{labels::LAYER} " " {layer[0].layer + 1}</th>
-            {layer.into_iter().map(one).collect_view()}
-        </tr>
+    let line = |layer: Vec<Cell>| {
+        view! {
+            <tr>
+                <th scope="row">{labels::LAYER} " " {layer[0].layer + 1}</th>
+                {layer.into_iter().map(one).collect_view()}
+            </tr>
+        }
     };
     view! {
         <table>

@@ -1,11 +1,11 @@
 //! The view of the gallery's classes, which a visitor can choose and search.
 
+use super::canvas::picture_url;
 use super::labels;
 use super::numbers::{kilobytes, percent};
 use super::shell::Studio;
 use super::state::{Message, NameList, Place};
 use super::words;
-use super::canvas::picture_url;
 use crate::protocol::{ClassInfo, File};
 use leptos::prelude::*;
 
@@ -78,7 +78,6 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
     let owner = id.clone();
     let picture = studio.part(move |state| state.pictures.get(&owner).cloned());
     let long = name.chars().count() > 2;
-    let called = name.clone();
     view! {
         <li>
             <button
@@ -89,7 +88,6 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
                 data-bytes=bytes.to_string()
                 data-place=state
                 aria-pressed=move || is_chosen.get().to_string()
-                aria-label=move || words::tile(&called, bytes, place.get())
                 style:--filled=filled
                 on:click=click
             >
@@ -97,7 +95,8 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
                     <img class="thumb" src=url alt="" width="32" height="32"/>
                 })}
                 <span class="name">{name}</span>
-                {(bytes > 0).then(|| view! { <span class="size">{kilobytes(bytes)}</span> })}
+                {(bytes > 0).then(|| view! { " " <span class="size">{kilobytes(bytes)}</span> })}
+                <span class="unseen">{move || words::here(place.get())}</span>
             </button>
         </li>
     }

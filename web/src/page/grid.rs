@@ -75,18 +75,21 @@ mod tests {
 
     #[test]
     fn grey_and_coloured_pixels_become_opaque_bytes() {
-        let grey = Grid { values: vec![-1.0, 1.0, 0.0, 9.0], channels: 1, side: 2, columns: 1, places: Vec::new() };
+        let grey =
+            Grid { values: vec![-1.0, 1.0, 0.0, 9.0], channels: 1, side: 2, columns: 1, places: Vec::new() };
         assert_eq!(grey.count(), 1);
         let bytes = grey.rgba(0);
         assert_eq!(bytes, [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255, 255, 255, 255, 255]);
-        let coloured = Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1, places: Vec::new() };
+        let coloured =
+            Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1, places: Vec::new() };
         assert_eq!(coloured.rgba(0), [0, 128, 255, 255]);
         assert_eq!(coloured.rgba(1), [0, 0, 0, 255], "one that is not there is black");
     }
 
     #[test]
     fn a_grid_is_as_large_as_its_images_and_the_gaps_between_them() {
-        let grid = Grid { values: vec![0.0; 5 * 32 * 32], channels: 1, side: 32, columns: 3, places: Vec::new() };
+        let grid =
+            Grid { values: vec![0.0; 5 * 32 * 32], channels: 1, side: 32, columns: 3, places: Vec::new() };
         assert_eq!((grid.count(), grid.size()), (5, (3 * 32 + 2 * GAP, 2 * 32 + GAP)));
         assert_eq!(grid.corner(4), (32 + GAP, 32 + GAP));
         assert_eq!(grid.scale(), 8);

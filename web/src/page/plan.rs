@@ -75,7 +75,8 @@ fn apart(settings: &Settings, gallery: &Gallery) -> Plan {
 
 /// An image of these classes, each with as much of its tailor as its dial says.
 fn dialled(settings: &Settings, classes: &[&String]) -> Wanted {
-    let gate: Vec<(String, f32)> = classes.iter().map(|class| ((*class).clone(), settings.dial(class))).collect();
+    let gate: Vec<(String, f32)> =
+        classes.iter().map(|class| ((*class).clone(), settings.dial(class))).collect();
     // What needs no weights is asked for without, so that an older engine understands it.
     let whole = gate.len() == 1 && gate.iter().all(|(_, weight)| *weight == 1.0);
     let class = classes.first().map(|class| (*class).clone());

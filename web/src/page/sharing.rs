@@ -19,18 +19,20 @@ pub(super) fn Sharing(studio: Studio) -> impl IntoView {
     };
     let copied = studio.part(words::copied);
     move || {
-        open.get().then(|| view! {
-            <section class="sharing" aria-label=labels::SHARE>
-                <p>{labels::LOCAL}</p>
-                <div class="copying">
-                    <input id="link" type="text" readonly aria-label=labels::LINK prop:value=address/>
-                    <button id="copy" type="button" on:click=move |_| studio.tell(Message::Copy)>
-                        {labels::COPY}
-                    </button>
-                </div>
-                <p role="status">{move || copied.get()}</p>
-                {move || code(&address())}
-            </section>
+        open.get().then(|| {
+            view! {
+                <section class="sharing" aria-label=labels::SHARE>
+                    <p>{labels::LOCAL}</p>
+                    <div class="copying">
+                        <input id="link" type="text" readonly aria-label=labels::LINK prop:value=address/>
+                        <button id="copy" type="button" on:click=move |_| studio.tell(Message::Copy)>
+                            {labels::COPY}
+                        </button>
+                    </div>
+                    <p role="status">{move || copied.get()}</p>
+                    {move || code(&address())}
+                </section>
+            }
         })
     }
 }

@@ -10,7 +10,9 @@ mod words;
 use super::program::{Program, Simd, Wish};
 use super::state::{Adapter, Effect, Message, Phase, Site, State};
 use super::update::update;
-use crate::protocol::{Backend, Before, ClassInfo, Code, Event, Failure, File, Gallery, Order, Remedy, Request};
+use crate::protocol::{
+    Backend, Before, ClassInfo, Code, Event, Failure, File, Gallery, Order, Remedy, Request,
+};
 
 /// A page, and what it had done about the last message.
 struct Page {
@@ -179,7 +181,10 @@ fn a_visit_opens_the_gallery_and_makes_its_first_image_unasked() {
     assert_eq!((order.images[0].seed, order.steps, order.guidance), (7, 12, 2.0), "the gallery's settings");
     page.hear(Backend::Cpu, Event::Fetching { file: File::Learngene, received: 600_000, total: 2_400_000 });
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "loading"));
-    page.hear(Backend::Cpu, Event::Loaded { file: File::Learngene, network: 2_400_000, kept: true, preview: Vec::new() });
+    page.hear(
+        Backend::Cpu,
+        Event::Loaded { file: File::Learngene, network: 2_400_000, kept: true, preview: Vec::new() },
+    );
     page.hear_images(Backend::Cpu, Event::Preview { id: order.id, step: 3, of: 12 }, &[0.0; 4]);
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "sampling"));
     assert!(page.state.shown.is_some() && page.state.finished().is_none());

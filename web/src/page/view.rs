@@ -67,13 +67,14 @@ pub fn App() -> impl IntoView {
         View::Device => view! { <Files studio/> }.into_any(),
     };
     view! {
-        <header>
+        <main>
+        <div class="bar">
             <h2 class="title">{studio.words(title)}</h2>
             <p id="signed" title=move || signed.get().1>{move || signed.get().0}</p>
             <Tabs studio/>
-        </header>
+        </div>
         <Notice studio/>
-        <main>
+        <div class="views">
             <div class="stage">
                 {move || (view.get() == View::Word).then(|| view! { <Word studio/> })}
                 <Picture studio/>
@@ -81,6 +82,7 @@ pub fn App() -> impl IntoView {
                 <Sharing studio/>
             </div>
             <div class="side">{side}</div>
+        </div>
         </main>
         <footer>
             <p id="backend" data-backend=move || backend.get()>{studio.words(words::backend)}</p>

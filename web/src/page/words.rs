@@ -1,7 +1,7 @@
 //! The sentences in which the page says what it knows.
 
 use super::labels;
-use super::numbers::{amount, kilobytes, megabytes, percent};
+use super::numbers::{amount, megabytes, percent};
 use super::search::{FOUND, MANY};
 use super::state::{Gpu, NameList, Phase, Place, Shown, State};
 use super::word::{self, Sign};
@@ -189,15 +189,12 @@ pub fn hint(state: &State) -> String {
     }
 }
 
-/// Describes a class's tile for visitors who do not see it.
-pub fn tile(name: &str, bytes: u64, place: Option<Place>) -> String {
-    let on = match place {
+/// Says of a class's tile whether its pack is on this device, for visitors who do not see that.
+pub fn here(place: Option<Place>) -> &'static str {
+    match place {
         None | Some(Place::Arriving(..)) => "",
         Some(Place::Stored | Place::Loaded(_)) => ", on this device",
-    };
-    // What stands on the tile comes first, word for word, for visitors who speak to the page.
-    let bytes = if bytes == 0 { String::new() } else { format!(" {}", kilobytes(bytes)) };
-    format!("{name}{bytes}{on}")
+    }
 }
 
 /// Says where a file is.
@@ -410,7 +407,10 @@ pub fn showing(state: &State) -> String {
         }
         Show::Classes => {
             let here = |class: &&crate::protocol::ClassInfo| {
-                matches!(state.files.get(&File::Tailor(class.id.clone())), Some(Place::Stored | Place::Loaded(_)))
+                matches!(
+                    state.files.get(&File::Tailor(class.id.clone())),
+                    Some(Place::Stored | Place::Loaded(_))
+                )
             };
             let shown = gallery.classes.iter().take(super::settings::MOST_IMAGES);
             let bytes: u64 = shown.filter(|class| !here(class)).map(|class| class.bytes).sum();
@@ -534,6 +534,7 @@ pub fn needs(state: &State) -> Option<String> {
     let gallery = state.gallery.as_ref().filter(|_| state.first.is_some())?;
     let name = state.program(Backend::Cpu)?.name();
     let folder = &state.site.gallery;
-    let signature = if gallery.signed.is_some() { format!(" {folder}index.json.minisig") } else { String::new() };
+    let signature =
+        if gallery.signed.is_some() { format!(" {folder}index.json.minisig") } else { String::new() };
     Some(format!("{name}.js {name}_bg.wasm {folder}index.json{signature}"))
 }

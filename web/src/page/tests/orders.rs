@@ -261,7 +261,14 @@ fn finished_images_are_saved_under_a_name_that_says_what_they_are() {
     assert_eq!(page.tell(Message::Save), [], "they are not finished");
     page.finish(Backend::Cpu);
     let shown = page.state.finished().unwrap().clone();
-    assert_eq!(page.tell(Message::Save), [Effect::Save(shown, "tailor-A-seed-7.png".into(), "https://example.org/letters/#v=1&class=A&seed=7".into())]);
+    assert_eq!(
+        page.tell(Message::Save),
+        [Effect::Save(
+            shown,
+            "tailor-A-seed-7.png".into(),
+            "https://example.org/letters/#v=1&class=A&seed=7".into()
+        )]
+    );
 }
 
 #[test]

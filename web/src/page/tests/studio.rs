@@ -50,11 +50,10 @@ fn a_word_asks_for_each_letter_once_from_one_seed_when_the_visitor_rests() {
     assert_eq!(page.tell(early), [], "there was more to come");
     page.tell(rested);
     let order = page.order();
-    assert_eq!(order.images.iter().map(|i| i.class.as_deref().unwrap()).collect::<Vec<_>>(), [
-        A,
-        B,
-        "latin-capital-c"
-    ]);
+    assert_eq!(
+        order.images.iter().map(|i| i.class.as_deref().unwrap()).collect::<Vec<_>>(),
+        [A, B, "latin-capital-c"]
+    );
     assert!(order.images.iter().all(|image| image.seed == 3));
     assert_eq!(page.effects[0], Effect::WriteLink("#v=1&view=word&word=ABBA%20C&seed=3".into()));
     page.finish(Backend::Cpu);
@@ -135,7 +134,10 @@ fn two_classes_mix_and_the_learngene_stands_beside_the_dialled_image() {
     assert_eq!(gates(&page.order()), [[(A.to_owned(), 0.5), (B.to_owned(), 0.5)]]);
     page.tell(Message::Show(Show::Beside));
     assert_eq!(gates(&page.order()), [vec![], vec![(A.to_owned(), 0.5), (B.to_owned(), 0.5)]]);
-    assert_eq!(words::caption(&page.state, &page.order()), "learngene alone, A at 50 % with B at 50 %, seed 7");
+    assert_eq!(
+        words::caption(&page.state, &page.order()),
+        "learngene alone, A at 50 % with B at 50 %, seed 7"
+    );
     page.tell(Message::Pair(1, String::new()));
     assert_eq!(gates(&page.order()), [vec![], vec![(A.to_owned(), 1.0)]]);
     page.tell(Message::Show(Show::Classes));
@@ -152,7 +154,11 @@ fn the_steps_of_a_run_are_kept_and_played() {
         let values: Vec<f32> = [[0.1 * step as f32; 4], [0.5; 4]].concat();
         page.hear_images(Backend::Cpu, Event::Preview { id, step, of: 3 }, &values);
     }
-    assert_eq!(page.state.shown.as_ref().unwrap().grid.values, [0.5; 4], "the picture shows what is predicted");
+    assert_eq!(
+        page.state.shown.as_ref().unwrap().grid.values,
+        [0.5; 4],
+        "the picture shows what is predicted"
+    );
     page.finish(Backend::Cpu);
     assert_eq!((page.state.film.frames.len(), page.state.film.at), (3, 2));
     page.tell(Message::Play);
@@ -277,7 +283,9 @@ fn two_hundred_random_settings_come_back_from_their_links() {
         let mut classes: Vec<String> = gallery.classes.iter().map(|class| class.id.clone()).collect();
         classes.rotate_left(draws.below(4) as usize);
         classes.truncate(1 + draws.below(4) as usize);
-        let word: String = (0..1 + draws.below(20)).map(|_| ['A', 'B', 'é', '&', ' ', '%', '🙂'][draws.below(7) as usize]).collect();
+        let word: String = (0..1 + draws.below(20))
+            .map(|_| ['A', 'B', 'é', '&', ' ', '%', '🙂'][draws.below(7) as usize])
+            .collect();
         let mut before = Settings {
             view,
             word,

@@ -75,10 +75,10 @@ fn the_hint_beside_the_classes_says_what_a_click_does() {
 }
 
 #[test]
-fn a_tile_tells_its_size_and_whether_it_is_here() {
-    assert_eq!(words::tile("A", 36_000, None), "A 36 kB");
-    assert_eq!(words::tile("A", 0, Some(Place::Arriving(1, 2))), "A");
-    assert_eq!(words::tile("A", 36_000, Some(Place::Loaded(false))), "A 36 kB, on this device");
+fn a_tile_tells_whether_its_pack_is_here() {
+    assert_eq!(words::here(None), "");
+    assert_eq!(words::here(Some(Place::Arriving(1, 2))), "");
+    assert_eq!(words::here(Some(Place::Loaded(false))), ", on this device");
 }
 
 #[test]
