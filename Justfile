@@ -205,6 +205,23 @@ evaluate-demo:
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
     {{ evaluate }} --gallery {{ gallery }} --data {{ letters }}
 
+# Take pictures of every view of the studio at three widths, light and dark, into target/screenshots
+screenshots: (need "wasm-opt" "brotli" "chromium") site
+    cargo test {{ workspace }} --test studio -- --nocapture --ignored screenshots
+
+# Draw anew what the page shows before its program has come: the steps of samples of each gallery, and their pictures
+opening:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    sample() { {{ tailor }} sample --gallery web/galleries/$1 --steps 12 "${@:2}"; }
+    sample letters --class t --class a --class i --class l --class o --class r --out target/opening.png \
+        --film web/static/letters-film.webp
+    sample fashion --class dress --class sneaker --class coat --class bag --class trouser --class ankle-boot \
+        --out target/opening.png --film web/static/fashion-film.webp
+    sample letters --class A --out web/static/letters.png
+    sample fashion --class dress --out web/static/fashion.png
+    wc -c web/static/*.webp web/static/*.png
+
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them
 teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-small-zhe cyrillic-capital-ya":
     #!/usr/bin/env bash

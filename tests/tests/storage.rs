@@ -247,6 +247,8 @@ fn a_full_disk_costs_the_keeping_and_not_the_image() {
     quota(&page, 500_000);
     page.navigate(&at.url).unwrap();
     wait_for_image(&page);
+    page.click("#tab-device").unwrap();
+    page.wait_for("document.querySelector('.files')", PATIENCE).unwrap();
     let files = page.eval("document.querySelector('.files').innerText").unwrap();
     assert!(files.as_str().unwrap().contains("not kept"), "{files}");
     assert!(!kept(&page).contains_key(&at.learngene.content().to_string()));

@@ -38,6 +38,11 @@ pub enum Request {
         /// The class's id.
         class: String,
     },
+    /// Send how large the parts of a class's matrices are. Answered by [`Event::Parts`].
+    Parts {
+        /// The class's id.
+        class: String,
+    },
     /// Stop the order with this number: at once while it waits, between two steps while it runs.
     Cancel {
         /// The order's number.
@@ -62,15 +67,38 @@ pub struct Order {
     /// cores for.
     #[serde(default)]
     pub workers: u32,
+    /// Whether previews come after every step, each with what the network saw in front of
+    /// it: the noisy images of the step, then the clean ones that it estimated, `[2 B, C, H, W]`.
+    #[serde(default)]
+    pub trace: bool,
 }
 
 /// One image to make.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// The class's id; `None` is the learngene alone.
     pub class: Option<String>,
-    /// The seed. The image depends on seed, class and settings alone.
+    /// The seed. The image depends on seed, gate and settings alone.
     pub seed: u64,
+    /// Classes and how much of each one's tailor is used, 0 to 1. An empty list stands for
+    /// [`Wanted::class`] at 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gate: Vec<(String, f32)>,
+}
+
+impl Wanted {
+    /// Asks for an image of `class` with its full tailor, or of the learngene alone.
+    pub fn new(class: Option<String>, seed: u64) -> Self {
+        Self { class, seed, gate: Vec::new() }
+    }
+
+    /// Returns the classes that the image shows, and the weight of each.
+    pub fn weights(&self) -> Vec<(String, f32)> {
+        match &self.class {
+            Some(class) if self.gate.is_empty() => vec![(class.clone(), 1.0)],
+            _ => self.gate.clone(),
+        }
+    }
 }
 
 /// A message from an engine to the page.
@@ -110,6 +138,9 @@ pub enum Event {
         network: u64,
         /// Whether the file is kept on this device for the next visit.
         kept: bool,
+        /// The picture in the file, as the bytes of a PNG; empty if it has none.
+        #[serde(default)]
+        preview: Vec<u8>,
     },
     /// A class's tailor was removed, and its pack deleted.
     Dropped {
@@ -133,7 +164,12 @@ pub enum Event {
         ms: f64,
         /// Milliseconds of computing for each step.
         ms_per_step: f64,
+        /// What came before the first step.
+        #[serde(default)]
+        before: Before,
     },
+    /// How large the parts of a class's matrices are, or why that is not known.
+    Parts(Result<Parts, Failure>),
     /// An order was stopped.
     Cancelled {
         /// The order's number.
@@ -151,6 +187,40 @@ pub enum Event {
         /// What happened, and what to do about it.
         failure: Failure,
     },
+}
+
+/// How long an order took before its first step, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// Waiting for files, from the network or from this device. Each part of a file is checked as
+    /// it comes.
+    pub download: f64,
+    /// Checking whole files, and reading their tensors.
+    pub verify: f64,
+    /// Making a model of them.
+    pub prepare: f64,
+}
+
+/// How large the parts of a class's matrices are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The class's id.
+    pub class: String,
+    /// The factored matrices, layer by layer.
+    pub cells: Vec<Cell>,
+}
+
+/// A factored matrix `U_L Σ_L V_L + w U_T Σ_T V_T`, the learngene's part and the tailor's (KIND §3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The layer, from 0.
+    pub layer: u32,
+    /// The matrix's name, such as `qkv`.
+    pub matrix: String,
+    /// The Frobenius norm of `U_L Σ_L V_L`.
+    pub learngene: f32,
+    /// The Frobenius norm of `U_T Σ_T V_T`.
+    pub tailor: f32,
 }
 
 /// What an engine waits for.
@@ -426,15 +496,33 @@ mod tests {
 
     #[test]
     fn messages_survive_their_own_json() {
-        let image = Wanted { class: Some("uppercase-a".into()), seed: u64::MAX };
-        let order =
-            Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true, workers: 0 };
+        let image = Wanted::new(Some("uppercase-a".into()), u64::MAX);
+        let order = Order {
+            id: 3,
+            images: vec![image],
+            steps: 20,
+            guidance: 1.5,
+            previews: true,
+            workers: 0,
+            trace: false,
+        };
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-        let event = Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false };
+        let event =
+            Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false, preview: vec![1] };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+
+    #[test]
+    fn an_image_without_a_gate_is_its_class_alone_as_older_pages_ask_for_it() {
+        let old: Wanted = serde_json::from_str(r#"{"class":"a","seed":7}"#).unwrap();
+        assert_eq!((old.weights(), old.seed), (vec![("a".to_owned(), 1.0)], 7));
+        assert!(Wanted::new(None, 7).weights().is_empty(), "the learngene alone");
+        let half = Wanted { gate: vec![("a".into(), 0.5), ("b".into(), 0.25)], ..old };
+        let json = serde_json::to_string(&half).unwrap();
+        assert_eq!(serde_json::from_str::<Wanted>(&json).unwrap().weights(), half.gate);
     }
 
     #[test]

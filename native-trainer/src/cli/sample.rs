@@ -18,6 +18,7 @@ Examples:
   tailor sample --gallery web/galleries/letters --class A --class B --seed 7 --out ab.png
   tailor sample --gallery web/galleries/letters --all-classes --out all.png --raw all.npy
   tailor sample --gallery web/galleries/letters --learngene-only --count 8 --out shared.png
+  tailor sample --gallery web/galleries/letters --class A --class B --film ab.webp --out ab.png
 
 The grid has one column per class and one row per seed; many seeds of one class make a square, and what \
 one picture cannot hold goes into several, grid-2.png and so on. The same seed, class and settings \
@@ -60,6 +61,9 @@ pub struct SampleArgs {
     /// The images too, as a NumPy array f32 [B, C, H, W] in [-1, 1]
     #[arg(long, value_name = "FILE.npy")]
     pub raw: Option<PathBuf>,
+    /// The first row's steps too, as one strip: a row for each class, and a column for each step
+    #[arg(long, value_name = "FILE.webp")]
+    pub film: Option<PathBuf>,
 }
 
 /// `tailor evaluate`

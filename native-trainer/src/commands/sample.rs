@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::gallery::folder::Gallery;
 use crate::gallery::sample::{assemble, settings};
 use crate::say;
-use crate::system::grid::{Layout, format_of, grid, numbered, save_npy};
+use crate::system::grid::{Layout, film, format_of, grid, numbered, save_npy};
 use crate::system::output::{self, shown};
 
 /// Runs `tailor sample`.
@@ -44,6 +44,11 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     let device = device::open(args.device)?;
     let model = assemble(&gallery, &classes, &device)?;
     let sampling = args.guide.over(args.sampling.settings());
+    if let Some(path) = &args.film {
+        let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed: args.seed }).collect();
+        let frames = model.film(settings(&gallery, &sampling, items)?)?;
+        output::write(path, &film(&frames, format_of(path)?)?)?;
+    }
     let bar = indicatif::ProgressBar::new(u64::from(args.count));
     for row in 0..u64::from(args.count) {
         let seed = args.seed.wrapping_add(row);
@@ -71,7 +76,10 @@ impl<'a> Output<'a> {
         let format = format_of(&args.out)?;
         Self::check_names(args, layout)?;
         let pictures = (0..layout.pictures).map(|number| numbered(&args.out, number));
-        for path in pictures.chain(args.raw.clone()) {
+        if let Some(film) = &args.film {
+            format_of(film)?;
+        }
+        for path in pictures.chain(args.raw.clone()).chain(args.film.clone()) {
             output::refuse_inputs(&path, read)?;
             output::prepare(&path)?;
         }
@@ -80,7 +88,7 @@ impl<'a> Output<'a> {
 
     /// Refuses names under which one file would take another's place.
     fn check_names(args: &SampleArgs, layout: Layout) -> Result<(), Error> {
-        let streams = [Some(&args.out), args.raw.as_ref()];
+        let streams = [Some(&args.out), args.raw.as_ref(), args.film.as_ref()];
         let streams = streams.into_iter().flatten().filter(|path| output::is_standard_output(path)).count();
         if streams > 1 || (output::is_standard_output(&args.out) && layout.pictures > 1) {
             return Err(Error::Refused {
@@ -89,11 +97,16 @@ impl<'a> Output<'a> {
             });
         }
         let mut pictures = (0..layout.pictures).map(|number| numbered(&args.out, number));
-        if args.raw.as_ref().is_some_and(|raw| pictures.any(|picture| output::same(&picture, raw))) {
-            return Err(Error::Refused {
-                what: format!("--raw and --out both name {}", shown(&args.out)),
-                help: "name two files".to_owned(),
-            });
+        let twice = |name: &str| Error::Refused {
+            what: format!("{name} and --out both name {}", shown(&args.out)),
+            help: "name two files".to_owned(),
+        };
+        for picture in &mut pictures {
+            for (name, other) in [("--raw", &args.raw), ("--film", &args.film)] {
+                if other.as_ref().is_some_and(|other| output::same(&picture, other)) {
+                    return Err(twice(name));
+                }
+            }
         }
         Ok(())
     }

@@ -69,18 +69,46 @@ impl Model {
     /// [`Error::Model`] for a class that is not loaded or a setting out of range; [`Error::Refused`] when the
     /// device fails.
     pub fn generate(&self, settings: SampleSettings, progress: impl FnMut(usize)) -> Result<Images, Error> {
+        let mut progress = progress;
         match self {
-            Self::Processor(model) => Ok(run(&**model, settings, progress)?),
+            Self::Processor(model) => Ok(run(&**model, settings, |at| progress(at.steps_done()))?.images()),
+            #[cfg(feature = "graph")]
+            Self::Graph(model) => read(&run(&**model, settings, |at| progress(at.steps_done()))?.images()),
+        }
+    }
+
+    /// Samples a whole batch, and returns the clean images as each step estimated them. The last
+    /// ones are the finished images.
+    ///
+    /// # Errors
+    /// As [`Model::generate`].
+    pub fn film(&self, settings: SampleSettings) -> Result<Vec<Images>, Error> {
+        let mut frames = Vec::new();
+        match self {
+            Self::Processor(model) => {
+                let done = run(&**model, settings, |at| frames.push(at.preview()))?.images();
+                frames.pop();
+                frames.push(done);
+                Ok(frames)
+            }
             #[cfg(feature = "graph")]
             Self::Graph(model) => {
-                let images = run(&**model, settings, progress)?;
-                tailor_core::graph::sampling::read(&images).map_err(|reason| Error::Refused {
-                    what: format!("the device failed while sampling: {reason}"),
-                    help: "try --device cpu".to_owned(),
-                })
+                let done = run(&**model, settings, |at| frames.push(at.preview()))?.images();
+                frames.pop();
+                frames.push(done);
+                frames.iter().map(read).collect()
             }
         }
     }
+}
+
+/// Reads images back from the device.
+#[cfg(feature = "graph")]
+fn read(images: &burn::tensor::Tensor<4>) -> Result<Images, Error> {
+    tailor_core::graph::sampling::read(images).map_err(|reason| Error::Refused {
+        what: format!("the device failed while sampling: {reason}"),
+        help: "try --device cpu".to_owned(),
+    })
 }
 
 #[cfg(feature = "graph")]
@@ -88,14 +116,15 @@ fn graph(config: &ModelConfig, learngene: &Tensors, device: &burn::tensor::Devic
     Ok(Model::Graph(Box::new(tailor_core::graph::Model::new(config, learngene, device)?)))
 }
 
+/// Makes all steps of a run, and passes it to `each` after every one.
 fn run<M: Predict>(
     model: &M,
     settings: SampleSettings,
-    mut progress: impl FnMut(usize),
-) -> Result<M::Images, ModelError> {
+    mut each: impl FnMut(&SampleRun<'_, M>),
+) -> Result<SampleRun<'_, M>, ModelError> {
     let mut sampling = SampleRun::new(model, settings)?;
     while sampling.step() {
-        progress(sampling.steps_done());
+        each(&sampling);
     }
-    Ok(sampling.images())
+    Ok(sampling)
 }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use tailor_core::diffusion::images::Images;
 
 use super::files::{WriteError, write_atomic};
 use super::output::{self, shown};
@@ -198,6 +199,43 @@ pub fn grid(
         }
         let (row, column) = ((y % cell_h - 1) / scale, (x % cell_w - 1) / scale);
         to_pixel(images[((index * c + channel) * h + row) * w + column])
+    };
+    let (width, height) = (width as u32, height as u32);
+    let picture = match c {
+        1 => DynamicImage::from(GrayImage::from_fn(width, height, |x, y| Luma([value(x, y, 0)]))),
+        3 => DynamicImage::from(RgbImage::from_fn(width, height, |x, y| {
+            Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])
+        })),
+        _ => return Err(GridError::Channels(c)),
+    };
+    let mut file = Cursor::new(Vec::new());
+    // Writing into memory fails only for sizes refused above.
+    picture.write_to(&mut file, format).map_err(|_| GridError::TooLarge(width as usize, height as usize))?;
+    Ok(file.into_inner())
+}
+
+/// Draws the steps of a batch as one strip without lines: a row for each image, and a column for each
+/// step. Values are rounded to 16 levels, which makes the file a fraction of its size.
+///
+/// # Shapes
+/// `frames`: one `[B, C, H, W]` for each step, values in [−1, 1].
+///
+/// # Errors
+/// As [`grid_png`].
+pub fn film(frames: &[Images], format: ImageFormat) -> Result<Vec<u8>, GridError> {
+    let [b, c, h, w] = frames.first().map_or([0; 4], |frame| frame.shape);
+    if frames.is_empty() || frames.iter().any(|f| f.shape != [b, c, h, w] || f.values.len() != b * c * h * w)
+    {
+        return Err(GridError::Shape { found: frames.len(), shape: [b, c, h, w] });
+    }
+    let (width, height) = (w * frames.len(), h * b);
+    if width.max(height) > MAX_SIDE || width * height > MAX_AREA {
+        return Err(GridError::TooLarge(width, height));
+    }
+    let value = |x: u32, y: u32, channel: usize| -> u8 {
+        let (x, y) = (x as usize, y as usize);
+        let pixel = ((y / h * c + channel) * h + y % h) * w + x % w;
+        to_pixel(frames[x / w].values[pixel]).saturating_add(8) / 17 * 17
     };
     let (width, height) = (width as u32, height as u32);
     let picture = match c {

@@ -1,9 +1,12 @@
 //! The sentences in which the page says what it knows.
 
-use super::numbers::{grouped, megabytes, percent};
-use super::search::FOUND;
-use super::state::{Gpu, NameList, Phase, Place, State};
-use crate::protocol::{Backend, Code, File, Order, Remedy, Wait};
+use super::labels;
+use super::numbers::{amount, megabytes, percent};
+use super::search::{FOUND, MANY};
+use super::state::{Gpu, NameList, Phase, Place, Shown, State};
+use super::word::{self, Sign};
+use crate::link::{Show, View};
+use crate::protocol::{Backend, Cell, Code, File, Order, Remedy, Wait};
 
 /// Says what the page is doing.
 pub fn status(state: &State) -> String {
@@ -15,15 +18,22 @@ pub fn status(state: &State) -> String {
             Wait::Tab => "Another tab of this site is downloading the same file…".to_owned(),
         };
     }
+    if let Some(running) = state.current.as_ref().filter(|running| running.quiet) {
+        return sentence(&caption(state, &running.order));
+    }
     match &state.phase {
         Phase::Starting => "Loading the engine…".to_owned(),
         Phase::Downloading => "Downloading what these images need…".to_owned(),
         Phase::Sampling(..) => "Making images out of noise…".to_owned(),
+        Phase::Ready if state.shown.is_some() => {
+            state.shown.as_ref().map(|shown| sentence(&title(state, shown))).unwrap_or_default()
+        }
+        Phase::Ready => "Ready.".to_owned(),
         Phase::Stopped => "Stopped.".to_owned(),
         Phase::Failed(_) if state.is_question() => "A question first.".to_owned(),
         Phase::Failed(_) => "That did not work.".to_owned(),
         Phase::Done(ms, per_step) => {
-            let what = state.shown.as_ref().map(|shown| caption(state, &shown.order));
+            let what = state.shown.as_ref().map(|shown| title(state, shown));
             format!("{}: {:.1} s, {per_step:.0} ms a step.", what.unwrap_or_default(), ms / 1000.0)
         }
     }
@@ -37,7 +47,7 @@ pub fn step(state: &State) -> String {
             state.arriving().map_or_else(String::new, words)
         }
         Phase::Sampling(step, of) => format!("step {step} of {of}"),
-        Phase::Starting | Phase::Done(..) | Phase::Stopped | Phase::Failed(_) => String::new(),
+        Phase::Starting | Phase::Done(..) | Phase::Ready | Phase::Stopped | Phase::Failed(_) => String::new(),
     }
 }
 
@@ -95,33 +105,62 @@ pub fn idea(state: &State) -> String {
     format!("{all} share one learngene ({}), which is downloaded once.", megabytes(gallery.learngene))
 }
 
-/// Names the images of an order.
+/// Names images: by the word that they spell, or by their classes.
+pub fn title(state: &State, shown: &Shown) -> String {
+    match &shown.word {
+        Some(word) => format!("“{}”, {}", word.trim(), seeds(&shown.order)),
+        None => caption(state, &shown.order),
+    }
+}
+
+/// Names the images of an order by their classes and seeds.
 pub fn caption(state: &State, order: &Order) -> String {
     let mut names: Vec<String> = Vec::new();
     for image in &order.images {
-        let name = match &image.class {
-            Some(id) => class_name(state, id),
-            None => "learngene alone".to_owned(),
+        let part = |(class, weight): &(String, f32)| match *weight {
+            1.0 => class_name(state, class),
+            weight => format!("{} at {} %", class_name(state, class), hundredths(weight)),
+        };
+        let parts: Vec<String> = image.weights().iter().map(part).collect();
+        let name = match parts.is_empty() {
+            false => parts.join(" with "),
+            true => "learngene alone".to_owned(),
         };
         if names.last() != Some(&name) {
             names.push(name);
         }
     }
-    let (first, last) =
-        (order.images.first().map_or(0, |i| i.seed), order.images.last().map_or(0, |i| i.seed));
-    let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
-    format!("{}, {seeds}", names.join(" "))
+    let between = if names.iter().any(|name| name.contains(' ')) { ", " } else { " " };
+    format!("{}, {}", names.join(between), seeds(order))
 }
 
-/// Returns the name of the file that the images of an order are saved as.
-pub fn file_name(state: &State, order: &Order) -> String {
-    format!("tailor-{}.png", caption(state, order).replace(", ", "-").replace(' ', "-"))
+fn seeds(order: &Order) -> String {
+    let (first, last) =
+        (order.images.first().map_or(0, |i| i.seed), order.images.last().map_or(0, |i| i.seed));
+    if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") }
+}
+
+fn sentence(words: &str) -> String {
+    format!("{words}.")
+}
+
+/// Writes a part as percent.
+pub fn hundredths(part: f32) -> u32 {
+    (part * 100.0).round() as u32
+}
+
+/// Returns the name of the file that images are saved as.
+pub fn file_name(state: &State, shown: &Shown) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '-' };
+    let title = title(state, shown).replace(", ", "-");
+    let name: String = title.chars().filter(|c| !"“”%".contains(*c)).map(plain).take(60).collect();
+    format!("tailor-{name}.png")
 }
 
 /// Describes the picture for visitors who do not see it.
 pub fn picture(state: &State) -> String {
     match &state.shown {
-        Some(shown) if shown.finished => caption(state, &shown.order),
+        Some(shown) if shown.finished => title(state, shown),
         Some(_) => "Images in the making".to_owned(),
         None => "No images yet".to_owned(),
     }
@@ -150,14 +189,12 @@ pub fn hint(state: &State) -> String {
     }
 }
 
-/// Describes a class's tile for visitors who do not see it.
-pub fn tile(name: &str, bytes: u64, place: Option<Place>) -> String {
-    let on = match place {
+/// Says of a class's tile whether its pack is on this device, for visitors who do not see that.
+pub fn here(place: Option<Place>) -> &'static str {
+    match place {
         None | Some(Place::Arriving(..)) => "",
         Some(Place::Stored | Place::Loaded(_)) => ", on this device",
-    };
-    let bytes = if bytes == 0 { String::new() } else { format!(", {} bytes", grouped(bytes)) };
-    format!("{name}{bytes}{on}")
+    }
 }
 
 /// Says where a file is.
@@ -262,4 +299,242 @@ pub fn is_of_trust(code: &Code) -> bool {
         | Code::Simd
         | Code::Other(_) => false,
     }
+}
+
+/// Names a view on its tab.
+pub fn tab(view: View) -> &'static str {
+    match view {
+        View::Make => "Make",
+        View::Word => "Word",
+        View::Apart => "Take apart",
+        View::Teach => "Teach",
+        View::Device => "On this device",
+    }
+}
+
+/// Lists the views that this gallery has.
+pub fn tabs(state: &State) -> Vec<View> {
+    let spells = state.gallery.as_ref().is_some_and(word::spells);
+    let has = |view: &View| match view {
+        View::Word => spells,
+        View::Teach => state.site.teach,
+        View::Make | View::Apart | View::Device => true,
+    };
+    View::ALL.into_iter().filter(has).collect()
+}
+
+/// Says which parts of a link were not understood.
+pub fn wrong(parts: &[String]) -> Option<String> {
+    let parts: Vec<String> = parts.iter().map(|part| format!("“{part}”")).collect();
+    let them = parts.join(", ");
+    (!parts.is_empty()).then(|| {
+        format!("This link says {them}, which this page does not understand. That part was left out.")
+    })
+}
+
+/// Says that the gallery lacks a class.
+pub fn unknown_class(class: &str) -> String {
+    format!("This gallery has no class “{class}”. Choose one that it shows.")
+}
+
+/// Says that a file holds no settings.
+pub fn no_settings() -> String {
+    "This file holds no settings. A picture that was saved here does, unless another program wrote it anew."
+        .to_owned()
+}
+
+/// Says which signs of the word have no pack.
+pub fn missing(state: &State) -> Option<String> {
+    let gallery = state.gallery.as_ref()?;
+    let signs = word::missing(gallery, &state.settings.word);
+    match signs.split_last()? {
+        (last, []) => Some(format!("There is no pack for {last}.")),
+        (last, others) => Some(format!("There are no packs for {} and {last}.", others.join(" "))),
+    }
+}
+
+/// Lists the letters of the word, each once: its class and its name.
+pub fn letters(state: &State) -> Vec<(String, String)> {
+    let Some(gallery) = &state.gallery else { return Vec::new() };
+    let mut letters: Vec<(String, String)> = Vec::new();
+    for sign in word::signs(gallery, &state.settings.word) {
+        if let Sign::Letter(class) = sign
+            && letters.iter().all(|(known, _)| *known != class)
+        {
+            let name = class_name(state, &class);
+            letters.push((class, name));
+        }
+    }
+    letters
+}
+
+/// Says what the letters of the word share, and what is each one's own.
+pub fn shared(state: &State) -> String {
+    let Some(gallery) = &state.gallery else { return String::new() };
+    let letters = letters(state);
+    let size = |class: &str| gallery.classes.iter().find(|c| c.id == class).map_or(0, |c| c.bytes);
+    let own: u64 = letters.iter().map(|(class, _)| size(class)).sum();
+    let count = match letters.len() {
+        1 => "one tailor".to_owned(),
+        n => format!("{n} tailors"),
+    };
+    format!(
+        "What stays the same from letter to letter is the learngene ({}). What differs is the tailor: this word \
+         takes {count} ({}). All letters begin with the same noise, which gives them one style.",
+        megabytes(gallery.learngene),
+        megabytes(own)
+    )
+}
+
+/// Describes what "Take apart" can show.
+pub fn show(show: Show) -> &'static str {
+    match show {
+        Show::Dial => "As the dials say",
+        Show::Beside => "Without and with the tailor, side by side",
+        Show::Classes => "All classes from one seed",
+    }
+}
+
+/// Says what the choice of "Take apart" means, and what it costs.
+pub fn showing(state: &State) -> String {
+    let Some(gallery) = &state.gallery else { return String::new() };
+    match state.settings.show {
+        Show::Dial => {
+            "At 0 % the learngene works alone, at 100 % with the full tailor. Everything else stays as it is."
+        }
+        Show::Beside => {
+            "The same seed twice: on the left the learngene alone, on the right with the tailor as dialled."
+        }
+        Show::Classes => {
+            let here = |class: &&crate::protocol::ClassInfo| {
+                matches!(
+                    state.files.get(&File::Tailor(class.id.clone())),
+                    Some(Place::Stored | Place::Loaded(_))
+                )
+            };
+            let shown = gallery.classes.iter().take(super::settings::MOST_IMAGES);
+            let bytes: u64 = shown.filter(|class| !here(class)).map(|class| class.bytes).sum();
+            return format!(
+                "One seed, each class with its own tailor. Still to be downloaded: {}.",
+                megabytes(bytes)
+            );
+        }
+    }
+    .to_owned()
+}
+
+/// Says what was downloaded, and what the whole model would cost.
+pub fn saved(state: &State) -> String {
+    let Some(gallery) = &state.gallery else { return String::new() };
+    let all = gallery.learngene + gallery.classes.iter().map(|class| class.bytes).sum::<u64>();
+    let here = |file: &File| matches!(state.files.get(file), Some(Place::Stored | Place::Loaded(_)));
+    let packs = gallery.classes.iter().filter(|class| here(&File::Tailor(class.id.clone())));
+    let (count, bytes) = packs.fold((0, 0), |(n, sum), class| (n + 1, sum + class.bytes));
+    let bytes = bytes + if here(&File::Learngene) { gallery.learngene } else { 0 };
+    let more = if gallery.more { "more than " } else { "" };
+    format!(
+        "On this device: the learngene and {count} of {} tailors, {}. The whole model takes {more}{}.",
+        gallery.classes.len(),
+        megabytes(bytes),
+        megabytes(all)
+    )
+}
+
+/// Says how long the first image took, from the visit's first moment on.
+pub fn first(state: &State) -> String {
+    let Some((since, before, ms)) = state.first.filter(|first| first.0 > 0.0) else { return String::new() };
+    let s = |ms: f64| format!("{:.2} s", ms / 1000.0);
+    format!(
+        "Your first image: {} after the click. Of these, download {}, verify {}, prepare {}, sample {}.",
+        s(since),
+        s(before.download),
+        s(before.verify),
+        s(before.prepare),
+        s(ms)
+    )
+}
+
+/// Says which step the film shows.
+pub fn frame(state: &State) -> String {
+    let film = &state.film;
+    let (at, all) = (film.frames.get(film.at).map_or(0, |frame| frame.step), state.settings.steps);
+    format!("Step {at} of {all}: what the model sees, and the clean image that it makes of it.")
+}
+
+/// Says a matrix with its numbers. `weight` is how much of the tailor is used.
+pub fn formula(cell: &Cell, weight: f32) -> String {
+    let (shared, own) = (cell.learngene, weight * cell.tailor);
+    let part = 100.0 * own / (shared + own).max(f32::MIN_POSITIVE);
+    format!(
+        "Layer {}, {}: y = x·L + {weight:.2}·x·T + b. The learngene’s matrix L has the norm {shared:.2}, the \
+         tailor’s T has {:.2}, of which {own:.2} is used: {part:.0} % of both.",
+        cell.layer + 1,
+        cell.matrix,
+        cell.tailor
+    )
+}
+
+/// Says a matrix in short, for visitors who do not see it.
+pub fn cell(cell: &Cell) -> String {
+    format!(
+        "Layer {}, {}: learngene {:.1}, tailor {:.1}",
+        cell.layer + 1,
+        cell.matrix,
+        cell.learngene,
+        cell.tailor
+    )
+}
+
+/// Says how much room there is.
+pub fn room(state: &State) -> String {
+    match state.room.bytes {
+        Some((usage, quota)) if quota > 0.0 => format!(
+            "This site takes {} of the {} that the browser grants it.",
+            amount(usage as u64),
+            amount(quota as u64)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Says how much of the gallery is on this device.
+pub fn total(state: &State) -> String {
+    let rows = rows(state);
+    let bytes = rows.iter().map(|row| row.bytes).sum();
+    match rows.len() {
+        0 => labels::EMPTY.to_owned(),
+        1 => format!("One file, {}.", amount(bytes)),
+        n => format!("{n} files, {}.", amount(bytes)),
+    }
+}
+
+/// Says when a class was used last.
+pub fn used(state: &State, class: Option<&str>) -> String {
+    let day = class.and_then(|class| state.room.used.get(class));
+    day.map_or_else(String::new, |day| format!("used {day}"))
+}
+
+/// Tells whether the classes can be searched.
+pub fn searchable(state: &State) -> bool {
+    state.gallery.as_ref().is_some_and(|gallery| gallery.more || gallery.classes.len() > MANY)
+}
+
+/// Says whether the link was copied.
+pub fn copied(state: &State) -> &'static str {
+    match state.copied {
+        None => "",
+        Some(true) => "The link is copied.",
+        Some(false) => "This browser does not let the page copy. Select the link and copy it.",
+    }
+}
+
+/// Lists the files that a visit without a network needs beside those that the page itself loaded,
+/// with spaces between them. Nothing is said before there is an image.
+pub fn needs(state: &State) -> Option<String> {
+    let gallery = state.gallery.as_ref().filter(|_| state.first.is_some())?;
+    let name = state.program(Backend::Cpu)?.name();
+    let folder = &state.site.gallery;
+    let signature =
+        if gallery.signed.is_some() { format!(" {folder}index.json.minisig") } else { String::new() };
+    Some(format!("{name}.js {name}_bg.wasm {folder}index.json{signature}"))
 }
