@@ -8,6 +8,7 @@
 //! search    finds the classes to choose from
 //! words     the sentences in which the page says what it knows
 //! program   chooses the engine's program to load
+//! teach     the view "Teach it", a program of its own
 //! numbers   numbers as people read them
 //! grid      a batch of images, and how they lie beside each other
 //! ```
@@ -30,6 +31,7 @@ pub mod orders;
 pub mod program;
 pub mod search;
 pub mod state;
+pub mod teach;
 pub mod trial;
 pub mod update;
 pub mod words;

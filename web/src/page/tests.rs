@@ -36,6 +36,7 @@ fn letters() -> Gallery {
         name: name.into(),
         bytes: 36_000,
         stored: false,
+        own: false,
     };
     Gallery {
         title: "Letters".into(),

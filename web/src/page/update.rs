@@ -147,7 +147,14 @@ impl State {
                 self.gallery_bytes += network;
                 self.files.insert(file, Place::Loaded(kept));
             }
-            Event::Dropped { class } => drop(self.files.remove(&File::Tailor(class))),
+            Event::Dropped { class } => {
+                if let Some(gallery) = &mut self.gallery {
+                    // A class that was taught here is nowhere else.
+                    gallery.classes.retain(|known| !known.own || known.id != class);
+                    self.list();
+                }
+                self.files.remove(&File::Tailor(class));
+            }
             Event::Preview { id, step, of } if self.is_current(id) => {
                 self.phase = Phase::Sampling(step, of);
                 self.show(values, false);

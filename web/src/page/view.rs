@@ -6,6 +6,7 @@ use super::files::Files;
 use super::picture::Picture;
 use super::shell::Studio;
 use super::state::{Message, State};
+use super::teach::tab::Teach;
 use super::{site, words};
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
@@ -23,6 +24,7 @@ pub fn App() -> impl IntoView {
         }
     });
     let title = |state: &State| state.gallery.as_ref().map_or_else(String::new, |g| g.title.clone());
+    let teaching = RwSignal::new(false);
     let signed = studio.part(words::signed);
     let backend = studio.part(|state| state.active.name());
     view! {
@@ -47,5 +49,13 @@ pub fn App() -> impl IntoView {
                 <Files studio/>
             </div>
         </main>
+        {move || match teaching.get() {
+            true => view! { <Teach studio/> }.into_any(),
+            false => view! {
+                <button type="button" id="teach-open" on:click=move |_| teaching.set(true)>
+                    "Teach it a class of your own"
+                </button>
+            }.into_any(),
+        }}
     }
 }

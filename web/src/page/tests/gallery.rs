@@ -150,7 +150,7 @@ fn all_names_of_a_large_gallery_are_asked_for_once_and_only_when_it_is_searched(
     assert_eq!(page.state.tiles.len(), 4, "what is known is not found twice");
     page.choose("greek-zeta");
     assert_eq!(page.order().images[0].class.as_deref(), Some("greek-zeta"));
-    let class = ClassInfo { id: "greek-zeta".into(), name: "ζ".into(), bytes: 9, stored: true };
+    let class = ClassInfo { id: "greek-zeta".into(), name: "ζ".into(), bytes: 9, stored: true, own: false };
     page.hear(Backend::Cpu, Event::Class(class.clone()));
     page.hear(Backend::Cpu, Event::Class(class));
     assert_eq!(page.state.gallery.as_ref().unwrap().classes.len(), 5, "looked up once");
