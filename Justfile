@@ -226,6 +226,21 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
     sha256sum {{ gallery }}/*.learngene "$gallery"/*.learngene
     {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
 
+# Teach four letters in Chromium as a visitor does, 300 steps each, and have a reader of `data` judge them; takes minutes
+teach-browser data: (need "wasm-opt" "brotli" "chromium") site
+    #!/usr/bin/env bash
+    set -euo pipefail
+    packs=$PWD/runs/taught-browser
+    gallery=runs/galleries/taught-browser
+    rm -rf "$packs" "$gallery" && mkdir -p runs/galleries && cp -r {{ gallery }} "$gallery"
+    TAILOR_TAUGHT=$packs cargo test {{ workspace }} --test teach -- --nocapture --ignored
+    chosen=()
+    for pack in "$packs"/*.tailor; do
+        {{ tailor }} gallery add "$gallery" "$pack"
+        chosen+=(--class "$(basename "$pack" .tailor)")
+    done
+    {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+
 # Format the code
 fmt:
     cargo fmt --all

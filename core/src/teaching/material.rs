@@ -6,7 +6,7 @@ use tailor_packs::{ModelConfig, Objective};
 
 use super::TeachingError;
 use super::examples::Examples;
-use super::lesson::Settings;
+use super::settings::Settings;
 use crate::diffusion::noise::{Stream, generator, standard_normal, uniform};
 use crate::diffusion::path::{self, noised};
 use crate::engine::{Gradients, Network, Pool, Sample};

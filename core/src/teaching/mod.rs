@@ -1,6 +1,7 @@
 //! Teaches a frozen learngene one class of one's own, from a handful of pictures.
 //!
 //! ```text
+//! settings   how a class is taught
 //! examples   the pictures, and how they are moved a little each time they are shown
 //! material   what a step trains on, and its gradients: the same on every machine
 //! lesson     the tailor as far as it has been taught, step by step
@@ -16,10 +17,12 @@
 mod examples;
 mod lesson;
 mod material;
+mod settings;
 
 pub use examples::{Examples, Moves, nearest};
-pub use lesson::{Lesson, Settings};
+pub use lesson::Lesson;
 pub use material::{Material, Part};
+pub use settings::Settings;
 
 use crate::model::ModelError;
 

@@ -50,7 +50,7 @@ impl Keeper {
         let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
         let (pictures, lesson) = bytes[end + 1..].split_at_checked(head.pictures)?;
         let examples = Examples::new(config, pictures.to_vec()).ok()?;
-        let lesson = Lesson::from_bytes(config, super::room::settings(&head.plan), lesson).ok()?;
+        let lesson = Lesson::from_bytes(config, super::settings(&head.plan), lesson).ok()?;
         Some((head.plan, examples, lesson))
     }
 

@@ -14,12 +14,12 @@ mod team;
 use super::error::EngineError;
 use super::host::{breathe, code_bytes, scope};
 use crate::protocol::{Code, Failure, Remedy};
-use crate::teaching::{Event, Request};
+use crate::teaching::{Event, Plan, Request};
 use futures_channel::mpsc;
 use futures_util::{FutureExt as _, StreamExt as _};
 use js_sys::{Array, Float32Array, Uint8Array};
 use room::Room;
-use tailor_core::teaching::TeachingError;
+use tailor_core::teaching::{Moves, Settings, TeachingError};
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
 
@@ -71,6 +71,16 @@ async fn serve(mut work: mpsc::UnboundedReceiver<(Request, Vec<u8>)>) {
 
 fn failed(error: &EngineError) {
     post(&Event::Failed(error.failure()));
+}
+
+/// The seed of all lessons.
+const SEED: u64 = 7;
+
+/// Returns how a plan is carried out.
+fn settings(plan: &Plan) -> Settings {
+    let usual = Settings::default();
+    let moves = Moves { mirror: plan.mirror, ..usual.moves };
+    Settings { steps: plan.steps, seed: SEED, moves, ..usual }
 }
 
 /// Sends an event.

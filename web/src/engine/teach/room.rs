@@ -2,7 +2,7 @@
 
 use super::kept::Keeper;
 use super::team::Team;
-use super::{post, post_bytes, post_images};
+use super::{post, post_bytes, post_images, settings};
 use crate::engine::download::Folder;
 use crate::engine::error::EngineError;
 use crate::engine::gallery::{Open, refused};
@@ -17,14 +17,12 @@ use std::rc::Rc;
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::sampling::Course;
 use tailor_core::model::Gate;
-use tailor_core::teaching::{Examples, Lesson, Material, Moves, Settings};
+use tailor_core::teaching::{Examples, Lesson, Material};
 use tailor_core::{Guide, Item, Predict as _, SampleSettings, engine};
 use tailor_packs::{Card, Class, ClassEntry, Contents, Digest, FileEntry, PublicKey, Tensors, write_tailor};
 
 /// The class's name in the model that draws samples.
 const OWN: &str = "own";
-/// The seed of all lessons.
-const SEED: u64 = 7;
 
 /// Where the teacher works.
 pub(super) struct Room {
@@ -47,8 +45,8 @@ struct Taught {
     name: String,
     /// Samples that are being drawn, after so many steps of the lesson.
     drawing: Option<(u32, Course<Images>, engine::sampling::Gated)>,
-    /// After how many steps samples were drawn last.
-    drawn: Option<u32>,
+    /// Whether samples of the present tailor are to be drawn after those.
+    waiting: bool,
     state: State,
 }
 
@@ -156,7 +154,7 @@ impl Room {
             model,
             name: read.manifest.model,
             drawing: None,
-            drawn: None,
+            waiting: false,
             state: State::Learning,
         };
         if let Some(keeper) = &mut self.keeper {
@@ -211,7 +209,7 @@ impl Room {
     /// Makes a step of the lesson, or one of its samples.
     pub(super) async fn work(&mut self) -> Result<(), EngineError> {
         let (Some(taught), Some(open)) = (&mut self.taught, &self.open) else { return Ok(()) };
-        taught.draw_on()?;
+        taught.draw_on(open)?;
         if taught.state != State::Learning {
             return Ok(());
         }
@@ -228,7 +226,7 @@ impl Room {
         if taught.lesson.is_over() {
             taught.state = State::Over;
             taught.draw(open, step)?;
-        } else if step.is_multiple_of(taught.plan.every.max(1)) && taught.drawing.is_none() {
+        } else if step.is_multiple_of(taught.plan.every.max(1)) {
             taught.draw(open, step)?;
         }
         self.keep(false).await;
@@ -278,8 +276,13 @@ impl Taught {
         Ok(loss)
     }
 
-    /// Begins to draw samples as the class looks now; after no step, of the learngene alone.
+    /// Begins to draw samples as the class looks now; after no step, of the learngene alone. Samples
+    /// that are being drawn come first.
     fn draw(&mut self, open: &Open, step: u32) -> Result<(), EngineError> {
+        if self.drawing.is_some() {
+            self.waiting = true;
+            return Ok(());
+        }
         let config = self.material.config().clone();
         let fits = |source| EngineError::Pack { file: self.name.clone(), source };
         let tensors = Tensors::from_flat(&config.tailor_tensors(), &self.lesson.average()).map_err(fits)?;
@@ -300,7 +303,7 @@ impl Taught {
     }
 
     /// Makes one step of the samples that are being drawn, and sends them when they are done.
-    fn draw_on(&mut self) -> Result<(), EngineError> {
+    fn draw_on(&mut self, open: &Open) -> Result<(), EngineError> {
         let Some((step, course, gated)) = &mut self.drawing else { return Ok(()) };
         while let Some(query) = course.query() {
             let predicted = self.model.predict(gated, &query.x, query.t);
@@ -311,12 +314,13 @@ impl Taught {
         if course.query().is_none() {
             let (step, images) = (*step, course.images().values);
             self.drawing = None;
-            self.drawn = Some(step);
             if images.iter().any(|value| !value.is_finite()) {
                 return Err(EngineError::NotFinite);
             }
             post_images(&Event::Samples { step }, &images);
-            if self.state == State::Over && step == self.lesson.step() {
+            if std::mem::take(&mut self.waiting) {
+                self.draw(open, self.lesson.step())?;
+            } else if self.state == State::Over {
                 post(&Event::Ended { step });
             }
         }
@@ -363,13 +367,6 @@ impl Taught {
         };
         write_tailor(&contents, learngene, class)
     }
-}
-
-/// Returns how a plan is carried out.
-pub(super) fn settings(plan: &Plan) -> Settings {
-    let usual = Settings::default();
-    let moves = Moves { mirror: plan.mirror, ..usual.moves };
-    Settings { steps: plan.steps, seed: SEED, moves, ..usual }
 }
 
 /// Makes an id for a class of this name that the gallery does not have.

@@ -2,7 +2,7 @@
 
 use super::desk::Message;
 use super::shell::Shell;
-use super::{pixels, words};
+use super::{pixels, sentences};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use web_sys::PointerEvent;
@@ -78,7 +78,7 @@ pub(super) fn Drawing(shell: Shell) -> impl IntoView {
                 shell.tell(Message::Add(picture));
                 strokes.set(Vec::new());
             }
-            _ => shell.tell(Message::Refused(words::EMPTY.to_owned())),
+            _ => shell.tell(Message::Refused(sentences::EMPTY.to_owned())),
         }
     };
     let undo = move |_| strokes.update(|strokes| drop(strokes.pop()));

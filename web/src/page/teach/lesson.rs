@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Message, Phase};
 use super::shell::Shell;
-use super::{pixels, words};
+use super::{pixels, sentences, words};
 use crate::teaching::CardText;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -64,7 +64,7 @@ pub(super) fn LessonView(shell: Shell) -> impl IntoView {
                     </button>
                 })}
             </div>
-            {move || (!keeping.get()).then(|| view! { <p class="notice">{words::NOT_KEPT}</p> })}
+            {move || (!keeping.get()).then(|| view! { <p class="notice">{sentences::NOT_KEPT}</p> })}
             <Loss shell/>
             <Samples shell/>
         })}

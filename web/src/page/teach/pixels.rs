@@ -2,7 +2,7 @@
 
 use super::header;
 use super::picture::Picture;
-use super::words;
+use super::sentences;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
 use wasm_bindgen_futures::JsFuture;
@@ -20,13 +20,13 @@ const MOST: u64 = 64_000_000;
 /// A sentence that says what is wrong with the file.
 pub(super) async fn read(file: &File, side: u32) -> Result<Picture, String> {
     let name = file.name();
-    let none = || words::no_picture(&name);
+    let none = || sentences::no_picture(&name);
     let head = file.slice_with_f64_and_f64(0.0, header::LOOK as f64).map_err(|_| none())?;
     let head = JsFuture::from(head.array_buffer()).await.map_err(|_| none())?;
     let head = js_sys::Uint8Array::new(&head).to_vec();
     let (width, height) = header::size(&head).ok_or_else(none)?;
     if u64::from(width) * u64::from(height) > MOST {
-        return Err(words::too_large(&name, width, height));
+        return Err(sentences::too_large(&name, width, height));
     }
     let window = web_sys::window().ok_or_else(none)?;
     let decoding = window.create_image_bitmap_with_blob(file).map_err(|_| none())?;

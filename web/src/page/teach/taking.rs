@@ -3,7 +3,7 @@
 use super::desk::Message;
 use super::picture::Invert;
 use super::shell::Shell;
-use super::{pixels, words};
+use super::{pixels, sentences, words};
 use leptos::html::{Canvas, Video};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -95,7 +95,7 @@ fn Camera(shell: Shell) -> impl IntoView {
         let ready = video.get_untracked().filter(|video| video.video_width() > 0);
         match ready.map(|video| pixels::taken(&video, side)) {
             Some(Ok(picture)) => shell.tell(Message::Add(picture)),
-            _ => shell.tell(Message::Refused(words::CAMERA_BUSY.to_owned())),
+            _ => shell.tell(Message::Refused(sentences::CAMERA_BUSY.to_owned())),
         }
     };
     view! {
@@ -115,18 +115,18 @@ async fn ask() -> Result<MediaStream, &'static str> {
     let navigator = window().navigator();
     let there =
         js_sys::Reflect::get(&navigator, &"mediaDevices".into()).is_ok_and(|devices| devices.is_object());
-    let devices = navigator.media_devices().ok().filter(|_| there).ok_or(words::INSECURE)?;
+    let devices = navigator.media_devices().ok().filter(|_| there).ok_or(sentences::INSECURE)?;
     let constraints = MediaStreamConstraints::new();
     constraints.set_video(&JsValue::TRUE);
-    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| words::NO_CAMERA)?;
+    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| sentences::NO_CAMERA)?;
     match JsFuture::from(asked).await {
         Ok(stream) => Ok(stream.unchecked_into()),
         Err(error) => {
             let name = js_sys::Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
             Err(match name.as_deref() {
-                Some("NotAllowedError" | "SecurityError") => words::REFUSED,
-                Some("NotFoundError" | "OverconstrainedError") => words::NO_CAMERA,
-                _ => words::CAMERA_BUSY,
+                Some("NotAllowedError" | "SecurityError") => sentences::REFUSED,
+                Some("NotFoundError" | "OverconstrainedError") => sentences::NO_CAMERA,
+                _ => sentences::CAMERA_BUSY,
             })
         }
     }

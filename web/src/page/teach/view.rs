@@ -5,7 +5,7 @@ use super::drawing::Drawing;
 use super::lesson::{LessonView, Outcome};
 use super::shell::Shell;
 use super::taking::Taking;
-use super::{Place, words};
+use super::{Place, sentences, words};
 use leptos::prelude::*;
 
 /// Shows the view.
@@ -31,7 +31,7 @@ pub(super) fn View(place: Place) -> impl IntoView {
     view! {
         <section class="teach" aria-labelledby="teach-heading" data-phase=move || phase.get()>
             <h2 id="teach-heading">"A class of your own"</h2>
-            <p class="idea">{words::IDEA} " " <strong>{words::PRIVATE}</strong></p>
+            <p class="idea">{sentences::IDEA} " " <strong>{sentences::PRIVATE}</strong></p>
             {move || kept.get().map(|kept| view! {
                 <div class="kept" role="status">
                     <p>{kept}</p>
