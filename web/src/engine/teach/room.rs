@@ -29,8 +29,23 @@ pub(super) struct Room {
     store: Store,
     open: Option<Open>,
     keeper: Option<Keeper>,
+    base: Option<Base>,
     /// The lesson that is under way, paused or over.
     taught: Option<Taught>,
+    /// Samples that are being drawn, after so many steps of the lesson.
+    drawing: Option<(u32, Course<Images>, engine::sampling::Gated)>,
+    /// Whether samples of the present tailor are to be drawn after those.
+    waiting: bool,
+}
+
+/// The learngene, once it is here.
+struct Base {
+    /// Its flat parameters, which the lesson needs.
+    flat: Vec<f32>,
+    /// Learngene and tailor, to draw samples with.
+    model: engine::Model,
+    /// The model's name in packs.
+    name: String,
 }
 
 /// A lesson with all that belongs to it.
@@ -39,14 +54,6 @@ struct Taught {
     lesson: Lesson,
     material: Rc<Material>,
     team: Team,
-    /// Learngene and tailor, to draw samples with.
-    model: engine::Model,
-    /// The model's name in packs.
-    name: String,
-    /// Samples that are being drawn, after so many steps of the lesson.
-    drawing: Option<(u32, Course<Images>, engine::sampling::Gated)>,
-    /// Whether samples of the present tailor are to be drawn after those.
-    waiting: bool,
     state: State,
 }
 
@@ -61,12 +68,20 @@ enum State {
 impl Room {
     /// Makes a teacher without a gallery.
     pub(super) async fn new() -> Self {
-        Self { store: Store::open().await, open: None, keeper: None, taught: None }
+        Self {
+            store: Store::open().await,
+            open: None,
+            keeper: None,
+            base: None,
+            taught: None,
+            drawing: None,
+            waiting: false,
+        }
     }
 
     /// Returns whether there is work to do between messages.
     pub(super) fn is_busy(&self) -> bool {
-        self.taught.as_ref().is_some_and(|taught| taught.state == State::Learning || taught.drawing.is_some())
+        self.drawing.is_some() || self.taught.as_ref().is_some_and(|taught| taught.state == State::Learning)
     }
 
     /// Carries out a request.
@@ -110,7 +125,29 @@ impl Room {
             }
             None => post(&Event::Open { kept: None }),
         }
-        Ok(())
+        // While the visitor gathers pictures: what the learngene makes of the seeds by itself.
+        self.load().await?;
+        self.draw(0)
+    }
+
+    /// Gets the learngene, if it is not here yet.
+    async fn load(&mut self) -> Result<&Base, EngineError> {
+        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let base = match self.base.take() {
+            Some(base) => base,
+            None => {
+                let (_pull, stop) = Stop::new();
+                let file = &open.index.learngene;
+                let arrived = open.fetch(file, File::Learngene, &self.store, &stop).await?;
+                let read = open.index.read_learngene(&arrived.bytes).map_err(refused(file))?;
+                arrived.announce();
+                let config = &open.index.config;
+                let model = engine::Model::new(config, &read.tensors)?;
+                let flat = read.tensors.to_flat(&config.learngene_tensors()).map_err(refused(file))?;
+                Base { flat, model, name: read.manifest.model }
+            }
+        };
+        Ok(self.base.insert(base))
     }
 
     async fn begin(&mut self, plan: Plan, pictures: Vec<u8>) -> Result<(), EngineError> {
@@ -133,35 +170,16 @@ impl Room {
         self.set_up(plan, examples, lesson).await
     }
 
-    /// Gets the learngene, and begins or goes on.
+    /// Begins, or goes on with, a lesson.
     async fn set_up(&mut self, plan: Plan, examples: Examples, lesson: Lesson) -> Result<(), EngineError> {
+        let flat = self.load().await?.flat.clone();
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
-        let (_pull, stop) = Stop::new();
-        let file = &open.index.learngene;
-        let arrived = open.fetch(file, File::Learngene, &self.store, &stop).await?;
-        let read = open.index.read_learngene(&arrived.bytes).map_err(refused(file))?;
-        arrived.announce();
-        let config = &open.index.config;
-        let model = engine::Model::new(config, &read.tensors)?;
-        let flat = read.tensors.to_flat(&config.learngene_tensors()).map_err(refused(file))?;
-        let material = Rc::new(Material::new(config, flat, examples, lesson.settings().clone())?);
-        let team = Team::new(&material, plan.workers);
-        let mut taught = Taught {
-            plan,
-            lesson,
-            material,
-            team,
-            model,
-            name: read.manifest.model,
-            drawing: None,
-            waiting: false,
-            state: State::Learning,
-        };
+        let material = Rc::new(Material::new(&open.index.config, flat, examples, lesson.settings().clone())?);
         if let Some(keeper) = &mut self.keeper {
             keeper.take().await?;
         }
-        // First what the learngene makes of the seeds by itself.
-        taught.draw(open, 0)?;
+        let team = Team::new(&material, plan.workers);
+        let taught = Taught { plan, lesson, material, team, state: State::Learning };
         taught.announce();
         self.taught = Some(taught);
         self.keep(true).await;
@@ -199,20 +217,18 @@ impl Room {
         let Some(taught) = self.taught.as_mut().filter(|taught| taught.state != State::Over) else {
             return Ok(());
         };
-        let Some(open) = &self.open else { return Err(EngineError::NoGallery) };
         taught.state = State::Over;
-        taught.draw(open, taught.lesson.step())?;
+        let step = taught.lesson.step();
         self.keep(true).await;
-        Ok(())
+        self.draw(step)
     }
 
-    /// Makes a step of the lesson, or one of its samples.
+    /// Makes a step of the lesson, and one of the samples that are being drawn.
     pub(super) async fn work(&mut self) -> Result<(), EngineError> {
-        let (Some(taught), Some(open)) = (&mut self.taught, &self.open) else { return Ok(()) };
-        taught.draw_on(open)?;
-        if taught.state != State::Learning {
+        self.draw_on()?;
+        let Some(taught) = self.taught.as_mut().filter(|taught| taught.state == State::Learning) else {
             return Ok(());
-        }
+        };
         let begun = now();
         let loss = match taught.step().await {
             Ok(loss) => loss,
@@ -223,13 +239,77 @@ impl Room {
         };
         let (step, of) = (taught.lesson.step(), taught.plan.steps);
         post(&Event::Step { step, of, loss, ms: now() - begun });
-        if taught.lesson.is_over() {
+        let over = taught.lesson.is_over();
+        if over {
             taught.state = State::Over;
-            taught.draw(open, step)?;
-        } else if step.is_multiple_of(taught.plan.every.max(1)) {
-            taught.draw(open, step)?;
         }
-        self.keep(false).await;
+        if over || step.is_multiple_of(taught.plan.every.max(1)) {
+            self.draw(step)?;
+        }
+        self.keep(over).await;
+        Ok(())
+    }
+
+    /// Begins to draw samples as the class looks now; after no step, of the learngene alone. Samples
+    /// that are being drawn come first.
+    fn draw(&mut self, step: u32) -> Result<(), EngineError> {
+        let (Some(open), Some(base)) = (&self.open, &mut self.base) else {
+            return Err(EngineError::NoGallery);
+        };
+        if self.drawing.is_some() {
+            self.waiting = true;
+            return Ok(());
+        }
+        let config = &open.index.config;
+        let mut gate = Gate::new();
+        if let Some(taught) = self.taught.as_ref().filter(|_| step > 0) {
+            let fits = |source| EngineError::Pack { file: base.name.clone(), source };
+            let average = Tensors::from_flat(&config.tailor_tensors(), &taught.lesson.average());
+            base.model.insert(OWN, average.map_err(fits)?)?;
+            gate.push((OWN.to_owned(), 1.0));
+        }
+        let sampling = &open.index.sampling;
+        let settings = SampleSettings {
+            sampler: sampling.sampler.parse()?,
+            steps: sampling.steps as usize,
+            guidance: f64::from(sampling.guidance),
+            guide: Guide::default(),
+            items: SEEDS.map(|seed| Item { gate: gate.clone(), seed }).into(),
+        };
+        let course = Course::new(config, settings, |values| base.model.images(values))?;
+        let gated = base.model.gate(&course.gates())?;
+        self.drawing = Some((step, course, gated));
+        Ok(())
+    }
+
+    /// Makes one step of the samples that are being drawn, and sends them when they are done.
+    fn draw_on(&mut self) -> Result<(), EngineError> {
+        let (Some((step, course, gated)), Some(base)) = (&mut self.drawing, &self.base) else {
+            return Ok(());
+        };
+        while let Some(query) = course.query() {
+            let predicted = base.model.predict(gated, &query.x, query.t);
+            if course.answer(predicted, |values| base.model.images(values)) {
+                break;
+            }
+        }
+        if course.query().is_some() {
+            return Ok(());
+        }
+        let (step, images) = (*step, course.images().values);
+        self.drawing = None;
+        if images.iter().any(|value| !value.is_finite()) {
+            return Err(EngineError::NotFinite);
+        }
+        post_images(&Event::Samples { step }, &images);
+        let Some(taught) = &self.taught else { return Ok(()) };
+        let (now, over) = (taught.lesson.step(), taught.state == State::Over);
+        if std::mem::take(&mut self.waiting) {
+            return self.draw(now);
+        }
+        if over {
+            post(&Event::Ended { step: now });
+        }
         Ok(())
     }
 
@@ -250,8 +330,9 @@ impl Room {
         let learngene = open.index.learngene.sha256;
         let class =
             Class { id: free_id(open, &text.name).await, name: text.name.trim().to_owned(), wordnet: None };
+        let name = self.base.as_ref().map(|base| base.name.clone()).unwrap_or_default();
         let bytes = taught
-            .pack(&class, text, preview, learngene)
+            .pack(&class, text, preview, (learngene, &name))
             .map_err(|source| EngineError::Pack { file: format!("{}.tailor", class.id), source })?;
         let kept = own::write(&own::pack_name(&learngene, &class.id), &bytes).await == opfs::Kept::Yes;
         let entry = ClassEntry::new(&class, FileEntry::of(format!("{}{}", own::MARK, class.id), &bytes));
@@ -276,63 +357,12 @@ impl Taught {
         Ok(loss)
     }
 
-    /// Begins to draw samples as the class looks now; after no step, of the learngene alone. Samples
-    /// that are being drawn come first.
-    fn draw(&mut self, open: &Open, step: u32) -> Result<(), EngineError> {
-        if self.drawing.is_some() {
-            self.waiting = true;
-            return Ok(());
-        }
-        let config = self.material.config().clone();
-        let fits = |source| EngineError::Pack { file: self.name.clone(), source };
-        let tensors = Tensors::from_flat(&config.tailor_tensors(), &self.lesson.average()).map_err(fits)?;
-        self.model.insert(OWN, tensors)?;
-        let gate: Gate = if step == 0 { Gate::new() } else { vec![(OWN.to_owned(), 1.0)] };
-        let sampling = &open.index.sampling;
-        let settings = SampleSettings {
-            sampler: sampling.sampler.parse()?,
-            steps: sampling.steps as usize,
-            guidance: f64::from(sampling.guidance),
-            guide: Guide::default(),
-            items: SEEDS.map(|seed| Item { gate: gate.clone(), seed }).into(),
-        };
-        let course = Course::new(&config, settings, |values| self.model.images(values))?;
-        let gated = self.model.gate(&course.gates())?;
-        self.drawing = Some((step, course, gated));
-        Ok(())
-    }
-
-    /// Makes one step of the samples that are being drawn, and sends them when they are done.
-    fn draw_on(&mut self, open: &Open) -> Result<(), EngineError> {
-        let Some((step, course, gated)) = &mut self.drawing else { return Ok(()) };
-        while let Some(query) = course.query() {
-            let predicted = self.model.predict(gated, &query.x, query.t);
-            if course.answer(predicted, |values| self.model.images(values)) {
-                break;
-            }
-        }
-        if course.query().is_none() {
-            let (step, images) = (*step, course.images().values);
-            self.drawing = None;
-            if images.iter().any(|value| !value.is_finite()) {
-                return Err(EngineError::NotFinite);
-            }
-            post_images(&Event::Samples { step }, &images);
-            if std::mem::take(&mut self.waiting) {
-                self.draw(open, self.lesson.step())?;
-            } else if self.state == State::Over {
-                post(&Event::Ended { step });
-            }
-        }
-        Ok(())
-    }
-
     fn pack(
         &self,
         class: &Class,
         text: &CardText,
         preview: &[u8],
-        learngene: Digest,
+        (learngene, name): (Digest, &str),
     ) -> tailor_packs::Result<Vec<u8>> {
         let config = self.material.config();
         let tensors = Tensors::from_flat(&config.tailor_tensors(), &self.lesson.average())?;
@@ -363,7 +393,7 @@ impl Taught {
         let contents = Contents {
             steps: u64::from(self.lesson.step()),
             preview: Some(preview).filter(|preview| !preview.is_empty()),
-            ..Contents::new(&self.name, config, &tensors, &card)
+            ..Contents::new(name, config, &tensors, &card)
         };
         write_tailor(&contents, learngene, class)
     }

@@ -46,7 +46,9 @@ impl Team {
         let cores = scope().navigator().hardware_concurrency() as usize;
         let most = if most == 0 { MOST } else { (most as usize).min(MOST) };
         let images = material.settings().batch as usize;
-        let wanted = cores.max(most.min(2)).min(most).min(images).saturating_sub(1);
+        // Where there are several, one is left to the page.
+        let spare = if cores > 2 { cores - 1 } else { cores };
+        let wanted = spare.min(most).min(images).saturating_sub(1);
         let helpers = (0..wanted).map_while(|_| Helper::spawn(material).ok()).collect();
         Self { helpers }
     }

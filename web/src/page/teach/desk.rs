@@ -3,6 +3,7 @@
 use super::Place;
 use super::picture::{Invert, Picture, nearest};
 use super::sentences;
+use crate::page::grid::Grid;
 use crate::protocol::{ClassInfo, Failure};
 use crate::teaching::{CardText, Event, Kept, Plan, Request};
 use std::sync::Arc;
@@ -286,7 +287,8 @@ impl Desk {
                 }
             }
             Message::Another => {
-                *self = Self { phase: Phase::Gathering, next: self.next, ..Self::new(self.place.clone()) };
+                let (next, alone) = (self.next, self.alone.take());
+                *self = Self { phase: Phase::Gathering, next, alone, ..Self::new(self.place.clone()) };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -333,7 +335,7 @@ impl Desk {
         self.phase = Phase::Starting;
         self.taught = Arc::new(taught);
         (self.losses, self.ms) = (Arc::default(), 0.0);
-        (self.alone, self.samples, self.pack) = (None, None, None);
+        (self.samples, self.pack) = (None, None);
         self.nearest.clear();
         self.notice = None;
     }
@@ -391,7 +393,13 @@ impl Desk {
                 losses.push(loss);
                 self.losses = Arc::new(losses);
             }
-            Event::Samples { step: 0 } => self.alone = Some(Arc::new(values.images)),
+            Event::Samples { step: 0 } => {
+                let Place { channels, side, dark, .. } = &mut self.place;
+                let grid = Grid { values: values.images, channels: *channels, side: *side, columns: 1 };
+                // The page may not have shown any of the gallery's pictures yet.
+                *dark = dark.or(grid.is_dark());
+                self.alone = Some(Arc::new(grid.values));
+            }
             Event::Samples { step } => {
                 self.nearest = nearest(&self.taught, &values.images);
                 self.samples = Some((step, Arc::new(values.images)));

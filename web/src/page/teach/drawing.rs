@@ -21,11 +21,11 @@ pub(super) fn Drawing(shell: Shell) -> impl IntoView {
     let thickness = RwSignal::new(26.0);
     let drawing = RwSignal::new(false);
     // Drawn as the gallery's pictures are, so that nothing has to be inverted.
-    let dark = shell.now(|desk| desk.place.dark.unwrap_or(false));
-    let (paper, ink) = if dark { ("#000", "#fff") } else { ("#fff", "#000") };
+    let dark = shell.part(|desk| desk.place.dark.unwrap_or(false));
     Effect::new(move || {
         let Some(canvas) = canvas.get() else { return };
         let Ok(context) = pixels::context(&canvas) else { return };
+        let (paper, ink) = if dark.get() { ("#000", "#fff") } else { ("#fff", "#000") };
         context.set_fill_style_str(paper);
         context.fill_rect(0.0, 0.0, SIDE, SIDE);
         context.set_stroke_style_str(ink);

@@ -14,7 +14,7 @@ use web_sys::{CustomEvent, CustomEventInit, MessageEvent, Url, Worker, WorkerOpt
 
 /// The state as the view sees it, and the teacher behind it.
 #[derive(Clone, Copy)]
-pub(super) struct Shell {
+pub struct Shell {
     desk: RwSignal<Desk>,
     teacher: StoredValue<Option<Teacher>, LocalStorage>,
 }

@@ -187,3 +187,17 @@ fn a_class_of_a_large_gallery_may_stand_in_a_link_unseen() {
     page.tell(Message::Link("#class=greek-zeta".into()));
     assert_eq!(page.order().images[0].class.as_deref(), Some("greek-zeta"));
 }
+
+#[test]
+fn a_class_that_was_taught_here_can_be_chosen_and_goes_with_its_pack() {
+    let mut page = Page::opened(Wish::Cpu, "");
+    let class = ClassInfo { id: "u03be".into(), name: "ξ".into(), bytes: 9, stored: true, own: true };
+    page.hear(Backend::Cpu, Event::Class(class));
+    page.tell(Message::Choose { class: "u03be".into(), add: false });
+    assert_eq!(page.state.settings.classes, ["u03be"]);
+    assert!(page.state.tiles.iter().any(|tile| tile.own));
+    page.hear(Backend::Cpu, Event::Dropped { class: "u03be".into() });
+    assert!(page.state.tiles.iter().all(|tile| !tile.own), "it is nowhere else");
+    page.hear(Backend::Cpu, Event::Dropped { class: A.into() });
+    assert!(page.state.tiles.iter().any(|tile| tile.id == A), "a class of the gallery is still there");
+}
