@@ -24,7 +24,7 @@ default:
     @just --list --unsorted
 
 # Open the studio in the browser with the gallery that ships; the WebGPU engine is built behind it
-demo: (site-parts "page" "cpu" "relaxed")
+demo: (site-parts "page" "cpu" "relaxed" "teach" "teacher" "teacher,relaxed")
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build -p tailor-trainer --bin tailor
@@ -70,7 +70,7 @@ lint: wasm-target fmt-check deny
     # Without Burn other code is compiled.
     cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
     # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
-    for part in page cpu relaxed; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
 # Time training and sampling on this machine, or one part: training, classes, sampling, onnx, browser
@@ -125,9 +125,9 @@ fuzz seconds="60":
     done
 
 # Build the page and its engines into web/dist
-site: (site-parts "page" "cpu" "relaxed" "gpu")
+site: (site-parts "page" "cpu" "relaxed" "teach" "teacher" "teacher,relaxed" "gpu")
 
-# Builds some of the parts of the site: page, cpu, relaxed, gpu.
+# Builds some of the parts of the site: page, cpu, relaxed, teach, teacher, "teacher,relaxed", gpu.
 [private]
 site-parts +parts: wasm-target bindgen
     #!/usr/bin/env bash
@@ -147,6 +147,9 @@ site-parts +parts: wasm-target bindgen
             page) name=page code=z level=-Oz extra= ;;
             cpu) name=engine-cpu code=z level=-Os extra= ;;
             relaxed) name=engine-cpu-relaxed code=z level=-Os extra=--enable-relaxed-simd ;;
+            teach) name=teach code=z level=-Oz extra= ;;
+            teacher) name=teacher code=z level=-Os extra= ;;
+            teacher,relaxed) name=teacher-relaxed code=z level=-Os extra=--enable-relaxed-simd ;;
             # A GPU waits for all of this code, not for a few kernels.
             gpu) name=engine-gpu code=s level=-Oz extra= ;;
         esac
@@ -242,6 +245,21 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
         chosen+=(--class "$class")
     done
     sha256sum {{ gallery }}/*.learngene "$gallery"/*.learngene
+    {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+
+# Teach four letters in Chromium as a visitor does, 300 steps each, and have a reader of `data` judge them; takes minutes
+teach-browser data: (need "wasm-opt" "brotli" "chromium") site
+    #!/usr/bin/env bash
+    set -euo pipefail
+    packs=$PWD/runs/taught-browser
+    gallery=runs/galleries/taught-browser
+    rm -rf "$packs" "$gallery" && mkdir -p runs/galleries && cp -r {{ gallery }} "$gallery"
+    TAILOR_TAUGHT=$packs cargo test {{ workspace }} --test teach -- --nocapture --ignored
+    chosen=()
+    for pack in "$packs"/*.tailor; do
+        {{ tailor }} gallery add "$gallery" "$pack"
+        chosen+=(--class "$(basename "$pack" .tailor)")
+    done
     {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
 
 # Format the code

@@ -14,6 +14,7 @@
 //! | [`engine`] | the network and its gradients on a processor, on plain slices, natively and in WASM |
 //! | `graph` (feature `graph`) | the same network in Burn: the specification for the engine, and what GPUs run |
 //! | [`model`] | the tailors that are put onto a learngene, and errors about those that do not fit |
+//! | [`teaching`] | a class of one's own for a frozen learngene, from a handful of pictures |
 //!
 //! The crate names no kind of device, and touches no files, network or clock.
 //!
@@ -28,6 +29,7 @@ pub mod engine;
 pub mod graph;
 pub mod init;
 pub mod model;
+pub mod teaching;
 pub mod threads;
 
 pub use diffusion::sampler::{Sampler, UnknownSampler};

@@ -309,6 +309,9 @@ pub struct ClassInfo {
     pub bytes: u64,
     /// Whether the pack is on this device.
     pub stored: bool,
+    /// Whether the class was taught on this device, and is not part of the gallery.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// An error in words, with one action that may help.
@@ -435,6 +438,8 @@ codes! {
     UnknownSampler = "unknown-sampler",
     /// The model cannot make these images.
     Model = "model",
+    /// The class cannot be taught.
+    Teaching = "teaching",
     /// No gallery is open.
     NoGallery = "no-gallery",
     /// The GPU cannot be used.

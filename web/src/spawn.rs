@@ -27,6 +27,22 @@ pub(crate) fn quoted(text: &str) -> Result<String, JsValue> {
     JSON::stringify(&JsValue::from_str(text)).map(String::from)
 }
 
+/// Starts a worker that runs the program that runs here. It begins when it gets the compiled module as
+/// its first message.
+///
+/// # Errors
+/// The browser's exception when it refuses workers.
+#[cfg(feature = "cpu")]
+pub(crate) fn same_program(options: &WorkerOptions) -> Result<Worker, JsValue> {
+    let script = quoted(&own_script())?;
+    let source = format!(
+        "onmessage = (first) => {{ onmessage = null; import({script})\
+         .then((engine) => engine.default({{ module_or_path: first.data }}))\
+         .catch((error) => setTimeout(() => {{ throw error }})); }};"
+    );
+    worker(&source, options)
+}
+
 /// Starts a worker that runs `source`.
 ///
 /// A browser refuses a worker script of another origin but allows an import, so the source is a line

@@ -54,6 +54,14 @@ pub enum Stream {
     Resample(u32),
     /// The order of samples before they are split for an Inception Score.
     Splits,
+    /// What is drawn for the image with this number, counted over all steps, where a class is taught:
+    /// in part 0 how it is moved, in part 1 its time, in part 2 its noise.
+    Taught {
+        /// What is drawn.
+        part: u8,
+        /// The image's number.
+        image: u64,
+    },
 }
 
 impl Stream {
@@ -78,6 +86,10 @@ impl Stream {
             Stream::Classifier(tensor) => [4, 2, tensor],
             Stream::Resample(number) => [4, 3, number],
             Stream::Splits => [4, 4, 0],
+            // A lesson has fewer than 2^40 images.
+            Stream::Taught { part, image } => {
+                [6 + (u32::from(part) << 8), image as u32, (image >> 32) as u32]
+            }
         }
     }
 }
@@ -139,7 +151,9 @@ mod tests {
             let classes = (0..200).map(move |class| Stream::ClassImages { class, epoch: number });
             numbered.into_iter().map(move |stream| stream(number)).chain(classes)
         };
+        let taught = |part| (0..200).map(move |image| Stream::Taught { part, image });
         let streams = (0..200).flat_map(of).chain([Stream::Start, Stream::HeldOut, Stream::Splits]);
+        let streams = streams.chain((0..3).flat_map(taught));
         let words: Vec<_> = streams.map(Stream::words).collect();
         let different: std::collections::BTreeSet<_> = words.iter().collect();
         assert_eq!(different.len(), words.len());

@@ -61,6 +61,16 @@ pub fn nodes(objective: Objective, steps: usize) -> Vec<Node> {
     (0..steps).map(node).chain([CLEAN]).collect()
 }
 
+/// Returns what the network is shown of a clean value and noise at `place`, and what it should say.
+pub fn noised(objective: Objective, place: Node, clean: f32, noise: f32) -> (f32, f32) {
+    let x = (place.alpha * f64::from(clean) + place.sigma * f64::from(noise)) as f32;
+    let target = match objective {
+        Objective::Ddpm => noise,
+        Objective::Flow => noise - clean,
+    };
+    (x, target)
+}
+
 /// Factors that turn `x_t` and the network's output into the clean image and the noise.
 ///
 /// `x₀ = x0.0·x_t + x0.1·output`, `ε = eps.0·x_t + eps.1·output`.

@@ -157,12 +157,9 @@ impl Draws {
         let noise = standard_normal(self.seed, Stream::Noise(number), images.len());
         let (mut x, mut target) = (Vec::with_capacity(images.len()), Vec::with_capacity(images.len()));
         for (i, (&x0, &eps)) in images.iter().zip(&noise).enumerate() {
-            let place = places[i / values];
-            x.push((place.alpha * f64::from(x0) + place.sigma * f64::from(eps)) as f32);
-            target.push(match self.objective {
-                Objective::Ddpm => eps,
-                Objective::Flow => eps - x0,
-            });
+            let (noisy, wanted) = path::noised(self.objective, places[i / values], x0, eps);
+            x.push(noisy);
+            target.push(wanted);
         }
         let at = places.iter().zip(strides).map(|(p, stride)| Moment { t: p.t as f32, stride }).collect();
         let (cosine, guidance) = (self.cosine as f32, self.shortcuts.1 as f32);

@@ -61,6 +61,13 @@ pub enum EngineError {
     /// The model cannot be assembled, or cannot make these images.
     #[error("The model cannot do this: {0}.")]
     Model(#[from] ModelError),
+    /// A class cannot be taught.
+    #[cfg(feature = "teacher")]
+    #[error("The class cannot be taught: {reason}.")]
+    Teaching {
+        /// Why not.
+        reason: String,
+    },
     /// An order came before any gallery was opened.
     #[error("No gallery is open. Open one first.")]
     NoGallery,
@@ -122,6 +129,8 @@ impl EngineError {
             E::UnknownClass { .. } => (Code::UnknownClass, Remedy::Choose),
             E::Sampler(_) => (Code::UnknownSampler, Remedy::Reload),
             E::Model(_) => (Code::Model, Remedy::Choose),
+            #[cfg(feature = "teacher")]
+            E::Teaching { .. } => (Code::Teaching, Remedy::Choose),
             E::NoGallery => (Code::NoGallery, Remedy::Reload),
             E::Device { .. } => (Code::Device, Remedy::UseCpu),
             E::ReadBack { .. } => (Code::ReadBack, Remedy::Retry),

@@ -5,6 +5,7 @@ use super::download::Folder;
 use super::error::EngineError;
 use super::host::{now, post};
 use super::index::{Opened, info};
+use super::own;
 use super::stop::Stop;
 use super::store::{Kept, Store};
 use crate::protocol::{Before, Cell, Event, File, Parts};
@@ -176,6 +177,10 @@ impl Open {
         if let Some(class) = self.index.class(id) {
             return Ok(class.clone());
         }
+        if let Some(class) = own::entry(&self.index, id).await {
+            post(&Event::Class(own::info(&class)), None);
+            return Ok(class);
+        }
         let (number, file) = self.index.shard(id).ok_or_else(unknown)?;
         if !self.shards.contains_key(&number) {
             let arrived = self.fetch(file, File::List, store, stop).await?;
@@ -201,6 +206,9 @@ impl Open {
         store: &Store,
         stop: &Stop,
     ) -> Result<Arrived, EngineError> {
+        if let Some(bytes) = own::bytes(entry).await {
+            return Ok(Arrived { file, bytes, network: 0, kept: true });
+        }
         let mut slot = store.slot(entry, stop).await?;
         let mut part = slot.read().await?;
         let mut network = 0;

@@ -3,6 +3,7 @@
 use super::download::Folder;
 use super::error::EngineError;
 use super::host::unix_seconds;
+use super::own;
 use super::stop::Stop;
 use super::store::Store;
 use crate::address::is_local;
@@ -140,6 +141,9 @@ impl Opened {
     pub async fn describe(&self, store: &Store) -> Gallery {
         let Checked { index, trust } = &self.checked;
         let stored = store.holds(index.files()).await;
+        // Classes of one's own come first.
+        let mut classes = own::list(index).await;
+        classes.extend(index.classes.iter().map(|class| info(class, &stored)));
         Gallery {
             title: index.title.clone(),
             signed: trust.key.map(|key| key.fingerprint()),
@@ -147,7 +151,7 @@ impl Opened {
             learngene: index.learngene.size,
             learngene_stored: stored.contains(&index.learngene.content()),
             index: self.bytes,
-            classes: index.classes.iter().map(|class| info(class, &stored)).collect(),
+            classes,
             more: !index.shards.is_empty(),
             channels: index.config.channels,
             side: index.config.image_size,
@@ -164,5 +168,6 @@ pub fn info(class: &ClassEntry, stored: &BTreeSet<Digest>) -> ClassInfo {
         name: class.name.clone(),
         bytes: class.file.size,
         stored: stored.contains(&class.file.content()),
+        own: false,
     }
 }

@@ -10,7 +10,9 @@
 //! store     keeps verified bytes on this device, by digest
 //! opfs      the browser's own file system
 //! stop      stops orders
+//! own       packs of classes that were taught on this device
 //! locks     locks that one worker holds at a time, over all tabs
+//! teach     teaches a class of one's own; in the program `teacher` alone
 //! host      the worker's global object, its clock, and messages to the page
 //! device    computes: on the processor with a team of workers, or with WebGPU
 //! ```
@@ -28,9 +30,12 @@ mod host;
 pub mod index;
 pub mod locks;
 pub mod opfs;
+pub mod own;
 pub mod session;
 pub mod stop;
 pub mod store;
+#[cfg(feature = "teacher")]
+pub mod teach;
 pub mod worker;
 
 pub use error::EngineError;

@@ -52,9 +52,19 @@ impl Drop for Access {
 impl Access {
     /// Opens the file with this name; with `create`, makes it if it is missing.
     pub async fn open(name: &str, create: bool) -> Option<Self> {
-        let file = handle(name, create).await?;
+        Self::of(handle(&folder().await?, name, create).await?).await
+    }
+
+    async fn of(file: FileSystemFileHandle) -> Option<Self> {
         let access = JsFuture::from(file.create_sync_access_handle()).await.ok()?;
         Some(Self(access.unchecked_into()))
+    }
+
+    /// Opens the file with this name in this folder, empty.
+    pub async fn create(folder: &FileSystemDirectoryHandle, name: &str) -> Option<Self> {
+        let access = Self::of(handle(folder, name, true).await?).await?;
+        access.0.truncate_with_f64(0.0).ok()?;
+        Some(access)
     }
 
     fn at(start: u64) -> FileSystemReadWriteOptions {
@@ -106,25 +116,44 @@ pub async fn folder() -> Option<FileSystemDirectoryHandle> {
     Some(folder.unchecked_into())
 }
 
-async fn handle(name: &str, create: bool) -> Option<FileSystemFileHandle> {
+async fn handle(
+    folder: &FileSystemDirectoryHandle,
+    name: &str,
+    create: bool,
+) -> Option<FileSystemFileHandle> {
     let options = FileSystemGetFileOptions::new();
     options.set_create(create);
-    let file = folder().await?.get_file_handle_with_options(name, &options);
+    let file = folder.get_file_handle_with_options(name, &options);
     Some(JsFuture::from(file).await.ok()?.unchecked_into())
 }
 
 /// Renames a file.
 pub async fn rename(from: &str, to: &str) {
-    if let Some(file) = handle(from, false).await {
+    if let Some(folder) = folder().await {
         // A failure leaves the unfinished file, with all its chunks.
-        let _ = file.unchecked_into::<Movable>().rename(to).await;
+        rename_in(&folder, from, to).await;
+    }
+}
+
+/// Renames a file of this folder; returns whether it did.
+pub async fn rename_in(folder: &FileSystemDirectoryHandle, from: &str, to: &str) -> bool {
+    match JsFuture::from(folder.get_file_handle(from)).await {
+        Ok(file) => file.unchecked_into::<Movable>().rename(to).await.is_ok(),
+        Err(_) => false,
     }
 }
 
 /// Returns the names of the files in the folder.
 pub async fn names() -> BTreeSet<String> {
+    match folder().await {
+        Some(folder) => names_in(&folder).await,
+        None => BTreeSet::new(),
+    }
+}
+
+/// Returns the names of the files in this folder.
+pub async fn names_in(folder: &FileSystemDirectoryHandle) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let Some(folder) = folder().await else { return names };
     let keys = folder.keys();
     while let Ok(next) = keys.next() {
         let Ok(next) = JsFuture::from(next).await else { break };

@@ -6,6 +6,7 @@ use super::error::EngineError;
 use super::gallery::{Open, refused};
 use super::host::{breathe, now, post};
 use super::index::{Found, Opened, Published};
+use super::own;
 use super::stop::Stop;
 use super::store::Store;
 use crate::protocol::{Before, Event, File, Names, Order, Parts, Wanted};
@@ -157,7 +158,10 @@ impl Session {
             model.remove(class);
         }
         let class = open.class(class, &self.store, stop).await?;
-        self.store.remove(&class.file).await;
+        match class.file.path.starts_with(own::MARK) {
+            true => own::forget(&class.file).await,
+            false => self.store.remove(&class.file).await,
+        }
         post(&Event::Dropped { class: class.id }, None);
         Ok(())
     }

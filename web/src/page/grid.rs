@@ -62,6 +62,19 @@ impl Grid {
         (0..plane).flat_map(|pixel| [channel(0, pixel), channel(1, pixel), channel(2, pixel), 255]).collect()
     }
 
+    /// Tells whether the images' background is dark or bright, by their border; `None` if it is neither.
+    pub fn is_dark(&self) -> Option<bool> {
+        let side = self.side as usize;
+        let is_border = |i: usize| {
+            let (x, y) = (i % side.max(1), i / side.max(1) % side.max(1));
+            x == 0 || y == 0 || x + 1 == side || y + 1 == side
+        };
+        let border = self.values.iter().enumerate().filter(|(i, _)| is_border(*i)).map(|(_, value)| *value);
+        let (sum, count) = border.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        let mean = sum / f32::max(count, 1.0);
+        (mean.abs() > 0.4).then_some(mean < 0.0)
+    }
+
     /// Returns how many canvas pixels wide and high one pixel of an image is drawn: 8 for small
     /// images, 1 for large ones.
     pub fn scale(&self) -> u32 {
@@ -84,6 +97,15 @@ mod tests {
             Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1, places: Vec::new() };
         assert_eq!(coloured.rgba(0), [0, 128, 255, 255]);
         assert_eq!(coloured.rgba(1), [0, 0, 0, 255], "one that is not there is black");
+    }
+
+    #[test]
+    fn a_border_tells_the_background() {
+        let of = |border: f32, middle: f32| {
+            let values = (0..9).map(|i| if i == 4 { middle } else { border }).collect();
+            Grid { values, channels: 1, side: 3, columns: 1 }.is_dark()
+        };
+        assert_eq!((of(-1.0, 1.0), of(0.9, -1.0), of(0.1, -1.0)), (Some(true), Some(false), None));
     }
 
     #[test]

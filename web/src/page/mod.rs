@@ -15,6 +15,7 @@
 //! words     the sentences in which the page says what it knows
 //! program   chooses the engine's program to load
 //! labels    the words on buttons and fields, and fixed sentences
+//! teach     the view "Teach it", a program of its own
 //! numbers   numbers as people read them
 //! grid      a batch of images, and how they lie beside each other
 //! ```
@@ -45,6 +46,7 @@ pub mod search;
 pub mod settings;
 pub mod shown;
 pub mod state;
+pub mod teach;
 pub mod trial;
 pub mod update;
 pub mod word;

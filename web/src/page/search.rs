@@ -29,6 +29,7 @@ pub fn tiles(gallery: Option<&Gallery>, names: &NameList, search: &str) -> Vec<C
             name: name.clone(),
             bytes: 0,
             stored: false,
+            own: false,
         };
         found.extend(others.map(class).take(FOUND - found.len()));
     }

@@ -1,7 +1,8 @@
 //! The place of the view in which a visitor teaches a class.
 
 use super::shell::Studio;
-use leptos::prelude::AnyView;
+use super::teach::tab::Teach;
+use leptos::prelude::*;
 
-/// The view. While there is none, the page has no tab for it.
-pub const VIEW: Option<fn(Studio) -> AnyView> = None;
+/// The view. Without one, the page would have no tab for it.
+pub const VIEW: Option<fn(Studio) -> AnyView> = Some(|studio| view! { <Teach studio/> }.into_any());

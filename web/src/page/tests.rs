@@ -41,6 +41,7 @@ fn letters() -> Gallery {
         name: name.into(),
         bytes: 36_000,
         stored: false,
+        own: false,
     };
     Gallery {
         title: "Letters".into(),

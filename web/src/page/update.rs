@@ -272,6 +272,11 @@ impl State {
                 self.files.insert(file, Place::Loaded(kept));
             }
             Event::Dropped { class } => {
+                if let Some(gallery) = &mut self.gallery {
+                    // A class that was taught here is nowhere else.
+                    gallery.classes.retain(|known| !known.own || known.id != class);
+                    self.list();
+                }
                 self.files.remove(&File::Tailor(class));
                 effects.push(Effect::AskRoom);
             }

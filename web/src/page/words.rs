@@ -288,6 +288,7 @@ pub fn is_of_trust(code: &Code) -> bool {
         | Code::UnknownSampler
         | Code::Model
         | Code::NoGallery
+        | Code::Teaching
         | Code::Device
         | Code::ReadBack
         | Code::NotFinite

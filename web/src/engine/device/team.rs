@@ -103,15 +103,9 @@ impl Team {
 
 impl Helper {
     fn spawn() -> Result<Self, JsValue> {
-        let script = spawn::quoted(&spawn::own_script())?;
-        let source = format!(
-            "onmessage = (first) => {{ onmessage = null; import({script})\
-             .then((engine) => engine.default({{ module_or_path: first.data }}))\
-             .catch((error) => setTimeout(() => {{ throw error }})); }};"
-        );
         let options = WorkerOptions::new();
         options.set_name(NAME);
-        let worker = spawn::worker(&source, &options)?;
+        let worker = spawn::same_program(&options)?;
 
         let asked = Rc::new(RefCell::new(None::<oneshot::Sender<Vec<f32>>>));
         let up = Rc::new(Cell::new(false));

@@ -150,7 +150,7 @@ fn all_names_of_a_large_gallery_are_asked_for_once_and_only_when_it_is_searched(
     assert_eq!(page.state.tiles.len(), 4, "what is known is not found twice");
     page.choose("greek-zeta");
     assert_eq!(page.order().images[0].class.as_deref(), Some("greek-zeta"));
-    let class = ClassInfo { id: "greek-zeta".into(), name: "ζ".into(), bytes: 9, stored: true };
+    let class = ClassInfo { id: "greek-zeta".into(), name: "ζ".into(), bytes: 9, stored: true, own: false };
     page.hear(Backend::Cpu, Event::Class(class.clone()));
     page.hear(Backend::Cpu, Event::Class(class));
     assert_eq!(page.state.gallery.as_ref().unwrap().classes.len(), 5, "looked up once");
@@ -186,4 +186,18 @@ fn a_class_of_a_large_gallery_may_stand_in_a_link_unseen() {
     let mut page = large();
     page.tell(Message::Link("#class=greek-zeta".into()));
     assert_eq!(page.order().images[0].class.as_deref(), Some("greek-zeta"));
+}
+
+#[test]
+fn a_class_that_was_taught_here_can_be_chosen_and_goes_with_its_pack() {
+    let mut page = Page::opened(Wish::Cpu, "");
+    let class = ClassInfo { id: "u03be".into(), name: "ξ".into(), bytes: 9, stored: true, own: true };
+    page.hear(Backend::Cpu, Event::Class(class));
+    page.tell(Message::Choose { class: "u03be".into(), add: false });
+    assert_eq!(page.state.settings.classes, ["u03be"]);
+    assert!(page.state.tiles.iter().any(|tile| tile.own));
+    page.hear(Backend::Cpu, Event::Dropped { class: "u03be".into() });
+    assert!(page.state.tiles.iter().all(|tile| !tile.own), "it is nowhere else");
+    page.hear(Backend::Cpu, Event::Dropped { class: A.into() });
+    assert!(page.state.tiles.iter().any(|tile| tile.id == A), "a class of the gallery is still there");
 }

@@ -1,0 +1,270 @@
+//! A class of one's own, taught in a browser: from files to a pack, as this machine would teach it, and what goes wrong
+//! on the way.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod support;
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde_json::json;
+use support::*;
+use tailor_core::teaching::{Examples, Lesson, Material, Settings};
+use tailor_packs::{Index, read_tailor};
+use tailor_tests::chromium::{Browser, Gpu, Page};
+
+/// The seed of every lesson in the browser.
+const SEED: u64 = 7;
+/// The largest difference of a value after [`FEW`] steps from what this machine makes of it.
+const CLOSE: f32 = 1e-5;
+/// Steps of a short lesson.
+const FEW: u32 = 3;
+
+fn drawings(class: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/fixtures/teach").join(class);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 20, "of {class}");
+    files
+}
+
+/// Opens "Teach it" on a page that has made its first image.
+fn open_view(browser: &Browser, url: &str) -> Page {
+    let page = browser.page().unwrap();
+    page.navigate(url).unwrap();
+    wait_for_image(&page);
+    page.click("#tab-teach").unwrap();
+    wait_for_phase(&page, "gathering");
+    page
+}
+
+fn wait_for_phase(page: &Page, phase: &str) {
+    let there = format!("document.querySelector('.teach')?.dataset.phase === '{phase}'");
+    let outcome = page.wait_for(&there, PATIENCE);
+    assert!(outcome.is_ok(), "{phase}: {}\n{}", text(page, "body"), page.console().join("\n"));
+}
+
+fn text(page: &Page, selector: &str) -> String {
+    let script = format!("document.querySelector('{selector}')?.innerText ?? ''");
+    page.eval(&script).unwrap().as_str().unwrap().to_owned()
+}
+
+/// Chooses files in the page's own input.
+fn choose(page: &Page, files: &[PathBuf]) {
+    let document = page.call("DOM.getDocument", json!({})).unwrap();
+    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": "#teach-files" });
+    let node = page.call("DOM.querySelector", query).unwrap()["nodeId"].clone();
+    page.call("DOM.setFileInputFiles", json!({ "nodeId": node, "files": files })).unwrap();
+}
+
+fn count(page: &Page, pictures: usize) {
+    let there = format!("document.querySelectorAll('.thumbnails li').length === {pictures}");
+    page.wait_for(&there, PATIENCE).unwrap();
+}
+
+fn fill(page: &Page, name: &str, steps: u32) {
+    page.eval("document.querySelector('details.more').open = true").unwrap();
+    page.set_value("#teach-name", name).unwrap();
+    page.set_value("#teach-steps", &steps.to_string()).unwrap();
+}
+
+/// The bytes of a file of one's own in the browser, whose name ends so.
+fn own_file(page: &Page, ending: &str) -> Option<Vec<u8>> {
+    let script = format!(
+        "(async () => {{
+            const root = await navigator.storage.getDirectory();
+            const folder = await root.getDirectoryHandle('tailor-own-1');
+            for await (const [name, file] of folder.entries()) if (name.endsWith('{ending}')) {{
+                const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
+                let text = '';
+                for (const byte of bytes) text += String.fromCharCode(byte);
+                return btoa(text);
+            }}
+        }})()"
+    );
+    let found = page.eval(&script).unwrap();
+    Some(base64::engine::general_purpose::STANDARD.decode(found.as_str()?).unwrap())
+}
+
+/// The lesson that this machine teaches with the same pictures.
+fn taught_here(index: &Index, files: &[PathBuf], steps: u32) -> Lesson {
+    let learngene = std::fs::read(letters().join(&index.learngene.path)).unwrap();
+    let learngene = index.read_learngene(&learngene).unwrap().tensors;
+    let learngene = learngene.to_flat(&index.config.learngene_tensors()).unwrap();
+    let pictures = files.iter().flat_map(|file| image::open(file).unwrap().to_luma8().into_raw()).collect();
+    let settings = Settings { steps, seed: SEED, ..Settings::default() };
+    let examples = Examples::new(&index.config, pictures).unwrap();
+    let material = Material::new(&index.config, learngene, examples, settings.clone()).unwrap();
+    let mut lesson = Lesson::new(&index.config, settings, None).unwrap();
+    while !lesson.is_over() {
+        let all = material.shards(1).remove(0);
+        let part = material.gradients(lesson.parameters(), lesson.step(), all);
+        lesson.take(vec![part], material.examples().image_len()).unwrap();
+    }
+    lesson
+}
+
+#[test]
+fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_and_a_class_to_choose() {
+    let index = index_of(&letters());
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+    let page = open_view(&browser, &url);
+    let files = drawings("greek-small-xi");
+    choose(&page, &files);
+    count(&page, 20);
+    fill(&page, "Xi of mine", FEW);
+    page.click("#teach-begin").unwrap();
+    wait_for_phase(&page, "ended");
+
+    // What is kept of the lesson is what this machine makes of the same pictures.
+    let kept = own_file(&page, ".lesson").unwrap();
+    let head = kept.iter().position(|byte| *byte == b'\n').unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&kept[..head]).unwrap();
+    let pictures = line["pictures"].as_u64().unwrap() as usize;
+    let expected = taught_here(&index, &files, FEW);
+    let found =
+        Lesson::from_bytes(&index.config, expected.settings().clone(), &kept[head + 1 + pictures..]).unwrap();
+    assert_eq!(found.step(), FEW);
+    let differences = found.parameters().iter().zip(expected.parameters()).map(|(a, b)| (a - b).abs());
+    let furthest = differences.fold(0.0, f32::max);
+    println!("after {FEW} steps no value of the tailor is further than {furthest:.1e} from this machine's");
+    assert!(furthest <= CLOSE, "{furthest}");
+
+    // The pack is one that any reader takes, and its class can be chosen at once and after a reload.
+    page.set_value("#teach-card-author", "Somebody").unwrap();
+    page.set_value("#teach-card-licence", "CC0-1.0").unwrap();
+    let downloads = tempfile::tempdir().unwrap();
+    let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
+    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
+    page.click("#teach-save").unwrap();
+    wait_for_phase(&page, "saved");
+    page.click("#teach-download").unwrap();
+    let file = downloads.path().join("xi-of-mine.tailor");
+    wait_until("the pack is downloaded", || file.exists());
+    let bytes = std::fs::read(&file).unwrap();
+    let pack = read_tailor(&bytes, Some((&index.learngene.sha256, &index.config))).unwrap();
+    let class = pack.manifest.class().unwrap();
+    assert_eq!((class.id.as_str(), class.name.as_str()), ("xi-of-mine", "Xi of mine"));
+    assert_eq!(
+        (pack.card.authors.join(""), pack.card.licence),
+        ("Somebody".to_owned(), "CC0-1.0".to_owned())
+    );
+    assert_eq!(own_file(&page, ".tailor").unwrap(), bytes);
+    assert!(own_file(&page, ".lesson").is_none(), "the lesson is done with");
+    page.wait_for("document.querySelector('#status').innerText.startsWith('Xi of mine')", PATIENCE).unwrap();
+    wait_for_image(&page);
+    let image = shown(&page);
+    let page = browser.page().unwrap();
+    page.navigate(&server.url("/?backend=cpu#class=xi-of-mine&seed=7&steps=1")).unwrap();
+    wait_for_image(&page);
+    assert_eq!(shown(&page), image);
+    let sent = server.sent();
+    assert!(sent.iter().all(|sent| !sent.path.contains("xi-of-mine")), "nobody else has it");
+}
+
+#[test]
+fn a_lesson_in_a_closed_tab_is_offered_again_and_bad_pictures_are_refused_in_words() {
+    let server = site(None);
+    let camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+    let browser = Browser::launch_with(Gpu::NoAdapter, None, &camera).unwrap();
+    let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+    let page = open_view(&browser, &url);
+    let disabled = "document.querySelector('#teach-begin').disabled";
+
+    // No name, no picture, one picture, the same twice.
+    assert_eq!(page.eval(disabled).unwrap(), true);
+    assert!(text(&page, "#teach-status").contains("name"));
+    fill(&page, "Omega", 200);
+    page.wait_for("document.querySelector('#teach-status').innerText.includes('Add pictures')", PATIENCE)
+        .unwrap();
+    let files = drawings("greek-small-omega");
+    choose(&page, &files[..1]);
+    count(&page, 1);
+    page.wait_for("document.querySelector('#teach-status').innerText.includes('One picture')", PATIENCE)
+        .unwrap();
+    choose(&page, &files[..1]);
+    count(&page, 2);
+    page.wait_for("document.querySelector('#teach-status').innerText.includes('the same')", PATIENCE)
+        .unwrap();
+    assert_eq!(page.eval(disabled).unwrap(), true);
+
+    // Files that are no pictures, and one that is too large. The others stay.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, words) in [
+        ("notes.png", b"not a picture".to_vec(), "notes.png is no picture"),
+        ("torn.png", std::fs::read(&files[0]).unwrap()[..33].to_vec(), "torn.png is no picture"),
+        ("huge.png", huge(&files[0]), "100 million pixels"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        choose(&page, &[file]);
+        let said = format!("document.querySelector('#teach-notice')?.innerText.includes('{words}')");
+        page.wait_for(&said, PATIENCE).unwrap();
+    }
+    count(&page, 2);
+
+    // The camera is asked for only now.
+    page.click("#teach-camera").unwrap();
+    page.wait_for("document.querySelector('#teach-video')?.videoWidth > 0", PATIENCE).unwrap();
+    page.click("#teach-take").unwrap();
+    count(&page, 3);
+
+    choose(&page, &files[1..8]);
+    count(&page, 10);
+    page.click("#teach-begin").unwrap();
+    page.wait_for("document.querySelector('#teach-status').innerText.startsWith('Step 2 ')", PATIENCE)
+        .unwrap();
+    page.kill().unwrap();
+    let page = open_view(&browser, &url);
+    count(&page, 10);
+    assert!(text(&page, ".kept").contains("“Omega” is kept"), "{}", text(&page, ".kept"));
+    page.click("#teach-resume").unwrap();
+    wait_for_phase(&page, "learning");
+    page.click("#teach-pause").unwrap();
+    wait_for_phase(&page, "paused");
+    page.click("#teach-stop").unwrap();
+    wait_for_phase(&page, "ended");
+}
+
+/// A PNG whose head claims 100 million pixels.
+fn huge(file: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[16..20].copy_from_slice(&10_000u32.to_be_bytes());
+    bytes[20..24].copy_from_slice(&10_000u32.to_be_bytes());
+    assert!(image::load(Cursor::new(&bytes), image::ImageFormat::Png).is_err());
+    bytes
+}
+
+/// Teaches all four letters for 300 steps; TAILOR_TAUGHT names a folder for their packs, which `just teach-browser` has
+/// read by a classifier.
+#[test]
+#[ignore = "takes minutes; `just teach-browser` runs it"]
+fn four_letters_are_taught_whole() {
+    let out =
+        std::env::var_os("TAILOR_TAUGHT").map_or_else(|| root().join("runs/taught-browser"), PathBuf::from);
+    std::fs::create_dir_all(&out).unwrap();
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+    for class in ["greek-small-xi", "greek-small-omega", "cyrillic-small-zhe", "cyrillic-capital-ya"] {
+        let page = open_view(&browser, &url);
+        choose(&page, &drawings(class));
+        count(&page, 20);
+        fill(&page, class, 300);
+        let begun = Instant::now();
+        page.click("#teach-begin").unwrap();
+        wait_for_phase(&page, "ended");
+        println!("{class}: {:.0} s for 300 steps of 16", begun.elapsed().as_secs_f64());
+        page.click("#teach-save").unwrap();
+        wait_for_phase(&page, "saved");
+        std::fs::write(out.join(format!("{class}.tailor")), own_file(&page, ".tailor").unwrap()).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        page.close().unwrap();
+        forget_everything(&browser, &server);
+    }
+}

@@ -1,0 +1,5 @@
+//! The teacher on WASM, in a worker.
+
+fn main() {
+    tailor_web::engine::teach::start();
+}

@@ -1,0 +1,108 @@
+//! The view's behaviour, without a browser.
+
+use super::*;
+use crate::protocol::{Code, Remedy};
+
+fn desk() -> Desk {
+    let place = Place {
+        gallery: "https://example.org/letters/".into(),
+        key: None,
+        channels: 1,
+        side: 2,
+        dark: Some(true),
+        mirror: false,
+        classes: Vec::new(),
+        programs: Vec::new(),
+    };
+    let mut desk = Desk::new(place);
+    desk.update(Message::Heard(Event::Ready { bytes: 0 }, Values::default()));
+    desk.update(Message::Heard(Event::Open { kept: None }, Values::default()));
+    desk
+}
+
+fn picture(value: u8) -> Picture {
+    Picture::from_planes(&[0, value, 0, 0], 2)
+}
+
+fn learning() -> Desk {
+    let mut desk = desk();
+    desk.update(Message::Name(" ξ ".into()));
+    desk.update(Message::Add(picture(255)));
+    desk.update(Message::Add(picture(200)));
+    let effects = desk.update(Message::Begin);
+    let [Effect::Post(Request::Begin(plan), bytes)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        (plan.name.as_str(), plan.steps, bytes.as_slice()),
+        ("ξ", 300, &[0, 255, 0, 0, 0, 200, 0, 0][..])
+    );
+    desk.update(Message::Heard(Event::Begun { step: 0, of: 300, workers: 2 }, Values::default()));
+    desk
+}
+
+#[test]
+fn a_lesson_that_cannot_begin_says_why() {
+    let mut desk = desk();
+    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::NAMELESS));
+    desk.update(Message::Name("cat".into()));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::NONE));
+    desk.update(Message::Add(picture(255)));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::ONE));
+    desk.update(Message::Add(picture(255)));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::EQUAL));
+    assert!(desk.update(Message::Begin).is_empty());
+    desk.update(Message::Remove(2));
+    desk.update(Message::Add(picture(9)));
+    assert_eq!(desk.cannot_begin(), None);
+}
+
+#[test]
+fn a_lesson_is_followed_from_its_first_step_to_its_pack() {
+    let mut desk = learning();
+    for step in 1..=3 {
+        desk.update(Message::Heard(Event::Step { step, of: 300, loss: 1.0, ms: 100.0 }, Values::default()));
+    }
+    assert_eq!((desk.step, desk.seconds_left().map(f64::round)), ((3, 300), Some(30.0)));
+    let images = |value: f32| Values { images: [[-1.0, value, -1.0, -1.0]; 4].concat(), bytes: Vec::new() };
+    desk.update(Message::Heard(Event::Samples { step: 0 }, images(-1.0)));
+    desk.update(Message::Heard(Event::Samples { step: 3 }, images(0.6)));
+    assert!(desk.nearest.iter().all(|(picture, far)| *picture == 1 && *far < 0.1));
+    desk.update(Message::Stop);
+    desk.update(Message::Heard(Event::Ended { step: 3 }, Values::default()));
+    assert_eq!((desk.phase, desk.card.name.as_str()), (Phase::Ended, "ξ"));
+    let effects = desk.update(Message::Save(vec![1]));
+    assert!(matches!(&effects[..], [Effect::Post(Request::Save(card), _)] if card.name == "ξ"));
+    let class = ClassInfo { id: "u03be".into(), name: "ξ".into(), bytes: 3, stored: true, own: true };
+    let values = Values { images: Vec::new(), bytes: vec![1, 2, 3] };
+    let effects = desk.update(Message::Heard(Event::Pack { class: class.clone(), kept: true }, values));
+    assert_eq!(effects, [Effect::Tell(class)]);
+    let effects = desk.update(Message::Download);
+    assert_eq!(effects, [Effect::Download(Arc::new(vec![1, 2, 3]), "u03be.tailor".into())]);
+}
+
+#[test]
+fn a_failure_loses_nothing() {
+    let mut desk = learning();
+    let failure = Failure::new(Code::Panic, "Broken.", Remedy::Retry);
+    desk.update(Message::Heard(Event::Failed(failure), Values::default()));
+    assert_eq!((desk.phase, desk.pictures.len()), (Phase::Paused, 2));
+    assert_eq!(desk.update(Message::Again), [Effect::Spawn]);
+}
+
+#[test]
+fn a_lesson_that_is_kept_is_offered_and_goes_on_with_its_pictures() {
+    let mut desk = Desk::new(desk().place);
+    let plan = Plan { name: "я".into(), from: None, mirror: true, steps: 50, every: 5, workers: 0 };
+    let kept = Some(Kept { plan, step: 20 });
+    let values = Values { images: Vec::new(), bytes: vec![0, 255, 0, 0, 0, 200, 0, 0] };
+    desk.update(Message::Heard(Event::Open { kept }, values));
+    assert_eq!(desk.pictures.len(), 2);
+    assert_eq!(desk.update(Message::GoOn), [Effect::Post(Request::GoOn, Vec::new())]);
+    assert_eq!((desk.name.as_str(), desk.mirror, desk.taught.len()), ("я", true, 2));
+}
+
+#[test]
+fn there_is_an_end_to_pictures() {
+    let mut desk = desk();
+    (0..MOST + 1).for_each(|_| drop(desk.update(Message::Add(picture(3)))));
+    assert_eq!((desk.pictures.len(), desk.notice.clone()), (MOST, Some(sentences::too_many(MOST))));
+}

@@ -1,0 +1,92 @@
+//! "Teach it": the view in which a visitor teaches the model a class of their own.
+//!
+//! It is a program of its own, `teach`, which the page loads when the view is opened, so that a first
+//! visit does not pay for it. What it computes is done by another one, the teacher, in a worker.
+//!
+//! ```text
+//! header    width and height of a picture file, by its first bytes
+//! picture   a picture, brought to the gallery's size, channels and background
+//! desk      what the view knows, and the messages that change it
+//! sentences those that depend on nothing
+//! words     the sentences in which it says so
+//! ```
+//!
+//! These modules are pure. The others use the browser:
+//!
+//! ```text
+//! tab       in the page: the place of the view, and what it needs to know of the gallery
+//! shell     in the view: carries out effects, and talks with the teacher
+//! view      the whole view; drawing, taking and lesson are its parts
+//! pixels    reads and draws pictures
+//! ```
+
+pub mod desk;
+pub mod header;
+pub mod picture;
+pub mod sentences;
+pub mod words;
+
+#[cfg(feature = "teach")]
+pub mod drawing;
+#[cfg(feature = "teach")]
+pub mod lesson;
+#[cfg(feature = "teach")]
+pub mod pixels;
+#[cfg(feature = "teach")]
+pub mod shell;
+#[cfg(feature = "page")]
+pub mod tab;
+#[cfg(feature = "teach")]
+pub mod taking;
+#[cfg(feature = "teach")]
+pub mod view;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the event by which the view tells the page of a class that it can draw now. Its detail
+/// is a [`crate::protocol::ClassInfo`] as JSON.
+pub const TAUGHT: &str = "tailor-taught";
+
+/// What the view needs to know of the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The gallery's folder, as an absolute URL.
+    pub gallery: String,
+    /// The publisher's key, if the page knows it.
+    pub key: Option<String>,
+    /// Image channels, 1 (grey) or 3 (RGB).
+    pub channels: u32,
+    /// Image height and width in pixels.
+    pub side: u32,
+    /// Whether the gallery's pictures have a dark background; `None` if that is not known.
+    pub dark: Option<bool>,
+    /// Whether the gallery's classes look the same mirrored, as far as the page can tell.
+    pub mirror: bool,
+    /// Id and name of the gallery's classes, as far as they are known.
+    pub classes: Vec<(String, String)>,
+    /// The programs of the teacher to try, the best first.
+    pub programs: Vec<String>,
+}
+
+/// Prepares the program: lets a panic reach the browser's console in words.
+#[cfg(feature = "teach")]
+pub fn prepare() {
+    std::panic::set_hook(Box::new(|info| web_sys::console::error_1(&info.to_string().into())));
+}
+
+/// Shows the view in the element with this id. `place` is a [`Place`] as JSON.
+///
+/// # Errors
+/// A JavaScript `Error` when the element is missing or `place` cannot be read.
+#[cfg(feature = "teach")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn show(element: &str, place: &str) -> Result<(), wasm_bindgen::JsError> {
+    use wasm_bindgen::JsCast as _;
+    let place: Place = serde_json::from_str(place)?;
+    let missing = || wasm_bindgen::JsError::new("the view has no place");
+    let document = web_sys::window().and_then(|window| window.document()).ok_or_else(missing)?;
+    let element = document.get_element_by_id(element).ok_or_else(missing)?;
+    element.set_inner_html("");
+    leptos::mount::mount_to(element.unchecked_into(), move || view::View(view::ViewProps { place })).forget();
+    Ok(())
+}

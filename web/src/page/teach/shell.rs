@@ -1,0 +1,157 @@
+//! Carries out the view's effects, and talks with the teacher.
+
+use super::desk::{Desk, Effect, Message, Values};
+use super::{Place, TAUGHT, pixels};
+use crate::protocol::{Code, Failure, Remedy};
+use crate::spawn;
+use crate::teaching::{Event, Request};
+use js_sys::{Array, Float32Array, Uint8Array};
+use leptos::prelude::*;
+use std::cell::Cell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use web_sys::{CustomEvent, CustomEventInit, MessageEvent, Url, Worker, WorkerOptions};
+
+/// The state as the view sees it, and the teacher behind it.
+#[derive(Clone, Copy)]
+pub struct Shell {
+    desk: RwSignal<Desk>,
+    teacher: StoredValue<Option<Teacher>, LocalStorage>,
+}
+
+/// The teacher's worker. Dropping it ends the worker.
+struct Teacher {
+    worker: Worker,
+    // They must live as long as the worker may call them.
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut(web_sys::Event)>,
+}
+
+impl Drop for Teacher {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+impl Shell {
+    /// Begins with an empty desk, and loads the teacher.
+    pub(super) fn start(place: Place) -> Self {
+        let shell = Self { desk: RwSignal::new(Desk::new(place)), teacher: StoredValue::new_local(None) };
+        shell.spawn(0);
+        shell
+    }
+
+    /// Applies a message, and carries out the effects that follow.
+    pub(super) fn tell(self, message: Message) {
+        let effects = self.desk.try_update(|desk| desk.update(message)).unwrap_or_default();
+        effects.into_iter().for_each(|effect| self.perform(effect));
+    }
+
+    /// Returns a part of the state that notifies its readers only when its value changes.
+    pub(super) fn part<T>(self, part: impl Fn(&Desk) -> T + Send + Sync + 'static) -> Memo<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        Memo::new(move |_| self.desk.with(&part))
+    }
+
+    /// Returns a part of the state as it is now.
+    pub(super) fn now<T>(self, part: impl Fn(&Desk) -> T) -> T {
+        self.desk.with_untracked(part)
+    }
+
+    fn perform(self, effect: Effect) {
+        match effect {
+            Effect::Spawn => self.spawn(0),
+            Effect::Post(request, bytes) => self.teacher.with_value(|teacher| {
+                if let Some(teacher) = teacher {
+                    teacher.send(&request, &bytes);
+                }
+            }),
+            // If the browser cannot save files, the pack is still kept in it.
+            Effect::Download(bytes, name) => drop(pixels::save(&bytes, &name)),
+            Effect::Tell(class) => {
+                let init = CustomEventInit::new();
+                init.set_detail(&serde_json::to_string(&class).unwrap_or_default().into());
+                if let Ok(event) = CustomEvent::new_with_event_init_dict(TAUGHT, &init) {
+                    let _ = window().dispatch_event(&event);
+                }
+            }
+        }
+    }
+
+    /// Starts the teacher, by the program with this number or a later one.
+    fn spawn(self, number: usize) {
+        let programs = self.now(|desk| desk.place.programs.clone());
+        let Some(program) = programs.get(number) else {
+            return self.tell(Message::NoTeacher(super::super::program::no_simd()));
+        };
+        let last = number + 1 >= programs.len();
+        let missing = move |detail| {
+            if !last {
+                return self.spawn(number + 1);
+            }
+            let sentence = "The teacher did not load. Check the connection, then try again.";
+            let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
+            self.tell(Message::NoTeacher(Failure { detail, ..failure }));
+        };
+        match Teacher::spawn(program, move |event, values| self.tell(Message::Heard(event, values)), missing)
+        {
+            Ok(teacher) => self.teacher.set_value(Some(teacher)),
+            Err(_) => {
+                let sentence = "This browser does not let the page start a worker. Allow it, then try again.";
+                self.tell(Message::NoTeacher(Failure::new(Code::Worker, sentence, Remedy::Retry)));
+            }
+        }
+    }
+}
+
+impl Teacher {
+    /// Starts this program. `hear` gets each event, `missing` the browser's words when the program did
+    /// not load.
+    fn spawn(
+        program: &str,
+        hear: impl Fn(Event, Values) + Clone + 'static,
+        missing: impl Fn(String) + 'static,
+    ) -> Result<Self, JsValue> {
+        let script = Url::new_with_base(&format!("{program}.js"), &spawn::own_script())?.href();
+        let script = spawn::quoted(&script)?;
+        let source = format!(
+            "import({script}).then(teacher => teacher.default())\
+             .catch(error => setTimeout(() => {{ throw error }}));"
+        );
+        let worker = spawn::worker(&source, &WorkerOptions::new())?;
+        let spoke = Rc::new(Cell::new(false));
+        let (has_spoken, lost) = (spoke.clone(), hear.clone());
+        let error = Closure::<dyn FnMut(_)>::new(move |error: web_sys::Event| {
+            let detail = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
+            if !has_spoken.get() {
+                return missing(detail);
+            }
+            let sentence = "The teacher broke down. What was taught up to a few seconds ago is kept.";
+            let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
+            lost(Event::Failed(Failure { detail, ..failure }), Values::default());
+        });
+        let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
+            spoke.set(true);
+            let parts = Array::from(&message.data());
+            let text = parts.get(0).as_string().unwrap_or_default();
+            // The events of any engine, such as those of a download, say nothing about the lesson.
+            let Ok(event) = serde_json::from_str(&text) else { return };
+            let images = parts.get(1).dyn_into::<Float32Array>().map(|v| v.to_vec()).unwrap_or_default();
+            let bytes = parts.get(1).dyn_into::<Uint8Array>().map(|v| v.to_vec()).unwrap_or_default();
+            hear(event, Values { images, bytes });
+        });
+        worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(error.as_ref().unchecked_ref()));
+        Ok(Self { worker, _message: message, _error: error })
+    }
+
+    fn send(&self, request: &Request, bytes: &[u8]) {
+        // A request is made of texts and numbers: it has a JSON form, and that can be cloned.
+        let text = serde_json::to_string(request).unwrap_or_default();
+        let _ = self.worker.post_message(&Array::of2(&text.into(), &Uint8Array::from(bytes)));
+    }
+}

@@ -1,0 +1,77 @@
+//! In the page: the place of the view, and what it needs to know of the gallery.
+
+use super::{Place, TAUGHT};
+use crate::page::shell::Studio;
+use crate::page::state::{Message, State};
+use crate::protocol::{Backend, ClassInfo, Event};
+use crate::spawn;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{CustomEvent, Url};
+
+/// The id of the element in which the view is shown.
+const ID: &str = "teach";
+
+/// Shows the view as soon as a gallery is open. Its program is loaded only then.
+#[component]
+pub fn Teach(studio: Studio) -> impl IntoView {
+    window_event_listener_untyped(TAUGHT, move |event| {
+        let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
+        if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
+            let id = class.id.clone();
+            studio.tell(Message::Heard(Backend::Cpu, Event::Class(class), None));
+            studio.tell(Message::Choose { class: id, add: false });
+        }
+    });
+    let failed = RwSignal::new(false);
+    let open = studio.holds(|state| state.gallery.is_some());
+    let place = studio.part(place);
+    Effect::new(move || {
+        if let Some(place) = place.get_untracked().filter(|_| open.get()) {
+            failed.set(load(&place).is_err());
+        }
+    });
+    view! {
+        <div id=ID></div>
+        {move || failed.get().then(|| view! {
+            <p role="alert">"This view did not load. Check the connection, then load the page again."</p>
+        })}
+    }
+}
+
+/// Loads the script that shows the view. It finds `place` in its element.
+fn load(place: &Place) -> Result<(), JsValue> {
+    let document = document();
+    let element = document.get_element_by_id(ID).ok_or(JsValue::NULL)?;
+    element.set_attribute("data-place", &serde_json::to_string(place).unwrap_or_default())?;
+    let script = document.create_element("script")?;
+    script.set_attribute("type", "module")?;
+    // A module runs once for each address, and the view may be opened again.
+    let times = document.query_selector_all("script[data-teach]")?.length();
+    let url = Url::new_with_base(&format!("teach-start.js?{times}"), &spawn::own_script())?;
+    script.set_attribute("src", &url.href())?;
+    script.set_attribute("data-teach", "")?;
+    document.body().ok_or(JsValue::NULL)?.append_child(&script)?;
+    Ok(())
+}
+
+/// Gathers what the view needs to know, once a gallery is open.
+fn place(state: &State) -> Option<Place> {
+    let gallery = state.gallery.as_ref()?;
+    // Signs that are one character have a right way round.
+    let single = gallery.classes.iter().filter(|class| class.name.chars().count() == 1).count();
+    let programs = state.site.wish.for_cpu(state.site.simd).iter().map(|program| match program.name() {
+        "engine-cpu-relaxed" => "teacher-relaxed".to_owned(),
+        _ => "teacher".to_owned(),
+    });
+    Some(Place {
+        gallery: state.site.gallery.clone(),
+        key: state.site.key.clone(),
+        channels: gallery.channels,
+        side: gallery.side,
+        dark: state.finished().and_then(|shown| shown.grid.is_dark()),
+        mirror: 2 * single < gallery.classes.len(),
+        classes: gallery.classes.iter().map(|class| (class.id.clone(), class.name.clone())).collect(),
+        programs: programs.collect(),
+    })
+}

@@ -1,0 +1,198 @@
+//! Files and camera, and the pictures that were gathered.
+
+use super::desk::Message;
+use super::picture::Invert;
+use super::shell::Shell;
+use super::{pixels, sentences, words};
+use leptos::html::{Canvas, Video};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{DragEvent, FileList, HtmlInputElement, MediaStream, MediaStreamConstraints, MediaStreamTrack};
+
+/// Shows the ways to take pictures that are there already, or before the camera.
+#[component]
+pub(super) fn Taking(shell: Shell) -> impl IntoView {
+    let read = move |files: Option<FileList>| {
+        let Some(files) = files else { return };
+        let files: Vec<_> = (0..files.length()).filter_map(|i| files.get(i)).collect();
+        let side = shell.now(|desk| desk.place.side);
+        spawn_local(async move {
+            let mut refused = None;
+            for file in files {
+                match pixels::read(&file, side).await {
+                    Ok(picture) => shell.tell(Message::Add(picture)),
+                    Err(why) => refused = Some(why),
+                }
+            }
+            // Said last, so that the pictures which were right do not take it away.
+            if let Some(why) = refused {
+                shell.tell(Message::Refused(why));
+            }
+        });
+    };
+    let chosen = move |event: leptos::ev::Event| {
+        let input: HtmlInputElement = event_target(&event);
+        read(input.files());
+        // The same files can be chosen again.
+        input.set_value("");
+    };
+    let dropped = move |event: DragEvent| {
+        event.prevent_default();
+        read(event.data_transfer().and_then(|data| data.files()));
+    };
+    view! {
+        <div class="source" on:dragover=move |event: DragEvent| event.prevent_default() on:drop=dropped>
+            <h3>"Choose files"</h3>
+            <label for="teach-files">"Pictures from this device, several at once; or drop them here"</label>
+            <input id="teach-files" type="file" accept="image/*" multiple on:change=chosen/>
+            <Camera shell/>
+        </div>
+    }
+}
+
+#[component]
+fn Camera(shell: Shell) -> impl IntoView {
+    let video: NodeRef<Video> = NodeRef::new();
+    let stream = StoredValue::new_local(None::<MediaStream>);
+    let on = shell.part(|desk| desk.camera);
+    let off = move || {
+        stream.update_value(|stream| {
+            for track in stream.take().iter().flat_map(|stream| stream.get_tracks().to_vec()) {
+                track.unchecked_into::<MediaStreamTrack>().stop();
+            }
+        });
+    };
+    let switch = move |_| {
+        if on.get_untracked() {
+            off();
+            return shell.tell(Message::Camera(false));
+        }
+        spawn_local(async move {
+            match ask().await {
+                Ok(found) => {
+                    stream.set_value(Some(found));
+                    shell.tell(Message::Camera(true));
+                }
+                Err(why) => shell.tell(Message::Refused(why.to_owned())),
+            }
+        });
+    };
+    Effect::new(move || {
+        if let (true, Some(video)) = (on.get(), video.get()) {
+            stream.with_value(|stream| video.set_src_object(stream.as_ref()));
+            let _ = video.play();
+        }
+    });
+    on_cleanup(move || {
+        off();
+        shell.tell(Message::Camera(false));
+    });
+    let take = move |_| {
+        let side = shell.now(|desk| desk.place.side);
+        let ready = video.get_untracked().filter(|video| video.video_width() > 0);
+        match ready.map(|video| pixels::taken(&video, side)) {
+            Some(Ok(picture)) => shell.tell(Message::Add(picture)),
+            _ => shell.tell(Message::Refused(sentences::CAMERA_BUSY.to_owned())),
+        }
+    };
+    view! {
+        <h3>"Camera"</h3>
+        {move || on.get().then(|| view! {
+            <video id="teach-video" node_ref=video autoplay playsinline muted aria-label="What the camera sees"></video>
+            <button type="button" id="teach-take" on:click=take>"Take a picture"</button>
+        })}
+        <button type="button" id="teach-camera" class="plain" on:click=switch>
+            {move || if on.get() { "Switch the camera off" } else { "Switch the camera on" }}
+        </button>
+    }
+}
+
+/// Asks for the camera.
+async fn ask() -> Result<MediaStream, &'static str> {
+    let navigator = window().navigator();
+    let there =
+        js_sys::Reflect::get(&navigator, &"mediaDevices".into()).is_ok_and(|devices| devices.is_object());
+    let devices = navigator.media_devices().ok().filter(|_| there).ok_or(sentences::INSECURE)?;
+    let constraints = MediaStreamConstraints::new();
+    constraints.set_video(&JsValue::TRUE);
+    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| sentences::NO_CAMERA)?;
+    match JsFuture::from(asked).await {
+        Ok(stream) => Ok(stream.unchecked_into()),
+        Err(error) => {
+            let name = js_sys::Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
+            Err(match name.as_deref() {
+                Some("NotAllowedError" | "SecurityError") => sentences::REFUSED,
+                Some("NotFoundError" | "OverconstrainedError") => sentences::NO_CAMERA,
+                _ => sentences::CAMERA_BUSY,
+            })
+        }
+    }
+}
+
+/// Shows the pictures as they are taught, and how they are.
+#[component]
+pub(super) fn Pictures(shell: Shell) -> impl IntoView {
+    let numbers = shell.part(|desk| desk.pictures.iter().map(|(number, _)| *number).collect::<Vec<_>>());
+    let count = shell.part(words::count);
+    let polarity = shell.part(words::polarity);
+    let editable = shell.part(|desk| !desk.has_lesson());
+    let (invert, mirror) = (shell.part(|desk| desk.invert), shell.part(|desk| desk.mirror));
+    let choices =
+        [(Invert::Auto, "By themselves"), (Invert::Never, "As they are"), (Invert::Always, "Inverted")];
+    view! {
+        <div class="pictures">
+            <h3 id="teach-count">{move || count.get()}</h3>
+            <ul class="thumbnails">
+                <For each=move || numbers.get() key=|number| *number let:number>
+                    <Thumbnail shell number editable/>
+                </For>
+            </ul>
+            <p class="hint">{move || polarity.get()}</p>
+            {move || editable.get().then(|| view! {
+                <fieldset class="choices">
+                    <legend>"Bright and dark"</legend>
+                    {choices.map(|(choice, label)| view! {
+                        <label class="check">
+                            <input type="radio" name="teach-invert" prop:checked=move || invert.get() == choice
+                                on:change=move |_| shell.tell(Message::Invert(choice))/>
+                            {label}
+                        </label>
+                    })}
+                </fieldset>
+                <label class="check">
+                    <input id="teach-mirror" type="checkbox" prop:checked=move || mirror.get()
+                        on:change=move |e| shell.tell(Message::Mirror(event_target_checked(&e)))/>
+                    "Mirrored it is still the same thing (not for letters)"
+                </label>
+            })}
+        </div>
+    }
+}
+
+#[component]
+fn Thumbnail(shell: Shell, number: u32, editable: Memo<bool>) -> impl IntoView {
+    let canvas: NodeRef<Canvas> = NodeRef::new();
+    let planes = shell.part(move |desk| {
+        let picture = desk.pictures.iter().find(|(n, _)| *n == number);
+        picture.map(|(_, picture)| picture.planes(desk.place.channels, desk.place.dark, desk.invert))
+    });
+    Effect::new(move || {
+        if let (Some(planes), Some(canvas)) = (planes.get(), canvas.get()) {
+            let (channels, side) = shell.now(|desk| (desk.place.channels, desk.place.side));
+            // A browser that cannot draw it still teaches it.
+            let _ = pixels::show(&canvas, &[planes], channels, side);
+        }
+    });
+    view! {
+        <li>
+            <canvas node_ref=canvas role="img" aria-label=format!("Picture {number}")></canvas>
+            {move || editable.get().then(|| view! {
+                <button type="button" class="plain remove" aria-label=format!("Remove picture {number}")
+                    on:click=move |_| shell.tell(Message::Remove(number))>"×"</button>
+            })}
+        </li>
+    }
+}
