@@ -54,6 +54,32 @@ fn teach(lesson: &mut Lesson, material: &Material, workers: usize, steps: u32) -
 }
 
 #[test]
+fn a_model_of_few_steps_is_taught_large_steps_as_well() {
+    let config = ModelConfig { few_steps: true, ..config() };
+    let specs = config.learngene_tensors();
+    let mut values = learngene(&config);
+    let material = |values| Material::new(&config, values, examples(&config), settings()).unwrap();
+    let first = material(values.clone());
+    // The rows of all strides but that of the velocity at one time.
+    let table = specs.iter().position(|spec| spec.name == "stride.table").unwrap();
+    let start: usize = specs[..table].iter().map(|spec| spec.len() as usize).sum();
+    let width = config.width as usize;
+    values[start + width..start + specs[table].len() as usize].iter_mut().for_each(|value| *value += 0.5);
+    let second = material(values);
+
+    let tailor = init::tailor(&config, 3, 0).concat();
+    let differ = (0..40).filter(|&step| {
+        let image = |material: &Material| material.gradients(&tailor, step, 0..1);
+        image(&first) != image(&second)
+    });
+    let differ = differ.count();
+    assert!((4..=18).contains(&differ), "{differ} of 40 images learn a step; a quarter should");
+    let whole = first.gradients(&tailor, 4, 0..7).squares;
+    let parts: f64 = [0..2, 2..6, 6..7].map(|shard| first.gradients(&tailor, 4, shard).squares).iter().sum();
+    assert!((parts - whole).abs() < 1e-6 * whole);
+}
+
+#[test]
 fn a_batch_gives_the_same_gradients_however_many_workers_share_it() {
     let material = material(&settings());
     let tailor = init::tailor(material.config(), 3, 0).concat();
@@ -184,7 +210,7 @@ fn the_tailors_gradients_are_those_of_a_pass_that_computes_the_learngenes_too() 
     let sample = tailor_core::engine::Sample {
         x: &image,
         target: &image,
-        t: 400.0,
+        at: 400.0.into(),
         class: Some(0),
         cosine: 0.0,
         teacher: None,

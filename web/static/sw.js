@@ -24,11 +24,13 @@ const keep = async (urls) => {
   await Promise.allSettled([...new Set(urls.map(name))].filter((url) => KEPT.test(url)).map(one));
 };
 
-const answer = async (request) => {
+const answer = async (event) => {
+  const { request } = event;
   const cache = await caches.open(CACHE);
   try {
     const fresh = await fetch(request);
-    if (fresh.ok) await cache.put(name(request.url), fresh.clone()).catch(() => {});
+    // The page need not wait for what is kept. Half a file, or one for which there is no room, is not.
+    if (fresh.ok) event.waitUntil(cache.put(name(request.url), fresh.clone()).catch(() => {}));
     return fresh;
   } catch (error) {
     const kept = await cache.match(name(request.url));
@@ -46,5 +48,5 @@ self.addEventListener("message", (event) => event.waitUntil(keep(event.data)));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const whole = request.method === "GET" && !request.headers.has("range");
-  if (whole && KEPT.test(name(request.url))) event.respondWith(answer(request));
+  if (whole && KEPT.test(name(request.url))) event.respondWith(answer(event));
 });

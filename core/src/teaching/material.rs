@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use tailor_packs::config::STRIDES;
 use tailor_packs::{ModelConfig, Objective};
 
 use super::TeachingError;
@@ -9,8 +10,14 @@ use super::examples::Examples;
 use super::settings::Settings;
 use crate::diffusion::noise::{Stream, generator, standard_normal, uniform};
 use crate::diffusion::path::{self, noised};
+use crate::diffusion::shortcut::{Moment, Steps, targets};
 use crate::engine::{Gradients, Network, Pool, Sample};
 use crate::model::ModelError;
+
+/// Share of the images that learn a step, in a model that is told how far a step goes.
+const SHORTCUTS: f64 = 0.25;
+/// Scale of the guidance within the smallest step.
+const GUIDANCE: f32 = 2.0;
 
 /// Learngene and examples: all that does not change from step to step. Each worker has its own.
 #[derive(Debug)]
@@ -31,6 +38,21 @@ pub struct Part {
     /// Gradient of the whole batch's mean squared error by the flat parameters of the tailor, as far
     /// as these images go.
     pub gradient: Vec<f32>,
+}
+
+/// One image of a step.
+#[derive(Debug)]
+struct Drawn {
+    /// The noisy image `[C, H, W]`.
+    x: Vec<f32>,
+    /// What the network should say of it, `[C, H, W]`.
+    target: Vec<f32>,
+    /// Its time, and how far the step goes that it is to learn.
+    at: Moment,
+}
+
+fn sample<'a>(x: &'a [f32], target: &'a [f32], at: Moment, class: Option<usize>) -> Sample<'a> {
+    Sample { x, target, at, class, cosine: 0.0, teacher: None }
 }
 
 impl Material {
@@ -89,11 +111,10 @@ impl Material {
     /// When `tailor` has not as many values as a tailor of this model.
     pub fn gradients(&self, tailor: &[f32], step: u32, images: Range<usize>) -> Part {
         assert_eq!(tailor.len() as u64, self.config().tailor_parameters(), "a whole tailor");
-        let drawn: Vec<_> = images.map(|image| self.draw(step, image)).collect();
-        let samples: Vec<Sample<'_>> = drawn
-            .iter()
-            .map(|(x, target, t)| Sample { x, target, t: *t, class: Some(0), cosine: 0.0, teacher: None })
-            .collect();
+        let mut drawn: Vec<Drawn> = images.map(|image| self.draw(step, image)).collect();
+        self.teach_steps(tailor, &mut drawn);
+        let samples: Vec<Sample<'_>> =
+            drawn.iter().map(|Drawn { x, target, at }| sample(x, target, *at, Some(0))).collect();
         let factor = 1.0 / (self.settings.batch as usize * self.examples.image_len()) as f32;
         let found = self.network.gradients(&self.learngene, |_| tailor, &samples, factor, true, &self.pool);
         let Gradients { squares, mut tailors, .. } = found;
@@ -101,13 +122,35 @@ impl Material {
         Part { squares, gradient: gradient.unwrap_or_else(|| vec![0.0; tailor.len()]) }
     }
 
-    /// Draws one image of a step: noisy image, target, and time.
-    fn draw(&self, step: u32, image: usize) -> (Vec<f32>, Vec<f32>, f32) {
+    /// Finds the targets of images that are to learn a step, with the tailor as it is.
+    fn teach_steps(&self, tailor: &[f32], drawn: &mut [Drawn]) {
+        let mut steps: Vec<&mut Drawn> = drawn.iter_mut().filter(|drawn| drawn.at.stride > 0).collect();
+        if steps.is_empty() {
+            return;
+        }
+        let n = self.examples.image_len();
+        let x: Vec<f32> = steps.iter().flat_map(|drawn| drawn.x.iter().copied()).collect();
+        let at: Vec<Moment> = steps.iter().map(|drawn| drawn.at).collect();
+        let labels = vec![Some(0); at.len()];
+        let found = targets(Steps { x: &x, labels: &labels, at: &at }, GUIDANCE, |steps| {
+            let images = steps.x.chunks_exact(n).zip(steps.at).zip(steps.labels);
+            let samples: Vec<_> = images.map(|((x, at), class)| sample(x, &[], *at, *class)).collect();
+            self.network.predictions(&self.learngene, |_| tailor, &samples, &self.pool).concat()
+        });
+        steps
+            .iter_mut()
+            .zip(found.chunks_exact(n))
+            .for_each(|(drawn, found)| drawn.target.copy_from_slice(found));
+    }
+
+    /// Draws one image of a step.
+    fn draw(&self, step: u32, image: usize) -> Drawn {
         let Settings { seed, batch, ref moves, .. } = self.settings;
         let stream = |part| Stream::Taught { part, image: u64::from(step) * u64::from(batch) + image as u64 };
         let mut rng = generator(seed, stream(0));
         let clean = self.examples.moved(self.shown(step, image), moves, &mut rng);
-        let place = match self.config().objective {
+        let mut stride = 0;
+        let mut place = match self.config().objective {
             Objective::Ddpm => {
                 let steps = path::DDPM_STEPS;
                 path::ddpm_node(&self.alphas, ((uniform(&mut rng) * steps as f64) as usize).min(steps - 1))
@@ -119,11 +162,18 @@ impl Material {
                 path::flow_node(1.0 / (1.0 + libm::exp(-f64::from(normal))))
             }
         };
+        let mut rng = generator(seed, stream(3));
+        if self.config().few_steps && uniform(&mut rng) < SHORTCUTS {
+            let mut one_of = |count: usize| ((uniform(&mut rng) * count as f64) as usize).min(count - 1);
+            stride = 1 + one_of(STRIDES - 1);
+            let count = 1 << (stride - 1);
+            place = path::flow_node((1 + one_of(count)) as f64 / count as f64);
+        }
         let noise = standard_normal(seed, stream(2), clean.len());
         let both =
             clean.iter().zip(&noise).map(|(x0, eps)| noised(self.config().objective, place, *x0, *eps));
         let (x, target) = both.unzip();
-        (x, target, place.t as f32)
+        Drawn { x, target, at: Moment { t: place.t as f32, stride } }
     }
 
     /// Returns which example a step's image shows: all of them in turn, each time round in a new

@@ -1,6 +1,7 @@
 //! The view that takes the model apart: learngene and tailor, step by step and matrix by matrix.
 
 use super::labels;
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
@@ -19,11 +20,12 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
     });
     let show = studio.part(|state| state.settings.show);
     let choice = move |choice: Show| {
+        let words = studio.words_of(move |state| phrases::show(state, choice));
         view! {
             <label class="check">
                 <input type="radio" name="show" value=choice.name() prop:checked=move || show.get() == choice
                     on:change=move |_| studio.tell(Message::Show(choice))/>
-                {words::show(choice)}
+                {words}
             </label>
         }
     };
@@ -39,13 +41,13 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
                 <legend>{labels::SHOWN}</legend>
                 {Show::ALL.map(choice)}
             </fieldset>
-            <p class="hint">{studio.words(words::showing)}</p>
+            <p class="hint">{studio.words(phrases::showing)}</p>
         </section>
         <FilmStrip studio/>
         <Inside studio/>
         <section aria-labelledby="bytes-heading">
             <h3 id="bytes-heading">{labels::BYTES}</h3>
-            <p class="hint">{studio.words(words::saved)}</p>
+            <p class="hint">{studio.words(phrases::saved)}</p>
         </section>
     }
 }
@@ -95,8 +97,8 @@ fn FilmStrip(studio: Studio) -> impl IntoView {
             <h3 id="steps-heading">{labels::TIME}</h3>
             <p class="hint" hidden=move || !empty.get()>{labels::NO_FILM}</p>
             <div hidden=move || empty.get()>
-                <canvas class="frame" node_ref=canvas role="img" aria-label=studio.words(words::frame)></canvas>
-                <p class="hint" aria-hidden="true">{studio.words(words::frame)}</p>
+                <canvas class="frame" node_ref=canvas role="img" aria-label=studio.words(phrases::frame)></canvas>
+                <p class="hint" aria-hidden="true">{studio.words(phrases::frame)}</p>
                 <div class="player">
                     <button id="play" type="button" class="plain" on:click=move |_| studio.tell(Message::Play)>
                         {move || if playing.get() { labels::PAUSE } else { labels::PLAY }}
@@ -135,7 +137,7 @@ fn Inside(studio: Studio) -> impl IntoView {
         Some(Err(why)) => view! { <p class="hint">{why}</p> }.into_any(),
         Some(Ok(parts)) => table(&parts, weight, chosen).into_any(),
     };
-    let words = move || chosen.get().map(|cell| words::formula(&cell, weight.get()));
+    let words = move || chosen.get().map(|cell| phrases::formula(&cell, weight.get()));
     view! {
         <section class="inside" aria-labelledby="inside-heading">
             <h3 id="inside-heading">{labels::INSIDE}</h3>
@@ -161,7 +163,7 @@ fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> im
     let part = move |norm: f32| format!("{}%", 100.0 * norm / largest);
     let one = move |cell: Cell| {
         let (own, same) = (cell.tailor, cell.clone());
-        let (shared, words) = (part(cell.learngene), words::cell(&cell));
+        let (shared, words) = (part(cell.learngene), phrases::cell(&cell));
         let tailored = move || part(own * weight.get());
         view! {
             <td>

@@ -3,6 +3,7 @@
 use super::canvas::picture_url;
 use super::labels;
 use super::numbers::{kilobytes, percent};
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, NameList, Place};
 use super::words;
@@ -13,7 +14,7 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Classes(studio: Studio) -> impl IntoView {
     let several = studio.holds(|state| state.settings.several);
-    let many = studio.holds(words::searchable);
+    let many = studio.holds(phrases::searchable);
     let search = studio.words(|state| state.settings.search.clone());
     let without_names = studio.part(|state| match &state.names {
         NameList::Failed(why) => Some(why.clone()),

@@ -2,6 +2,7 @@
 
 use super::labels;
 use super::numbers::{kilobytes, megabytes};
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words::{self, Row};
@@ -33,7 +34,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 <caption class="unseen">{labels::FILES_HERE}</caption>
                 <tbody>{move || rows.get().into_iter().map(|row| line(studio, row)).collect_view()}</tbody>
             </table>
-            <p class="hint">{studio.words(words::total)} " " {studio.words(words::room)}</p>
+            <p class="hint">{studio.words(phrases::total)} " " {studio.words(phrases::room)}</p>
             {move || kept().map(|persistent| match persistent {
                 true => view! { <p class="hint">{labels::KEPT}</p> }.into_any(),
                 false => view! {
@@ -54,7 +55,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
 fn line(studio: Studio, row: Row) -> impl IntoView {
     let Row { name, bytes, removable, place } = row;
     let class = removable.clone();
-    let used = studio.words_of(move |state| words::used(state, class.as_deref()));
+    let used = studio.words_of(move |state| phrases::used(state, class.as_deref()));
     let remove = removable.map(|id| {
         let label = format!("Remove {name} from this device");
         view! {

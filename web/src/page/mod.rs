@@ -14,6 +14,7 @@
 //! search    finds the classes to choose from
 //! words     the sentences in which the page says what it knows
 //! program   chooses the engine's program to load
+//! phrases   those of the views in which words are typed and the model is taken apart
 //! labels    the words on buttons and fields, and fixed sentences
 //! teach     the view "Teach it", a program of its own
 //! numbers   numbers as people read them
@@ -39,6 +40,7 @@ pub mod labels;
 pub mod message;
 pub mod numbers;
 pub mod orders;
+pub mod phrases;
 pub mod plan;
 pub mod png;
 pub mod program;

@@ -3,7 +3,7 @@
 use super::labels;
 use super::shell::Studio;
 use super::state::Message;
-use super::{site, words};
+use super::{phrases, site};
 use leptos::prelude::*;
 use qrcodegen::{QrCode, QrCodeEcc};
 
@@ -17,7 +17,7 @@ pub(super) fn Sharing(studio: Studio) -> impl IntoView {
         hash.track();
         site::address()
     };
-    let copied = studio.part(words::copied);
+    let copied = studio.part(phrases::copied);
     move || {
         open.get().then(|| {
             view! {

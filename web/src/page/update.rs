@@ -68,7 +68,11 @@ impl State {
                 }
             }
             Message::Room(room) => self.room = room,
-            Message::Generate => self.generate(effects),
+            Message::Generate => {
+                // Who asks need not rest first.
+                self.typed += 1;
+                self.generate(effects);
+            }
             Message::Dice(seed) => {
                 self.settings.seed = seed;
                 self.generate(effects);
@@ -146,6 +150,7 @@ impl State {
             (false, Some(chosen)) => *chosen = class,
             (false, None) => settings.classes.push(class),
         }
+        settings.classes.dedup();
         let whole = if settings.classes.len() == 2 { 0.5 } else { 1.0 };
         settings.dials = settings.classes.iter().map(|class| (class.clone(), whole)).collect();
         self.parts = None;

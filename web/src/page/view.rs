@@ -10,7 +10,7 @@ use super::sharing::Sharing;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::writing::{Letters, Word};
-use super::{canvas, labels, site, teaching, words};
+use super::{canvas, labels, phrases, site, teaching, words};
 use crate::link::View;
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
@@ -44,7 +44,7 @@ pub fn App() -> impl IntoView {
             let _ = body.toggle_attribute_with_force("data-embed", site::is_embedded());
         }
     });
-    let needs = studio.part(words::needs);
+    let needs = studio.part(phrases::needs);
     Effect::new(move || {
         if let (Some(body), Some(needs)) = (document().body(), needs.get()) {
             // What the start script has kept for visits without a network.
@@ -86,7 +86,7 @@ pub fn App() -> impl IntoView {
         </main>
         <footer>
             <p id="backend" data-backend=move || backend.get()>{studio.words(words::backend)}</p>
-            <p id="first">{studio.words(words::first)}</p>
+            <p id="first">{studio.words(phrases::first)}</p>
         </footer>
     }
 }

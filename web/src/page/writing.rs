@@ -1,6 +1,7 @@
 //! The view in which a visitor types a word.
 
 use super::labels;
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
@@ -10,7 +11,7 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Word(studio: Studio) -> impl IntoView {
     let word = studio.words(|state| state.settings.word.clone());
-    let missing = studio.part(words::missing);
+    let missing = studio.part(phrases::missing);
     let teach = studio.holds(|state| state.site.teach);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -36,10 +37,10 @@ pub(super) fn Word(studio: Studio) -> impl IntoView {
 /// Shows what the letters share, and a dial for each.
 #[component]
 pub(super) fn Letters(studio: Studio) -> impl IntoView {
-    let letters = studio.part(words::letters);
+    let letters = studio.part(phrases::letters);
     view! {
         <section class="letters" aria-labelledby="letters-heading">
-            <p class="idea">{studio.words(words::shared)}</p>
+            <p class="idea">{studio.words(phrases::shared)}</p>
             <h3 id="letters-heading">{labels::DIALS}</h3>
             <Dials studio classes=letters/>
         </section>

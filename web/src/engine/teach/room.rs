@@ -140,7 +140,7 @@ impl Room {
                 let file = &open.index.learngene;
                 let arrived = open.fetch(file, File::Learngene, &self.store, &stop).await?;
                 let read = open.index.read_learngene(&arrived.bytes).map_err(refused(file))?;
-                arrived.announce();
+                arrived.announce(None);
                 let config = &open.index.config;
                 let model = engine::Model::new(config, &read.tensors)?;
                 let flat = read.tensors.to_flat(&config.learngene_tensors()).map_err(refused(file))?;
@@ -288,7 +288,7 @@ impl Room {
             return Ok(());
         };
         while let Some(query) = course.query() {
-            let predicted = base.model.predict(gated, &query.x, query.t);
+            let predicted = base.model.predict(gated, &query.x, query.at);
             if course.answer(predicted, |values| base.model.images(values)) {
                 break;
             }

@@ -395,7 +395,13 @@ impl Desk {
             }
             Event::Samples { step: 0 } => {
                 let Place { channels, side, dark, .. } = &mut self.place;
-                let grid = Grid { values: values.images, channels: *channels, side: *side, columns: 1 };
+                let grid = Grid {
+                    values: values.images,
+                    channels: *channels,
+                    side: *side,
+                    columns: 1,
+                    places: Vec::new(),
+                };
                 // The page may not have shown any of the gallery's pictures yet.
                 *dark = dark.or(grid.is_dark());
                 self.alone = Some(Arc::new(grid.values));

@@ -5,7 +5,7 @@ use crate::link::{Link, Show, View};
 use crate::page::plan;
 use crate::page::state::{Field, Settings};
 use crate::page::word::{self, Sign};
-use crate::page::{png, words};
+use crate::page::{phrases, png, words};
 use crate::protocol::{Cell, Parts, Wanted};
 
 /// The classes of an order's images with their weights.
@@ -69,13 +69,13 @@ fn a_word_asks_for_each_letter_once_from_one_seed_when_the_visitor_rests() {
 fn signs_without_a_pack_are_named_once_and_leave_a_place_free() {
     let mut page = Page::opened(Wish::Cpu, "#view=word&word=A");
     page.tell(Message::Word("Aé👩‍🚀e\u{301} 🇩🇪é".into()));
-    let said = words::missing(&page.state).unwrap();
+    let said = phrases::missing(&page.state).unwrap();
     assert_eq!(said, "There are no packs for é 👩‍🚀 e\u{301} and 🇩🇪.");
     let rested = later(&page);
     page.tell(rested);
     assert_eq!(gates(&page.order()), [[(A.to_owned(), 1.0)]]);
     page.tell(Message::Word("é".into()));
-    assert_eq!(words::missing(&page.state).unwrap(), "There is no pack for é.");
+    assert_eq!(phrases::missing(&page.state).unwrap(), "There is no pack for é.");
     let rested = later(&page);
     page.tell(rested);
     assert_eq!(page.orders(), [], "there is nothing to draw");
@@ -140,6 +140,10 @@ fn two_classes_mix_and_the_learngene_stands_beside_the_dialled_image() {
     );
     page.tell(Message::Pair(1, String::new()));
     assert_eq!(gates(&page.order()), [vec![], vec![(A.to_owned(), 1.0)]]);
+    page.tell(Message::Pair(1, A.into()));
+    assert_eq!(page.state.settings.classes, [A], "a class is not mixed with itself");
+    let choice = phrases::show(&page.state, Show::Classes);
+    assert_eq!(choice, "All classes from one seed (0.14 MB to download)");
     page.tell(Message::Show(Show::Classes));
     let order = page.order();
     assert_eq!((order.images.len(), order.trace), (4, false));
@@ -195,7 +199,7 @@ fn parts_are_asked_for_and_their_formula_is_said_with_its_numbers() {
     let parts = Parts { class: A.into(), cells: vec![cell.clone()] };
     page.hear(Backend::Cpu, Event::Parts(Ok(parts.clone())));
     assert_eq!(page.state.parts, Some(Ok(parts)));
-    let said = words::formula(&cell, 0.5);
+    let said = phrases::formula(&cell, 0.5);
     assert!(said.starts_with("Layer 2, qkv: y = x·L + 0.50·x·T + b.") && said.contains("25 %"), "{said}");
     page.hear(Backend::Cpu, Event::Parts(Err(failure(Code::Missing, Remedy::Retry))));
     assert_eq!(page.state.parts, Some(Err("It did not work.".into())));
@@ -251,12 +255,12 @@ fn the_first_image_tells_where_its_time_went() {
     let id = page.current();
     page.hear_images(Backend::Cpu, Event::Done { id, ms: 240.0, ms_per_step: 20.0, before }, &[0.5; 4]);
     assert!(page.effects.contains(&Effect::Clock));
-    assert_eq!(words::first(&page.state), "", "not before the clock was read");
+    assert_eq!(phrases::first(&page.state), "", "not before the clock was read");
     page.tell(Message::Clock(1500.0));
     assert_eq!(
-        words::first(&page.state),
+        phrases::first(&page.state),
         "Your first image: 1.50 s after the click. Of these, download 0.90 s, verify 0.04 s, prepare 0.06 s, \
-         sample 0.24 s."
+         sample 0.24 s; the rest is the page and its engine."
     );
     page.tell(Message::Generate);
     page.finish(Backend::Cpu);
