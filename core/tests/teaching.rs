@@ -62,7 +62,7 @@ fn a_model_of_few_steps_is_taught_large_steps_as_well() {
     let first = material(values.clone());
     // The rows of all strides but that of the velocity at one time.
     let table = specs.iter().position(|spec| spec.name == "stride.table").unwrap();
-    let start: usize = specs[..table].iter().map(|spec| spec.len() as usize).sum();
+    let start: usize = specs[..table].iter().map(|spec| spec.len()).sum();
     let width = config.width as usize;
     values[start + width..start + specs[table].len() as usize].iter_mut().for_each(|value| *value += 0.5);
     let second = material(values);
