@@ -39,7 +39,7 @@ fn drawn(model: &Model, sampler: Sampler, steps: usize) -> Vec<Vec<f32>> {
 fn each_step_is_one_of_the_length_that_the_network_is_told() {
     let config = few();
     let model = model(&config, |_| ());
-    for (stride, steps) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32)] {
+    for (stride, steps) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
         let found = drawn(&model, Sampler::Shortcut, steps);
         for (gate, found, seed) in [(vec![("A".to_owned(), 1.0)], &found[0], 5), (Vec::new(), &found[1], 6)] {
             let gated = model.gate(&[gate]).unwrap();
@@ -88,12 +88,9 @@ fn what_few_steps_cannot_do_is_refused_with_what_can_be_done() {
             other => panic!("{other:?}"),
         }
     };
-    for steps in [0, 3, 12, 64] {
+    for steps in [0, 3, 12, 16] {
         let said = refusal(&few(), steps);
-        assert!(
-            said.starts_with("steps is") && (steps == 0 || said.contains("1, 2, 4, 8, 16 or 32")),
-            "{said}"
-        );
+        assert!(said.starts_with("steps is") && (steps == 0 || said.contains("1, 2, 4 or 8")), "{said}");
     }
     let said = refusal(&configs()[0], 4);
     assert!(said.contains("sampler is shortcut") && said.contains("few_steps"), "{said}");

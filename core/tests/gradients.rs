@@ -51,7 +51,7 @@ impl Batch {
             x: &self.images[i],
             target: &self.targets[i],
             // A model without the table of strides does not look at the second.
-            at: [(900.0, 6), (500.0, 2), (20.0, 0), (333.0, 4)].map(|(t, stride)| Moment { t, stride })[i],
+            at: [(900.0, 4), (500.0, 2), (20.0, 0), (333.0, 3)].map(|(t, stride)| Moment { t, stride })[i],
             class: CLASSES[i],
             cosine: self.cosine,
             teacher: self.teachers.get(i),

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 TIME_FEATURES = 256
-STRIDES = 7  # rows of the table of strides, which says how far the next step goes
+STRIDES = 5  # rows of the table of strides, which says how far the next step goes
 ALL = ["qkv", "q", "k", "v", "o", "in", "out", "adaln"]  # the order in which tensors are listed
 
 

@@ -60,7 +60,7 @@ def fixture(config, classes, gates, cosine, generator):
     f32["target"] = torch.randn(batch, channels, side, side, generator=generator)
     f32["t"] = torch.tensor([0.0, 37.5, 500.0, 999.0])
     if config.few_steps:
-        f32["stride"] = torch.tensor([3, 0, 6, 1], dtype=torch.int32)
+        f32["stride"] = torch.tensor([3, 0, 4, 1], dtype=torch.int32)
     f32["block.x"] = torch.randn(batch, tokens, config.width, generator=generator)
     f32["block.s"] = torch.randn(batch, config.width, generator=generator)
     width = max(len(gate) for gate in gates)

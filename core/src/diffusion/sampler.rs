@@ -66,7 +66,7 @@ impl Sampler {
             return refuse("sampler", self.to_string(), allowed);
         }
         if self == Self::Shortcut && stride(steps).is_none() {
-            return refuse("steps", steps.to_string(), "1, 2, 4, 8, 16 or 32 with the sampler shortcut");
+            return refuse("steps", steps.to_string(), "1, 2, 4 or 8 with the sampler shortcut");
         }
         Ok(())
     }

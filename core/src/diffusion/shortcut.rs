@@ -30,7 +30,7 @@ impl From<f32> for Moment {
     }
 }
 
-/// Returns the stride of a run of so many equal steps: 1, 2, 4, 8, 16 or 32. `None` for other numbers.
+/// Returns the stride of a run of so many equal steps: 1, 2, 4 or 8. `None` for other numbers.
 pub fn stride(steps: usize) -> Option<usize> {
     (steps.is_power_of_two() && steps <= MOST).then(|| steps.ilog2() as usize + 1)
 }
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn every_stride_but_the_first_is_that_of_a_number_of_steps() {
         let found: Vec<_> = (0..40).filter_map(|steps| Some((steps, stride(steps)?))).collect();
-        assert_eq!(found, [(1, 1), (2, 2), (4, 3), (8, 4), (16, 5), (32, 6)]);
+        assert_eq!(found, [(1, 1), (2, 2), (4, 3), (8, 4)]);
         for (steps, stride) in found {
             assert!(stride < STRIDES);
             assert_eq!(length(stride) * steps as f32, 1.0);
         }
-        assert_eq!((length(0), MOST), (0.0, 32));
+        assert_eq!((length(0), MOST), (0.0, 8));
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
             let all = steps.x.iter().zip(steps.labels).zip(steps.at);
             all.map(|((x, label), at)| velocity(*x, *label, *at)).collect()
         };
-        let at = [(1000.0, 1), (500.0, 2), (62.5, 6), (62.5, 6)].map(|(t, stride)| Moment { t, stride });
+        let at = [(1000.0, 1), (500.0, 2), (250.0, 4), (250.0, 4)].map(|(t, stride)| Moment { t, stride });
         let (x, labels) = ([0.5, -1.0, 0.25, 0.25], [Some(0), None, Some(3), None]);
         let found = targets(Steps { x: &x, labels: &labels, at: &at }, 3.0, predict);
 
@@ -140,8 +140,8 @@ mod tests {
             two(0.5, Some(0), 1000.0, 0.5, 2, 0.0),
             two(-1.0, None, 500.0, 0.25, 3, 0.0),
             // From the learngene alone three times as far as the class, which adds 10.
-            two(0.25, Some(3), 62.5, 1.0 / 64.0, 0, 20.0),
-            two(0.25, None, 62.5, 1.0 / 64.0, 0, 0.0),
+            two(0.25, Some(3), 250.0, 1.0 / 16.0, 0, 20.0),
+            two(0.25, None, 250.0, 1.0 / 16.0, 0, 0.0),
         ];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-4, "{found} {expected}");

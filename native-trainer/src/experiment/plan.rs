@@ -165,7 +165,7 @@ impl Judging {
             Self { sampler: Some(name), steps: Some(n), .. }
                 if *name == Sampler::Shortcut.name() && shortcut::stride(*n as usize).is_none() =>
             {
-                wrong("steps", n.to_string(), "1, 2, 4, 8, 16 or 32 with the sampler \"shortcut\"")
+                wrong("steps", n.to_string(), "1, 2, 4 or 8 with the sampler \"shortcut\"")
             }
             Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
                 wrong("guide", part.to_string(), "0 to 1")

@@ -234,12 +234,12 @@ impl GraphLearngene {
         }
     }
 
-    /// The network of the averaged weights with these tailors, by class number.
-    pub fn average(&self, tailors: &BTreeMap<usize, Vec<f32>>) -> Average {
-        let averages: Vec<Tensor<1>> = self.states.iter().map(|state| state.ema.clone()).collect();
+    /// The network as it stands with these tailors, by class number, to predict alone.
+    pub fn predictor(&self, tailors: &BTreeMap<usize, Vec<f32>>) -> Predictor {
+        let values: Vec<Tensor<1>> = self.states.iter().map(|state| state.parameter.clone()).collect();
         let tensors = match &self.adaption {
-            Some(adaption) => adaption.in_graph(&averages),
-            None => averages,
+            Some(adaption) => adaption.in_graph(&values),
+            None => values,
         };
         let dit = Dit::new(&self.config, &Parameters::new(&self.specs, tensors), &self.device);
         let mut start = 0;
@@ -254,7 +254,7 @@ impl GraphLearngene {
         let flat: Vec<Tensor<1>> = self.config.tailor_tensors().iter().map(part).collect();
         let stack = (!tailors.is_empty())
             .then(|| factored::TailorStack::from_flat(&self.config, tailors.len(), &flat));
-        Average {
+        Predictor {
             device: self.device.clone(),
             dit: dit.with_products_in(self.products),
             classes: tailors.keys().copied().collect(),
@@ -347,15 +347,15 @@ impl GraphLearngene {
     }
 }
 
-/// A network of averaged weights, to predict alone.
-pub struct Average {
+/// A network and its tailors on a device, to predict without a way back.
+pub struct Predictor {
     device: Device,
     dit: Dit,
     classes: Vec<usize>,
     stack: Option<factored::TailorStack>,
 }
 
-impl Average {
+impl Predictor {
     /// Its predictions for images `[B, C, H, W]` of this shape, no more than so many at a time.
     pub fn predict(&self, steps: Steps<'_>, [c, h, w]: [usize; 3], most: usize) -> Vec<f32> {
         let slot = |class: &Option<usize>| class.and_then(|c| self.classes.binary_search(&c).ok());

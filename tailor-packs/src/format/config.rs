@@ -14,8 +14,8 @@ pub const TIME_FEATURES: usize = 256;
 
 /// Rows of the table of strides that a model with [`ModelConfig::few_steps`] has. Row 0 is for the
 /// velocity at one time, and row `i` for a step of `2^(1−i)` of the way from noise to image: the whole
-/// way, a half, and so on to a 32nd.
-pub const STRIDES: usize = 7;
+/// way, a half, a quarter and an eighth.
+pub const STRIDES: usize = 5;
 
 /// A weight matrix of one transformer block, written ★ in the KIND paper (eq. 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

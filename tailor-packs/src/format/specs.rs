@@ -219,7 +219,7 @@ mod tests {
         let mut tensors = few.learngene_tensors();
         tensors.retain(|spec| spec.name != "stride.table");
         assert_eq!(tensors, plain.learngene_tensors());
-        assert_eq!(few.learngene_parameters(), plain.learngene_parameters() + 7 * 160);
+        assert_eq!(few.learngene_parameters(), plain.learngene_parameters() + 5 * 160);
         assert_eq!(few.tailor_tensors(), plain.tailor_tensors());
     }
 

@@ -10,6 +10,7 @@ use tailor_core::engine::{self, Network, Pool, Sample, kernels};
 use tailor_core::threads;
 
 use super::{Bank, Trainer, UPDATE_PART};
+use crate::train::bank::TailorBank;
 #[cfg(feature = "graph")]
 use crate::train::graph;
 use crate::train::loader::Batch;
@@ -45,15 +46,7 @@ impl Trainer {
     /// Gradients by the network's flat values: images of one class follow each other, and each shard takes its part of
     /// them.
     fn in_shards(&self, network: &Network, values: &[f32], pool: &Pool, batch: &Batch) -> engine::Gradients {
-        #[allow(
-            clippy::infallible_destructuring_match,
-            reason = "without Burn's graph there is one kind of bank"
-        )]
-        let bank = match &self.bank {
-            Bank::Host(bank) => bank,
-            #[cfg(feature = "graph")]
-            Bank::Device(_) => unreachable!("beside the processor's engine"),
-        };
+        let bank = self.host_bank();
         let mut order: Vec<usize> = (0..batch.len()).collect();
         order.sort_by_key(|&i| batch.labels[i]);
         let factor = 1.0 / batch.target.len() as f32;
@@ -75,6 +68,15 @@ impl Trainer {
             network.gradients(values, tailor, &samples, factor, self.frozen, pool)
         });
         parts.into_iter().reduce(|sum, part| sum.add(part, pool)).unwrap_or_default()
+    }
+
+    /// The tailors in host memory, where they are beside the processor's engine.
+    pub(super) fn host_bank(&self) -> &TailorBank {
+        match &self.bank {
+            Bank::Host(bank) => bank,
+            #[cfg(feature = "graph")]
+            Bank::Device(_) => unreachable!("beside the processor's engine"),
+        }
     }
 
     #[cfg(feature = "graph")]

@@ -1,14 +1,14 @@
-//! What images learn that are to learn a step: found with the averaged weights, by either engine.
+//! What images learn that are to learn a step: found with the weights as they stand, by either engine.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+#[cfg(feature = "graph")]
+use std::collections::BTreeSet;
 
 use tailor_core::diffusion::shortcut::{Steps, targets};
 use tailor_core::engine::{Network, Pool, Sample};
 use tailor_core::threads;
-use tailor_packs::Weights;
 
-use super::{Bank, TrainedLearngene, Trainer};
+use super::{TrainedLearngene, Trainer};
 use crate::train::loader::Batch;
 
 impl Trainer {
@@ -22,20 +22,23 @@ impl Trainer {
         let labels: Vec<_> = chosen.iter().map(|&i| batch.labels[i]).collect();
         let at: Vec<_> = chosen.iter().map(|&i| batch.at[i]).collect();
         let steps = Steps { x: &x, labels: &labels, at: &at };
-        let classes = labels.iter().flatten();
-        let tailors: BTreeMap<usize, Vec<f32>> =
-            classes.map(|&class| (class, self.tailor_average(class))).collect();
         let found = match &self.learngene {
-            TrainedLearngene::Processor { network, pool, .. } => {
-                let values = self.network_values(Weights::Ema);
+            TrainedLearngene::Processor { network, learned, pool } => {
+                #[cfg(feature = "graph")]
+                let adapted = self.adaption.as_ref().map(|adaption| adaption.weights(&learned.parameters));
+                #[cfg(not(feature = "graph"))]
+                let adapted: Option<Vec<f32>> = None;
+                let values = adapted.as_ref().unwrap_or(&learned.parameters);
                 targets(steps, batch.guidance, |steps| {
-                    self.predictions(network, (&values, &tailors), steps, batch.values(), pool)
+                    self.predictions((network, values), steps, batch.values(), pool)
                 })
             }
             #[cfg(feature = "graph")]
             TrainedLearngene::Graph(learngene) => {
-                let average = learngene.average(&tailors);
-                targets(steps, batch.guidance, |steps| average.predict(steps, batch.shape, self.micro_batch))
+                let classes: BTreeSet<usize> = labels.iter().flatten().copied().collect();
+                let tailors = classes.iter().map(|&class| (class, self.tailor(class).parameters)).collect();
+                let network = learngene.predictor(&tailors);
+                targets(steps, batch.guidance, |steps| network.predict(steps, batch.shape, self.micro_batch))
             }
         };
         let mut batch = batch.clone();
@@ -46,24 +49,15 @@ impl Trainer {
         Cow::Owned(batch)
     }
 
-    /// The averaged parameters of a class's tailor.
-    fn tailor_average(&self, class: usize) -> Vec<f32> {
-        match &self.bank {
-            Bank::Host(bank) => bank.states()[class].ema(self.ema_clock),
-            #[cfg(feature = "graph")]
-            Bank::Device(_) => self.tailor(class).ema(self.ema_clock),
-        }
-    }
-
     /// Velocities by the processor's engine, each image of `n` values: those of one class follow each other.
     fn predictions(
         &self,
-        network: &Network,
-        (values, tailors): (&[f32], &BTreeMap<usize, Vec<f32>>),
+        (network, values): (&Network, &[f32]),
         steps: Steps<'_>,
         n: usize,
         pool: &Pool,
     ) -> Vec<f32> {
+        let bank = self.host_bank();
         let mut order: Vec<usize> = (0..steps.at.len()).collect();
         order.sort_by_key(|&i| steps.labels[i]);
         let found = threads::map(self.threads, threads::parts(order.len(), self.threads), |range| {
@@ -76,7 +70,7 @@ impl Trainer {
                 teacher: None,
             };
             let samples: Vec<Sample<'_>> = order[range].iter().map(sample).collect();
-            network.predictions(values, |class| &tailors[&class], &samples, pool)
+            network.predictions(values, |class| &bank.states()[class].parameters[..], &samples, pool)
         });
         let mut velocities = vec![0.0; steps.x.len()];
         for (i, image) in order.into_iter().zip(found.into_iter().flatten()) {
