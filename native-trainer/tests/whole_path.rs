@@ -125,9 +125,6 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
         let pixel = f32::from(film.get_pixel(32 + x, y).0[0]) / 127.5 - 1.0;
         assert!((value - pixel).abs() < 0.08, "the last step is the image, to a sixteenth of its range");
     }
-    let column = |from: u32| (0..32 * 64).map(move |n| (from + n % 32, n / 32));
-    let pixels = |from| column(from).map(|(x, y)| film.get_pixel(x, y).0[0]).collect::<Vec<_>>();
-    assert_ne!(pixels(0), pixels(32), "the first step is another image");
 }
 
 /// The sizes of `tiny`, as a config file has them.
