@@ -23,6 +23,7 @@
 #![cfg_attr(feature = "gpu", deny(warnings))]
 
 pub mod address;
+pub mod failure;
 pub mod link;
 pub mod protocol;
 pub mod teaching;

@@ -174,6 +174,7 @@ impl State {
     /// Opens a view, and makes its images unless they are shown.
     pub(super) fn open_view(&mut self, view: View, effects: &mut Vec<Effect>) {
         self.settings.view = view;
+        self.settings.mix();
         self.write_link(effects);
         let there = self.finished().is_some_and(|shown| shown.hash == self.site.hash);
         if self.gallery.is_none() || (there && self.current.is_none()) {

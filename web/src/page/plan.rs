@@ -109,7 +109,8 @@ pub fn link(settings: &Settings, gallery: &Gallery) -> Link {
         View::Apart => settings.classes.iter().take(2).any(|chosen| chosen == class),
         View::Make | View::Teach | View::Device => false,
     };
-    let dials = settings.dials.iter().filter(|(class, weight)| shown(class) && **weight != 1.0);
+    let mixed = view == View::Apart && settings.classes.len() > 1;
+    let dials = settings.dials.iter().filter(|(class, weight)| shown(class) && (mixed || **weight != 1.0));
     Link {
         view: Some(view).filter(|view| *view != View::Make),
         classes: if typed { Vec::new() } else { settings.classes.iter().map(word).collect() },
@@ -157,6 +158,7 @@ pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool)
     settings.classes = classes;
     let dials = link.dials.iter().filter_map(|(class, weight)| Some((find(class)?, *weight)));
     settings.dials = dials.collect();
+    settings.mix();
     settings.show = link.show;
     settings.seed = link.seed.unwrap_or(7);
     settings.count = link.count.unwrap_or(1);

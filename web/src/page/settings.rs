@@ -87,6 +87,14 @@ impl Settings {
         self.dials.get(class).copied().unwrap_or(1.0)
     }
 
+    /// Gives two classes that are mixed half of each tailor, unless their dials say otherwise.
+    pub fn mix(&mut self) {
+        let pair = self.classes.get(..2).filter(|_| self.view == View::Apart).unwrap_or_default();
+        if !pair.iter().any(|class| self.dials.contains_key(class)) {
+            self.dials.extend(pair.iter().map(|class| (class.clone(), 0.5)));
+        }
+    }
+
     /// Returns how many classes fit into one order.
     pub fn most_classes(&self) -> usize {
         MOST_IMAGES / self.count.max(1) as usize

@@ -151,8 +151,8 @@ impl State {
             (false, None) => settings.classes.push(class),
         }
         settings.classes.dedup();
-        let whole = if settings.classes.len() == 2 { 0.5 } else { 1.0 };
-        settings.dials = settings.classes.iter().map(|class| (class.clone(), whole)).collect();
+        settings.dials.clear();
+        settings.mix();
         self.parts = None;
         self.generate(effects);
     }

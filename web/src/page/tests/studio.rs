@@ -151,6 +151,23 @@ fn two_classes_mix_and_the_learngene_stands_beside_the_dialled_image() {
 }
 
 #[test]
+fn two_classes_that_come_from_elsewhere_are_mixed_half_and_half_too() {
+    let half = vec![(A.to_owned(), 0.5), (B.to_owned(), 0.5)];
+    let mut page = Page::opened(Wish::Cpu, "#view=apart&class=A,B");
+    assert_eq!(gates(&page.order()), [half.clone()]);
+    for class in [A, B] {
+        page.tell(Message::Dial { class: class.into(), weight: 1.0, done: true });
+    }
+    let link = page.state.site.hash.clone();
+    assert_eq!(link, "#v=1&view=apart&class=A,B&dial=A:1,B:1&seed=7");
+    let whole = vec![(A.to_owned(), 1.0), (B.to_owned(), 1.0)];
+    assert_eq!(gates(&Page::opened(Wish::Cpu, &link).order()), [whole]);
+    let mut page = Page::opened(Wish::Cpu, "#class=A,B");
+    page.tell(Message::Open(View::Apart));
+    assert_eq!(gates(&page.order()), [half]);
+}
+
+#[test]
 fn the_steps_of_a_run_are_kept_and_played() {
     let mut page = Page::opened(Wish::Cpu, "#view=apart&class=A");
     let id = page.current();
