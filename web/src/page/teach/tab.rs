@@ -14,7 +14,10 @@ const ID: &str = "teach";
 
 /// Shows the view as soon as a gallery is open. Its program is loaded only then.
 #[component]
-pub fn Teach(studio: Studio) -> impl IntoView {
+pub fn Teach(
+    /// The page.
+    studio: Studio,
+) -> impl IntoView {
     window_event_listener_untyped(TAUGHT, move |event| {
         let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
         if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
