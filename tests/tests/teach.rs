@@ -71,6 +71,13 @@ fn fill(page: &Page, name: &str, steps: u32) {
     page.set_value("#teach-steps", &steps.to_string()).unwrap();
 }
 
+/// Switches the camera on, and waits until the page says why that is not to be.
+fn camera_says(page: &Page, words: &str) {
+    page.click("#teach-camera").unwrap();
+    let said = format!("document.querySelector('#teach-notice')?.innerText.includes('{words}')");
+    page.wait_for(&said, PATIENCE).unwrap();
+}
+
 /// The bytes of a file of one's own in the browser, whose name ends so.
 fn own_file(page: &Page, ending: &str) -> Option<Vec<u8>> {
     let script = format!(
@@ -111,9 +118,21 @@ fn taught_here(index: &Index, files: &[PathBuf], steps: u32) -> Lesson {
 fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_and_a_class_to_choose() {
     let index = index_of(&letters());
     let server = site(None);
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let device = ["--use-fake-device-for-media-stream"];
+    let browser = Browser::launch_with(Gpu::NoAdapter, None, &device).unwrap();
     let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
     let page = open_view(&browser, &url);
+
+    // Without a camera, or where it is refused, files are still there.
+    let refused =
+        json!({ "permission": { "name": "camera" }, "setting": "denied", "origin": server.url("") });
+    browser.call("Browser.setPermission", refused).unwrap();
+    camera_says(&page, "may not use the camera");
+    let none =
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError') }";
+    page.eval(&format!("({none}, 0)")).unwrap();
+    camera_says(&page, "No camera was found");
+
     let files = drawings("greek-small-xi");
     choose(&page, &files);
     count(&page, 20);

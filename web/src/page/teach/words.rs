@@ -74,7 +74,7 @@ pub fn distance(far: f32) -> String {
     let word = match far {
         _ if far < 0.15 => "nearly a copy",
         _ if far < 0.35 => "close",
-        _ => "its own",
+        _ => "no copy",
     };
     format!("{far:.2}, {word}")
 }
