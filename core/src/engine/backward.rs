@@ -17,7 +17,7 @@ use super::kernels::{
 use super::layout::{ByMatrix, Dense, Factors, Linear, Network};
 use super::loss::{directions, loss};
 use super::merged::{Merged, used};
-use super::pool::{Components, Features, Gradients, Pool, Sample, Workspace, all_written, lock};
+use super::pool::{Components, Gradients, Pool, Sample, Workspace, all_written, lock};
 use crate::diffusion::path::{alphas_cumprod, velocity_factor};
 use crate::distillation::draw;
 
@@ -52,65 +52,6 @@ impl Network {
         Gradients { squares, distances, learngene: pass.finish(), tailors }
     }
 
-    /// Computes what the network makes of each of `samples`: its output, and what the blocks of these
-    /// numbers give. Parameters and buffers are those of [`Network::gradients`]; targets and teachers
-    /// are not used.
-    pub fn features<'a>(
-        &'a self,
-        learngene: &'a [f32],
-        tailor: impl Fn(usize) -> &'a [f32],
-        samples: &[Sample<'_>],
-        blocks: &[usize],
-        pool: &'a Pool,
-    ) -> Vec<Features> {
-        self.look(learngene, tailor, samples, !blocks.is_empty(), pool, |tape| {
-            let blocks = blocks.iter().map(|&block| tape.outputs[block].clone()).collect();
-            Features { blocks, output: tape.output.clone() }
-        })
-    }
-
-    /// Predicts an image `[C, H, W]` for each of `samples`. Parameters and buffers are those of
-    /// [`Network::gradients`]; targets and teachers are not used.
-    pub fn predictions<'a>(
-        &'a self,
-        learngene: &'a [f32],
-        tailor: impl Fn(usize) -> &'a [f32],
-        samples: &[Sample<'_>],
-        pool: &'a Pool,
-    ) -> Vec<Vec<f32>> {
-        self.look(learngene, tailor, samples, false, pool, |tape| self.image(&tape.output))
-    }
-
-    /// Computes the network's output for each of `samples`, and `take`s of it what is wanted. With
-    /// `keep`, what each block gives is there, too.
-    fn look<'a, T>(
-        &'a self,
-        learngene: &'a [f32],
-        tailor: impl Fn(usize) -> &'a [f32],
-        samples: &[Sample<'_>],
-        keep: bool,
-        pool: &'a Pool,
-        take: impl Fn(&Tape) -> T,
-    ) -> Vec<T> {
-        let mut pass = Pass::new(self, learngene, true, 0.0, pool);
-        let mut found = Vec::with_capacity(samples.len());
-        for group in samples.chunk_by(|a, b| a.class == b.class) {
-            pass.put_on(group[0].class.map(&tailor));
-            for sample in group {
-                let mut tape = std::mem::take(&mut pass.tape);
-                tape.keep = keep;
-                self.forward(&pass.merged(), sample.x, sample.at, &mut tape, false);
-                found.push(take(&tape));
-                pass.tape = tape;
-            }
-            if let Some(class) = group[0].class {
-                pool.give_back(Gradients { tailors: vec![(class, pass.take_off())], ..Gradients::default() });
-            }
-        }
-        pass.finish();
-        found
-    }
-
     /// Makes room for every factored matrix.
     fn workspace(&self) -> Workspace {
         let (g, n) = self.components();
@@ -127,7 +68,7 @@ impl Network {
 }
 
 /// The state of one thread on its way through its samples.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     network: &'a Network,
     pool: &'a Pool,
     learngene: &'a [f32],
@@ -139,7 +80,7 @@ struct Pass<'a> {
     gradient: Vec<f32>,
     own_gradient: Vec<f32>,
     components: Vec<ByMatrix<Components>>,
-    tape: Tape,
+    pub(super) tape: Tape,
     /// DiT's schedule, for a model with learned variance.
     alphas: Option<Vec<f64>>,
 }
@@ -156,7 +97,13 @@ impl Network {
 }
 
 impl<'a> Pass<'a> {
-    fn new(network: &'a Network, learngene: &'a [f32], frozen: bool, factor: f32, pool: &'a Pool) -> Self {
+    pub(super) fn new(
+        network: &'a Network,
+        learngene: &'a [f32],
+        frozen: bool,
+        factor: f32,
+        pool: &'a Pool,
+    ) -> Self {
         let (g, n) = network.components();
         let kept = lock(&pool.workspaces).pop();
         let Workspace { mut components, tape } = kept.unwrap_or_else(|| network.workspace());
@@ -188,7 +135,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Puts the class's components, if there is a class, beside the learngene's.
-    fn put_on(&mut self, own: Option<&'a [f32]>) {
+    pub(super) fn put_on(&mut self, own: Option<&'a [f32]>) {
         self.own = own;
         let Some(own) = own else { return };
         let (g, n) = self.network.components();
@@ -204,7 +151,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Returns the gradient of the class's tailor, and clears the room for the next class.
-    fn take_off(&mut self) -> Vec<f32> {
+    pub(super) fn take_off(&mut self) -> Vec<f32> {
         let (Some(own), (g, n)) = (self.own, self.network.components()) else { return Vec::new() };
         let mut gradient = std::mem::take(&mut self.own_gradient);
         for (linear, c) in self.network.factored(&mut self.components) {
@@ -222,7 +169,7 @@ impl<'a> Pass<'a> {
 
     /// Returns the gradient of the learngene, empty when it is frozen. Gives the buffers back to
     /// the pool.
-    fn finish(mut self) -> Vec<f32> {
+    pub(super) fn finish(mut self) -> Vec<f32> {
         let (g, n) = self.network.components();
         for (linear, c) in self.network.factored(&mut self.components).filter(|_| !self.frozen) {
             let Linear::Factored { m2, learngene, .. } = linear else { continue };
@@ -238,7 +185,7 @@ impl<'a> Pass<'a> {
         self.gradient
     }
 
-    fn merged(&self) -> Merged<'_> {
+    pub(super) fn merged(&self) -> Merged<'_> {
         let Self { network, learngene, own, ref components, .. } = *self;
         Merged { network, learngene, own, components }
     }

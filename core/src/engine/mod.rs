@@ -22,6 +22,7 @@ pub mod kernels;
 pub mod layout;
 mod loss;
 mod merged;
+mod outputs;
 mod pool;
 pub mod sampling;
 

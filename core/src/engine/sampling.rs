@@ -258,7 +258,7 @@ impl Weights for Gathered<'_> {
 
     fn stride(&self, stride: usize) -> Option<&[f32]> {
         let d = self.own.label.len();
-        self.learngene.strides.chunks_exact(d).take(stride + 1).last()
+        self.learngene.strides.chunks_exact(d).nth(stride)
     }
 
     fn norms(&self, block: usize) -> [&[f32]; 2] {
