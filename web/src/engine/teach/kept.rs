@@ -98,8 +98,9 @@ impl Keeper {
         (self.well.replace(well) != Some(well)).then_some(well)
     }
 
-    /// Deletes the lesson that is kept.
-    pub(super) async fn forget(&self) {
+    /// Deletes the lesson that is kept, and lets other tabs teach.
+    pub(super) async fn forget(&mut self) {
         own::remove(&self.name).await;
+        self.lock = None;
     }
 }

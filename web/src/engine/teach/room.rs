@@ -95,7 +95,7 @@ impl Room {
             Request::Save(card) => self.save(&card, &values).await,
             Request::Forget => {
                 self.taught = None;
-                if let Some(keeper) = &self.keeper {
+                if let Some(keeper) = &mut self.keeper {
                     keeper.forget().await;
                 }
                 Ok(())
@@ -337,7 +337,7 @@ impl Room {
         let kept = own::write(&own::pack_name(&learngene, &class.id), &bytes).await == opfs::Kept::Yes;
         let entry = ClassEntry::new(&class, FileEntry::of(format!("{}{}", own::MARK, class.id), &bytes));
         post_bytes(&Event::Pack { class: own::info(&entry), kept }, &bytes);
-        if let (true, Some(keeper)) = (kept, &self.keeper) {
+        if let (true, Some(keeper)) = (kept, &mut self.keeper) {
             keeper.forget().await;
         }
         Ok(())
