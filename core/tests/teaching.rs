@@ -64,7 +64,7 @@ fn a_model_of_few_steps_is_taught_large_steps_as_well() {
     let table = specs.iter().position(|spec| spec.name == "stride.table").unwrap();
     let start: usize = specs[..table].iter().map(|spec| spec.len()).sum();
     let width = config.width as usize;
-    values[start + width..start + specs[table].len() as usize].iter_mut().for_each(|value| *value += 0.5);
+    values[start + width..start + specs[table].len()].iter_mut().for_each(|value| *value += 0.5);
     let second = material(values);
 
     let tailor = init::tailor(&config, 3, 0).concat();
