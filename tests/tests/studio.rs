@@ -68,6 +68,11 @@ fn a_word_is_typed_dialled_shared_and_opened_again_without_a_network() {
         PATIENCE,
     )
     .unwrap();
+    let sent = server.sent().iter().filter(|sent| sent.path == "/page_bg.wasm").count();
+    assert_eq!(
+        sent, 2,
+        "once to each profile: what the browser still has is not downloaded again to be kept"
+    );
     page.close().unwrap();
     drop(server);
     let page = browser.page().unwrap();
