@@ -136,8 +136,10 @@ fn what_a_command_reads_is_not_written_over() {
         let said = place.refused(&line);
         assert!(said.contains("would be written over what is read"), "{line}: {said}");
     }
-    let said = place.refused(&format!("{SAMPLE} --out grid.png --raw ./grid.png"));
-    assert!(said.contains("both name"), "{said}");
+    for twice in ["--raw ./grid.png", "--film ./grid.png", "--raw film.png --film ./film.png"] {
+        let said = place.refused(&format!("{SAMPLE} --out grid.png {twice}"));
+        assert!(said.contains("both name"), "{twice}: {said}");
+    }
     assert!(before == folders.map(|folder| place.content(folder)), "something was written");
     // Beside what is read there is room.
     place.done(&format!("{SAMPLE} --out letters/grid.png"));

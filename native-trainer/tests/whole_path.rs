@@ -114,6 +114,17 @@ fn images_become_a_gallery_and_the_gallery_makes_images() {
         array[header..].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
     assert_eq!(values.len(), 6 * 32 * 32);
     assert!(values.iter().all(|value| (-1.0..=1.0).contains(value)));
+
+    workshop.done(&format!("{SAMPLE} --film film.png --out grid.png --raw grid.npy"));
+    let film = image::open(workshop.at("film.png")).unwrap().into_luma8();
+    assert_eq!(film.dimensions(), (2 * 32, 2 * 32), "a column for each step, a row for each class");
+    let array = fs::read(workshop.at("grid.npy")).unwrap();
+    for (n, bytes) in array[array.len() - 4 * 2 * 32 * 32..].chunks_exact(4).enumerate() {
+        let value = f32::from_le_bytes(bytes.try_into().unwrap());
+        let (x, y) = (n as u32 % 32, n as u32 / 32);
+        let pixel = f32::from(film.get_pixel(32 + x, y).0[0]) / 127.5 - 1.0;
+        assert!((value - pixel).abs() < 0.08, "the last step is the image, to a sixteenth of its range");
+    }
 }
 
 /// The sizes of `tiny`, as a config file has them.

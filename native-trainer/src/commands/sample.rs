@@ -96,17 +96,18 @@ impl<'a> Output<'a> {
                 help: "name files instead of -".to_owned(),
             });
         }
-        let mut pictures = (0..layout.pictures).map(|number| numbered(&args.out, number));
-        let twice = |name: &str| Error::Refused {
-            what: format!("{name} and --out both name {}", shown(&args.out)),
-            help: "name two files".to_owned(),
-        };
-        for picture in &mut pictures {
-            for (name, other) in [("--raw", &args.raw), ("--film", &args.film)] {
-                if other.as_ref().is_some_and(|other| output::same(&picture, other)) {
-                    return Err(twice(name));
-                }
+        let others = [("--raw", &args.raw), ("--film", &args.film)];
+        let mut named: Vec<(&str, PathBuf)> =
+            (0..layout.pictures).map(|number| ("--out", numbered(&args.out, number))).collect();
+        for (name, path) in others {
+            let Some(path) = path else { continue };
+            if let Some((other, _)) = named.iter().find(|(_, there)| output::same(path, there)) {
+                return Err(Error::Refused {
+                    what: format!("{name} and {other} both name {}", shown(path)),
+                    help: "name two files".to_owned(),
+                });
             }
+            named.push((name, path.clone()));
         }
         Ok(())
     }

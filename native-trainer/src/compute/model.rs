@@ -68,14 +68,15 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] for a class that is not loaded or a setting out of range; [`Error::Refused`] when the
     /// device fails.
-    pub fn generate(&self, settings: SampleSettings, progress: impl FnMut(usize)) -> Result<Images, Error> {
-        let mut progress = progress;
+    pub fn generate(
+        &self,
+        settings: SampleSettings,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Images, Error> {
         match self {
             Self::Processor(model) => Ok(run(&**model, settings, |at| progress(at.steps_done()))?.images()),
             #[cfg(feature = "graph")]
-            Self::Graph(model) => {
-                read(&run(&**model, settings, |at| progress(at.steps_done()))?.images())
-            }
+            Self::Graph(model) => read(&run(&**model, settings, |at| progress(at.steps_done()))?.images()),
         }
     }
 
@@ -85,21 +86,10 @@ impl Model {
     /// # Errors
     /// As [`Model::generate`].
     pub fn film(&self, settings: SampleSettings) -> Result<Vec<Images>, Error> {
-        let mut frames = Vec::new();
         match self {
-            Self::Processor(model) => {
-                let done = run(&**model, settings, |at| frames.push(at.preview()))?.images();
-                frames.pop();
-                frames.push(done);
-                Ok(frames)
-            }
+            Self::Processor(model) => Ok(film(&**model, settings)?),
             #[cfg(feature = "graph")]
-            Self::Graph(model) => {
-                let done = run(&**model, settings, |at| frames.push(at.preview()))?.images();
-                frames.pop();
-                frames.push(done);
-                frames.iter().map(read).collect()
-            }
+            Self::Graph(model) => film(&**model, settings)?.iter().map(read).collect(),
         }
     }
 }
@@ -129,4 +119,13 @@ fn run<M: Predict>(
         each(&sampling);
     }
     Ok(sampling)
+}
+
+/// Makes all steps of a run, and returns the clean images as each of them estimated them.
+fn film<M: Predict>(model: &M, settings: SampleSettings) -> Result<Vec<M::Images>, ModelError> {
+    let mut frames = Vec::new();
+    let done = run(model, settings, |at| frames.push(at.preview()))?.images();
+    frames.pop();
+    frames.push(done);
+    Ok(frames)
 }

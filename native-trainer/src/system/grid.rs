@@ -224,7 +224,8 @@ pub fn grid(
 /// As [`grid_png`].
 pub fn film(frames: &[Images], format: ImageFormat) -> Result<Vec<u8>, GridError> {
     let [b, c, h, w] = frames.first().map_or([0; 4], |frame| frame.shape);
-    if frames.is_empty() || frames.iter().any(|f| f.shape != [b, c, h, w] || f.values.len() != b * c * h * w) {
+    if frames.is_empty() || frames.iter().any(|f| f.shape != [b, c, h, w] || f.values.len() != b * c * h * w)
+    {
         return Err(GridError::Shape { found: frames.len(), shape: [b, c, h, w] });
     }
     let (width, height) = (w * frames.len(), h * b);
