@@ -201,6 +201,10 @@ evaluate-demo:
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
     {{ evaluate }} --gallery {{ gallery }} --data {{ letters }}
 
+# Take pictures of every view of the studio at three widths, light and dark, into target/screenshots
+screenshots: (need "wasm-opt" "brotli" "chromium") site
+    cargo test {{ workspace }} --test studio -- --nocapture --ignored screenshots
+
 # Draw anew what the page shows before its program has come: the steps of samples of each gallery, and their pictures
 opening:
     #!/usr/bin/env bash

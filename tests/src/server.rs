@@ -352,6 +352,7 @@ fn mime(path: &str) -> &'static str {
         "json" => "application/json",
         "svg" => "image/svg+xml",
         "png" => "image/png",
+        "webp" => "image/webp",
         "woff2" => "font/woff2",
         _ if path.ends_with('/') => "text/html; charset=utf-8",
         _ => "application/octet-stream",

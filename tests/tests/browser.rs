@@ -9,7 +9,7 @@ use support::*;
 use tailor_packs::Index;
 use tailor_tests::chromium::Gpu;
 
-const FIRST_VISIT: u64 = 3_000_000;
+const FIRST_VISIT: u64 = 3_100_000;
 const CPU_ENGINE: u64 = 250_000;
 const GPU_ENGINE: u64 = 2_000_000;
 
@@ -18,8 +18,10 @@ fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack
     let server = site(None);
     let (_browser, page) = open(Gpu::NoAdapter, &server.url("/#class=A&seed=7"));
     wait_for_image(&page);
-    // Helpers of the engine start after the first image, from the script that the engine came from.
-    let helpers = |url: &str| url.starts_with("blob:") || url.contains("/engine-cpu");
+    // Helpers of the engine start after the first image, from the script that the engine came from; and so
+    // does the worker for visits without a network.
+    let helpers =
+        |url: &str| url.starts_with("blob:") || url.contains("/engine-cpu") || url.ends_with("/sw.js");
     let mut visit = page.network();
     let mut seen = std::collections::BTreeSet::new();
     visit.retain(|r| seen.insert(r.url.clone()) || !helpers(&r.url));

@@ -81,7 +81,8 @@ impl Tailor {
     ) -> Result<Images, JsError> {
         let id = self.next_id.replace(self.next_id.get() + 1);
         let alone = classes.is_empty().then_some(None);
-        let images = classes.into_iter().map(Some).chain(alone).map(|class| Wanted { class, seed }).collect();
+        let images =
+            classes.into_iter().map(Some).chain(alone).map(|class| Wanted::new(class, seed)).collect();
         let steps = steps.unwrap_or(self.gallery.steps);
         let guidance = guidance.unwrap_or(self.gallery.guidance);
         let (sender, done) = oneshot::channel();
@@ -93,10 +94,11 @@ impl Tailor {
             guidance,
             previews: false,
             workers: workers.unwrap_or(0),
+            trace: false,
         }));
         let values = done.await?.map_err(|failure| JsError::new(&failure.sentence))?;
         let (channels, side) = (self.gallery.channels, self.gallery.side);
-        Ok(Images(Grid { values, channels, side, columns: 1 }))
+        Ok(Images(Grid { values, channels, side, columns: 1, places: Vec::new() }))
     }
 }
 

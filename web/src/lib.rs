@@ -21,6 +21,7 @@
 #![cfg_attr(feature = "gpu", deny(warnings))]
 
 pub mod address;
+pub mod failure;
 pub mod link;
 pub mod protocol;
 

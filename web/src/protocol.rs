@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::failure::{Code, Failure, Remedy};
+
 /// A message from the page to an engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
@@ -38,6 +40,11 @@ pub enum Request {
         /// The class's id.
         class: String,
     },
+    /// Send how large the parts of a class's matrices are. Answered by [`Event::Parts`].
+    Parts {
+        /// The class's id.
+        class: String,
+    },
     /// Stop the order with this number: at once while it waits, between two steps while it runs.
     Cancel {
         /// The order's number.
@@ -62,15 +69,38 @@ pub struct Order {
     /// cores for.
     #[serde(default)]
     pub workers: u32,
+    /// Whether previews come after every step, each with what the network saw in front of
+    /// it: the noisy images of the step, then the clean ones that it estimated, `[2 B, C, H, W]`.
+    #[serde(default)]
+    pub trace: bool,
 }
 
 /// One image to make.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// The class's id; `None` is the learngene alone.
     pub class: Option<String>,
-    /// The seed. The image depends on seed, class and settings alone.
+    /// The seed. The image depends on seed, gate and settings alone.
     pub seed: u64,
+    /// Classes and how much of each one's tailor is used, 0 to 1. An empty list stands for
+    /// [`Wanted::class`] at 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gate: Vec<(String, f32)>,
+}
+
+impl Wanted {
+    /// Asks for an image of `class` with its full tailor, or of the learngene alone.
+    pub fn new(class: Option<String>, seed: u64) -> Self {
+        Self { class, seed, gate: Vec::new() }
+    }
+
+    /// Returns the classes that the image shows, and the weight of each.
+    pub fn weights(&self) -> Vec<(String, f32)> {
+        match &self.class {
+            Some(class) if self.gate.is_empty() => vec![(class.clone(), 1.0)],
+            _ => self.gate.clone(),
+        }
+    }
 }
 
 /// A message from an engine to the page.
@@ -110,6 +140,9 @@ pub enum Event {
         network: u64,
         /// Whether the file is kept on this device for the next visit.
         kept: bool,
+        /// The picture in the file, as the bytes of a PNG; empty if it has none.
+        #[serde(default)]
+        preview: Vec<u8>,
     },
     /// A class's tailor was removed, and its pack deleted.
     Dropped {
@@ -133,7 +166,12 @@ pub enum Event {
         ms: f64,
         /// Milliseconds of computing for each step.
         ms_per_step: f64,
+        /// What came before the first step.
+        #[serde(default)]
+        before: Before,
     },
+    /// How large the parts of a class's matrices are, or why that is not known.
+    Parts(Result<Parts, Failure>),
     /// An order was stopped.
     Cancelled {
         /// The order's number.
@@ -151,6 +189,40 @@ pub enum Event {
         /// What happened, and what to do about it.
         failure: Failure,
     },
+}
+
+/// How long an order took before its first step, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// Waiting for files, from the network or from this device. Each part of a file is checked as
+    /// it comes.
+    pub download: f64,
+    /// Checking whole files, and reading their tensors.
+    pub verify: f64,
+    /// Making a model of them.
+    pub prepare: f64,
+}
+
+/// How large the parts of a class's matrices are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The class's id.
+    pub class: String,
+    /// The factored matrices, layer by layer.
+    pub cells: Vec<Cell>,
+}
+
+/// A factored matrix `U_L Σ_L V_L + w U_T Σ_T V_T`, the learngene's part and the tailor's (KIND §3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The layer, from 0.
+    pub layer: u32,
+    /// The matrix's name, such as `qkv`.
+    pub matrix: String,
+    /// The Frobenius norm of `U_L Σ_L V_L`.
+    pub learngene: f32,
+    /// The Frobenius norm of `U_T Σ_T V_T`.
+    pub tailor: f32,
 }
 
 /// What an engine waits for.
@@ -241,200 +313,39 @@ pub struct ClassInfo {
     pub stored: bool,
 }
 
-/// An error in words, with one action that may help.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The error's name, for programs.
-    pub code: Code,
-    /// What happened, for people.
-    pub sentence: String,
-    /// The cause in the words of the library or browser; may be empty.
-    pub detail: String,
-    /// What the visitor can do.
-    pub remedy: Remedy,
-}
-
-impl Failure {
-    /// Makes a failure without details.
-    pub fn new(code: Code, sentence: impl Into<String>, remedy: Remedy) -> Self {
-        Self { code, sentence: sentence.into(), detail: String::new(), remedy }
-    }
-}
-
-/// Writes the codes and their names once, for both directions.
-macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
-        /// The kind of a failure. Its name stays the same, since tests and other programs look for
-        /// it.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(from = "String", into = "String")]
-        pub enum Code {
-            $($(#[$doc])* $code,)*
-            /// A code of another version of the engine, as it names it.
-            Other(String),
-        }
-
-        impl Code {
-            /// Every code that this version knows.
-            pub const KNOWN: &[Code] = &[$(Code::$code,)*];
-
-            /// Returns the name that is sent, and that `data-code` shows.
-            pub fn name(&self) -> &str {
-                match self {
-                    $(Code::$code => $name,)*
-                    Code::Other(name) => name,
-                }
-            }
-        }
-
-        impl From<&str> for Code {
-            fn from(name: &str) -> Self {
-                match name {
-                    $($name => Code::$code,)*
-                    other => Code::Other(other.to_owned()),
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    /// The address is no folder on a web server.
-    Address = "address",
-    /// The file does not fit into memory.
-    Memory = "memory",
-    /// The server does not have the file.
-    Missing = "missing",
-    /// The server does not give the file out.
-    Forbidden = "forbidden",
-    /// The server answered with a status that has no code of its own here.
-    Status = "status",
-    /// The server was overloaded or out of order at every attempt.
-    Busy = "busy",
-    /// The server asks for a longer wait than the engine grants.
-    Later = "later",
-    /// A web page came instead of the file.
-    WebPage = "web-page",
-    /// The server sent the reader on to another site.
-    Elsewhere = "elsewhere",
-    /// The file came compressed in a way that was not asked for.
-    Encoded = "encoded",
-    /// The file has another length than the index says.
-    WrongLength = "wrong-length",
-    /// The file arrived damaged at every attempt.
-    Damaged = "damaged",
-    /// No answer came, or none that the browser lets this page read.
-    Unreachable = "unreachable",
-    /// The server stopped sending at every attempt.
-    Stalled = "stalled",
-    /// The connection broke at every attempt.
-    Broken = "broken",
-    /// The file is larger than such a file may be.
-    TooLarge = "too-large",
-    /// The gallery or file is of a newer version than this program.
-    VersionTooNew = "version-too-new",
-    /// The index has expired.
-    IndexExpired = "index-expired",
-    /// The index is older than one that was seen.
-    IndexRolledBack = "index-rolled-back",
-    /// The gallery was signed before and is no longer.
-    SignatureMissing = "signature-missing",
-    /// The signature does not fit the index.
-    SignatureInvalid = "signature-invalid",
-    /// The gallery is signed by another key than the trusted one.
-    WrongKey = "wrong-key",
-    /// The index has the version of an earlier one, but other content.
-    IndexReplaced = "index-replaced",
-    /// There is another gallery at this address than before.
-    OtherGallery = "other-gallery",
-    /// The index cannot be used for another reason.
-    IndexRefused = "index-refused",
-    /// The gallery is signed by a key that nobody has vouched for yet.
-    FirstUse = "first-use",
-    /// The pack belongs to another learngene.
-    WrongLearngene = "wrong-learngene",
-    /// The file's bytes are not those that the index promises.
-    DigestMismatch = "digest-mismatch",
-    /// The file ends early.
-    Truncated = "truncated",
-    /// The file cannot be used for another reason.
-    PackRefused = "pack-refused",
-    /// The gallery has no such class.
-    UnknownClass = "unknown-class",
-    /// The gallery wants a sampler that this version lacks.
-    UnknownSampler = "unknown-sampler",
-    /// The model cannot make these images.
-    Model = "model",
-    /// No gallery is open.
-    NoGallery = "no-gallery",
-    /// The GPU cannot be used.
-    Device = "device",
-    /// The images could not be read back from the device.
-    ReadBack = "read-back",
-    /// The images hold values that are NaN or infinite.
-    NotFinite = "not-finite",
-    /// The receiver does not know the message.
-    Message = "message",
-    /// The order was stopped.
-    Cancelled = "cancelled",
-    /// The engine stopped unexpectedly.
-    Panic = "panic",
-    /// The engine did not load, or broke down.
-    Engine = "engine",
-    /// The browser does not let the page start a worker.
-    Worker = "worker",
-    /// The browser has no WebAssembly SIMD.
-    Simd = "simd",
-}
-
-impl From<String> for Code {
-    fn from(name: String) -> Self {
-        Self::from(&*name)
-    }
-}
-
-impl From<Code> for String {
-    fn from(code: Code) -> Self {
-        code.name().to_owned()
-    }
-}
-
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a visitor can do about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Remedy {
-    /// Do the same again.
-    Retry,
-    /// Load the page again.
-    Reload,
-    /// Go on with the CPU engine.
-    UseCpu,
-    /// Choose another class or setting; nothing else helps.
-    Choose,
-    /// Trust the key that is shown, from now on.
-    Trust,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn messages_survive_their_own_json() {
-        let image = Wanted { class: Some("uppercase-a".into()), seed: u64::MAX };
-        let order =
-            Order { id: 3, images: vec![image], steps: 20, guidance: 1.5, previews: true, workers: 0 };
+        let image = Wanted::new(Some("uppercase-a".into()), u64::MAX);
+        let order = Order {
+            id: 3,
+            images: vec![image],
+            steps: 20,
+            guidance: 1.5,
+            previews: true,
+            workers: 0,
+            trace: false,
+        };
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-        let event = Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false };
+        let event =
+            Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false, preview: vec![1] };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+
+    #[test]
+    fn an_image_without_a_gate_is_its_class_alone_as_older_pages_ask_for_it() {
+        let old: Wanted = serde_json::from_str(r#"{"class":"a","seed":7}"#).unwrap();
+        assert_eq!((old.weights(), old.seed), (vec![("a".to_owned(), 1.0)], 7));
+        assert!(Wanted::new(None, 7).weights().is_empty(), "the learngene alone");
+        let half = Wanted { gate: vec![("a".into(), 0.5), ("b".into(), 0.25)], ..old };
+        let json = serde_json::to_string(&half).unwrap();
+        assert_eq!(serde_json::from_str::<Wanted>(&json).unwrap().weights(), half.gate);
     }
 
     #[test]

@@ -13,6 +13,31 @@
   // In a page without an origin, names relative to this script mean nothing unless they are made whole here.
   const here = document.currentScript.src;
 
+  // Which film plays, and where the picture will be, before the program knows better.
+  const asked = new URLSearchParams(location.search).get("gallery");
+  const gallery = (asked ?? "galleries/letters/").match(/(?:^|\/)galleries\/(\w+)\/?$/);
+  document.body.dataset.gallery = gallery ? gallery[1] : "other";
+  const view = location.hash.match(/[#&]view=(\w+)/);
+  const front = location.hash.length > 1 || document.body.dataset.gallery !== "letters" ? "make" : "word";
+  document.body.dataset.view = view ? view[1] : front;
+
+  // After the first image, the browser is asked to keep the page for visits without a network.
+  const offline = async () => {
+    const needed = document.body.dataset.needs;
+    if (!needed) return;
+    watch.disconnect();
+    try {
+      await navigator.serviceWorker.register(new URL("sw.js", here));
+      const { active } = await navigator.serviceWorker.ready;
+      const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+      active.postMessage([...loaded, location.href, ...needed.split(" ").map((file) => new URL(file, here).href)]);
+    } catch {
+      // A page without HTTPS or in a sandbox has no such worker. It then needs the network.
+    }
+  };
+  const watch = new MutationObserver(offline);
+  watch.observe(document.body, { attributeFilter: ["data-needs"] });
+
   // The words stand where the program will put its own, so they go when it comes after all.
   const say = (words) => {
     const status = document.getElementById("status");

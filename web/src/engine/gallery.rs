@@ -3,17 +3,17 @@
 use super::device::{Device, Model};
 use super::download::Folder;
 use super::error::EngineError;
-use super::host::post;
+use super::host::{now, post};
 use super::index::{Opened, info};
 use super::stop::Stop;
 use super::store::{Kept, Store};
-use crate::protocol::{Event, File};
+use crate::protocol::{Before, Cell, Event, File, Parts};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
 use tailor_packs::download::PARALLEL;
 use tailor_packs::gallery::Change;
-use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Trust};
+use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Tensors, Trust};
 use web_sys::RequestCache;
 
 /// The most memory that a learngene may take, in bytes: WebAssembly ends at 4 GiB.
@@ -63,13 +63,15 @@ impl Open {
     }
 
     /// Loads the learngene and these classes' tailors into the model, a few downloads at a time.
+    /// Returns how long that took.
     pub async fn load(
         &mut self,
         classes: &BTreeSet<&str>,
         store: &Store,
         device: &Device,
         stop: &Stop,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Before, EngineError> {
+        let mut took = Before::default();
         let have = self.model.as_ref().map(Model::classes).unwrap_or_default();
         let mut missing = Vec::new();
         for class in classes.iter().filter(|class| !have.iter().any(|have| have == *class)) {
@@ -89,10 +91,13 @@ impl Open {
         for class in &wanted {
             // Every file that arrives is stored, so if one fails, the others need not be downloaded
             // again.
+            let began = now();
             let Some(arrived) = arriving.next().await else { break };
+            took.download += now() - began;
+            let took = &mut took;
             let added = arrived.and_then(|arrived| match (class, &mut model) {
-                (None, model) => this.assemble(arrived, device).map(|new| *model = Some(new)),
-                (Some(class), Some(model)) => this.add(model, class, arrived),
+                (None, model) => this.assemble(arrived, device, took).map(|new| *model = Some(new)),
+                (Some(class), Some(model)) => this.add(model, class, arrived, took),
                 // The learngene failed, and says so.
                 (Some(_), None) => Ok(()),
             });
@@ -100,7 +105,31 @@ impl Open {
         }
         drop(arriving);
         self.model = model;
-        outcome
+        outcome.map(|()| took)
+    }
+
+    /// Tells how large the parts of a class's matrices are.
+    pub async fn parts(&mut self, id: &str, store: &Store, stop: &Stop) -> Result<Parts, EngineError> {
+        let class = self.class(id, store, stop).await?;
+        let file = self.fetch(&self.index.learngene, File::Learngene, store, stop).await?;
+        let shared = self.index.read_learngene(&file.bytes).map_err(refused(&self.index.learngene))?;
+        let file = self.fetch(&class.file, File::Tailor(class.id.clone()), store, stop).await?;
+        let own = self.index.read_pack(&class, &file.bytes).map_err(refused(&class.file))?;
+        let config = &self.index.config;
+        let (g, n) = (config.learngene_components as usize, config.tailor_components as usize);
+        let mut cells = Vec::new();
+        for layer in 0..config.depth {
+            for matrix in config.factored.matrices() {
+                let name = format!("blocks.{layer}.{matrix}");
+                cells.push(Cell {
+                    layer,
+                    matrix: matrix.to_string(),
+                    learngene: norm(&shared.tensors, &name, g),
+                    tailor: norm(&own.tensors, &name, n),
+                });
+            }
+        }
+        Ok(Parts { class: class.id, cells })
     }
 
     /// Refuses a learngene that would not fit into memory: the file, its values, and the device's
@@ -113,17 +142,31 @@ impl Open {
         }
     }
 
-    fn assemble(&self, arrived: Arrived, device: &Device) -> Result<Model, EngineError> {
+    fn assemble(&self, arrived: Arrived, device: &Device, took: &mut Before) -> Result<Model, EngineError> {
+        let began = now();
         let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
+        let verified = now();
         let model = device.model(&self.index.config, read.tensors)?;
-        arrived.announce();
+        took.verify += verified - began;
+        took.prepare += now() - verified;
+        arrived.announce(None);
         Ok(model)
     }
 
-    fn add(&self, model: &mut Model, class: &ClassEntry, arrived: Arrived) -> Result<(), EngineError> {
+    fn add(
+        &self,
+        model: &mut Model,
+        class: &ClassEntry,
+        arrived: Arrived,
+        took: &mut Before,
+    ) -> Result<(), EngineError> {
+        let began = now();
         let tailor = self.index.read_pack(class, &arrived.bytes).map_err(refused(&class.file))?;
+        let verified = now();
         model.insert(&class.id, tailor.tensors)?;
-        arrived.announce();
+        took.verify += verified - began;
+        took.prepare += now() - verified;
+        arrived.announce(tailor.preview);
         Ok(())
     }
 
@@ -137,7 +180,7 @@ impl Open {
         if !self.shards.contains_key(&number) {
             let arrived = self.fetch(file, File::List, store, stop).await?;
             let classes = self.index.read_shard(number, &arrived.bytes).map_err(refused(file))?;
-            arrived.announce();
+            arrived.announce(None);
             self.shards.insert(number, classes);
         }
         let mut classes = self.shards.get(&number).into_iter().flatten();
@@ -195,10 +238,33 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    /// Tells the page that the file is verified and in use.
-    pub fn announce(self) {
-        post(&Event::Loaded { file: self.file, network: self.network, kept: self.kept }, None);
+    /// Tells the page that the file is verified and in use, and sends the picture in it.
+    pub fn announce(self, preview: Option<Vec<u8>>) {
+        let Self { file, network, kept, .. } = self;
+        post(&Event::Loaded { file, network, kept, preview: preview.unwrap_or_default() }, None);
     }
+}
+
+/// Returns the Frobenius norm of `U Σ V`, the part that `k` components make of the matrix `name`.
+///
+/// # Shapes
+/// - `U`: `[m1, k]`, `Σ`: `[k]`, `V`: `[k, m2]`
+fn norm(tensors: &Tensors, name: &str, k: usize) -> f32 {
+    let values = |part: &str| tensors.get(&format!("{name}.{part}")).map_or(&[][..], |(_, values)| values);
+    let (u, sigma, v) = (values("u"), values("sigma"), values("v"));
+    let m2 = v.len() / k.max(1);
+    let mut sum = 0.0;
+    // ‖U Σ V‖² = Σᵢⱼ (UᵀU)ᵢⱼ σᵢ σⱼ (V Vᵀ)ᵢⱼ, which needs no matrix of m1 × m2.
+    for i in 0..k {
+        for j in 0..=i {
+            let uu: f32 = u.chunks_exact(k).map(|row| row[i] * row[j]).sum();
+            let row = |i: usize| v.iter().skip(i * m2).take(m2);
+            let vv: f32 = row(i).zip(row(j)).map(|(a, b)| a * b).sum();
+            let both = uu * vv * sigma.get(i).unwrap_or(&0.0) * sigma.get(j).unwrap_or(&0.0);
+            sum += if i == j { both } else { 2.0 * both };
+        }
+    }
+    sum.max(0.0).sqrt()
 }
 
 /// Makes the error for a file that `tailor-packs` refuses.

@@ -8,8 +8,9 @@ use super::host::{breathe, now, post};
 use super::index::{Found, Opened, Published};
 use super::stop::Stop;
 use super::store::Store;
-use crate::protocol::{Event, File, Names, Order};
+use crate::protocol::{Before, Event, File, Names, Order, Parts, Wanted};
 use std::collections::BTreeSet;
+use tailor_core::model::Gate;
 use tailor_core::{Guide, Item, SampleSettings};
 use tailor_packs::{PublicKey, Trust};
 
@@ -142,7 +143,7 @@ impl Session {
         let Some(file) = &open.index.names else { return Ok(Names::new()) };
         let arrived = open.fetch(file, File::List, &self.store, stop).await?;
         let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
-        arrived.announce();
+        arrived.announce(None);
         Ok(names)
     }
 
@@ -161,18 +162,28 @@ impl Session {
         Ok(())
     }
 
-    /// Loads everything that the order needs into the model.
-    async fn load(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
+    /// Tells how large the parts of a class's matrices are. Gets the learngene and the pack for it,
+    /// which are on this device if there were images of the class.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`], [`EngineError::UnknownClass`]; those of downloading.
+    pub async fn parts(&mut self, class: &str, stop: &Stop) -> Result<Parts, EngineError> {
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        open.parts(class, &self.store, stop).await
+    }
+
+    /// Loads everything that the order needs into the model, and returns how long that took.
+    async fn load(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<Before, EngineError> {
         match self.load_once(classes, stop).await {
             Err(error) => {
                 self.renew_after(error, stop).await?;
                 self.load_once(classes, stop).await
             }
-            Ok(()) => Ok(()),
+            loaded => loaded,
         }
     }
 
-    async fn load_once(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<(), EngineError> {
+    async fn load_once(&mut self, classes: &BTreeSet<&str>, stop: &Stop) -> Result<Before, EngineError> {
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         open.load(classes, &self.store, &self.device, stop).await
     }
@@ -183,17 +194,18 @@ impl Session {
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
     pub async fn sample(&mut self, order: Order, stop: &Stop) -> Result<(), EngineError> {
         let mut classes = BTreeSet::new();
-        classes.extend(order.images.iter().filter_map(|i| i.class.as_deref()));
-        self.load(&classes, stop).await?;
+        let gates: Vec<Gate> = order.images.iter().map(Wanted::weights).collect();
+        classes.extend(gates.iter().flatten().map(|(class, _)| class.as_str()));
+        let before = self.load(&classes, stop).await?;
 
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
-        let gate = |class: &Option<String>| class.iter().map(|c| (c.clone(), 1.0)).collect();
+        let item = |(gate, image): (&Gate, &Wanted)| Item { gate: gate.clone(), seed: image.seed };
         let settings = SampleSettings {
             sampler: open.index.sampling.sampler.parse()?,
             steps: order.steps as usize,
             guidance: order.guidance,
             guide: Guide::default(),
-            items: order.images.iter().map(|i| Item { gate: gate(&i.class), seed: i.seed }).collect(),
+            items: gates.iter().zip(&order.images).map(item).collect(),
         };
         let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
         let begun = now();
@@ -201,18 +213,20 @@ impl Session {
         let mut shown = begun;
         let mut run = Run::new(&self.device, model, settings, order.workers)?;
         while run.steps_done() < order.steps as usize {
-            let before = now();
+            // What the network sees in this step, for those who look on.
+            let mut seen = if order.trace { run.images().await? } else { Vec::new() };
+            let began = now();
             run.step().await?;
-            sampling += now() - before;
+            sampling += now() - began;
             let (id, step, of) = (order.id, run.steps_done() as u32, order.steps);
+            // More previews than a screen can show would only take time from the steps.
+            if order.trace || (order.previews && step < of && now() - shown >= FRAME) {
+                shown = now();
+                seen.extend(run.preview().await?);
+                post(&Event::Preview { id, step, of }, Some(&seen));
+            }
             if step == of {
                 break;
-            }
-            // More previews than a screen can show would only take time from the steps.
-            if order.previews && now() - shown >= FRAME {
-                shown = now();
-                let preview = run.preview().await?;
-                post(&Event::Preview { id, step, of }, Some(&preview));
             }
             // Messages, such as the one that cancels this order, are handled only here.
             breathe().await;
@@ -226,7 +240,7 @@ impl Session {
         }
         let ms = now() - begun;
         let ms_per_step = sampling / f64::from(order.steps.max(1));
-        post(&Event::Done { id: order.id, ms, ms_per_step }, Some(&images));
+        post(&Event::Done { id: order.id, ms, ms_per_step, before }, Some(&images));
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ enum Work {
     Trust,
     Forget { gallery: String, key: Option<String> },
     Names(Stop),
+    Parts(String),
     Sample(Order, Stop),
     Drop(String),
 }
@@ -68,6 +69,7 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
                 Work::Names(stop)
             }
             Ok(Request::Drop { class }) => Work::Drop(class),
+            Ok(Request::Parts { class }) => Work::Parts(class),
             Ok(Request::Sample(order)) => {
                 let (pull, stop) = Stop::new();
                 let mut orders = orders.borrow_mut();
@@ -118,6 +120,12 @@ async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running:
                 if let Err(error) = engine.names(&stop).await {
                     post(&Event::Names(Err(error.failure())), None);
                 }
+                continue;
+            }
+            Work::Parts(class) => {
+                let (_pull, stop) = Stop::new();
+                let parts = engine.parts(&class, &stop).await;
+                post(&Event::Parts(parts.map_err(|error| error.failure())), None);
                 continue;
             }
             Work::Drop(class) => {

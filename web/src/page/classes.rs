@@ -1,7 +1,9 @@
 //! The view of the gallery's classes, which a visitor can choose and search.
 
-use super::numbers::{grouped, percent};
-use super::search::MANY;
+use super::canvas::picture_url;
+use super::labels;
+use super::numbers::{kilobytes, percent};
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, NameList, Place};
 use super::words;
@@ -12,7 +14,7 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Classes(studio: Studio) -> impl IntoView {
     let several = studio.holds(|state| state.settings.several);
-    let many = studio.holds(|state| state.gallery.as_ref().is_some_and(|g| g.more || g.classes.len() > MANY));
+    let many = studio.holds(phrases::searchable);
     let search = studio.words(|state| state.settings.search.clone());
     let without_names = studio.part(|state| match &state.names {
         NameList::Failed(why) => Some(why.clone()),
@@ -23,24 +25,24 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
     view! {
         <section class="classes" aria-labelledby="classes-heading">
             <div class="heading">
-                <h2 id="classes-heading">"Classes"</h2>
+                <h3 id="classes-heading">{labels::CLASSES}</h3>
                 <p class="hint">{studio.words(words::hint)}</p>
                 <label class="check">
                     <input id="several" type="checkbox" prop:checked=move || several.get()
                         on:change=move |e| studio.tell(Message::Several(event_target_checked(&e)))/>
-                    "Several"
+                    {labels::SEVERAL}
                 </label>
             </div>
             {move || many.get().then(|| view! {
-                <input id="search" type="search" placeholder="Search all classes" aria-label="Search all classes"
+                <input id="search" type="search" placeholder=labels::SEARCH aria-label=labels::SEARCH
                     prop:value=move || search.get()
                     on:focus=move |_| enter()
                     on:input=move |e| studio.tell(Message::Search(Some(event_target_value(&e))))/>
             })}
             {move || without_names.get().map(|why| view! {
                 <p class="hint">
-                    {format!("Only the classes shown so far can be searched. {why} ")}
-                    <button type="button" class="plain small" on:click=move |_| enter()>"Try again"</button>
+                    {labels::NOT_ALL} " " {why} " "
+                    <button type="button" class="plain small" on:click=move |_| enter()>{labels::TRY_AGAIN}</button>
                 </p>
             })}
             <ul class="tiles">
@@ -71,11 +73,12 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
         Some(Place::Loaded(_)) => "loaded",
     };
     let filled = move || match place.get() {
-        Some(Place::Arriving(got, all)) => format!("--filled: {}%", percent(got, all)),
-        _ => "--filled: 0%".to_owned(),
+        Some(Place::Arriving(got, all)) => format!("{}%", percent(got, all)),
+        _ => "0%".to_owned(),
     };
+    let owner = id.clone();
+    let picture = studio.part(move |state| state.pictures.get(&owner).cloned());
     let long = name.chars().count() > 2;
-    let called = name.clone();
     view! {
         <li>
             <button
@@ -86,12 +89,15 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
                 data-bytes=bytes.to_string()
                 data-place=state
                 aria-pressed=move || is_chosen.get().to_string()
-                aria-label=move || words::tile(&called, bytes, place.get())
-                style=filled
+                style:--filled=filled
                 on:click=click
             >
+                {move || picture.get().and_then(|png| picture_url(&png)).map(|url| view! {
+                    <img class="thumb" src=url alt="" width="32" height="32"/>
+                })}
                 <span class="name">{name}</span>
-                {(bytes > 0).then(|| view! { <span class="size">{grouped(bytes)} " B"</span> })}
+                {(bytes > 0).then(|| view! { " " <span class="size">{kilobytes(bytes)}</span> })}
+                <span class="unseen">{move || words::here(place.get())}</span>
             </button>
         </li>
     }

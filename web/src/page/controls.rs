@@ -1,5 +1,6 @@
 //! The view of the settings, and the buttons that make, stop and save images.
 
+use super::labels;
 use super::shell::Studio;
 use super::state::{Field, Message, State};
 use leptos::prelude::*;
@@ -21,45 +22,48 @@ pub(super) fn Controls(studio: Studio) -> impl IntoView {
     let alone = studio.holds(|state| state.settings.learngene_only);
     let idle = studio.holds(|state| !state.is_busy());
     let nothing = studio.holds(|state| !state.can_generate());
+    let sharing = studio.holds(|state| state.sharing);
     let unfinished = studio.holds(|state: &State| state.finished().is_none());
     view! {
         <form class="controls" on:submit=submit>
             <div class="field seed">
-                <label for="seed">"Seed"</label>
+                <label for="seed">{labels::SEED}</label>
                 <input id="seed" type="number" min="0" step="1" inputmode="numeric"
                     prop:value=move || seed.get().to_string() on:input=typed(Field::Seed)/>
-                <button type="button" id="dice" class="plain" aria-label="Random seed" title="Random seed"
+                <button type="button" id="dice" class="plain" aria-label=labels::RANDOM title=labels::RANDOM
                     on:click=dice>"⚄"</button>
             </div>
-            <div class="field">
-                <label for="count">"Images"</label>
+            <div class="field count">
+                <label for="count">{labels::IMAGES}</label>
                 <select id="count" on:change=typed(Field::Count)>
                     {[1u32, 4, 9, 16].map(|n| view! {
                         <option value=n.to_string() selected=move || count.get() == n>{n.to_string()}</option>
                     })}
                 </select>
             </div>
-            <div class="field">
-                <label for="steps">"Steps"</label>
+            <div class="field steps">
+                <label for="steps">{labels::STEPS}</label>
                 <input id="steps" type="number" min="1" max="1000" step="1" inputmode="numeric"
                     prop:value=move || steps.get().to_string() on:input=typed(Field::Steps)/>
             </div>
-            <div class="field wide">
-                <label for="guidance">"Guidance " <output>{move || format!("{:.1}", guidance.get())}</output></label>
+            <div class="field wide guidance">
+                <label for="guidance">{labels::GUIDANCE}" " <output>{move || format!("{:.1}", guidance.get())}</output></label>
                 <input id="guidance" type="range" min="0" max="6" step="0.1"
                     prop:value=move || guidance.get().to_string() on:input=typed(Field::Guidance)/>
             </div>
-            <label class="check" title="What all classes share, without what makes it one of them">
+            <label class="check alone" title=labels::ALONE_WHY>
                 <input id="learngene-only" type="checkbox" prop:checked=move || alone.get()
                     on:change=move |e| studio.tell(Message::LearngeneOnly(event_target_checked(&e)))/>
-                "Learngene only"
+                {labels::ALONE}
             </label>
             <div class="actions">
-                <button id="generate" type="submit" disabled=move || nothing.get()>"Generate"</button>
+                <button id="generate" type="submit" disabled=move || nothing.get()>{labels::GENERATE}</button>
                 <button id="cancel" type="button" class="plain" disabled=move || idle.get()
-                    on:click=move |_| studio.tell(Message::Cancel)>"Cancel"</button>
+                    on:click=move |_| studio.tell(Message::Cancel)>{labels::CANCEL}</button>
                 <button id="save" type="button" class="plain" disabled=move || unfinished.get()
-                    on:click=move |_| studio.tell(Message::Save)>"Save PNG"</button>
+                    on:click=move |_| studio.tell(Message::Save)>{labels::SAVE}</button>
+                <button id="share" type="button" class="plain" aria-expanded=move || sharing.get().to_string()
+                    on:click=move |_| studio.tell(Message::Share)>{labels::SHARE}</button>
             </div>
         </form>
     }

@@ -1,6 +1,8 @@
 //! The view of the files on this device and of what was downloaded.
 
-use super::numbers::{grouped, megabytes};
+use super::labels;
+use super::numbers::{kilobytes, megabytes};
+use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words::{self, Row};
@@ -21,7 +23,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
     view! {
         <section class="files" aria-labelledby="files-heading">
             <div class="heading">
-                <h2 id="files-heading">"Files"</h2>
+                <h3 id="files-heading">{labels::FILES}</h3>
                 <p id="bytes" data-gallery-bytes=move || bytes.get().0.to_string()
                     data-bytes=move || total().to_string()>
                     {move || format!("Downloaded so far: {}", megabytes(total()))}
@@ -29,17 +31,18 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 </p>
             </div>
             <table>
-                <caption class="unseen">"Files on this device"</caption>
+                <caption class="unseen">{labels::FILES_HERE}</caption>
                 <tbody>{move || rows.get().into_iter().map(|row| line(studio, row)).collect_view()}</tbody>
             </table>
+            <p class="hint">{studio.words(phrases::total)} " " {studio.words(phrases::room)}</p>
             {move || kept().map(|persistent| match persistent {
-                true => view! { <p class="hint">"Kept until you delete this site's data."</p> }.into_any(),
+                true => view! { <p class="hint">{labels::KEPT}</p> }.into_any(),
                 false => view! {
                     <p class="hint">
-                        "When this device runs out of room, the browser may delete these. "
+                        {labels::MAY_GO}
                         <button type="button" id="persist" class="plain small"
                             on:click=move |_| studio.tell(Message::Persist)>
-                            "Keep them"
+                            {labels::KEEP}
                         </button>
                     </p>
                 }.into_any(),
@@ -51,18 +54,21 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
 /// Shows a file, and the button that removes it.
 fn line(studio: Studio, row: Row) -> impl IntoView {
     let Row { name, bytes, removable, place } = row;
+    let class = removable.clone();
+    let used = studio.words_of(move |state| phrases::used(state, class.as_deref()));
     let remove = removable.map(|id| {
         let label = format!("Remove {name} from this device");
         view! {
-            <button type="button" class="plain remove" aria-label=label title="Remove from this device"
+            <button type="button" class="plain remove" aria-label=label title=labels::REMOVE
                 on:click=move |_| studio.tell(Message::Remove(id.clone()))>"×"</button>
         }
     });
     view! {
         <tr>
             <th scope="row">{name}</th>
-            <td class="number">{grouped(bytes)} " B"</td>
+            <td class="number">{kilobytes(bytes)}</td>
             <td>{words::place(place)}</td>
+            <td>{used}</td>
             <td>{remove}</td>
         </tr>
     }

@@ -14,6 +14,9 @@ pub struct Grid {
     pub side: u32,
     /// How many images lie in a row.
     pub columns: u32,
+    /// Which image lies at each place, row by row, or none. An empty list stands for all images in
+    /// their order.
+    pub places: Vec<Option<u32>>,
 }
 
 impl Grid {
@@ -22,14 +25,24 @@ impl Grid {
         self.values.len() as u32 / (self.channels * self.side * self.side).max(1)
     }
 
+    /// Lists the places and the image at each.
+    pub fn placed(&self) -> Vec<(u32, u32)> {
+        if self.places.is_empty() {
+            return (0..self.count()).map(|n| (n, n)).collect();
+        }
+        let here = |(n, image): (usize, &Option<u32>)| image.map(|image| (n as u32, image));
+        self.places.iter().enumerate().filter_map(here).collect()
+    }
+
     /// Returns width and height of the whole grid in pixels.
     pub fn size(&self) -> (u32, u32) {
         let span = |n: u32| n * self.side + n.saturating_sub(1) * GAP;
-        let columns = self.columns.clamp(1, self.count().max(1));
-        (span(columns), span(self.count().div_ceil(columns)))
+        let places = if self.places.is_empty() { self.count() } else { self.places.len() as u32 };
+        let columns = self.columns.clamp(1, places.max(1));
+        (span(columns), span(places.div_ceil(columns)))
     }
 
-    /// Returns where the upper left corner of image number `index` lies, in pixels.
+    /// Returns where the upper left corner of place number `index` lies, in pixels.
     pub fn corner(&self, index: u32) -> (u32, u32) {
         let columns = self.columns.max(1);
         let place = |n: u32| n * (self.side + GAP);
@@ -62,27 +75,38 @@ mod tests {
 
     #[test]
     fn grey_and_coloured_pixels_become_opaque_bytes() {
-        let grey = Grid { values: vec![-1.0, 1.0, 0.0, 9.0], channels: 1, side: 2, columns: 1 };
+        let grey =
+            Grid { values: vec![-1.0, 1.0, 0.0, 9.0], channels: 1, side: 2, columns: 1, places: Vec::new() };
         assert_eq!(grey.count(), 1);
         let bytes = grey.rgba(0);
         assert_eq!(bytes, [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255, 255, 255, 255, 255]);
-        let coloured = Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1 };
+        let coloured =
+            Grid { values: vec![-1.0, 0.0, 1.0], channels: 3, side: 1, columns: 1, places: Vec::new() };
         assert_eq!(coloured.rgba(0), [0, 128, 255, 255]);
         assert_eq!(coloured.rgba(1), [0, 0, 0, 255], "one that is not there is black");
     }
 
     #[test]
     fn a_grid_is_as_large_as_its_images_and_the_gaps_between_them() {
-        let grid = Grid { values: vec![0.0; 5 * 32 * 32], channels: 1, side: 32, columns: 3 };
+        let grid =
+            Grid { values: vec![0.0; 5 * 32 * 32], channels: 1, side: 32, columns: 3, places: Vec::new() };
         assert_eq!((grid.count(), grid.size()), (5, (3 * 32 + 2 * GAP, 2 * 32 + GAP)));
         assert_eq!(grid.corner(4), (32 + GAP, 32 + GAP));
         assert_eq!(grid.scale(), 8);
     }
 
     #[test]
+    fn an_image_may_lie_at_several_places_and_a_place_may_be_empty() {
+        let places = vec![Some(0), Some(1), Some(1), None, Some(0)];
+        let grid = Grid { values: vec![0.0; 2 * 4], channels: 1, side: 2, columns: 3, places };
+        assert_eq!(grid.placed(), [(0, 0), (1, 1), (2, 1), (4, 0)]);
+        assert_eq!(grid.size(), (3 * 2 + 2 * GAP, 2 * 2 + GAP));
+    }
+
+    #[test]
     fn numbers_that_make_no_sense_are_no_reason_to_stop() {
         for (channels, side, columns) in [(0, 0, 0), (1, 0, 3), (0, 4, 1), (3, 4, 0)] {
-            let grid = Grid { values: vec![0.5; 7], channels, side, columns };
+            let grid = Grid { values: vec![0.5; 7], channels, side, columns, places: vec![None, Some(9)] };
             grid.size();
             grid.corner(3);
             assert_eq!(grid.rgba(0).len() as u32, 4 * side * side);

@@ -1,13 +1,21 @@
 //! The studio: a page that drives the engines.
 //!
 //! ```text
-//! state     what the page knows, the messages that change it, the effects that it asks for
+//! state     what the page knows
+//! message   the messages that change the state, and the effects that it asks for
+//! settings  what the address says, and what the visitor can set
+//! shown     the images that are shown, and the steps that made them
 //! update    applies a message to the state, and returns the effects
-//! orders    turns the settings into an order and a link, and a link into settings
+//! orders    turns the settings into an order, and a link into settings
+//! plan      which images the settings ask for, and the link to them
+//! word      turns a typed text into letters of the gallery
+//! png       the settings inside a saved picture
 //! trial     switches from the processor to the GPU and back
 //! search    finds the classes to choose from
 //! words     the sentences in which the page says what it knows
 //! program   chooses the engine's program to load
+//! phrases   those of the views in which words are typed and the model is taken apart
+//! labels    the words on buttons and fields, and fixed sentences
 //! numbers   numbers as people read them
 //! grid      a batch of images, and how they lie beside each other
 //! ```
@@ -21,19 +29,31 @@
 //! storage   asks whether the browser may delete what is stored
 //! site      reads the page's address and document
 //! canvas    draws images on a canvas, and saves them as a PNG
-//! view      the whole page; picture, controls, classes and files are its parts
+//! teaching  the place of the view in which a visitor teaches a class
+//! view      the whole page; picture, controls, sharing, writing, classes, history, apart and files
+//!           are its parts
 //! ```
 
 pub mod grid;
+pub mod labels;
+pub mod message;
 pub mod numbers;
 pub mod orders;
+pub mod phrases;
+pub mod plan;
+pub mod png;
 pub mod program;
 pub mod search;
+pub mod settings;
+pub mod shown;
 pub mod state;
 pub mod trial;
 pub mod update;
+pub mod word;
 pub mod words;
 
+#[cfg(feature = "page")]
+pub mod apart;
 #[cfg(feature = "page")]
 pub mod canvas;
 #[cfg(feature = "page")]
@@ -47,7 +67,11 @@ pub mod files;
 #[cfg(feature = "page")]
 pub mod gpu;
 #[cfg(feature = "page")]
+pub mod history;
+#[cfg(feature = "page")]
 pub mod picture;
+#[cfg(feature = "page")]
+pub mod sharing;
 #[cfg(feature = "page")]
 pub mod shell;
 #[cfg(feature = "page")]
@@ -55,7 +79,11 @@ pub mod site;
 #[cfg(feature = "page")]
 pub mod storage;
 #[cfg(feature = "page")]
+pub mod teaching;
+#[cfg(feature = "page")]
 pub mod view;
+#[cfg(feature = "page")]
+pub mod writing;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,16 @@ pub fn megabytes(n: u64) -> String {
     format!("{:.2} MB", n as f64 / 1e6)
 }
 
+/// Writes a number of bytes in megabytes, or in gigabytes from one on: `10.7 GB`.
+pub fn amount(n: u64) -> String {
+    if n < 1_000_000_000 { megabytes(n) } else { format!("{:.1} GB", n as f64 / 1e9) }
+}
+
+/// Writes a number of bytes in kilobytes: `145 kB`.
+pub fn kilobytes(n: u64) -> String {
+    format!("{} kB", grouped(n.div_ceil(1000)))
+}
+
 /// Returns how much of `all` is here, in whole percent.
 pub fn percent(got: u64, all: u64) -> u64 {
     100 * got.min(all) / all.max(1)
@@ -34,6 +44,8 @@ mod tests {
             assert_eq!(grouped(n), words);
         }
         assert_eq!(megabytes(2_400_000), "2.40 MB");
+        assert_eq!((amount(2_400_000), amount(10_741_550_000)), ("2.40 MB".into(), "10.7 GB".into()));
+        assert_eq!(kilobytes(144_501), "145 kB");
         assert_eq!((percent(0, 0), percent(1, 3), percent(5, 3)), (0, 33, 100));
     }
 }

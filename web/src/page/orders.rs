@@ -1,55 +1,95 @@
-//! Turns the settings into an order and a link, and a link into settings.
+//! Turns the settings into an order, and a link into settings.
 
 use super::grid::Grid;
+use super::plan::{self, plan};
 use super::program::Program;
 use super::search::tiles;
-use super::state::{Effect, MOST_IMAGES, Phase, Place, Running, Shown, State};
-use crate::link::Link;
-use crate::protocol::{Backend, Code, Failure, File, Gallery, Order, Remedy, Request, Wanted};
+use super::state::{Effect, Film, Frame, Phase, Place, Plan, Running, Shown, State};
+use crate::link::{Link, Show, View};
+use crate::protocol::{Backend, Code, Failure, File, Order, Remedy, Request, Wanted};
 use std::sync::Arc;
 
+/// The most values of all frames of a film: 64 MB.
+const LONGEST_FILM: usize = 1 << 24;
+/// The most images that are kept to go back to.
+const HISTORY: usize = 8;
+
 impl State {
-    /// Stops the present order, and makes images of the chosen classes.
+    /// Returns the images that the settings ask for.
+    pub fn plan(&self) -> Plan {
+        self.gallery.as_ref().map(|gallery| plan(&self.settings, gallery)).unwrap_or_default()
+    }
+
+    /// Tells whether images can be asked for.
+    pub fn can_generate(&self) -> bool {
+        !self.plan().images.is_empty()
+    }
+
+    /// Stops the present order, and makes the images that the settings ask for.
     pub(super) fn generate(&mut self, effects: &mut Vec<Effect>) {
-        let Some(gallery) = self.gallery.as_ref().filter(|_| self.can_generate()) else { return };
-        let hash = self.link(gallery).to_string();
+        self.order(false, effects);
+    }
+
+    /// Lets the images follow a dial that is being turned. Where an order is under way, the next
+    /// one begins when it is done, with what the dials say then.
+    pub(super) fn follow(&mut self, effects: &mut Vec<Effect>) {
+        match &self.current {
+            Some(running) if running.quiet => self.again = true,
+            _ => self.order(true, effects),
+        }
+    }
+
+    fn order(&mut self, quiet: bool, effects: &mut Vec<Effect>) {
+        let plan = self.plan();
+        if plan.images.is_empty() {
+            if plan.word.is_some() {
+                self.write_link(effects);
+            }
+            return;
+        }
         self.cancel(effects);
-        self.site.hash.clone_from(&hash);
-        effects.push(Effect::WriteLink(hash));
+        self.write_link(effects);
         if !self.is_alive(self.active) {
             // An engine that broke down starts again, opens the gallery and follows the link.
             return self.go_on(effects);
         }
-        let images = self.images();
+        let settings = &self.settings;
+        let values = 2 * plan.images.len() * settings.steps as usize * self.image_len();
+        let films = settings.view == View::Apart && settings.show != Show::Classes;
         let order = Order {
-            id: self.next_id(),
-            images,
-            steps: self.settings.steps,
-            guidance: self.settings.guidance,
-            previews: true,
+            id: self.last_id + 1,
+            images: plan.images.clone(),
+            steps: settings.steps,
+            guidance: settings.guidance,
+            previews: !quiet,
             workers: 0,
+            trace: films && !quiet && values <= LONGEST_FILM,
         };
+        self.last_id = order.id;
+        if films {
+            self.film = Film::default();
+        }
         let here = |file: File| matches!(self.files.get(&file), Some(Place::Loaded(_)));
-        let mut classes = order.images.iter().filter_map(|image| image.class.clone());
-        let ready = here(File::Learngene) && classes.all(|class| here(File::Tailor(class)));
+        let gates: Vec<_> = order.images.iter().flat_map(Wanted::weights).collect();
+        let ready = here(File::Learngene) && gates.into_iter().all(|(class, _)| here(File::Tailor(class)));
         self.phase = if ready { Phase::Sampling(0, order.steps) } else { Phase::Downloading };
-        let columns = columns(order.images.len() as u32, self.settings.count);
-        self.current = Some(Running { order: order.clone(), columns });
+        let hash = self.site.hash.clone();
+        self.current = Some(Running { order: order.clone(), plan, hash, quiet });
         self.post(self.active, Request::Sample(order), effects);
     }
 
-    /// Lists the images of the chosen classes, in batch order.
-    fn images(&self) -> Vec<Wanted> {
-        let settings = &self.settings;
-        let seeds = (0..u64::from(settings.count)).map(|n| settings.seed.wrapping_add(n));
-        let of = |class: Option<&String>| {
-            let image = move |seed| Wanted { class: class.cloned(), seed };
-            seeds.clone().map(image).collect::<Vec<_>>()
-        };
-        match settings.learngene_only {
-            true => of(None),
-            false => settings.classes.iter().flat_map(|class| of(Some(class))).take(MOST_IMAGES).collect(),
-        }
+    /// Counts the values of one image.
+    fn image_len(&self) -> usize {
+        self.gallery.as_ref().map_or(0, |g| g.channels as usize * (g.side as usize).pow(2))
+    }
+
+    /// Writes the link to the settings into the page's address.
+    pub(super) fn write_link(&mut self, effects: &mut Vec<Effect>) {
+        let Some(gallery) = &self.gallery else { return };
+        let hash = plan::link(&self.settings, gallery).to_string();
+        self.copied = None;
+        self.site.hash.clone_from(&hash);
+        effects.push(Effect::WriteLink(hash));
     }
 
     /// Stops the present order.
@@ -57,6 +97,7 @@ impl State {
         if let Some(Running { order, .. }) = self.current.take() {
             self.post(self.active, Request::Cancel { id: order.id }, effects);
             self.phase = Phase::Stopped;
+            self.again = false;
         }
     }
 
@@ -74,7 +115,7 @@ impl State {
         } else if self.can_generate() {
             self.generate(effects);
         } else {
-            self.phase = Phase::Stopped;
+            self.phase = Phase::Ready;
         }
     }
 
@@ -100,58 +141,57 @@ impl State {
 
     /// Takes the settings from the link, the rest from the gallery, and makes images.
     pub(super) fn follow_link(&mut self, effects: &mut Vec<Effect>) {
-        let Some(gallery) = &self.gallery else { return };
         let link = Link::parse(&self.site.hash);
-        let find = |wanted: &String| {
-            let class = gallery.classes.iter().find(|c| c.id == *wanted || c.name == *wanted);
-            // In a large gallery only the engine knows whether there is such an id.
-            class.map(|class| class.id.clone()).or_else(|| gallery.more.then(|| wanted.clone()))
-        };
-        let mut classes: Vec<String> = link.classes.iter().filter_map(find).collect();
-        let unknown = link.classes.iter().find(|wanted| find(wanted).is_none());
-        if classes.is_empty() {
-            let named = gallery.classes.iter().find(|class| class.name == "A");
-            classes.extend(named.or(gallery.classes.first()).map(|class| class.id.clone()));
-        }
-        let settings = &mut self.settings;
-        settings.several |= classes.len() > 1;
-        settings.classes = classes;
-        settings.seed = link.seed.unwrap_or(7);
-        settings.count = link.count.unwrap_or(1);
-        settings.steps = link.steps.unwrap_or(gallery.steps);
-        settings.guidance = link.guidance.unwrap_or(gallery.guidance);
-        settings.learngene_only = link.learngene_only;
+        self.notice = super::words::wrong(&link.wrong);
+        let Some(unknown) = self.take_link(link) else { return };
         match unknown {
             Some(class) => {
-                let sentence = format!("This gallery has no class “{class}”. Choose one that it shows.");
+                let sentence = super::words::unknown_class(&class);
                 self.cancel(effects);
                 self.fail(Failure::new(Code::UnknownClass, sentence, Remedy::Choose));
             }
-            None => self.generate(effects),
+            None if self.can_generate() => self.generate(effects),
+            None => self.rest(effects),
         }
     }
 
-    /// Returns the link to the present settings.
-    fn link(&self, gallery: &Gallery) -> Link {
-        let settings = &self.settings;
-        // A name reads better than an id, if only one class has it and an address can hold it as it
-        // is.
-        let word = |id: &String| {
-            let class = gallery.classes.iter().find(|class| class.id == *id);
-            let name = class.map(|class| class.name.clone()).unwrap_or_default();
-            let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
-            let once = gallery.classes.iter().filter(|c| c.name == name || c.id == name).count() == 1;
-            // In a large gallery it is not known whether only one class has the name.
-            if plain && once && !gallery.more { name } else { id.clone() }
-        };
-        Link {
-            classes: settings.classes.iter().map(word).collect(),
-            seed: Some(settings.seed),
-            steps: Some(settings.steps).filter(|n| *n != gallery.steps),
-            guidance: Some(settings.guidance).filter(|g| *g != gallery.guidance),
-            count: Some(settings.count),
-            learngene_only: settings.learngene_only,
+    /// Takes over what a link says. Returns the class that the gallery lacks; nothing before there
+    /// is a gallery.
+    fn take_link(&mut self, link: Link) -> Option<Option<String>> {
+        let gallery = self.gallery.as_ref()?;
+        Some(plan::take(&mut self.settings, link, gallery, self.site.teach))
+    }
+
+    /// Stops the present order; there is nothing to make.
+    fn rest(&mut self, effects: &mut Vec<Effect>) {
+        self.cancel(effects);
+        self.phase = Phase::Ready;
+        if self.settings.view == View::Device {
+            effects.push(Effect::AskRoom);
         }
+    }
+
+    /// Opens a view, and makes its images unless they are shown.
+    pub(super) fn open_view(&mut self, view: View, effects: &mut Vec<Effect>) {
+        self.settings.view = view;
+        self.settings.mix();
+        self.write_link(effects);
+        let there = self.finished().is_some_and(|shown| shown.hash == self.site.hash);
+        if self.gallery.is_none() || (there && self.current.is_none()) {
+            return;
+        }
+        if self.can_generate() { self.generate(effects) } else { self.rest(effects) }
+    }
+
+    /// Shows images of the history again, and the settings that they were made with.
+    pub(super) fn recall(&mut self, number: usize, effects: &mut Vec<Effect>) {
+        let Some(shown) = self.history.get(number).cloned() else { return };
+        self.cancel(effects);
+        self.phase = Phase::Ready;
+        self.site.hash.clone_from(&shown.hash);
+        self.take_link(Link::parse(&shown.hash));
+        effects.push(Effect::WriteLink(shown.hash.clone()));
+        self.shown = Some(shown);
     }
 
     /// Shows the images of the order under way.
@@ -159,20 +199,35 @@ impl State {
         let (Some(gallery), Some(running), Some(values)) = (&self.gallery, &self.current, values) else {
             return;
         };
-        let (channels, side, columns) = (gallery.channels, gallery.side, running.columns);
-        let grid = Grid { values, channels, side, columns };
-        self.shown = Some(Arc::new(Shown { grid, order: running.order.clone(), finished }));
+        let (channels, side) = (gallery.channels, gallery.side);
+        let Plan { columns, places, word, .. } = running.plan.clone();
+        let grid = Grid { values, channels, side, columns, places };
+        let (order, hash) = (running.order.clone(), running.hash.clone());
+        let shown = Arc::new(Shown { grid, order, finished, word, hash });
+        self.shown = Some(shown.clone());
+        if finished && !running.quiet {
+            self.history.retain(|other| other.hash != shown.hash);
+            self.history.insert(0, shown);
+            self.history.truncate(HISTORY);
+        }
+    }
+
+    /// Takes a step of an order that is traced, and shows its images as they are now.
+    pub(super) fn frame(&mut self, step: u32, values: Vec<f32>) {
+        let (Some(gallery), Some(running)) = (&self.gallery, &self.current) else { return };
+        let images = running.plan.images.len();
+        let predicted = values.get(values.len() / 2..).unwrap_or_default().to_vec();
+        let (channels, side) = (gallery.channels, gallery.side);
+        // What the network sees is on the left of one image, and above several.
+        let columns = if images == 1 { 2 } else { images as u32 };
+        let grid = Grid { values, channels, side, columns, places: Vec::new() };
+        self.film.frames.push(Arc::new(Frame { grid, step }));
+        self.film.at = self.film.frames.len() - 1;
+        self.show(Some(predicted), false);
     }
 
     /// Updates the list of classes to choose from.
     pub(super) fn list(&mut self) {
         self.tiles = Arc::new(tiles(self.gallery.as_ref(), &self.names, &self.settings.search));
     }
-}
-
-/// Returns how many of `n` images lie in a row, if there are `count` of each class.
-fn columns(n: u32, count: u32) -> u32 {
-    let square = (1..=n).find(|c| c * c >= n).unwrap_or(1);
-    // Several images of several classes are shown as a table, one row for each class.
-    if count > 1 && count < n { count } else { square }
 }

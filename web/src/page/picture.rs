@@ -1,5 +1,6 @@
 //! The view of the images, their progress, and what went wrong.
 
+use super::labels;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
@@ -24,6 +25,10 @@ pub(super) fn Picture(studio: Studio) -> impl IntoView {
     let failure = studio.part(|state| state.failure().cloned());
     view! {
         <figure class="picture" class:waiting=move || empty.get()>
+            // Real steps of real samples, until the visitor's own image is there.
+            {move || empty.get().then(|| view! {
+                <div class="film" aria-hidden="true"><i></i><i></i><i></i><i></i><i></i><i></i></div>
+            })}
             <canvas
                 class="result"
                 node_ref=canvas
@@ -36,7 +41,7 @@ pub(super) fn Picture(studio: Studio) -> impl IntoView {
         </figure>
         // A progress element without a value shows that something goes on.
         <progress
-            aria-label="Progress"
+            aria-label=labels::PROGRESS
             max="1"
             prop:value=move || progress.get().unwrap_or(0.0)
             class:unknown=move || progress.get().is_none()
@@ -62,7 +67,7 @@ fn Failed(studio: Studio, failure: Failure) -> impl IntoView {
         >
             <p>{failure.sentence}</p>
             {(!failure.detail.is_empty()).then(|| view! {
-                <details><summary>"Details"</summary>{failure.detail}</details>
+                <details><summary>{labels::DETAILS}</summary>{failure.detail}</details>
             })}
             <button id="remedy" on:click=move |_| studio.tell(Message::Remedy)>
                 {words::remedy(failure.remedy)}
@@ -71,13 +76,10 @@ fn Failed(studio: Studio, failure: Failure) -> impl IntoView {
             // not get here.
             {of_trust.then(|| view! {
                 <details>
-                    <summary>"The publisher has told me that this is right"</summary>
-                    <p>
-                        "This device then forgets the key and the version that it has seen, and goes on as on \
-                         a first visit."
-                    </p>
+                    <summary>{labels::VOUCHED}</summary>
+                    <p>{labels::FORGETTING}</p>
                     <button id="forget" class="plain" on:click=move |_| studio.tell(Message::Forget)>
-                        "Forget what it has seen"
+                        {labels::FORGET}
                     </button>
                 </details>
             })}

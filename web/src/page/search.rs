@@ -4,7 +4,7 @@ use super::state::NameList;
 use crate::protocol::{ClassInfo, Gallery};
 
 /// A gallery with more classes than this can be searched.
-pub const MANY: usize = 100;
+pub const MANY: usize = 24;
 /// The most classes that are shown without a search.
 pub const SHOWN: usize = 500;
 /// The most classes that are shown of those that a search finds.

@@ -5,12 +5,15 @@ use super::grid::Grid;
 use super::program::Program;
 use super::state::{Effect, Message, Site, State};
 use super::update::update;
-use super::{gpu, storage};
+use super::{gpu, site, storage};
+use crate::link::encode;
 use crate::protocol::Backend;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::cell::Cell;
+use std::time::Duration;
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 
 /// The state as the views see it, and the engines behind it.
 #[derive(Clone, Copy)]
@@ -74,6 +77,11 @@ impl Studio {
         self.part(words)
     }
 
+    /// Returns a text made from the state by a closure, as [`Studio::part`] does.
+    pub fn words_of(self, words: impl Fn(&State) -> String + Send + Sync + 'static) -> Memo<String> {
+        self.part(words)
+    }
+
     /// Returns whether something holds in the state, as [`Studio::part`] does.
     pub fn holds(self, test: fn(&State) -> bool) -> Memo<bool> {
         self.part(test)
@@ -109,8 +117,31 @@ impl Studio {
             }
             Effect::Reload => drop(window().location().reload()),
             // If the canvas cannot be read, there is no file.
-            Effect::Save(shown, name) => drop(shown.grid.save(&name)),
+            Effect::Save(shown, name, text) => drop(shown.grid.save(&name, &text)),
+            Effect::Later(ms, message) => {
+                set_timeout(move || self.tell(message), Duration::from_millis(ms.into()));
+            }
+            Effect::Clock => {
+                let now = window().performance().map_or(0.0, |clock| clock.now());
+                self.tell(Message::Clock(now));
+            }
+            Effect::Used(classes) => storage::use_now(&self.gallery(), &classes),
+            Effect::AskRoom => spawn_local(async move {
+                let room = storage::room(&self.gallery()).await;
+                self.tell(Message::Room(room));
+            }),
+            Effect::Copy => spawn_local(async move {
+                self.tell(Message::Copied(copy(&site::address()).await.is_some()));
+            }),
+            Effect::Go(gallery, hash) => {
+                let address = format!("?gallery={}{hash}", encode(&gallery));
+                let _ = window().location().assign(&address);
+            }
         }
+    }
+
+    fn gallery(self) -> String {
+        self.state.with_untracked(|state| state.site.gallery.clone())
     }
 
     fn spawn(self, program: Program) {
@@ -124,4 +155,12 @@ impl Studio {
             Err(_) => self.tell(Message::NoWorker(backend)),
         }
     }
+}
+
+/// Copies a text; `None` where the browser does not let the page.
+async fn copy(text: &str) -> Option<()> {
+    // Outside a secure context there is no clipboard, which the bindings do not expect.
+    let navigator = window().navigator();
+    js_sys::Reflect::get(&navigator, &"clipboard".into()).ok().filter(JsValue::is_object)?;
+    JsFuture::from(navigator.clipboard().write_text(text)).await.ok().map(drop)
 }

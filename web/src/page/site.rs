@@ -4,11 +4,13 @@ use super::engine::simd;
 use super::program::Wish;
 use super::state::Site;
 use crate::address::canonical;
+use crate::link::View;
 use leptos::prelude::{document, window};
 use web_sys::{Url, UrlSearchParams};
 
-/// Reads `?gallery=`, `?backend=` and the part after `#`.
-pub fn read() -> Site {
+/// Reads `?gallery=`, `?backend=` and the part after `#`. `teach` tells whether the page has a view
+/// in which a visitor teaches a class.
+pub fn read(teach: bool) -> Site {
     let query = window().location().search().unwrap_or_default();
     let query = UrlSearchParams::new_with_str(&query).ok();
     let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
@@ -26,7 +28,27 @@ pub fn read() -> Site {
         wish: Wish::parse(parameter("backend").as_deref()),
         simd: simd(),
         hash: hash(),
+        teach,
+        front: front(),
     }
+}
+
+/// Reads the view that the start script has made room for.
+fn front() -> View {
+    let name = document().body().and_then(|body| body.get_attribute("data-view"));
+    let known = View::ALL.into_iter().find(|view| Some(view.name()) == name.as_deref());
+    known.unwrap_or_default()
+}
+
+/// Tells whether the page is part of another one, `?embed`.
+pub fn is_embedded() -> bool {
+    let query = window().location().search().unwrap_or_default();
+    UrlSearchParams::new_with_str(&query).is_ok_and(|query| query.has("embed"))
+}
+
+/// Returns the page's whole address.
+pub fn address() -> String {
+    window().location().href().unwrap_or_default()
 }
 
 /// Reads the part of the address after `#`.

@@ -1,17 +1,19 @@
-//! The page's state, the messages that change it, and the effects that it asks for.
+//! The page's state, and its first effects.
 //!
 //! Everything here is plain data, without browser or view. [`super::update`] changes it.
 
-use super::grid::Grid;
-use super::program::{Absence, Program, Simd, Wish};
+use super::program::{Program, Wish};
+use super::settings::FIRST_WORD;
+use crate::link::Link;
 use crate::protocol::{
-    Backend, ClassInfo, Event, Failure, File, Gallery, Names, Order, Remedy, Request, Wait,
+    Backend, Before, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Wait, Wanted,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most images in one batch. More would only delay the first.
-pub const MOST_IMAGES: usize = 64;
+pub use super::message::{Adapter, Effect, Field, Message, Room};
+pub use super::settings::{MOST_IMAGES, Settings, Site};
+pub use super::shown::{Film, Frame, Shown};
 
 /// The page's state.
 #[derive(Clone, Debug)]
@@ -28,6 +30,25 @@ pub struct State {
     pub phase: Phase,
     /// The images, finished or not.
     pub shown: Option<Arc<Shown>>,
+    /// The last finished images, the newest first.
+    pub history: Vec<Arc<Shown>>,
+    /// The steps of the last run in "Take apart".
+    pub film: Film,
+    /// The pictures in the packs that were loaded, each a PNG.
+    pub pictures: BTreeMap<String, Arc<Vec<u8>>>,
+    /// How large the parts of a class's matrices are, or why that is not known.
+    pub parts: Option<Result<Parts, String>>,
+    /// Something that the visitor should know, and that stops nothing.
+    pub notice: Option<String>,
+    /// Whether the panel for sharing is open.
+    pub sharing: bool,
+    /// Whether the link was copied; `None` if nobody tried.
+    pub copied: Option<bool>,
+    /// The time of the first image: milliseconds since the visit began, and what the order itself
+    /// took before and in sampling.
+    pub first: Option<(f64, Before, f64)>,
+    /// The browser's storage.
+    pub room: Room,
     /// Bytes of gallery files that came over the network.
     pub gallery_bytes: u64,
     /// Bytes of the page's and the engines' code that came over the network.
@@ -54,51 +75,10 @@ pub struct State {
     pub(super) current: Option<Running>,
     /// The trial of the GPU's engine, while it goes on.
     pub(super) trial: Option<Trial>,
-}
-
-/// What the page's address and document say, and what its browser can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// The gallery's folder, as an absolute URL.
-    pub gallery: String,
-    /// Whether the gallery comes from the page's own site.
-    pub own: bool,
-    /// The publisher's key, if the page knows it.
-    pub key: Option<String>,
-    /// The engine that the address asks for.
-    pub wish: Wish,
-    /// The WebAssembly vector instructions that the browser has.
-    pub simd: Simd,
-    /// The part of the address after `#`.
-    pub hash: String,
-}
-
-/// The settings that the visitor can change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Ids of the chosen classes.
-    pub classes: Vec<String>,
-    /// Whether a click adds a class to the chosen ones.
-    pub several: bool,
-    /// The text that is searched for among the classes.
-    pub search: String,
-    /// The first image's seed.
-    pub seed: u64,
-    /// Images of each class, with seeds that count up.
-    pub count: u32,
-    /// Number of sampling steps.
-    pub steps: u32,
-    /// Guidance scale; 1 turns guidance off.
-    pub guidance: f64,
-    /// Whether the learngene works alone.
-    pub learngene_only: bool,
-}
-
-impl Settings {
-    /// Returns how many classes fit into one order.
-    pub fn most_classes(&self) -> usize {
-        MOST_IMAGES / self.count.max(1) as usize
-    }
+    /// Whether the dials were turned since the order under way began.
+    pub(super) again: bool,
+    /// The number of the last word that was typed, and of the last playing of the film.
+    pub(super) typed: u32,
 }
 
 /// Where a file is.
@@ -123,6 +103,8 @@ pub enum Phase {
     Sampling(u32, u32),
     /// The images are finished: milliseconds in all, and for each step.
     Done(f64, f64),
+    /// Nothing is under way.
+    Ready,
     /// The visitor stopped the order.
     Stopped,
     /// Something went wrong.
@@ -163,17 +145,6 @@ pub enum Gpu {
     Used(String),
 }
 
-/// Images, and the order that they belong to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    /// The images.
-    pub grid: Grid,
-    /// The order that made them.
-    pub order: Order,
-    /// Whether they are finished.
-    pub finished: bool,
-}
-
 /// Which engines run or are starting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Engines {
@@ -185,8 +156,25 @@ pub(super) struct Engines {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Running {
     pub(super) order: Order,
+    /// How the images will lie, and what they are.
+    pub(super) plan: Plan,
+    /// The link to them.
+    pub(super) hash: String,
+    /// Whether the order only follows a dial that is being turned.
+    pub(super) quiet: bool,
+}
+
+/// Which images the settings ask for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The images, in batch order.
+    pub images: Vec<Wanted>,
     /// Images in a row of the grid.
-    pub(super) columns: u32,
+    pub columns: u32,
+    /// As in [`super::grid::Grid::places`].
+    pub places: Vec<Option<u32>>,
+    /// The word that the images spell, if they were typed.
+    pub word: Option<String>,
 }
 
 /// The image with which the GPU's engine is tried. The CPU's engine makes it, too, and the GPU is
@@ -198,126 +186,28 @@ pub(super) struct Trial {
     pub(super) gpu: Option<Vec<f32>>,
 }
 
-/// A setting that the visitor types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// [`Settings::seed`].
-    Seed,
-    /// [`Settings::count`].
-    Count,
-    /// [`Settings::steps`].
-    Steps,
-    /// [`Settings::guidance`].
-    Guidance,
-}
-
-/// An adapter that the browser offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Adapter {
-    /// The adapter's name, as far as the browser tells.
-    pub name: String,
-    /// Whether the processor emulates it.
-    pub emulated: bool,
-}
-
-/// An event that changes the page's state.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Message {
-    /// The visitor clicks a class.
-    Choose {
-        /// The class's id.
-        class: String,
-        /// Whether a key is held that adds the class to the chosen ones.
-        add: bool,
-    },
-    /// The visitor switches between choosing several classes and choosing one.
-    Several(bool),
-    /// The visitor types a search, or only enters the search field (`None`).
-    Search(Option<String>),
-    /// The visitor types a setting.
-    Typed(Field, String),
-    /// The visitor switches the learngene alone on or off.
-    LearngeneOnly(bool),
-    /// The visitor wants images.
-    Generate,
-    /// The visitor asks for images from this random seed.
-    Dice(u64),
-    /// The visitor stops the present order.
-    Cancel,
-    /// The visitor saves the finished images as a file.
-    Save,
-    /// The visitor removes a class from this device.
-    Remove(String),
-    /// The visitor asks the browser to keep what is stored.
-    Persist,
-    /// The visitor clicks the action that the failure offers.
-    Remedy,
-    /// The visitor has everything forgotten that is remembered of the gallery.
-    Forget,
-    /// The visitor follows or types a link. This is its part after `#`.
-    Link(String),
-    /// The page's own code took so many bytes from the network.
-    Code(u64),
-    /// The browser answers whether it keeps what is stored.
-    Persistent(Option<bool>),
-    /// The browser tells its adapter, or why there is none, as the second half of a sentence.
-    Adapter(Result<Adapter, &'static str>),
-    /// The browser does not let the page start this worker.
-    NoWorker(Backend),
-    /// The program of an engine did not load, in the browser's words.
-    NotLoaded(Program, String),
-    /// The server tells why a program did not load, as far as it can. The last value is in the
-    /// browser's words.
-    Examined(Program, Absence, String),
-    /// An engine sends an event, with the images that belong to it.
-    Heard(Backend, Event, Option<Vec<f32>>),
-}
-
-/// Something that the state has the browser or an engine do. Effects are carried out in their
-/// order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Start this engine in a worker of its own, and end another one of the same kind.
-    Spawn(Program),
-    /// End the engine of this kind.
-    End(Backend),
-    /// Send a request to an engine.
-    Post(Backend, Request),
-    /// Ask the browser for an adapter; answered by [`Message::Adapter`].
-    FindAdapter,
-    /// Ask the server for the file of a program that did not load; answered by [`Message::Examined`].
-    Examine(Program, String),
-    /// Ask whether the browser keeps what is stored; answered by [`Message::Persistent`].
-    AskPersistent,
-    /// Ask the browser to keep what is stored; answered by [`Message::Persistent`].
-    Persist,
-    /// Write this after the `#` of the address.
-    WriteLink(String),
-    /// Load the page again.
-    Reload,
-    /// Save the images as a PNG with this name.
-    Save(Arc<Shown>, String),
-}
-
 impl State {
     /// Returns the first state, and the first effects.
     pub fn start(site: Site) -> (Self, Vec<Effect>) {
-        let settings = Settings {
-            classes: Vec::new(),
-            several: false,
-            search: String::new(),
-            seed: 7,
-            count: 1,
-            steps: 20,
-            guidance: 1.5,
-            learngene_only: false,
-        };
         let mut state = Self {
-            settings,
+            settings: Settings {
+                view: site.front,
+                word: Link::parse(&site.hash).word.unwrap_or_else(|| FIRST_WORD.to_owned()),
+                ..Settings::default()
+            },
             gallery: None,
             files: BTreeMap::new(),
             phase: Phase::Starting,
             shown: None,
+            history: Vec::new(),
+            film: Film::default(),
+            pictures: BTreeMap::new(),
+            parts: None,
+            notice: None,
+            sharing: false,
+            copied: None,
+            first: None,
+            room: Room::default(),
             gallery_bytes: 0,
             code_bytes: 0,
             active: site.wish.backend(),
@@ -334,6 +224,8 @@ impl State {
             last_id: 0,
             current: None,
             trial: None,
+            again: false,
+            typed: 0,
             site,
         };
         let mut effects = vec![Effect::AskPersistent];
@@ -415,11 +307,6 @@ impl State {
         self.current.as_ref().is_some_and(|running| running.order.id == id)
     }
 
-    /// Tells whether images can be asked for.
-    pub fn can_generate(&self) -> bool {
-        self.gallery.is_some() && (self.settings.learngene_only || !self.settings.classes.is_empty())
-    }
-
     /// Tells whether there is something to stop.
     pub fn is_busy(&self) -> bool {
         matches!(self.phase, Phase::Downloading | Phase::Sampling(..))
@@ -460,7 +347,7 @@ impl State {
                 self.arriving().map(|(got, all)| got as f64 / all.max(1) as f64)
             }
             Phase::Done(..) => Some(1.0),
-            Phase::Stopped | Phase::Failed(_) => Some(0.0),
+            Phase::Ready | Phase::Stopped | Phase::Failed(_) => Some(0.0),
         }
     }
 
@@ -469,7 +356,7 @@ impl State {
         match self.phase {
             Phase::Starting | Phase::Downloading => "loading",
             Phase::Sampling(..) => "sampling",
-            Phase::Done(..) | Phase::Stopped => "done",
+            Phase::Done(..) | Phase::Ready | Phase::Stopped => "done",
             Phase::Failed(_) => "failed",
         }
     }

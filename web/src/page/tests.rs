@@ -4,12 +4,15 @@ mod files;
 mod gallery;
 mod gpu;
 mod orders;
+mod studio;
 mod words;
 
 use super::program::{Program, Simd, Wish};
 use super::state::{Adapter, Effect, Message, Phase, Site, State};
 use super::update::update;
-use crate::protocol::{Backend, ClassInfo, Code, Event, Failure, File, Gallery, Order, Remedy, Request};
+use crate::protocol::{
+    Backend, Before, ClassInfo, Code, Event, Failure, File, Gallery, Order, Remedy, Request,
+};
 
 /// A page, and what it had done about the last message.
 struct Page {
@@ -26,6 +29,8 @@ fn site(wish: Wish, hash: &str) -> Site {
         wish,
         simd: Simd::Relaxed,
         hash: hash.into(),
+        teach: false,
+        front: crate::link::View::Make,
     }
 }
 
@@ -76,7 +81,7 @@ impl Page {
 
     /// A page that has made its first image, and looks for a GPU if it may.
     fn done(wish: Wish) -> Self {
-        let mut page = Self::opened(wish, "");
+        let mut page = Self::opened(wish, "#class=A");
         page.finish(wish.backend());
         page
     }
@@ -118,6 +123,12 @@ impl Page {
         self.effects.iter().filter_map(order).collect()
     }
 
+    /// What was done about the last message, without notes of what is used and when.
+    fn acts(&self) -> Vec<Effect> {
+        let note = |effect: &&Effect| matches!(effect, Effect::Used(_) | Effect::Clock);
+        self.effects.iter().filter(|effect| !note(effect)).cloned().collect()
+    }
+
     /// The one order that was sent about the last message.
     fn order(&self) -> Order {
         let orders = self.orders();
@@ -134,7 +145,7 @@ impl Page {
     fn finish(&mut self, from: Backend) {
         let id = self.current();
         let images = self.state.current.as_ref().map_or(0, |running| running.order.images.len());
-        let done = Event::Done { id, ms: 240.0, ms_per_step: 20.0 };
+        let done = Event::Done { id, ms: 240.0, ms_per_step: 20.0, before: Before::default() };
         self.hear_images(from, done, &vec![0.5; 4 * images]);
     }
 
@@ -158,7 +169,7 @@ fn spawned(effects: &[Effect]) -> Vec<Program> {
 
 #[test]
 fn a_visit_opens_the_gallery_and_makes_its_first_image_unasked() {
-    let mut page = Page::start(Wish::Any, "");
+    let mut page = Page::start(Wish::Any, "#class=A");
     assert_eq!(page.effects, [Effect::AskPersistent, Effect::Spawn(Program::CpuRelaxed)]);
     assert_eq!(page.state.word(), "loading");
     page.ready(Backend::Cpu);
@@ -170,14 +181,19 @@ fn a_visit_opens_the_gallery_and_makes_its_first_image_unasked() {
     assert_eq!((order.images[0].seed, order.steps, order.guidance), (7, 12, 2.0), "the gallery's settings");
     page.hear(Backend::Cpu, Event::Fetching { file: File::Learngene, received: 600_000, total: 2_400_000 });
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "loading"));
-    page.hear(Backend::Cpu, Event::Loaded { file: File::Learngene, network: 2_400_000, kept: true });
+    page.hear(
+        Backend::Cpu,
+        Event::Loaded { file: File::Learngene, network: 2_400_000, kept: true, preview: Vec::new() },
+    );
     page.hear_images(Backend::Cpu, Event::Preview { id: order.id, step: 3, of: 12 }, &[0.0; 4]);
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "sampling"));
     assert!(page.state.shown.is_some() && page.state.finished().is_none());
     page.finish(Backend::Cpu);
     assert_eq!((page.state.word(), page.state.finished().is_some()), ("done", true));
     assert_eq!(page.state.gallery_bytes, 2_410_000);
-    assert_eq!(page.effects, [Effect::FindAdapter], "and now there is time to look for a GPU");
+    let used = Effect::Used(vec![A.into()]);
+    let after = [used, Effect::Clock, Effect::FindAdapter];
+    assert_eq!(page.effects, after, "and now there is time to look for a GPU");
 }
 
 #[test]

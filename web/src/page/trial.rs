@@ -44,8 +44,15 @@ impl State {
         let shown = self.shown.as_ref();
         let Some(image) = shown.and_then(|shown| shown.order.images.first().cloned()) else { return };
         let id = self.next_id();
-        let order =
-            Order { id, images: vec![image], steps: TRIAL_STEPS, guidance: 1.5, previews: false, workers: 0 };
+        let order = Order {
+            id,
+            images: vec![image],
+            steps: TRIAL_STEPS,
+            guidance: 1.5,
+            previews: false,
+            workers: 0,
+            trace: false,
+        };
         self.trial = Some(Trial { id, cpu: None, gpu: None });
         self.post(Backend::Cpu, Request::Sample(order.clone()), effects);
         self.post(Backend::Gpu, Request::Sample(order), effects);

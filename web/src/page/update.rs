@@ -1,9 +1,17 @@
 //! Changes the page's state: a message goes in, and effects come out. Nothing else changes it.
 
+use super::png;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
-use super::words::file_name;
-use crate::protocol::{Backend, ClassInfo, Code, Event, File, Gallery, Remedy, Request};
+use super::words::{self, file_name};
+use crate::link::{LONGEST, Link, View};
+use crate::protocol::{Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Wanted};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// How long a visitor who types rests before the word is made, in milliseconds.
+const REST: u32 = 350;
+/// How long a frame of a film is shown, in milliseconds.
+const FRAME: u32 = 250;
 
 /// Applies a message to the state, and returns the effects to carry out, in this order.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
@@ -27,7 +35,44 @@ impl State {
             }
             Message::Typed(field, text) => self.settings.read(field, &text),
             Message::LearngeneOnly(alone) => self.settings.learngene_only = alone,
-            Message::Generate => self.generate(effects),
+            Message::Open(view) => self.open_view(view, effects),
+            Message::Word(text) => self.type_word(text, effects),
+            Message::Rested(number) if number == self.typed => self.generate(effects),
+            Message::Rested(_) => {}
+            Message::Dial { class, weight, done } => self.dial(class, weight, done, effects),
+            Message::Pair(place, class) => self.pair(place, class, effects),
+            Message::Show(show) => {
+                self.settings.show = show;
+                self.generate(effects);
+            }
+            Message::Seek(at) => {
+                self.film.playing = None;
+                self.film.at = at.min(self.film.frames.len().saturating_sub(1));
+            }
+            Message::Play => self.play(effects),
+            Message::Tick(number) => self.tick(number, effects),
+            Message::Parts => {
+                if let Some(class) = self.settings.classes.first() {
+                    self.post(self.active, Request::Parts { class: class.clone() }, effects);
+                }
+            }
+            Message::Recall(number) => self.recall(number, effects),
+            Message::Share => self.sharing = !self.sharing,
+            Message::Copy => effects.push(Effect::Copy),
+            Message::Copied(copied) => self.copied = Some(copied),
+            Message::File(bytes) => self.open_file(&bytes, effects),
+            Message::Noticed => self.notice = None,
+            Message::Clock(ms) => {
+                if let Some((since, ..)) = &mut self.first {
+                    *since = ms;
+                }
+            }
+            Message::Room(room) => self.room = room,
+            Message::Generate => {
+                // Who asks need not rest first.
+                self.typed += 1;
+                self.generate(effects);
+            }
             Message::Dice(seed) => {
                 self.settings.seed = seed;
                 self.generate(effects);
@@ -35,8 +80,8 @@ impl State {
             Message::Cancel => self.cancel(effects),
             Message::Save => {
                 if let Some(shown) = self.finished() {
-                    let name = file_name(self, &shown.order);
-                    effects.push(Effect::Save(shown.clone(), name));
+                    let text = png::settings(&self.site.gallery, &shown.hash);
+                    effects.push(Effect::Save(shown.clone(), file_name(self, shown), text));
                 }
             }
             Message::Remove(class) => {
@@ -80,6 +125,79 @@ impl State {
         }
     }
 
+    /// Takes over a word. Its images are made once the visitor rests.
+    fn type_word(&mut self, text: String, effects: &mut Vec<Effect>) {
+        self.settings.word = text.chars().take(LONGEST).collect();
+        self.typed += 1;
+        effects.push(Effect::Later(REST, Message::Rested(self.typed)));
+    }
+
+    /// Turns a dial, and has the images follow.
+    fn dial(&mut self, class: String, weight: f32, done: bool, effects: &mut Vec<Effect>) {
+        if weight.is_finite() {
+            self.settings.dials.insert(class, weight.clamp(0.0, 1.0));
+        }
+        // The steps of a film are worth making only for where the dial stays.
+        if done && self.settings.view == View::Apart { self.generate(effects) } else { self.follow(effects) }
+    }
+
+    /// Chooses one of the two classes to take apart. Two begin with half of each.
+    fn pair(&mut self, place: usize, class: String, effects: &mut Vec<Effect>) {
+        let settings = &mut self.settings;
+        settings.classes.truncate(2);
+        match (class.is_empty(), settings.classes.get_mut(place)) {
+            (true, _) => settings.classes.truncate(place.max(1)),
+            (false, Some(chosen)) => *chosen = class,
+            (false, None) => settings.classes.push(class),
+        }
+        settings.classes.dedup();
+        settings.dials.clear();
+        settings.mix();
+        self.parts = None;
+        self.generate(effects);
+    }
+
+    /// Starts or stops the film. One at its end starts from its beginning.
+    fn play(&mut self, effects: &mut Vec<Effect>) {
+        self.film.playing = match self.film.playing {
+            Some(_) => None,
+            None => {
+                self.typed += 1;
+                if self.film.at + 1 >= self.film.frames.len() {
+                    self.film.at = 0;
+                }
+                effects.push(Effect::Later(FRAME, Message::Tick(self.typed)));
+                Some(self.typed)
+            }
+        };
+    }
+
+    /// Shows the next frame of the film, and stops at its end.
+    fn tick(&mut self, number: u32, effects: &mut Vec<Effect>) {
+        let film = &mut self.film;
+        if film.playing != Some(number) {
+            return;
+        }
+        if film.at + 1 < film.frames.len() {
+            film.at += 1;
+            effects.push(Effect::Later(FRAME, Message::Tick(number)));
+        } else {
+            film.playing = None;
+        }
+    }
+
+    /// Restores the settings that are inside a saved picture.
+    fn open_file(&mut self, bytes: &[u8], effects: &mut Vec<Effect>) {
+        match png::read(bytes).as_deref().and_then(png::parse) {
+            Some((gallery, hash)) if gallery == self.site.gallery => {
+                self.site.hash = hash;
+                self.follow_link(effects);
+            }
+            Some((gallery, hash)) => effects.push(Effect::Go(gallery, hash)),
+            None => self.notice = Some(words::no_settings()),
+        }
+    }
+
     /// Asks, once, for the names of all classes of a large gallery.
     fn ask_names(&mut self, effects: &mut Vec<Effect>) {
         let large = self.gallery.as_ref().is_some_and(|gallery| gallery.more);
@@ -118,6 +236,12 @@ impl State {
                 self.gallery_bytes += gallery.index;
                 if from == self.active {
                     self.describe(gallery);
+                    if self.typed > 0 && self.settings.view == View::Word {
+                        // The visitor was faster than the gallery.
+                        let word = Some(self.settings.word.clone());
+                        let link = Link { view: Some(View::Word), word, ..Link::parse(&self.site.hash) };
+                        self.site.hash = link.to_string();
+                    }
                     self.follow_link(effects);
                 } else {
                     self.try_gpu(effects);
@@ -143,27 +267,63 @@ impl State {
             Event::Fetching { file, received, total } => {
                 self.files.insert(file, Place::Arriving(received, total));
             }
-            Event::Loaded { file, network, kept } => {
+            Event::Loaded { file, network, kept, preview } => {
                 self.gallery_bytes += network;
+                if let File::Tailor(class) = &file
+                    && !preview.is_empty()
+                {
+                    self.pictures.insert(class.clone(), Arc::new(preview));
+                }
                 self.files.insert(file, Place::Loaded(kept));
             }
-            Event::Dropped { class } => drop(self.files.remove(&File::Tailor(class))),
+            Event::Dropped { class } => {
+                self.files.remove(&File::Tailor(class));
+                effects.push(Effect::AskRoom);
+            }
             Event::Preview { id, step, of } if self.is_current(id) => {
                 self.phase = Phase::Sampling(step, of);
-                self.show(values, false);
-            }
-            Event::Done { id, ms, ms_per_step } if self.is_current(id) => {
-                self.show(values, true);
-                self.current = None;
-                self.phase = Phase::Done(ms, ms_per_step);
-                if self.gpu == Gpu::Unknown {
-                    self.seek_gpu(effects);
+                match values {
+                    Some(values) if self.current.as_ref().is_some_and(|r| r.order.trace) => {
+                        self.frame(step, values);
+                    }
+                    values => self.show(values, false),
                 }
             }
+            Event::Done { id, ms, ms_per_step, before } if self.is_current(id) => {
+                self.done(ms, ms_per_step, before, values, effects);
+            }
+            Event::Parts(parts) => self.parts = Some(parts.map_err(|failure| failure.sentence)),
             Event::Done { id, .. } => self.tried(from, id, values, effects),
             Event::Failed { id, failure } => self.failed(from, id, failure, effects),
             Event::Lost { failure } => self.lost(from, failure, effects),
             Event::Preview { .. } | Event::Cancelled { .. } => {}
+        }
+    }
+
+    /// Handles the images of the order under way.
+    fn done(
+        &mut self,
+        ms: f64,
+        ms_per_step: f64,
+        before: Before,
+        values: Option<Vec<f32>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.show(values, true);
+        let running = self.current.take();
+        self.phase = Phase::Done(ms, ms_per_step);
+        let images = running.iter().flat_map(|running| &running.order.images);
+        let classes: BTreeSet<String> = images.flat_map(Wanted::weights).map(|(class, _)| class).collect();
+        effects.push(Effect::Used(classes.into_iter().collect()));
+        if self.first.is_none() {
+            self.first = Some((0.0, before, ms));
+            effects.push(Effect::Clock);
+        }
+        if self.gpu == Gpu::Unknown {
+            self.seek_gpu(effects);
+        }
+        if std::mem::take(&mut self.again) {
+            self.follow(effects);
         }
     }
 

@@ -1,51 +1,137 @@
 //! The view of the whole page.
 
+use super::apart::Apart;
 use super::classes::Classes;
 use super::controls::Controls;
 use super::files::Files;
+use super::history::History;
 use super::picture::Picture;
+use super::sharing::Sharing;
 use super::shell::Studio;
 use super::state::{Message, State};
-use super::{site, words};
+use super::writing::{Letters, Word};
+use super::{canvas, labels, phrases, site, teaching, words};
+use crate::link::View;
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 /// Shows the whole page.
 #[component]
 pub fn App() -> impl IntoView {
-    let studio = Studio::start(site::read());
+    let studio = Studio::start(site::read(teaching::VIEW.is_some()));
     studio.tell(Message::Code(network_bytes(window().performance())));
     window_event_listener(leptos::ev::hashchange, move |_| studio.tell(Message::Link(site::hash())));
+    window_event_listener(leptos::ev::dragover, |event| event.prevent_default());
+    window_event_listener(leptos::ev::drop, move |event| {
+        event.prevent_default();
+        let file = event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0));
+        spawn_local(async move {
+            if let Some(bytes) = canvas::bytes_of(file).await {
+                studio.tell(Message::File(bytes));
+            }
+        });
+    });
     let word = studio.part(State::word);
+    let view = studio.part(|state| state.settings.view);
+    let hidden = studio.words(|state| state.settings.hide.join(" "));
     Effect::new(move || {
         if let Some(body) = document().body() {
+            // What stylesheet and tests go by.
             let _ = body.set_attribute("data-state", word.get());
+            let _ = body.set_attribute("data-view", view.get().name());
+            let _ = body.set_attribute("data-hide", &hidden.get());
+            let _ = body.toggle_attribute_with_force("data-embed", site::is_embedded());
+        }
+    });
+    let needs = studio.part(phrases::needs);
+    Effect::new(move || {
+        if let (Some(body), Some(needs)) = (document().body(), needs.get()) {
+            // What the start script has kept for visits without a network.
+            let _ = body.set_attribute("data-needs", &needs);
         }
     });
     let title = |state: &State| state.gallery.as_ref().map_or_else(String::new, |g| g.title.clone());
     let signed = studio.part(words::signed);
     let backend = studio.part(|state| state.active.name());
+    let side = move || match view.get() {
+        View::Make => view! {
+            <p class="idea">{studio.words(words::idea)} {labels::IDEA}</p>
+            <Classes studio/>
+            <History studio/>
+        }
+        .into_any(),
+        View::Word => view! { <Letters studio/> <History studio/> }.into_any(),
+        View::Apart => view! { <Apart studio/> }.into_any(),
+        View::Teach => teaching::VIEW.map(|teach| teach(studio)).into_any(),
+        View::Device => view! { <Files studio/> }.into_any(),
+    };
     view! {
-        <header>
-            <h1>"tailor"</h1>
-            <p class="title">{studio.words(title)}</p>
-            <p id="signed" title=move || signed.get().1>{move || signed.get().0}</p>
-            <p id="backend" data-backend=move || backend.get()>{studio.words(words::backend)}</p>
-        </header>
         <main>
+        <div class="bar">
+            <h2 class="title">{studio.words(title)}</h2>
+            <p id="signed" title=move || signed.get().1>{move || signed.get().0}</p>
+            <Tabs studio/>
+        </div>
+        <Notice studio/>
+        <div class="views">
             <div class="stage">
+                {move || (view.get() == View::Word).then(|| view! { <Word studio/> })}
                 <Picture studio/>
                 <Controls studio/>
+                <Sharing studio/>
             </div>
-            <div class="side">
-                <p class="idea">
-                    {studio.words(words::idea)}
-                    " What a single class adds is its tailor: choose a class, and only that small pack is downloaded. \
-                     Every image is made here, on your own machine."
-                </p>
-                <Classes studio/>
-                <Files studio/>
-            </div>
+            <div class="side">{side}</div>
+        </div>
         </main>
+        <footer>
+            <p id="backend" data-backend=move || backend.get()>{studio.words(words::backend)}</p>
+            <p id="first">{studio.words(phrases::first)}</p>
+        </footer>
+    }
+}
+
+/// Shows a tab for each view of the gallery.
+#[component]
+fn Tabs(studio: Studio) -> impl IntoView {
+    let tabs = studio.part(words::tabs);
+    let open = studio.part(|state| state.settings.view);
+    let tab = move |view: View| {
+        let click = move |event: leptos::ev::MouseEvent| {
+            // A key held asks for a tab of the browser.
+            if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+                event.prevent_default();
+                studio.tell(Message::Open(view));
+            }
+        };
+        view! {
+            <a id=format!("tab-{}", view.name()) href=format!("#view={}", view.name())
+                aria-current=move || (open.get() == view).then_some("page") on:click=click>
+                {words::tab(view)}
+            </a>
+        }
+    };
+    view! {
+        <nav class="tabs" aria-label=labels::VIEWS>
+            {move || tabs.get().into_iter().map(tab).collect_view()}
+        </nav>
+    }
+}
+
+/// Shows something that the visitor should know, and that stops nothing.
+#[component]
+fn Notice(studio: Studio) -> impl IntoView {
+    let notice = studio.part(|state| state.notice.clone());
+    view! {
+        <div role="status">
+            {move || notice.get().map(|words| view! {
+                <p id="notice">
+                    {words} " "
+                    <button type="button" class="plain small" on:click=move |_| studio.tell(Message::Noticed)>
+                        {labels::CLOSE}
+                    </button>
+                </p>
+            })}
+        </div>
     }
 }

@@ -1,8 +1,10 @@
 //! The sentences in which the page says what it knows.
 
-use super::numbers::{grouped, megabytes, percent};
+use super::numbers::{megabytes, percent};
 use super::search::FOUND;
-use super::state::{Gpu, NameList, Phase, Place, State};
+use super::state::{Gpu, NameList, Phase, Place, Shown, State};
+use super::word;
+use crate::link::View;
 use crate::protocol::{Backend, Code, File, Order, Remedy, Wait};
 
 /// Says what the page is doing.
@@ -15,15 +17,22 @@ pub fn status(state: &State) -> String {
             Wait::Tab => "Another tab of this site is downloading the same file…".to_owned(),
         };
     }
+    if let Some(running) = state.current.as_ref().filter(|running| running.quiet) {
+        return sentence(&caption(state, &running.order));
+    }
     match &state.phase {
         Phase::Starting => "Loading the engine…".to_owned(),
         Phase::Downloading => "Downloading what these images need…".to_owned(),
         Phase::Sampling(..) => "Making images out of noise…".to_owned(),
+        Phase::Ready if state.shown.is_some() => {
+            state.shown.as_ref().map(|shown| sentence(&title(state, shown))).unwrap_or_default()
+        }
+        Phase::Ready => "Ready.".to_owned(),
         Phase::Stopped => "Stopped.".to_owned(),
         Phase::Failed(_) if state.is_question() => "A question first.".to_owned(),
         Phase::Failed(_) => "That did not work.".to_owned(),
         Phase::Done(ms, per_step) => {
-            let what = state.shown.as_ref().map(|shown| caption(state, &shown.order));
+            let what = state.shown.as_ref().map(|shown| title(state, shown));
             format!("{}: {:.1} s, {per_step:.0} ms a step.", what.unwrap_or_default(), ms / 1000.0)
         }
     }
@@ -37,7 +46,7 @@ pub fn step(state: &State) -> String {
             state.arriving().map_or_else(String::new, words)
         }
         Phase::Sampling(step, of) => format!("step {step} of {of}"),
-        Phase::Starting | Phase::Done(..) | Phase::Stopped | Phase::Failed(_) => String::new(),
+        Phase::Starting | Phase::Done(..) | Phase::Ready | Phase::Stopped | Phase::Failed(_) => String::new(),
     }
 }
 
@@ -95,33 +104,62 @@ pub fn idea(state: &State) -> String {
     format!("{all} share one learngene ({}), which is downloaded once.", megabytes(gallery.learngene))
 }
 
-/// Names the images of an order.
+/// Names images: by the word that they spell, or by their classes.
+pub fn title(state: &State, shown: &Shown) -> String {
+    match &shown.word {
+        Some(word) => format!("“{}”, {}", word.trim(), seeds(&shown.order)),
+        None => caption(state, &shown.order),
+    }
+}
+
+/// Names the images of an order by their classes and seeds.
 pub fn caption(state: &State, order: &Order) -> String {
     let mut names: Vec<String> = Vec::new();
     for image in &order.images {
-        let name = match &image.class {
-            Some(id) => class_name(state, id),
-            None => "learngene alone".to_owned(),
+        let part = |(class, weight): &(String, f32)| match *weight {
+            1.0 => class_name(state, class),
+            weight => format!("{} at {} %", class_name(state, class), hundredths(weight)),
+        };
+        let parts: Vec<String> = image.weights().iter().map(part).collect();
+        let name = match parts.is_empty() {
+            false => parts.join(" with "),
+            true => "learngene alone".to_owned(),
         };
         if names.last() != Some(&name) {
             names.push(name);
         }
     }
-    let (first, last) =
-        (order.images.first().map_or(0, |i| i.seed), order.images.last().map_or(0, |i| i.seed));
-    let seeds = if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") };
-    format!("{}, {seeds}", names.join(" "))
+    let between = if names.iter().any(|name| name.contains(' ')) { ", " } else { " " };
+    format!("{}, {}", names.join(between), seeds(order))
 }
 
-/// Returns the name of the file that the images of an order are saved as.
-pub fn file_name(state: &State, order: &Order) -> String {
-    format!("tailor-{}.png", caption(state, order).replace(", ", "-").replace(' ', "-"))
+fn seeds(order: &Order) -> String {
+    let (first, last) =
+        (order.images.first().map_or(0, |i| i.seed), order.images.last().map_or(0, |i| i.seed));
+    if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") }
+}
+
+fn sentence(words: &str) -> String {
+    format!("{words}.")
+}
+
+/// Writes a part as percent.
+pub fn hundredths(part: f32) -> u32 {
+    (part * 100.0).round() as u32
+}
+
+/// Returns the name of the file that images are saved as.
+pub fn file_name(state: &State, shown: &Shown) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '-' };
+    let title = title(state, shown).replace(", ", "-");
+    let name: String = title.chars().filter(|c| !"“”%".contains(*c)).map(plain).take(60).collect();
+    format!("tailor-{name}.png")
 }
 
 /// Describes the picture for visitors who do not see it.
 pub fn picture(state: &State) -> String {
     match &state.shown {
-        Some(shown) if shown.finished => caption(state, &shown.order),
+        Some(shown) if shown.finished => title(state, shown),
         Some(_) => "Images in the making".to_owned(),
         None => "No images yet".to_owned(),
     }
@@ -150,14 +188,12 @@ pub fn hint(state: &State) -> String {
     }
 }
 
-/// Describes a class's tile for visitors who do not see it.
-pub fn tile(name: &str, bytes: u64, place: Option<Place>) -> String {
-    let on = match place {
+/// Says of a class's tile whether its pack is on this device, for visitors who do not see that.
+pub fn here(place: Option<Place>) -> &'static str {
+    match place {
         None | Some(Place::Arriving(..)) => "",
         Some(Place::Stored | Place::Loaded(_)) => ", on this device",
-    };
-    let bytes = if bytes == 0 { String::new() } else { format!(", {} bytes", grouped(bytes)) };
-    format!("{name}{bytes}{on}")
+    }
 }
 
 /// Says where a file is.
@@ -262,4 +298,46 @@ pub fn is_of_trust(code: &Code) -> bool {
         | Code::Simd
         | Code::Other(_) => false,
     }
+}
+
+/// Names a view on its tab.
+pub fn tab(view: View) -> &'static str {
+    match view {
+        View::Make => "Make",
+        View::Word => "Word",
+        View::Apart => "Take apart",
+        View::Teach => "Teach",
+        View::Device => "On this device",
+    }
+}
+
+/// Lists the views that this gallery has.
+pub fn tabs(state: &State) -> Vec<View> {
+    let spells = state.gallery.as_ref().is_some_and(word::spells);
+    let has = |view: &View| match view {
+        View::Word => spells,
+        View::Teach => state.site.teach,
+        View::Make | View::Apart | View::Device => true,
+    };
+    View::ALL.into_iter().filter(has).collect()
+}
+
+/// Says which parts of a link were not understood.
+pub fn wrong(parts: &[String]) -> Option<String> {
+    let parts: Vec<String> = parts.iter().map(|part| format!("“{part}”")).collect();
+    let them = parts.join(", ");
+    (!parts.is_empty()).then(|| {
+        format!("This link says {them}, which this page does not understand. That part was left out.")
+    })
+}
+
+/// Says that the gallery lacks a class.
+pub fn unknown_class(class: &str) -> String {
+    format!("This gallery has no class “{class}”. Choose one that it shows.")
+}
+
+/// Says that a file holds no settings.
+pub fn no_settings() -> String {
+    "This file holds no settings. A picture that was saved here does, unless another program wrote it anew."
+        .to_owned()
 }

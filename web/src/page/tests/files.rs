@@ -18,9 +18,9 @@ fn what_is_on_this_device_from_an_earlier_visit_is_shown_at_once() {
 
 #[test]
 fn a_full_storage_costs_the_keeping_and_not_the_image() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 36_000, kept: false });
+        page.hear(Backend::Cpu, Event::Loaded { file, network: 36_000, kept: false, preview: Vec::new() });
     }
     page.finish(Backend::Cpu);
     assert_eq!(page.state.word(), "done");
@@ -35,9 +35,9 @@ fn a_full_storage_costs_the_keeping_and_not_the_image() {
 
 #[test]
 fn a_class_that_was_removed_is_gone_and_must_come_again() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     for file in [File::Learngene, File::Tailor(A.into()), File::List] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true });
+        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new() });
     }
     page.finish(Backend::Cpu);
     assert_eq!(rows(&page.state).len(), 2, "a list is no file that a visitor cares for");
@@ -50,7 +50,7 @@ fn a_class_that_was_removed_is_gone_and_must_come_again() {
 
 #[test]
 fn a_file_on_its_way_can_not_be_removed() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let file = File::Tailor(A.into());
     page.hear(Backend::Cpu, Event::Fetching { file: file.clone(), received: 5, total: 10 });
     assert_eq!(rows(&page.state)[0].removable, None);

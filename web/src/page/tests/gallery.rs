@@ -11,7 +11,7 @@ fn a_link_is_followed_by_id_or_by_name() {
     assert_eq!((classes[0], classes[4]), ("latin-capital-c", B));
     assert_eq!((order.images[3].seed, order.steps, order.guidance), (6, 5, 1.5));
     assert!(page.state.settings.several, "a link to several classes chooses several");
-    let written = Effect::WriteLink("#class=C,B&seed=3&steps=5&guidance=1.5&count=4".into());
+    let written = Effect::WriteLink("#v=1&class=C,B&seed=3&steps=5&guidance=1.5&count=4".into());
     assert_eq!(page.effects[0], written);
 }
 
@@ -27,7 +27,7 @@ fn a_link_typed_later_is_followed_too() {
 
 #[test]
 fn a_link_to_a_class_that_is_not_there_says_so_and_stops_what_was_under_way() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     page.tell(Message::Link("#class=Z".into()));
     assert_eq!(page.effects, [Effect::Post(Backend::Cpu, Request::Cancel { id })]);
@@ -47,9 +47,9 @@ fn a_name_that_two_classes_share_is_not_written_into_a_link() {
     let mut page = Page::start(Wish::Cpu, "#class=latin-capital-a");
     page.ready(Backend::Cpu);
     page.hear(Backend::Cpu, Event::Index(gallery));
-    assert_eq!(page.effects[0], Effect::WriteLink("#class=latin-capital-a&seed=7".into()));
+    assert_eq!(page.effects[0], Effect::WriteLink("#v=1&class=latin-capital-a&seed=7".into()));
     page.choose("latin-capital-d");
-    assert_eq!(page.effects[1], Effect::WriteLink("#class=latin-capital-d&seed=7".into()));
+    assert_eq!(page.effects[1], Effect::WriteLink("#v=1&class=latin-capital-d&seed=7".into()));
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn trusting_after_the_engine_is_gone_starts_it_and_comes_to_the_same_question() 
 
 #[test]
 fn a_gallery_published_anew_is_shown_as_it_is_now_and_the_order_goes_on() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true });
+        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new() });
     }
     let mut anew = Gallery { title: "Anew".into(), learngene_stored: true, ..letters() };
     anew.classes.truncate(2);

@@ -17,7 +17,7 @@ fn on_trial() -> (Page, u32) {
 }
 
 fn trial_done(id: u32) -> Event {
-    Event::Done { id, ms: 3.0, ms_per_step: 1.5 }
+    Event::Done { id, ms: 3.0, ms_per_step: 1.5, before: Default::default() }
 }
 
 /// A page on the GPU.
@@ -32,7 +32,7 @@ fn on_gpu() -> Page {
 #[test]
 fn a_gpu_arrives_behind_the_first_image_and_takes_the_next_once_it_agrees() {
     let mut page = Page::done(Wish::Any);
-    assert_eq!((page.effects.clone(), &page.state.gpu), (vec![Effect::FindAdapter], &Gpu::Sought));
+    assert_eq!((page.acts(), &page.state.gpu), (vec![Effect::FindAdapter], &Gpu::Sought));
     page.tell(Message::Adapter(Ok(Adapter { name: "a card".into(), emulated: false })));
     assert_eq!(page.effects, [Effect::Spawn(Program::Gpu)]);
     let (mut page, id) = on_trial();
@@ -108,7 +108,7 @@ fn a_gpu_engine_that_is_still_being_built_is_said_calmly_and_the_cpu_goes_on() {
     page.choose(B);
     assert_eq!(page.orders()[0].0, Backend::Cpu);
     page.finish(Backend::Cpu);
-    assert_eq!(page.effects, [], "it is not sought again on this visit");
+    assert_eq!(page.acts(), [], "it is not sought again on this visit");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_gpu_that_was_asked_for_starts_first_and_its_loss_is_a_question() {
     page.hear(Backend::Cpu, Event::Index(letters()));
     assert_eq!(page.orders()[0].0, Backend::Cpu, "the same on the other engine");
     page.finish(Backend::Cpu);
-    assert_eq!(page.effects, [], "and the GPU is left alone");
+    assert_eq!(page.acts(), [], "and the GPU is left alone");
     assert!(crate::page::words::backend(&page.state).starts_with("Computing on the CPU"));
 }
 

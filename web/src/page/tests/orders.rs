@@ -12,7 +12,7 @@ fn a_click_makes_that_class_and_writes_a_link_to_it() {
     let order = page.order();
     assert_eq!(order.images[0].class.as_deref(), Some(B));
     assert!(order.previews);
-    assert_eq!(page.effects[0], Effect::WriteLink("#class=B&seed=7".into()));
+    assert_eq!(page.effects[0], Effect::WriteLink("#v=1&class=B&seed=7".into()));
     assert_eq!(page.state.word(), "loading", "its pack is not here yet");
 }
 
@@ -20,7 +20,7 @@ fn a_click_makes_that_class_and_writes_a_link_to_it() {
 fn an_order_whose_files_are_all_in_the_model_starts_sampling_at_once() {
     let mut page = Page::done(Wish::Cpu);
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 0, kept: true });
+        page.hear(Backend::Cpu, Event::Loaded { file, network: 0, kept: true, preview: Vec::new() });
     }
     page.tell(Message::Generate);
     assert_eq!(page.state.phase, Phase::Sampling(0, 12));
@@ -30,7 +30,7 @@ fn an_order_whose_files_are_all_in_the_model_starts_sampling_at_once() {
 
 #[test]
 fn another_order_stops_the_one_under_way_and_what_that_still_says_is_ignored() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let first = page.current();
     page.choose(B);
     let second = page.current();
@@ -39,7 +39,7 @@ fn another_order_stops_the_one_under_way_and_what_that_still_says_is_ignored() {
     assert!(second > first);
     for event in [
         Event::Preview { id: first, step: 11, of: 12 },
-        Event::Done { id: first, ms: 1.0, ms_per_step: 1.0 },
+        Event::Done { id: first, ms: 1.0, ms_per_step: 1.0, before: Default::default() },
         Event::Failed { id: Some(first), failure: failure(Code::Damaged, Remedy::Retry) },
         Event::Cancelled { id: first },
     ] {
@@ -53,7 +53,7 @@ fn another_order_stops_the_one_under_way_and_what_that_still_says_is_ignored() {
 
 #[test]
 fn cancelling_stops_the_order_and_leaves_the_page_as_it_was() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     page.hear(Backend::Cpu, Event::Fetching { file: File::Learngene, received: 9, total: 10 });
     assert!(page.state.is_busy());
@@ -69,7 +69,7 @@ fn cancelling_stops_the_order_and_leaves_the_page_as_it_was() {
 
 #[test]
 fn an_order_that_failed_is_tried_again_from_where_it_broke() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     let failed = Event::Failed { id: Some(id), failure: failure(Code::Missing, Remedy::Retry) };
     page.hear(Backend::Cpu, failed);
@@ -84,7 +84,7 @@ fn an_order_that_failed_is_tried_again_from_where_it_broke() {
 
 #[test]
 fn what_needs_another_choice_goes_when_the_visitor_has_read_it() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     page.hear(Backend::Cpu, Event::Failed { id: Some(id), failure: failure(Code::Model, Remedy::Choose) });
     assert_eq!(page.tell(Message::Remedy), []);
@@ -94,7 +94,7 @@ fn what_needs_another_choice_goes_when_the_visitor_has_read_it() {
 
 #[test]
 fn what_only_a_reload_mends_reloads() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let failed = Event::Failed { id: None, failure: failure(Code::VersionTooNew, Remedy::Reload) };
     page.hear(Backend::Cpu, failed);
     assert_eq!(page.tell(Message::Remedy), [Effect::Reload]);
@@ -102,7 +102,7 @@ fn what_only_a_reload_mends_reloads() {
 
 #[test]
 fn a_code_of_a_newer_engine_is_shown_like_any_other() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     let code = Code::Other("out-of-luck".into());
     let id = Some(page.current());
     page.hear(Backend::Cpu, Event::Failed { id, failure: failure(code.clone(), Remedy::Retry) });
@@ -208,7 +208,7 @@ fn nothing_chosen_is_nothing_to_make() {
     // Nor does it hang when a failure is tried again meanwhile.
     page.hear(Backend::Cpu, Event::Failed { id: None, failure: failure(Code::Busy, Remedy::Retry) });
     assert_eq!(page.tell(Message::Remedy), []);
-    assert_eq!(page.state.phase, Phase::Stopped);
+    assert_eq!(page.state.phase, Phase::Ready);
     page.tell(Message::LearngeneOnly(true));
     page.tell(Message::Generate);
     assert_eq!(page.order().images[0].class, None);
@@ -252,21 +252,28 @@ fn what_is_half_typed_or_out_of_bounds_changes_nothing() {
     page.tell(Message::Dice(99));
     let order = page.order();
     assert_eq!((order.images[0].seed, order.steps, order.guidance), (99, 5, 3.5));
-    assert_eq!(page.effects[0], Effect::WriteLink("#class=A&seed=99&steps=5&guidance=3.5".into()));
+    assert_eq!(page.effects[0], Effect::WriteLink("#v=1&class=A&seed=99&steps=5&guidance=3.5".into()));
 }
 
 #[test]
 fn finished_images_are_saved_under_a_name_that_says_what_they_are() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     assert_eq!(page.tell(Message::Save), [], "they are not finished");
     page.finish(Backend::Cpu);
     let shown = page.state.finished().unwrap().clone();
-    assert_eq!(page.tell(Message::Save), [Effect::Save(shown, "tailor-A-seed-7.png".into())]);
+    assert_eq!(
+        page.tell(Message::Save),
+        [Effect::Save(
+            shown,
+            "tailor-A-seed-7.png".into(),
+            "https://example.org/letters/#v=1&class=A&seed=7".into()
+        )]
+    );
 }
 
 #[test]
 fn a_wait_is_said_until_the_engine_speaks_again() {
-    let mut page = Page::opened(Wish::Cpu, "");
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
     page.hear(Backend::Cpu, Event::Waiting(Wait::Server { seconds: 4 }));
     assert_eq!(page.state.waiting, Some(Wait::Server { seconds: 4 }));
     page.hear(Backend::Cpu, Event::Fetching { file: File::Learngene, received: 1, total: 2 });

@@ -7,7 +7,7 @@ use crate::protocol::Wait;
 
 #[test]
 fn the_status_says_what_goes_on() {
-    let mut page = Page::start(Wish::Cpu, "");
+    let mut page = Page::start(Wish::Cpu, "#class=A");
     assert_eq!(words::status(&page.state), "Loading the engine…");
     page.ready(Backend::Cpu);
     page.hear(Backend::Cpu, Event::Index(letters()));
@@ -39,7 +39,7 @@ fn a_caption_names_classes_and_seeds() {
 
 #[test]
 fn an_unsigned_gallery_of_the_pages_own_site_is_no_stranger() {
-    let page = Page::opened(Wish::Cpu, "");
+    let page = Page::opened(Wish::Cpu, "#class=A");
     let (label, more) = words::signed(&page.state);
     assert!(label == "unsigned" && more.contains("same site"), "{more}");
     let mut page = Page::on(Site { own: false, ..site(Wish::Cpu, "") });
@@ -56,7 +56,7 @@ fn an_unsigned_gallery_of_the_pages_own_site_is_no_stranger() {
 fn the_idea_is_told_in_the_gallerys_own_numbers() {
     let page = Page::start(Wish::Cpu, "");
     assert_eq!(words::idea(&page.state), "One model that comes apart.");
-    let page = Page::opened(Wish::Cpu, "");
+    let page = Page::opened(Wish::Cpu, "#class=A");
     let said = "All 4 classes share one learngene (2.40 MB), which is downloaded once.";
     assert_eq!(words::idea(&page.state), said);
 }
@@ -75,10 +75,10 @@ fn the_hint_beside_the_classes_says_what_a_click_does() {
 }
 
 #[test]
-fn a_tile_tells_its_size_and_whether_it_is_here() {
-    assert_eq!(words::tile("A", 36_000, None), "A, 36,000 bytes");
-    assert_eq!(words::tile("A", 0, Some(Place::Arriving(1, 2))), "A");
-    assert_eq!(words::tile("A", 36_000, Some(Place::Loaded(false))), "A, 36,000 bytes, on this device");
+fn a_tile_tells_whether_its_pack_is_here() {
+    assert_eq!(words::here(None), "");
+    assert_eq!(words::here(Some(Place::Arriving(1, 2))), "");
+    assert_eq!(words::here(Some(Place::Loaded(false))), ", on this device");
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! The studio in a real browser: words, dials, links, saved pictures, and visits without a network.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod support;
+
+use support::*;
+use tailor_tests::chromium::{Browser, Gpu, Page};
+
+/// Waits until the status begins with these words, and nothing is under way.
+fn wait_for_words(page: &Page, words: &str) {
+    let there = format!(
+        "document.body.dataset.state === 'done' && document.querySelector('#status').innerText.startsWith({})",
+        serde_json::json!(words)
+    );
+    page.wait_for(&there, PATIENCE).unwrap();
+}
+
+fn text(page: &Page, script: &str) -> String {
+    page.eval(script).unwrap().as_str().unwrap_or_default().to_owned()
+}
+
+/// The names of the packs that were asked for, without their digests.
+fn packs(page: &Page) -> Vec<String> {
+    let name =
+        |url: &str| Some(url.rsplit('/').next()?.strip_suffix(".tailor")?.rsplit_once('-')?.0.to_owned());
+    let mut packs: Vec<String> = page.network().iter().filter_map(|r| name(&r.url)).collect();
+    packs.sort_unstable();
+    packs.dedup();
+    packs
+}
+
+#[test]
+fn a_word_is_typed_dialled_shared_and_opened_again_without_a_network() {
+    let server = site(None);
+    let (browser, page) = open(Gpu::NoAdapter, &server.url("/?backend=cpu"));
+    // The front door of the letters is a word.
+    wait_for_words(&page, "“Hi”");
+    assert_eq!(packs(&page), ["latin-capital-h", "latin-small-i"], "the packs of its letters, and no others");
+
+    page.clear_logs();
+    page.set_value("#word", "Hi hié").unwrap();
+    wait_for_words(&page, "“Hi hié”");
+    assert_eq!(packs(&page), ["latin-small-h"], "and of a longer one only what is new");
+    assert_eq!(text(&page, "document.querySelector('#missing').innerText").trim(), "There is no pack for é.");
+    let word = shown(&page);
+    assert_eq!(word.len(), 3 * 32 * 32, "a letter that comes again is made once");
+
+    // The image follows the dial, and differs from the whole tailor's.
+    page.set_value("#dial-latin-small-i", "0").unwrap();
+    page.wait_for("location.hash.includes('dial=i:0')", PATIENCE).unwrap();
+    wait_for_words(&page, "“Hi hié”");
+    page.wait_for("document.body.dataset.state === 'done'", PATIENCE).unwrap();
+    let dialled = shown(&page);
+    assert_eq!(dialled[..1024], word[..1024], "one letter's dial leaves the others alone");
+    assert_ne!(dialled[1024..2048], word[1024..2048]);
+
+    // The link reproduces the image to the bit in a profile that has nothing.
+    let link = text(&page, "location.href");
+    let (_other, second) = open(Gpu::NoAdapter, &link);
+    wait_for_words(&second, "“Hi hié”");
+    assert_eq!(shown(&second), dialled);
+
+    // Without a network, what was fetched is enough.
+    page.wait_for(
+        "navigator.serviceWorker.controller || navigator.serviceWorker.ready.then(() => caches.open(\
+        'tailor-site-1')).then(c => c.keys()).then(keys => keys.some(k => k.url.endsWith('index.json')))",
+        PATIENCE,
+    )
+    .unwrap();
+    let sent = server.sent().iter().filter(|sent| sent.path == "/page_bg.wasm").count();
+    assert_eq!(
+        sent, 2,
+        "once to each profile: what the browser still has is not downloaded again to be kept"
+    );
+    page.close().unwrap();
+    drop(server);
+    let page = browser.page().unwrap();
+    page.navigate(&link).unwrap();
+    wait_for_words(&page, "“Hi hié”");
+    assert_eq!(shown(&page), dialled, "the same image without a network");
+    page.set_value("#word", "Hi you").unwrap();
+    page.wait_for("document.querySelector('#error')?.dataset.code === 'unreachable'", PATIENCE).unwrap();
+}
+
+#[test]
+fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
+    let server = site(None);
+    let link = "/?backend=cpu#view=apart&class=A&show=beside&steps=4";
+    let (_browser, page) = open(Gpu::NoAdapter, &server.url(link));
+    wait_for_words(&page, "learngene alone, A");
+    page.wait_for("document.querySelector('#frame')?.max === '3'", PATIENCE).unwrap();
+    page.click("#measure").unwrap();
+    page.wait_for("document.querySelectorAll('.cell').length === 30", PATIENCE).unwrap();
+    page.click(".cell").unwrap();
+    page.wait_for(
+        "document.querySelector('#formula').innerText.startsWith('Layer 1, qkv: y = x·L')",
+        PATIENCE,
+    )
+    .unwrap();
+    // A link of before there were versions still means the same image.
+    page.navigate(&server.url("/?backend=cpu#class=A&seed=7&steps=4")).unwrap();
+    wait_for_image(&page);
+    let old = shown(&page);
+    page.navigate(&server.url("/?backend=cpu#v=1&class=A&seed=7&steps=4")).unwrap();
+    wait_for_image(&page);
+    assert_eq!(shown(&page), old);
+}
+
+/// Takes the pictures of every view that the README shows and a designer looks at.
+#[test]
+#[ignore = "takes pictures, for people to look at; see `just screenshots`"]
+fn screenshots() {
+    let server = site(None);
+    let folder = root().join("target/screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let views = [
+        ("word", "/#v=1&view=word&word=Hello you&seed=7"),
+        ("make", "/#v=1&class=A&seed=7"),
+        ("apart", "/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
+        ("device", "/#v=1&view=device"),
+        ("fashion", "/?gallery=galleries/fashion/#v=1&seed=7"),
+    ];
+    for (name, link) in views {
+        for theme in ["light", "dark"] {
+            let page = browser.page().unwrap();
+            let scheme =
+                serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+            page.call("Emulation.setEmulatedMedia", scheme).unwrap();
+            page.navigate(&server.url(link)).unwrap();
+            wait_for_image(&page);
+            for (width, height) in [(360, 740), (1280, 800), (1920, 1080)] {
+                let file = folder.join(format!("{name}-{width}-{theme}.png"));
+                page.screenshot(&file, width, height, 1.0).unwrap();
+            }
+            page.close().unwrap();
+        }
+    }
+    println!("{}", folder.display());
+}

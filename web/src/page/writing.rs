@@ -1,0 +1,85 @@
+//! The view in which a visitor types a word.
+
+use super::labels;
+use super::phrases;
+use super::shell::Studio;
+use super::state::{Message, State};
+use super::words;
+use leptos::prelude::*;
+
+/// Shows the field for the word, and which of its signs have no pack.
+#[component]
+pub(super) fn Word(studio: Studio) -> impl IntoView {
+    let word = studio.words(|state| state.settings.word.clone());
+    let missing = studio.part(phrases::missing);
+    let teach = studio.holds(|state| state.site.teach);
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        studio.tell(Message::Generate);
+    };
+    view! {
+        <form class="typing" on:submit=submit>
+            <label for="word">{labels::WORD}</label>
+            <input id="word" type="text" maxlength="200" autocomplete="off" autocapitalize="off"
+                spellcheck="false" aria-describedby="word-hint" prop:value=move || word.get()
+                on:input=move |event| studio.tell(Message::Word(event_target_value(&event)))/>
+            <p id="word-hint" class="hint">{labels::WORD_HINT}</p>
+            <p id="missing" role="status">
+                {move || missing.get().map(|words| view! {
+                    {words} " "
+                    {teach.get().then(|| view! { <a href="#view=teach">{labels::TEACH_IT}</a> })}
+                })}
+            </p>
+        </form>
+    }
+}
+
+/// Shows what the letters share, and a dial for each.
+#[component]
+pub(super) fn Letters(studio: Studio) -> impl IntoView {
+    let letters = studio.part(phrases::letters);
+    view! {
+        <section class="letters" aria-labelledby="letters-heading">
+            <p class="idea">{studio.words(phrases::shared)}</p>
+            <h3 id="letters-heading">{labels::DIALS}</h3>
+            <Dials studio classes=letters/>
+        </section>
+    }
+}
+
+/// Shows a dial for each of these classes, given by id and name.
+#[component]
+pub(super) fn Dials(studio: Studio, classes: Memo<Vec<(String, String)>>) -> impl IntoView {
+    view! {
+        <div class="dials">
+            <For each=move || classes.get() key=|class| class.clone() let:class>
+                <Dial studio class/>
+            </For>
+        </div>
+    }
+}
+
+#[component]
+fn Dial(studio: Studio, class: (String, String)) -> impl IntoView {
+    let (id, name) = class;
+    let of = id.clone();
+    let weight = studio.part(move |state: &State| state.settings.dial(&of));
+    let field = format!("dial-{id}");
+    let turn = move |done| {
+        let class = id.clone();
+        move |event: leptos::ev::Event| {
+            let weight = event_target_value(&event).parse().unwrap_or(1.0);
+            studio.tell(Message::Dial { class: class.clone(), weight, done });
+        }
+    };
+    view! {
+        <div class="dial">
+            <label for=field.clone()>
+                <b>{name}</b> " "
+                <output>{move || format!("{} %", words::hundredths(weight.get()))}</output>
+            </label>
+            <input id=field type="range" min="0" max="1" step="0.01" title=labels::DIAL
+                prop:value=move || weight.get().to_string() on:input=turn(false) on:change=turn(true)/>
+        </div>
+    }
+}
