@@ -18,7 +18,7 @@ pub fn Teach(
     /// The page.
     studio: Studio,
 ) -> impl IntoView {
-    window_event_listener_untyped(TAUGHT, move |event| {
+    let heard = window_event_listener_untyped(TAUGHT, move |event| {
         let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
         if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
             let id = class.id.clone();
@@ -26,6 +26,7 @@ pub fn Teach(
             studio.tell(Message::Choose { class: id, add: false });
         }
     });
+    on_cleanup(move || heard.remove());
     let failed = RwSignal::new(false);
     let open = studio.holds(|state| state.gallery.is_some());
     let place = studio.part(place);
