@@ -74,7 +74,14 @@ pub fn prepare() {
     std::panic::set_hook(Box::new(|info| web_sys::console::error_1(&info.to_string().into())));
 }
 
-/// Shows the view in the element with this id. `place` is a [`Place`] as JSON.
+#[cfg(feature = "teach")]
+thread_local! {
+    /// The view that was shown last, and its gallery.
+    static SHOWN: std::cell::RefCell<Option<(String, web_sys::Element)>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Shows the view in the element with this id. `place` is a [`Place`] as JSON. A view that was shown
+/// before for the same gallery is moved there as it is, with the lesson under way.
 ///
 /// # Errors
 /// A JavaScript `Error` when the element is missing or `place` cannot be read.
@@ -86,7 +93,18 @@ pub fn show(element: &str, place: &str) -> Result<(), wasm_bindgen::JsError> {
     let missing = || wasm_bindgen::JsError::new("the view has no place");
     let document = web_sys::window().and_then(|window| window.document()).ok_or_else(missing)?;
     let element = document.get_element_by_id(element).ok_or_else(missing)?;
+    let before = SHOWN.take().filter(|(gallery, _)| *gallery == place.gallery);
+    let (gallery, view) = match before {
+        Some(shown) => shown,
+        None => {
+            let view = document.create_element("div").map_err(|_| missing())?;
+            let (gallery, root) = (place.gallery.clone(), view.clone().unchecked_into());
+            leptos::mount::mount_to(root, move || view::View(view::ViewProps { place })).forget();
+            (gallery, view)
+        }
+    };
     element.set_inner_html("");
-    leptos::mount::mount_to(element.unchecked_into(), move || view::View(view::ViewProps { place })).forget();
+    element.append_child(&view).map_err(|_| missing())?;
+    SHOWN.set(Some((gallery, view)));
     Ok(())
 }

@@ -15,7 +15,7 @@ const ID: &str = "teach";
 /// Shows the view as soon as a gallery is open. Its program is loaded only then.
 #[component]
 pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
-    window_event_listener_untyped(TAUGHT, move |event| {
+    let heard = window_event_listener_untyped(TAUGHT, move |event| {
         let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
         if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
             let id = class.id.clone();
@@ -23,6 +23,7 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
             studio.tell(Message::Choose { class: id, add: false });
         }
     });
+    on_cleanup(move || heard.remove());
     let failed = RwSignal::new(false);
     let open = studio.holds(|state| state.gallery.is_some());
     let place = studio.part(place);

@@ -41,6 +41,8 @@ pub(super) fn Taking(shell: Shell) -> impl IntoView {
     };
     let dropped = move |event: DragEvent| {
         event.prevent_default();
+        // The page would take the file for one of its own.
+        event.stop_propagation();
         read(event.data_transfer().and_then(|data| data.files()));
     };
     view! {
