@@ -7,7 +7,7 @@ mod support;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use support::{configs, difference, images, item, model, normal, random, samplers, settings};
 use tailor_core::graph::factored::{Gate, Linear, TailorStack, Weight, masked};
-use tailor_core::{Predict as _, SampleSettings, Sampler, engine, graph};
+use tailor_core::{Predict as _, SampleSettings, engine, graph};
 
 const CLOSE: f32 = 1e-5;
 
