@@ -87,7 +87,7 @@ pub fn import(settings: &ImportSettings) -> Result<Imported, Error> {
     let packed = |reason| Error::Pack { path: settings.weights.clone(), source: reason };
     let save = |file: NewFile| write_atomic(&settings.out.join(&file.entry.path), &file.bytes);
     let contents = Contents { storage, ..Contents::new(&id, config, &plain.learngene, &card) };
-    let sampling = SamplingSettings::default().advice(&config);
+    let sampling = SamplingSettings::default().advice(config);
     let (mut draft, file) = Draft::new(&contents, &title, sampling).map_err(packed)?;
     let bytes = file.entry.size;
     save(file)?;
