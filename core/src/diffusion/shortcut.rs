@@ -59,7 +59,10 @@ pub struct Steps<'a> {
 /// classes and moments. It is asked twice. Halves of the smallest step are velocities at one time, led
 /// away from the learngene alone by the scale `guidance`.
 pub fn targets(steps: Steps<'_>, guidance: f32, mut predict: impl FnMut(Steps<'_>) -> Vec<f32>) -> Vec<f32> {
-    let values = steps.x.len() / steps.at.len().max(1);
+    if steps.at.is_empty() {
+        return Vec::new();
+    }
+    let values = steps.x.len() / steps.at.len();
     let half = |at: &Moment| length(at.stride) / 2.0;
     let smaller = |at: &Moment| if at.stride + 1 < STRIDES { at.stride + 1 } else { 0 };
     let mut predict =

@@ -197,7 +197,7 @@ settings! {
     shortcut_guidance: f64 {
         help: "Scale of the guidance that large steps learn, 1 for none",
         value: "W",
-        default: 2.0,
+        default: 3.0,
         range: "0 to 100" if |scale| (0.0..=100.0).contains(&scale),
     }
     ema: f64 {
