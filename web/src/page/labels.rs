@@ -8,7 +8,8 @@ macro_rules! labels {
 
 labels! {
     VIEWS = "Views";
-    IDEA = " What a single class adds is its tailor: choose a class, and only that small pack is downloaded. Every image is made here, on your own machine.";
+    IDEA = " What a single class adds is its tailor: choose a class, and only that small pack is \
+        downloaded. Every image is made here, on your own machine.";
     CLASSES = "Classes";
     SEVERAL = "Several";
     SEARCH = "Search all classes";
@@ -17,7 +18,8 @@ labels! {
     PROGRESS = "Progress";
     DETAILS = "Details";
     VOUCHED = "The publisher has told me that this is right";
-    FORGETTING = "This device then forgets the key and the version that it has seen, and goes on as on a first visit.";
+    FORGETTING = "This device then forgets the key and the version that it has seen, and goes on as on a \
+        first visit.";
     FORGET = "Forget what it has seen";
     SEED = "Seed";
     RANDOM = "Random seed";
@@ -48,7 +50,8 @@ labels! {
     STEP = "Step";
     NO_FILM = "Make an image, and its steps can be played here.";
     INSIDE = "Inside the model";
-    INSIDE_WHY = "Each cell is one matrix of one layer. The lower part is the learngene’s, the upper part is what the tailor adds, as far as its dial is turned. Choose a cell for its numbers.";
+    INSIDE_WHY = "Each cell is one matrix of one layer. The lower part is the learngene’s, the upper part \
+        is what the tailor adds, as far as its dial is turned. Choose a cell for its numbers.";
     MEASURE = "Measure the parts";
     LAYER = "Layer";
     BYTES = "Bytes";
