@@ -100,16 +100,20 @@ impl Access {
     }
 }
 
-/// Returns the folder in OPFS. It is looked up each time, since the visitor may have deleted it
-/// meanwhile.
-pub async fn folder() -> Option<FileSystemDirectoryHandle> {
+/// Returns the top folder of OPFS, if this browser has one that a worker can write to.
+pub async fn root() -> Option<FileSystemDirectoryHandle> {
     let handles = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into()).ok()?;
     let prototype = js_sys::Reflect::get(&handles, &"prototype".into()).ok()?;
     if !has(&prototype, "createSyncAccessHandle") || !has(&scope().navigator(), "storage") {
         return None;
     }
-    let root = JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?;
-    let root: FileSystemDirectoryHandle = root.unchecked_into();
+    Some(JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?.unchecked_into())
+}
+
+/// Returns the folder in OPFS. It is looked up each time, since the visitor may have deleted it
+/// meanwhile.
+pub async fn folder() -> Option<FileSystemDirectoryHandle> {
+    let root = root().await?;
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(true);
     let folder = JsFuture::from(root.get_directory_handle_with_options(NAME, &options)).await.ok()?;

@@ -1,7 +1,6 @@
 //! Classes that were taught on this device: their packs, in a folder of their own of OPFS, which no
 //! gallery's files push out.
 
-use super::host::{has, scope};
 use super::opfs::{self, Access, Kept};
 use crate::protocol::ClassInfo;
 use tailor_packs::{ClassEntry, Digest, FileEntry, Index, read_tailor};
@@ -17,11 +16,7 @@ const ENDING: &str = ".tailor";
 
 /// Returns the folder; with `create`, makes it if it is missing.
 pub async fn folder(create: bool) -> Option<FileSystemDirectoryHandle> {
-    if !has(&scope().navigator(), "storage") {
-        return None;
-    }
-    let root = JsFuture::from(scope().navigator().storage().get_directory()).await.ok()?;
-    let root: FileSystemDirectoryHandle = root.unchecked_into();
+    let root = opfs::root().await?;
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(create);
     let folder = JsFuture::from(root.get_directory_handle_with_options(FOLDER, &options)).await.ok()?;
