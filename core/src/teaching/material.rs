@@ -17,7 +17,7 @@ use crate::model::ModelError;
 /// Share of the images that learn a step, in a model that is told how far a step goes.
 const SHORTCUTS: f64 = 0.25;
 /// Scale of the guidance within the smallest step.
-const GUIDANCE: f32 = 2.0;
+const GUIDANCE: f32 = 3.0;
 
 /// Learngene and examples: all that does not change from step to step. Each worker has its own.
 #[derive(Debug)]
