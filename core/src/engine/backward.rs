@@ -4,8 +4,6 @@
 //! N_T]`, whose last columns are exchanged between classes. Tests compare the gradients with those
 //! that Burn's graph finds for the same batch (`native-trainer/tests/engines.rs`), and with finite
 //! differences (`core/tests/gradients.rs`).
-//!
-//! Long because the passes there and back share the state of one thread, whose parts nothing else sees.
 
 use std::ops::Range;
 
