@@ -239,7 +239,10 @@ fn a_lesson_in_a_closed_tab_is_offered_again_and_bad_pictures_are_refused_in_wor
     page.wait_for("document.querySelector('#teach-status').innerText.startsWith('Step 2 ')", PATIENCE)
         .unwrap();
     page.kill().unwrap();
-    let page = open_view(&browser, &url);
+    // A link leads to the view before the gallery is open.
+    let page = browser.page().unwrap();
+    page.navigate(&server.url("/?backend=cpu#view=teach")).unwrap();
+    wait_for_phase(&page, "gathering");
     count(&page, 10);
     assert!(text(&page, ".kept").contains("“Omega” is kept"), "{}", text(&page, ".kept"));
     page.click("#teach-resume").unwrap();

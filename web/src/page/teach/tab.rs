@@ -28,7 +28,9 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
     let open = studio.holds(|state| state.gallery.is_some());
     let place = studio.part(place);
     Effect::new(move || {
-        if let Some(place) = place.get_untracked().filter(|_| open.get()) {
+        // Asked first, so that a view that is opened before the gallery is hears of it.
+        let open = open.get();
+        if let Some(place) = place.get_untracked().filter(|_| open) {
             failed.set(load(&place).is_err());
         }
     });
