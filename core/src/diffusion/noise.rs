@@ -55,7 +55,8 @@ pub enum Stream {
     /// The order of samples before they are split for an Inception Score.
     Splits,
     /// What is drawn for the image with this number, counted over all steps, where a class is taught:
-    /// in part 0 how it is moved, in part 1 its time, in part 2 its noise.
+    /// in part 0 how it is moved, in part 1 its time, in part 2 its noise, in part 3 whether it learns a
+    /// step, and which.
     Taught {
         /// What is drawn.
         part: u8,
@@ -80,7 +81,7 @@ impl Stream {
             // A learngene has fewer tensors than that.
             Stream::Tailor(tensor) => [3, 1_000_000 + tensor, 0],
             Stream::Adapter(tensor) => [5, tensor, 0],
-            Stream::Shortcuts(step) => [6, 0, step],
+            Stream::Shortcuts(step) => [7, 0, step],
             Stream::HeldOut => [4, 0, 0],
             Stream::ClassifierImages(epoch) => [4, 1, epoch],
             Stream::Classifier(tensor) => [4, 2, tensor],
@@ -153,7 +154,7 @@ mod tests {
         };
         let taught = |part| (0..200).map(move |image| Stream::Taught { part, image });
         let streams = (0..200).flat_map(of).chain([Stream::Start, Stream::HeldOut, Stream::Splits]);
-        let streams = streams.chain((0..3).flat_map(taught));
+        let streams = streams.chain((0..4).flat_map(taught));
         let words: Vec<_> = streams.map(Stream::words).collect();
         let different: std::collections::BTreeSet<_> = words.iter().collect();
         assert_eq!(different.len(), words.len());

@@ -302,13 +302,15 @@ impl Training {
         Ok(())
     }
 
-    /// Refuses changes to settings that a model of this config does not have.
+    /// Refuses changes to settings that a model of this config does not have; a file may name their defaults.
     ///
     /// # Errors
     /// [`Error::Refused`] with the first.
     pub fn concerns(changes: &Changes, model: &ModelConfig) -> Result<(), Error> {
-        match changes.keys().find(|name| name.starts_with("shortcut_") && !model.few_steps) {
-            Some(name) => Err(Error::Refused {
+        let defaults = as_map(&Self::default()).unwrap_or_default();
+        let foreign = |name: &str| name.starts_with("shortcut_") && !model.few_steps;
+        match changes.iter().find(|(name, value)| foreign(name) && defaults.get(*name) != Some(*value)) {
+            Some((name, _)) => Err(Error::Refused {
                 what: format!("{name} is for a model with few_steps, which this one does not have"),
                 help: "leave it out, or set few_steps = true in the config of the model".to_owned(),
             }),
