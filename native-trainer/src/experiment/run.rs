@@ -308,6 +308,9 @@ fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     if training.get("cosine") == Some(&0.0.into()) {
         training.remove("cosine");
     }
+    if !model.few_steps {
+        training.retain(|name, _| !name.starts_with("shortcut_"));
+    }
     let mut what = serde_json::json!([data, split, model, training, planned.adapt]);
     let taught =
         planned.adapt.as_ref().is_some_and(|adapt| named(&adapt.name).is_some_and(|m| m.is_taught()));
