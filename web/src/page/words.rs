@@ -219,8 +219,8 @@ pub struct Row {
     pub place: Place,
 }
 
-/// Lists the learngene and the packs that are on this device or being downloaded. Leaves out lists
-/// of classes, which mean nothing to a visitor.
+/// Lists the learngene and the packs that are on this device or being downloaded, in the gallery's order.
+/// Leaves out lists of classes, which mean nothing to a visitor.
 pub fn rows(state: &State) -> Vec<Row> {
     let size = |id: &str| {
         let mut classes = state.gallery.iter().flat_map(|gallery| &gallery.classes);
@@ -237,7 +237,14 @@ pub fn rows(state: &State) -> Vec<Row> {
         let removable = class.filter(|_| !matches!(place, Place::Arriving(..)));
         Some(Row { name, bytes, removable, place: *place })
     };
-    state.files.iter().filter_map(row).collect()
+    let classes = state.gallery.as_ref().map_or(&[][..], |gallery| &gallery.classes);
+    let order = |file: &File| match file {
+        File::Tailor(id) => classes.iter().position(|class| class.id == *id).map_or(usize::MAX, |at| at + 1),
+        _ => 0,
+    };
+    let mut files: Vec<_> = state.files.iter().collect();
+    files.sort_by_key(|(file, _)| order(file));
+    files.into_iter().filter_map(row).collect()
 }
 
 /// Names the one action that a failure offers.

@@ -1,7 +1,7 @@
 //! Sentences that depend on nothing that the view knows, or on little.
 
 /// What the view is for.
-pub const IDEA: &str = "Teach the model a class that it has never seen: a sign, an animal, your own face. What all \
+pub const IDEA: &str = "Teach the model a class that it has never seen: a sign, a plant, a thing of yours. What all \
                         classes share stays as it is; only a small tailor is learned, here on your device.";
 /// What happens to the pictures.
 pub const PRIVATE: &str = "Nothing leaves this device.";

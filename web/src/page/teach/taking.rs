@@ -142,8 +142,7 @@ pub(super) fn Pictures(shell: Shell) -> impl IntoView {
     let polarity = shell.part(words::polarity);
     let editable = shell.part(|desk| !desk.has_lesson());
     let (invert, mirror) = (shell.part(|desk| desk.invert), shell.part(|desk| desk.mirror));
-    let choices =
-        [(Invert::Auto, "By themselves"), (Invert::Never, "As they are"), (Invert::Always, "Inverted")];
+    let choices = [(Invert::Auto, "Automatic"), (Invert::Never, "As they are"), (Invert::Always, "Inverted")];
     view! {
         <div class="pictures">
             <h3 id="teach-count">{move || count.get()}</h3>

@@ -8,12 +8,15 @@ use crate::page::words::rows;
 fn what_is_on_this_device_from_an_earlier_visit_is_shown_at_once() {
     let mut gallery = Gallery { learngene_stored: true, ..letters() };
     gallery.classes[0].stored = true;
+    gallery.classes[1].stored = true;
     let mut page = Page::start(Wish::Cpu, "");
     page.ready(Backend::Cpu);
     page.hear(Backend::Cpu, Event::Index(gallery));
     let places: Vec<_> = page.state.files.values().collect();
-    assert_eq!(places, [&Place::Stored, &Place::Stored]);
-    assert_eq!(rows(&page.state).iter().map(|row| &*row.name).collect::<Vec<_>>(), ["Learngene", "Tailor B"]);
+    assert_eq!(places, [&Place::Stored; 3]);
+    let rows = rows(&page.state);
+    let names: Vec<&str> = rows.iter().map(|row| &*row.name).collect();
+    assert_eq!(names, ["Learngene", "Tailor B", "Tailor A"], "in the order of the gallery");
 }
 
 #[test]
