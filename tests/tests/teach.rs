@@ -175,11 +175,12 @@ fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_an
     );
     assert_eq!(own_file(&page, ".tailor").unwrap(), bytes);
     assert!(own_file(&page, ".lesson").is_none(), "the lesson is done with");
-    page.wait_for("document.querySelector('#status').innerText.startsWith('Xi of mine')", PATIENCE).unwrap();
+    page.click("#teach-make").unwrap();
+    page.wait_for("document.querySelector('#status')?.innerText.startsWith('Xi of mine')", PATIENCE).unwrap();
     wait_for_image(&page);
     let image = shown(&page);
     let page = browser.page().unwrap();
-    page.navigate(&server.url("/?backend=cpu#class=xi-of-mine&seed=7&steps=1")).unwrap();
+    page.navigate(&server.url("/?backend=cpu#view=make&class=xi-of-mine")).unwrap();
     wait_for_image(&page);
     assert_eq!(shown(&page), image);
     let sent = server.sent();

@@ -166,6 +166,8 @@ pub(super) fn Outcome(shell: Shell) -> impl IntoView {
     let phase = shell.part(|desk| desk.phase);
     let card = shell.part(|desk| desk.card.clone());
     let saved = shell.part(words::saved);
+    let kept = |desk: &Desk| desk.pack.as_ref().filter(|pack| pack.kept).map(|pack| pack.class.id.clone());
+    let kept = shell.part(kept);
     let typed = move |set: fn(&mut CardText, String)| {
         move |event: leptos::ev::Event| {
             let mut card = card.get_untracked();
@@ -203,7 +205,12 @@ pub(super) fn Outcome(shell: Shell) -> impl IntoView {
         })}
         {move || saved.get().map(|saved| view! {
             <div class="saved">
-                <p id="teach-saved" role="status">{saved}</p>
+                <p id="teach-saved" role="status">
+                    {saved} " "
+                    {move || kept.get().map(|class| view! {
+                        <a id="teach-make" href=format!("#view=make&class={class}")>"Make images of it"</a>
+                    })}
+                </p>
                 <button type="button" id="teach-download" on:click=move |_| shell.tell(Message::Download)>
                     "Save as a file"
                 </button>
