@@ -103,7 +103,7 @@ mod tests {
     fn a_border_tells_the_background() {
         let of = |border: f32, middle: f32| {
             let values = (0..9).map(|i| if i == 4 { middle } else { border }).collect();
-            Grid { values, channels: 1, side: 3, columns: 1 }.is_dark()
+            Grid { values, channels: 1, side: 3, columns: 1, places: Vec::new() }.is_dark()
         };
         assert_eq!((of(-1.0, 1.0), of(0.9, -1.0), of(0.1, -1.0)), (Some(true), Some(false), None));
     }
