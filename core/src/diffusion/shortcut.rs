@@ -7,9 +7,18 @@
 //! the mean of their velocities is what the network is taught. The smallest step is taught by two
 //! velocities at one time, with guidance, so that a few steps need none.
 
+use rand_chacha::ChaCha8Rng;
 #[allow(unused_imports, reason = "the docs name it")]
 use tailor_packs::ModelConfig;
 use tailor_packs::config::STRIDES;
+
+use super::noise::uniform;
+use super::path::{Node, flow_node};
+
+/// The usual share of the images that learn a step.
+pub const SHARE: f64 = 0.25;
+/// The usual scale of the guidance within the smallest step.
+pub const GUIDANCE: f64 = 3.0;
 
 /// The most steps of a run with one stride.
 pub const MOST: usize = 1 << (STRIDES - 2);
@@ -39,6 +48,18 @@ pub fn stride(steps: usize) -> Option<usize> {
 /// stride 0.
 pub fn length(stride: usize) -> f32 {
     if stride == 0 { 0.0 } else { 2.0 / (1u32 << stride) as f32 }
+}
+
+/// Draws for one image whether it learns a step, which one in `share` does: its stride, each alike, and where
+/// on the path it begins, which is where a run of such steps comes by.
+pub fn draw(share: f64, rng: &mut ChaCha8Rng) -> Option<(usize, Node)> {
+    if uniform(rng) >= share {
+        return None;
+    }
+    let mut one_of = |count: usize| ((uniform(rng) * count as f64) as usize).min(count - 1);
+    let stride = 1 + one_of(STRIDES - 1);
+    let steps = 1 << (stride - 1);
+    Some((stride, flow_node((1 + one_of(steps)) as f64 / steps as f64)))
 }
 
 /// Noisy images that are to learn a step, `[B, C, H, W]` flat, with the class and the moment of each.

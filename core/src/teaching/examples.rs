@@ -129,18 +129,6 @@ impl Examples {
     }
 }
 
-/// Returns the number of the picture that is nearest to `image`, and their distance: the root of the
-/// mean squared difference of their values.
-pub fn nearest(examples: &Examples, image: &[f32]) -> (usize, f32) {
-    let distance = |i: usize| {
-        let squares = examples.values(i).iter().zip(image).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-        (squares / image.len().max(1) as f32).sqrt()
-    };
-    (0..examples.len())
-        .map(|i| (i, distance(i)))
-        .fold((0, f32::INFINITY), |best, found| if found.1 < best.1 { found } else { best })
-}
-
 fn value(byte: u8) -> f32 {
     f32::from(byte) / 127.5 - 1.0
 }
@@ -180,7 +168,6 @@ mod tests {
         let examples = Examples::new(&config, noise(&config, 3)).unwrap();
         let moved = examples.moved(2, &Moves::NONE, &mut generator(3, Stream::Start));
         assert_eq!(moved, examples.values(2));
-        assert_eq!(nearest(&examples, &moved), (2, 0.0));
     }
 
     #[test]

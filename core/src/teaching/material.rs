@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use tailor_packs::config::STRIDES;
 use tailor_packs::{ModelConfig, Objective};
 
 use super::TeachingError;
@@ -10,14 +9,9 @@ use super::examples::Examples;
 use super::settings::Settings;
 use crate::diffusion::noise::{Stream, generator, standard_normal, uniform};
 use crate::diffusion::path::{self, noised};
-use crate::diffusion::shortcut::{Moment, Steps, targets};
+use crate::diffusion::shortcut::{self, Moment, Steps, targets};
 use crate::engine::{Gradients, Network, Pool, Sample};
 use crate::model::ModelError;
-
-/// Share of the images that learn a step, in a model that is told how far a step goes.
-const SHORTCUTS: f64 = 0.25;
-/// Scale of the guidance within the smallest step.
-const GUIDANCE: f32 = 3.0;
 
 /// Learngene and examples: all that does not change from step to step. Each worker has its own.
 #[derive(Debug)]
@@ -132,7 +126,7 @@ impl Material {
         let x: Vec<f32> = steps.iter().flat_map(|drawn| drawn.x.iter().copied()).collect();
         let at: Vec<Moment> = steps.iter().map(|drawn| drawn.at).collect();
         let labels = vec![Some(0); at.len()];
-        let found = targets(Steps { x: &x, labels: &labels, at: &at }, GUIDANCE, |steps| {
+        let found = targets(Steps { x: &x, labels: &labels, at: &at }, shortcut::GUIDANCE as f32, |steps| {
             let images = steps.x.chunks_exact(n).zip(steps.at).zip(steps.labels);
             let samples: Vec<_> = images.map(|((x, at), class)| sample(x, &[], *at, *class)).collect();
             self.network.predictions(&self.learngene, |_| tailor, &samples, &self.pool).concat()
@@ -162,12 +156,10 @@ impl Material {
                 path::flow_node(1.0 / (1.0 + libm::exp(-f64::from(normal))))
             }
         };
-        let mut rng = generator(seed, stream(3));
-        if self.config().few_steps && uniform(&mut rng) < SHORTCUTS {
-            let mut one_of = |count: usize| ((uniform(&mut rng) * count as f64) as usize).min(count - 1);
-            stride = 1 + one_of(STRIDES - 1);
-            let count = 1 << (stride - 1);
-            place = path::flow_node((1 + one_of(count)) as f64 / count as f64);
+        if self.config().few_steps
+            && let Some(step) = shortcut::draw(shortcut::SHARE, &mut generator(seed, stream(3)))
+        {
+            (stride, place) = step;
         }
         let noise = standard_normal(seed, stream(2), clean.len());
         let both =

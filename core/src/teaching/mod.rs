@@ -19,7 +19,7 @@ mod lesson;
 mod material;
 mod settings;
 
-pub use examples::{Examples, Moves, nearest};
+pub use examples::{Examples, Moves};
 pub use lesson::Lesson;
 pub use material::{Material, Part};
 pub use settings::Settings;

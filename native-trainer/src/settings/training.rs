@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tailor_core::diffusion::shortcut;
 use tailor_packs::ModelConfig;
 
 use crate::error::Error;
@@ -190,14 +191,14 @@ settings! {
     shortcut_share: f64 {
         help: "Share of the images that learn large steps, for a model with few_steps",
         value: "SHARE",
-        default: 0.25,
+        default: shortcut::SHARE,
         range: "0 to 0.9" if |share| (0.0..=0.9).contains(&share),
     }
     /// For a model with few_steps, which then needs no guidance to sample.
     shortcut_guidance: f64 {
         help: "Scale of the guidance that large steps learn, 1 for none",
         value: "W",
-        default: 3.0,
+        default: shortcut::GUIDANCE,
         range: "0 to 100" if |scale| (0.0..=100.0).contains(&scale),
     }
     ema: f64 {

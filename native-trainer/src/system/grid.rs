@@ -200,18 +200,7 @@ pub fn grid(
         let (row, column) = ((y % cell_h - 1) / scale, (x % cell_w - 1) / scale);
         to_pixel(images[((index * c + channel) * h + row) * w + column])
     };
-    let (width, height) = (width as u32, height as u32);
-    let picture = match c {
-        1 => DynamicImage::from(GrayImage::from_fn(width, height, |x, y| Luma([value(x, y, 0)]))),
-        3 => DynamicImage::from(RgbImage::from_fn(width, height, |x, y| {
-            Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])
-        })),
-        _ => return Err(GridError::Channels(c)),
-    };
-    let mut file = Cursor::new(Vec::new());
-    // Writing into memory fails only for sizes refused above.
-    picture.write_to(&mut file, format).map_err(|_| GridError::TooLarge(width as usize, height as usize))?;
-    Ok(file.into_inner())
+    encoded((width, height), c, format, value)
 }
 
 /// Draws the steps of a batch as one strip without lines: a row for each image, and a column for each
@@ -237,17 +226,27 @@ pub fn film(frames: &[Images], format: ImageFormat) -> Result<Vec<u8>, GridError
         let pixel = ((y / h * c + channel) * h + y % h) * w + x % w;
         to_pixel(frames[x / w].values[pixel]).saturating_add(8) / 17 * 17
     };
-    let (width, height) = (width as u32, height as u32);
+    encoded((width, height), c, format, value)
+}
+
+/// Encodes a picture of `c` channels, of which `value` gives the byte at `(x, y)` and channel.
+fn encoded(
+    (width, height): (usize, usize),
+    c: usize,
+    format: ImageFormat,
+    value: impl Fn(u32, u32, usize) -> u8,
+) -> Result<Vec<u8>, GridError> {
+    let size = (width as u32, height as u32);
     let picture = match c {
-        1 => DynamicImage::from(GrayImage::from_fn(width, height, |x, y| Luma([value(x, y, 0)]))),
-        3 => DynamicImage::from(RgbImage::from_fn(width, height, |x, y| {
+        1 => DynamicImage::from(GrayImage::from_fn(size.0, size.1, |x, y| Luma([value(x, y, 0)]))),
+        3 => DynamicImage::from(RgbImage::from_fn(size.0, size.1, |x, y| {
             Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])
         })),
         _ => return Err(GridError::Channels(c)),
     };
     let mut file = Cursor::new(Vec::new());
-    // Writing into memory fails only for sizes refused above.
-    picture.write_to(&mut file, format).map_err(|_| GridError::TooLarge(width as usize, height as usize))?;
+    // Writing into memory fails only for sizes that the callers refuse.
+    picture.write_to(&mut file, format).map_err(|_| GridError::TooLarge(width, height))?;
     Ok(file.into_inner())
 }
 

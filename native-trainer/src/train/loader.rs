@@ -10,8 +10,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use tailor_core::diffusion::noise::{Stream, generator, standard_normal, uniform};
 use tailor_core::diffusion::path::{self, Node};
-use tailor_core::diffusion::shortcut::Moment;
-use tailor_packs::config::STRIDES;
+use tailor_core::diffusion::shortcut::{self, Moment};
 use tailor_packs::{ModelConfig, Objective};
 
 use crate::data::Dataset;
@@ -148,10 +147,8 @@ impl Draws {
         let mut strides = vec![0; b];
         let mut rng = generator(self.seed, Stream::Shortcuts(number));
         for (place, stride) in places.iter_mut().zip(&mut strides).filter(|_| self.shortcuts.0 > 0.0) {
-            if uniform(&mut rng) < self.shortcuts.0 {
-                *stride = rng.random_range(1..STRIDES);
-                let count = 1 << (*stride - 1);
-                *place = path::flow_node(f64::from(rng.random_range(1..=count)) / f64::from(count));
+            if let Some(step) = shortcut::draw(self.shortcuts.0, &mut rng) {
+                (*stride, *place) = step;
             }
         }
         let noise = standard_normal(self.seed, Stream::Noise(number), images.len());
@@ -296,11 +293,10 @@ impl Shuffled {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma};
-    use tailor_core::diffusion::shortcut;
-
     use super::*;
     use crate::data::Options;
+    use image::{GrayImage, Luma};
+    use tailor_packs::config::STRIDES;
 
     /// Three images of class `a`, one of `b`.
     fn data(folder: &std::path::Path) -> Dataset {

@@ -3,7 +3,7 @@
 
 use super::opfs::{self, Access, Kept};
 use crate::protocol::ClassInfo;
-use tailor_packs::{ClassEntry, Digest, FileEntry, Index, read_tailor};
+use tailor_packs::{Class, ClassEntry, Digest, FileEntry, Index, read_tailor};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions};
@@ -89,11 +89,13 @@ pub fn info(class: &ClassEntry) -> ClassInfo {
 pub async fn entry(index: &Index, id: &str) -> Option<ClassEntry> {
     let bytes = read(&folder(false).await?, &pack_name(&index.learngene.sha256, id)).await?;
     let tailor = read_tailor(&bytes, Some((&index.learngene.sha256, &index.config))).ok()?;
-    let class = tailor.manifest.class().filter(|class| class.id == id)?.clone();
-    Some(ClassEntry::new(
-        &class,
-        FileEntry::of(format!("{MARK}{}", pack_name(&index.learngene.sha256, id)), &bytes),
-    ))
+    let class = tailor.manifest.class().filter(|class| class.id == id)?;
+    Some(entry_of(&index.learngene.sha256, class, &bytes))
+}
+
+/// Makes the entry of a class of one's own, whose pack these bytes are.
+pub fn entry_of(learngene: &Digest, class: &Class, bytes: &[u8]) -> ClassEntry {
+    ClassEntry::new(class, FileEntry::of(format!("{MARK}{}", pack_name(learngene, &class.id)), bytes))
 }
 
 /// Reads the pack of an entry that [`entry`] made; `None` for a file of a gallery.

@@ -19,7 +19,7 @@ use tailor_core::diffusion::sampling::Course;
 use tailor_core::model::Gate;
 use tailor_core::teaching::{Examples, Lesson, Material};
 use tailor_core::{Guide, Item, Predict as _, SampleSettings, engine};
-use tailor_packs::{Card, Class, ClassEntry, Contents, Digest, FileEntry, PublicKey, Tensors, write_tailor};
+use tailor_packs::{Card, Class, Contents, Digest, PublicKey, Tensors, write_tailor};
 
 /// The class's name in the model that draws samples.
 const OWN: &str = "own";
@@ -335,7 +335,7 @@ impl Room {
             .pack(&class, text, preview, (learngene, &name))
             .map_err(|source| EngineError::Pack { file: format!("{}.tailor", class.id), source })?;
         let kept = own::write(&own::pack_name(&learngene, &class.id), &bytes).await == opfs::Kept::Yes;
-        let entry = ClassEntry::new(&class, FileEntry::of(format!("{}{}", own::MARK, class.id), &bytes));
+        let entry = own::entry_of(&learngene, &class, &bytes);
         post_bytes(&Event::Pack { class: own::info(&entry), kept }, &bytes);
         if let (true, Some(keeper)) = (kept, &mut self.keeper) {
             keeper.forget().await;
