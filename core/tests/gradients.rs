@@ -5,6 +5,7 @@
 mod support;
 
 use support::{configs, normal, tensors};
+use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::engine::{Features, Network, Pool, Sample};
 use tailor_core::model::KNOWN;
@@ -208,4 +209,31 @@ fn every_feature_of_a_model_has_a_place_in_the_layout() {
         (&Feature::ALL[..], &Feature::ALL[..]),
         "a feature that nothing here tests"
     );
+}
+
+#[test]
+fn components_are_kept_apart_along_the_slope_of_their_cosines() {
+    let config =
+        ModelConfig { factored: "q,out,adaln".parse().unwrap(), ..ModelConfig::preset("tiny").unwrap() };
+    let network = Network::new(&config).unwrap();
+    let random = |n: u64, stream| standard_normal(3, Stream::Learngene(stream), n as usize);
+    let parts = [random(config.learngene_parameters(), 0), random(config.tailor_parameters(), 1)];
+    let term = |[learngene, tailor]: &[Vec<f32>; 2]| {
+        network.orthogonality(learngene, Some(tailor), 1.0, (None, None))
+    };
+    let mut gradients = parts.each_ref().map(|values| vec![0.0; values.len()]);
+    let [by_learngene, by_tailor] = &mut gradients;
+    let found = network.orthogonality(&parts[0], Some(&parts[1]), 3.0, (Some(by_learngene), Some(by_tailor)));
+    assert!((found - term(&parts)).abs() < 1e-9 && (0.001..0.5).contains(&found), "{found}");
+    let norm = gradients.iter().map(|g| dot(g, g)).sum::<f64>().sqrt();
+    let moved = |sign: f64| {
+        let step = sign * 1e-2 / norm;
+        let along = |(v, g): (&f32, &f32)| (f64::from(*v) + step * f64::from(*g)) as f32;
+        [0, 1].map(|i| parts[i].iter().zip(&gradients[i]).map(along).collect())
+    };
+    let slope = 3.0 * (term(&moved(1.0)) - term(&moved(-1.0))) / 2e-2;
+    assert!((slope / norm - 1.0).abs() < 0.02, "{slope} by difference, {norm} by hand");
+    // Vectors that are all alike.
+    let alike = [vec![1.0; parts[0].len()], vec![1.0; parts[1].len()]];
+    assert!((term(&alike) - 1.0).abs() < 1e-4, "{}", term(&alike));
 }

@@ -87,7 +87,7 @@ fn configs() -> Vec<(String, ModelConfig)> {
 #[test]
 fn gradients_by_hand_are_those_of_the_graph() {
     for (name, config) in configs() {
-        let trainer = random(&config, 3);
+        let trainer = random(&config, 3).with_orthogonality(2.0);
         let graph = trainer.clone().with_engine(GradientEngine::Graph).unwrap();
         let mixed = |batch: &Batch| batch.labels.contains(&None) && batch.labels.iter().flatten().count() > 4;
         let batch = (0..100).map(|step| batch(&config, step, &[0, 1, 2], 0.3)).find(mixed).unwrap();

@@ -8,6 +8,7 @@
 //! | `forward` | the network's prediction, the same code for training and for sampling |
 //! | [`backward`] | its gradients |
 //! | `loss` | what training minimises |
+//! | `orthogonality` | a term that keeps components apart |
 //! | [`adamw`] | the optimiser's step |
 //! | [`sampling`] | a learngene with tailors, prepared to predict |
 //!
@@ -22,6 +23,7 @@ pub mod kernels;
 pub mod layout;
 mod loss;
 mod merged;
+pub(crate) mod orthogonality;
 mod outputs;
 mod pool;
 pub mod sampling;

@@ -2,12 +2,16 @@
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Int, Tensor, TensorData};
-use tailor_packs::ModelConfig;
+use tailor_packs::{Matrix, ModelConfig};
+
+use super::Parameters;
+use super::factored::{self, TailorStack, Weight};
 
 use crate::diffusion::direction;
 use crate::diffusion::path::alphas_cumprod;
 use crate::diffusion::variance::{Bound, HALF_LEVEL, LAST_LEVEL, LEAST};
 use crate::distillation::FLOOR;
+use crate::engine::orthogonality;
 
 /// Returns the sum over all values of the squared error of `output`; with learned variance, of what
 /// [`crate::diffusion::variance`] adds to it, too.
@@ -66,6 +70,45 @@ fn distance<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> Tensor<1> {
     let n = found.shape().num_elements() / images;
     let squares = |values: Tensor<D>| values.square().reshape([images, n]).sum_dim(1);
     (squares(found - wanted.clone()) / (squares(wanted) + FLOOR * n as f64)).sum()
+}
+
+/// Returns the mean over these tailors of the term of [`crate::engine::orthogonality`], or that of the
+/// learngene alone where there are none.
+///
+/// # Shapes
+/// - output: `[1]`
+pub fn orthogonality(
+    config: &ModelConfig,
+    parameters: &Parameters,
+    tailors: Option<&TailorStack>,
+) -> Option<Tensor<1>> {
+    let of = |layer: u32, i: usize, matrix: Matrix| {
+        let Weight::Factored { u, v, .. } = factored::linear(config, parameters, layer, matrix).weight else {
+            return None;
+        };
+        let own = tailors.map(|stack| &stack.layers[layer as usize][i].1);
+        let joined = |shared: Tensor<2>, own: Option<Tensor<3>>| match own {
+            Some(own) => Tensor::cat(vec![shared.unsqueeze::<3>().repeat_dim(0, own.dims()[0]), own], 1),
+            None => shared.unsqueeze(),
+        };
+        let left = joined(u.swap_dims(0, 1), own.map(|own| own.u.clone().swap_dims(1, 2)));
+        Some(squared_cosines(left) + squared_cosines(joined(v, own.map(|own| own.v.clone()))))
+    };
+    let places = config.factored.matrices();
+    let all = (0..config.depth).flat_map(|l| places.iter().enumerate().map(move |(i, m)| (l, i, *m)));
+    let terms = all.filter_map(|(layer, i, matrix)| of(layer, i, matrix));
+    let count = f64::from(config.depth) * places.len() as f64;
+    terms.reduce(|a, b| a + b).map(|sum| sum / (2.0 * count))
+}
+
+/// Returns the mean of the squared cosines of all pairs of vectors `[K, r, m]`.
+fn squared_cosines(vectors: Tensor<3>) -> Tensor<1> {
+    let [k, r, _] = vectors.dims();
+    let lengths = (vectors.clone().square().sum_dim(2) + orthogonality::FLOOR).sqrt();
+    let unit = vectors / lengths;
+    let others = Tensor::<2>::eye(r, &unit.device()).neg() + 1.0;
+    let cosines = unit.clone().matmul(unit.swap_dims(1, 2)) * others.unsqueeze::<3>();
+    cosines.square().sum() / ((k * r * r.saturating_sub(1)).max(1)) as f64
 }
 
 /// Returns the sum of the bound's terms in bits; see [`Bound::bits`], which computes one of them.

@@ -305,8 +305,10 @@ fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
     let mut training = changes(training);
     // Settings that are newer than some experiments, which go on under their names.
-    if training.get("cosine") == Some(&0.0.into()) {
-        training.remove("cosine");
+    for name in ["cosine", "orthogonality"] {
+        if training.get(name) == Some(&0.0.into()) {
+            training.remove(name);
+        }
     }
     if !model.few_steps {
         training.retain(|name, _| !name.starts_with("shortcut_"));

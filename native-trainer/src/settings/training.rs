@@ -187,6 +187,13 @@ settings! {
         default: 0.0,
         range: "0 to 100" if |weight| (0.0..=100.0).contains(&weight),
     }
+    /// For models with factored matrices.
+    orthogonality: f64 {
+        help: "Weight of the mean squared cosine between a model's components, beside the squared error",
+        value: "WEIGHT",
+        default: 0.0,
+        range: "0 to 100" if |weight| (0.0..=100.0).contains(&weight),
+    }
     /// For a model with few_steps.
     shortcut_share: f64 {
         help: "Share of the images that learn large steps, for a model with few_steps",
@@ -289,7 +296,7 @@ impl Training {
     /// Refuses what is not defined for a model of this config.
     ///
     /// # Errors
-    /// [`Error::Refused`] for `cosine` beside learned variance.
+    /// [`Error::Refused`] for `cosine` beside learned variance, and for `orthogonality` without components.
     pub fn suits(&self, model: &ModelConfig) -> Result<(), Error> {
         if self.cosine > 0.0 && model.learned_variance {
             return Err(Error::Refused {
@@ -298,6 +305,15 @@ impl Training {
                     self.cosine
                 ),
                 help: "leave one of the two out".to_owned(),
+            });
+        }
+        if self.orthogonality > 0.0 && model.factored.matrices().is_empty() {
+            return Err(Error::Refused {
+                what: format!(
+                    "orthogonality is {}, and this model has no components that could be kept apart",
+                    self.orthogonality
+                ),
+                help: "leave it out, or choose a model with factored matrices".to_owned(),
             });
         }
         Ok(())

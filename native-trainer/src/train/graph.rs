@@ -265,13 +265,14 @@ impl GraphLearngene {
     /// Gradients of the mean squared error of the whole batch by the images in `range`.
     ///
     /// `rows` are the flat parameters `[k, len]` of the tailors of `classes`, which are those of the whole
-    /// batch in rising order. With `frozen`, the learngene gets no gradient.
+    /// batch in rising order. With `frozen`, the learngene gets no gradient. `orthogonality` is the weight of
+    /// the term that keeps components apart, of which each part of a batch has its share.
     pub fn gradients(
         &self,
         (classes, rows): (&[usize], Option<&Tensor<2>>),
         batch: &Batch,
         range: Range<usize>,
-        frozen: bool,
+        (frozen, orthogonality): (bool, f32),
     ) -> Gradients {
         let device = self.device.clone().autodiff();
         let labels = &batch.labels[range.clone()];
@@ -292,7 +293,7 @@ impl GraphLearngene {
         let leaves = rows.map(|rows| specs.iter().map(|spec| leaf(rows, spec)).collect::<Vec<_>>());
         let leaves = leaves.unwrap_or_default();
         let stack = rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
-        let tailors = stack.and_then(|stack| stack.gather(&gate));
+        let tailors = stack.as_ref().and_then(|stack| stack.gather(&gate));
         let tensors = match &self.adaption {
             Some(adaption) => adaption.in_graph(&dense),
             None => dense.clone(),
@@ -326,6 +327,14 @@ impl GraphLearngene {
         let all = match &distances {
             Some(distances) => task + distances.clone() / batch.len() as f64,
             None => task,
+        };
+        let apart = (orthogonality > 0.0)
+            .then(|| loss::orthogonality(&self.config, &parameters, stack.as_ref()))
+            .flatten()
+            .map(|term| term * (f64::from(orthogonality) * labels.len() as f64 / batch.len() as f64));
+        let all = match apart {
+            Some(apart) => all + apart,
+            None => all,
         };
         let mut gradients = all.backward();
         let distances = distances.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));

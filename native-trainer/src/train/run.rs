@@ -42,7 +42,8 @@ impl Run<'_> {
     /// Trains to the last step, or until a signal or the time limit; then the run is saved.
     pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Ended, Error> {
         let training = self.recipe.training.clone();
-        let trainer = trainer.with_micro_batch(training.micro_batch);
+        let trainer =
+            trainer.with_micro_batch(training.micro_batch).with_orthogonality(training.orthogonality);
         let mut trainer = trainer.with_settings(&self.running.device)?;
         let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
         let signal = Watched::begin();

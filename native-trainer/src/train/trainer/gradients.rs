@@ -67,7 +67,26 @@ impl Trainer {
             let tailor = |class: usize| &bank.states()[class].parameters[..];
             network.gradients(values, tailor, &samples, factor, self.frozen, pool)
         });
-        parts.into_iter().reduce(|sum, part| sum.add(part, pool)).unwrap_or_default()
+        let mut found = parts.into_iter().reduce(|sum, part| sum.add(part, pool)).unwrap_or_default();
+        if self.orthogonality > 0.0 {
+            self.keep_apart(network, values, &mut found);
+        }
+        found
+    }
+
+    /// Adds the gradient of the term that keeps components apart: its mean over the tailors of the batch.
+    fn keep_apart(&self, network: &Network, values: &[f32], found: &mut engine::Gradients) {
+        let weight = self.orthogonality / found.tailors.len().max(1) as f32;
+        let states = self.host_bank().states();
+        let learngene = &mut found.learngene[..];
+        let mut shared = (!self.frozen).then_some(learngene);
+        for (class, gradient) in &mut found.tailors {
+            let tailor = &states[*class].parameters[..];
+            network.orthogonality(values, Some(tailor), weight, (shared.as_deref_mut(), Some(gradient)));
+        }
+        if found.tailors.is_empty() {
+            network.orthogonality(values, None, weight, (shared, None));
+        }
     }
 
     /// The tailors in host memory, where they are beside the processor's engine.
@@ -95,7 +114,9 @@ impl Trainer {
             }
             Bank::Device(bank) => Some(bank.rows(classes)),
         };
-        let of = |range| learngene.gradients((classes, rows.as_ref()), batch, range, self.frozen);
+        let of = |range| {
+            learngene.gradients((classes, rows.as_ref()), batch, range, (self.frozen, self.orthogonality))
+        };
         let workers = self.threads;
         let parts = threads::parts(batch.len(), workers.max(batch.len().div_ceil(self.micro_batch)));
         // In turn, each portion is added before the next is begun: no two are held at once.

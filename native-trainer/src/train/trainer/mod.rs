@@ -92,6 +92,8 @@ pub struct Trainer {
     threads: usize,
     micro_batch: usize,
     frozen: bool,
+    /// How much components are kept apart.
+    orthogonality: f32,
     /// What a method makes of the network: the learngene's place is then taken by the values that it trains.
     #[cfg_attr(not(feature = "graph"), allow(dead_code, reason = "there is none without Burn's graph"))]
     adaption: Option<Arc<Adaption>>,
@@ -139,6 +141,7 @@ impl Trainer {
             threads: 1,
             micro_batch: usize::MAX,
             frozen: false,
+            orthogonality: 0.0,
             learngene: match engine {
                 Some(network) => on_processor(network, learngene),
                 #[cfg(feature = "graph")]
@@ -260,6 +263,13 @@ impl Trainer {
     /// Keeps the learngene as it is, to train tailors alone.
     pub fn with_frozen_learngene(mut self) -> Self {
         self.frozen = true;
+        self
+    }
+
+    /// Lets the term that keeps components apart count so much, of the tailors of each batch; see
+    /// [`Network::orthogonality`].
+    pub fn with_orthogonality(mut self, weight: f64) -> Self {
+        self.orthogonality = weight as f32;
         self
     }
 
