@@ -127,6 +127,15 @@ fuzz seconds="60":
 # Build the page and its engines into web/dist
 site: (site-parts "page" "cpu" "relaxed" "teach" "teacher" "teacher,relaxed" "gpu")
 
+# Make the npm package in target/npm: the JavaScript API and the engines. Then `npm pack target/npm`, or use it as it is
+npm: (site-parts "cpu" "relaxed" "teacher" "teacher,relaxed" "gpu")
+    rm -rf target/npm
+    mkdir -p target/npm
+    cp web/npm/* web/static/tailor.* LICENSE-* target/npm/
+    for part in engine-cpu engine-cpu-relaxed engine-gpu teacher teacher-relaxed; do \
+        cp web/dist/$part.js web/dist/${part}_bg.wasm target/npm/; done
+    du -sh target/npm
+
 # Builds some of the parts of the site: page, cpu, relaxed, teach, teacher, "teacher,relaxed", gpu.
 [private]
 site-parts +parts: wasm-target bindgen

@@ -152,7 +152,7 @@ fn every_sampler_makes_on_vulkan_what_it_always_made() {
     golden_on_the_graph("Vulkan", &vulkan, "letters", |_| true);
 }
 
-/// An engine in the browser with one gallery, driven through the embedding API.
+/// An engine in the browser with one gallery, driven through the JavaScript API.
 struct Engine {
     _browser: Browser,
     _server: Server,
@@ -170,13 +170,12 @@ impl Engine {
         page.navigate(&server.url(&format!("/galleries/{gallery}/index.json"))).unwrap();
         let open = format!(
             "(async () => {{
-                const site = await import('/page.js');
-                await site.default();
-                const folder = new URL('/galleries/{gallery}/', location.href).href;
-                const tailor = await site.Tailor.open(folder, '{backend}');
+                const {{ createEngine }} = await import('/tailor.js');
+                const engine = await createEngine({{ gallery: '/galleries/{gallery}/', backend: '{backend}' }});
                 globalThis.sample = async (classes, seed, steps, guidance) => {{
                     globalThis.found = undefined;
-                    const images = await tailor.sample(classes, BigInt(seed), steps, guidance);
+                    const order = {{ classes, seed, steps, guidance, previews: false }};
+                    const images = await engine.sample(order).images();
                     globalThis.found = Array.from(images.values);
                 }};
             }})()"
@@ -187,7 +186,10 @@ impl Engine {
 
     /// One image of each class (or of the learngene) in one batch.
     fn sample(&self, run: &golden::Run, seed: u64) -> Vec<f32> {
-        let classes = serde_json::json!(run.classes);
+        let classes = match run.classes.is_empty() {
+            true => serde_json::json!([null]),
+            false => serde_json::json!(run.classes),
+        };
         // Not awaited: on a GPU in software this takes longer than the browser may take to answer.
         let order = format!("void sample({classes}, {seed}, {}, {})", run.steps, run.guidance);
         self.page.eval(&order).unwrap();

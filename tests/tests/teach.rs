@@ -254,6 +254,73 @@ fn a_lesson_in_a_closed_tab_is_offered_again_and_bad_pictures_are_refused_in_wor
     wait_for_phase(&page, "ended");
 }
 
+#[test]
+fn another_page_draws_and_teaches_through_the_javascript_api() {
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = browser.page().unwrap();
+    // Any document of the site that is not the studio.
+    page.navigate(&server.url("/galleries/letters/index.json")).unwrap();
+    let pictures: Vec<String> = drawings("greek-small-omega")[..8]
+        .iter()
+        .map(|file| base64::engine::general_purpose::STANDARD.encode(std::fs::read(file).unwrap()))
+        .collect();
+    let script = format!(
+        "(async () => {{
+            const {{ createEngine }} = await import('/tailor.js');
+            const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const pictures = {}.map((text) => new Blob([bytes(text)], {{ type: 'image/png' }}));
+            const refused = async (work) => {{ try {{ await work; return 'nothing'; }} catch (e) {{ return `${{e.name}} ${{e.code}}`; }} }};
+            const engine = await createEngine({{ gallery: '/galleries/letters/' }});
+            await engine.load(['latin-small-b']);
+            const found = {{ steps: [], lesson: [], refused: [] }};
+            const classes = ['latin-small-b', {{ class: null, seed: 18446744073709551615n }}];
+            for await (const {{ step, of, images, done }} of engine.sample({{ classes, steps: 4 }})) {{
+                found.steps.push([step, of, images.count, images.imageData(1).width, done]);
+            }}
+            for await (const step of engine.sample({{ classes, steps: 1000 }})) if (step.step > 1) break;
+            const abort = new AbortController();
+            const long = engine.sample({{ classes, steps: 1000, signal: abort.signal }}).images();
+            abort.abort();
+            found.refused.push(await refused(long));
+            found.refused.push(await refused(engine.sample({{ classes: ['nobody'] }}).images()));
+            found.refused.push(await refused(createEngine({{ gallery: '/nowhere/' }})));
+            found.refused.push(await refused(createEngine({{ gallery: '/galleries/letters/', files: '/nowhere/' }})));
+            for await (const event of engine.teach({{ name: 'Omega', pictures, steps: 3, licence: 'CC0-1.0' }})) {{
+                found.lesson.push(event.type);
+                if (event.pack) found.pack = btoa(String.fromCharCode(...event.pack));
+                if (event.class) found.own = (await engine.sample({{ classes: [event.class.id] }}).images()).count;
+            }}
+            const left = engine.sample({{ classes, steps: 1000 }}).images();
+            engine.dispose();
+            found.refused.push(await refused(left), await refused(engine.sample({{ classes }}).images()));
+            globalThis.found = found;
+        }})().catch((error) => {{ globalThis.found = {{ error: String(error) }}; }}); undefined",
+        json!(pictures)
+    );
+    page.eval(&script).unwrap();
+    page.wait_for("globalThis.found", PATIENCE).unwrap();
+    let found = page.eval("found").unwrap();
+    let steps: Vec<_> = (1..=4).map(|step| json!([step, 4, 2, 32, step == 4])).collect();
+    assert_eq!(found["steps"], json!(steps), "{found}");
+    let refused = json!([
+        "AbortError 20",
+        "TailorError unknown-class",
+        "TailorError missing",
+        "TailorError engine",
+        "TailorError engine",
+        "TailorError engine",
+    ]);
+    assert_eq!(found["refused"], refused);
+    let lesson: Vec<&str> =
+        found["lesson"].as_array().unwrap().iter().map(|event| event.as_str().unwrap()).collect();
+    assert_eq!(lesson.iter().filter(|event| **event == "step").count(), 3, "{lesson:?}");
+    assert_eq!((lesson[0], lesson[lesson.len() - 1]), ("begun", "pack"));
+    assert_eq!(found["own"], 1);
+    let pack = base64::engine::general_purpose::STANDARD.decode(found["pack"].as_str().unwrap()).unwrap();
+    assert_eq!(read_tailor(&pack, None).unwrap().card.licence, "CC0-1.0");
+}
+
 /// A PNG whose head claims 100 million pixels.
 fn huge(file: &Path) -> Vec<u8> {
     let mut bytes = std::fs::read(file).unwrap();

@@ -28,8 +28,6 @@ pub mod link;
 pub mod protocol;
 pub mod teaching;
 
-#[cfg(feature = "page")]
-pub mod embed;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod page;

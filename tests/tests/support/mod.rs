@@ -60,7 +60,7 @@ pub fn wait_for_image(page: &Page) {
 
 /// The values of the finished images that the page shows.
 pub fn shown(page: &Page) -> Vec<f32> {
-    let script = "import('./page.js').then(page => Array.from(page.shown().values))";
+    let script = "import('./page.js').then(page => Array.from(page.shown()))";
     let values = page.eval(script).unwrap();
     values.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
 }

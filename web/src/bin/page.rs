@@ -1,4 +1,4 @@
-//! The studio, and for other pages the embedding API of `tailor_web::embed`.
+//! The studio.
 
 fn main() {
     tailor_web::page::mount();

@@ -91,8 +91,6 @@ pub mod writing;
 mod tests;
 
 /// Puts the studio into the element with the id `studio`, where the page has one.
-///
-/// A page without such an element uses [`crate::embed`] instead.
 #[cfg(feature = "page")]
 pub fn mount() {
     use wasm_bindgen::JsCast as _;

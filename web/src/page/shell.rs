@@ -1,7 +1,6 @@
 //! Carries out the state's effects, and sends it their outcomes as messages.
 
 use super::engine::{EngineWorker, Word, examine};
-use super::grid::Grid;
 use super::program::Program;
 use super::state::{Effect, Message, Site, State};
 use super::update::update;
@@ -41,10 +40,12 @@ thread_local! {
     static STUDIO: Cell<Option<Studio>> = const { Cell::new(None) };
 }
 
-/// Returns the finished images that the studio shows, if there is a studio and they are finished.
-pub fn shown() -> Option<Grid> {
+/// Returns the values `[B, C, H, W]` of the finished images that the studio shows, if there is a studio
+/// and they are finished. Tests read them through the page's module.
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn shown() -> Option<Vec<f32>> {
     let studio = STUDIO.get()?;
-    studio.state.with_untracked(|state| state.finished().map(|shown| shown.grid.clone()))
+    studio.state.with_untracked(|state| state.finished().map(|shown| shown.grid.values.clone()))
 }
 
 impl Studio {
