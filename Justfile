@@ -112,6 +112,11 @@ torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site
     TAILOR_MUTANTS={{ mutants }} cargo test {{ workspace }} --test mutants_wasm -- --nocapture
     cargo test {{ workspace }} --test browser -- --nocapture --ignored
 
+# Draw, teach and go without a network in Firefox and in WebKitGTK, whose engine Safari shares
+other-browsers: (need "wasm-opt" "brotli" "firefox" "WebKitWebDriver" "Xvfb") site
+    command -v geckodriver >/dev/null || cargo install geckodriver --locked --root target/tools
+    cargo test {{ workspace }} --test other_browsers -- --ignored --nocapture --test-threads 1
+
 # Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
@@ -327,6 +332,7 @@ need +programs:
             chromium)
                 [ -n "${CHROMIUM:-}" ] || [ -d "/Applications/Google Chrome.app" ] || [ -d /Applications/Chromium.app ] \
                     || command -v chromium chromium-browser google-chrome google-chrome-stable chrome ;;
+            firefox) command -v firefox firefox-esr ;;
             # A driver, real or emulated; macOS has none, and the tests that want one say so and pass.
             vulkan) [ "$(uname)" != Linux ] || compgen -G '/usr/share/vulkan/icd.d/*.json' ||
                 compgen -G '/etc/vulkan/icd.d/*.json' ;;
@@ -338,6 +344,9 @@ need +programs:
         there "$program" || case $program in
             wasm-opt) packages+=(binaryen) ;;
             chromium) packages+=(chromium fonts-liberation) ;;
+            firefox) packages+=(firefox-esr) ;;
+            WebKitWebDriver) packages+=(webkit2gtk-driver) ;;
+            Xvfb) packages+=(xvfb) ;;
             vulkan) packages+=(mesa-vulkan-drivers libvulkan1) ;;
             *) packages+=("$program") ;;
         esac
