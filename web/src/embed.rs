@@ -11,6 +11,7 @@
 
 use crate::page::engine::{EngineWorker, Word, simd};
 use crate::page::grid::Grid;
+use crate::page::language::Words;
 use crate::page::program::{Absence, Program, Wish, no_simd, not_loaded};
 use crate::page::shell as studio;
 use crate::protocol::{Code, Event, Failure, Gallery, Order, Remedy, Request, Wanted};
@@ -130,7 +131,7 @@ async fn connect(wish: Wish) -> Result<Opening, Failure> {
         Wish::Gpu => &[Program::Gpu],
         Wish::Any | Wish::Cpu | Wish::CpuSimd => wish.for_cpu(simd()),
     };
-    let mut outcome = Err(no_simd());
+    let mut outcome = Err(no_simd(&Words::english()));
     for program in programs {
         outcome = start(*program).await;
         if outcome.is_ok() {
@@ -150,9 +151,10 @@ async fn start(program: Program) -> Result<Opening, Failure> {
     let hear = move |word| {
         let event = match word {
             Word::Event(event, values) => (event, values),
-            Word::NotLoaded(detail) => {
-                (Event::Lost { failure: not_loaded(program, Absence::Unknown, detail) }, None)
-            }
+            Word::NotLoaded(detail) => (
+                Event::Lost { failure: not_loaded(&Words::english(), program, Absence::Unknown, detail) },
+                None,
+            ),
         };
         match event {
             (Event::Ready { .. }, _) => resolve(&ready, Ok(())),
