@@ -108,10 +108,13 @@ impl Table {
     /// Words a failure of the engine in this language, by its kind. The engine's own words, with their
     /// figures, then come first in its details. English is the engine's language.
     pub fn translate(&self, failure: Failure) -> Failure {
-        let sentence = self.say(&format!("failure-{}", failure.code), &[("subject", &failure.subject)]);
-        if sentence.is_empty() {
+        let id = format!("failure-{}", failure.code);
+        // An engine of an older version does not say what the failure is about.
+        let tells = |text: &&String| !failure.subject.is_empty() || !text.contains("$subject");
+        if self.messages.get(&id).filter(tells).is_none() {
             return failure;
         }
+        let sentence = self.say(&id, &[("subject", &failure.subject)]);
         let detail = [&*failure.sentence, &*failure.detail].join(" ").trim().to_owned();
         Failure { sentence, detail, ..failure }
     }

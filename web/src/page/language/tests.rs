@@ -157,6 +157,8 @@ fn a_failure_of_the_engine_is_worded_by_its_kind_and_keeps_the_engines_words() {
     let german = words("de").translate(failure);
     assert!(german.sentence.starts_with("a.tailor wurde nicht heruntergeladen"), "{german:?}");
     assert_eq!(german.detail, "a.tailor could not be downloaded. cause");
+    let bare = Failure::new(Code::Missing, "It could not be downloaded.", Remedy::Retry);
+    assert_eq!(words("de").translate(bare.clone()), bare, "no sentence with a hole in it");
     let unknown = Failure::new(Code::Other("new".into()), "New.", Remedy::Retry);
     assert_eq!(words("es").translate(unknown.clone()), unknown);
     let codes: BTreeSet<String> = Code::KNOWN.iter().map(|code| format!("failure-{code}")).collect();
