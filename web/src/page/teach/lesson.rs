@@ -89,7 +89,10 @@ fn Loss(shell: Shell) -> impl IntoView {
         };
         losses.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
     });
-    let last = shell.part(|desk| desk.smooth().last().map(|loss| format!("{loss:.3}")).unwrap_or_default());
+    let last = shell.part(|desk| {
+        let last = desk.smooth().last().copied();
+        last.map(|loss| desk.words.decimal(loss, 3)).unwrap_or_default()
+    });
     view! {
         <figure class="loss">
             <svg viewBox="0 0 300 60" preserveAspectRatio="none" role="img" aria-label=shell.say(TeachWords::teach_loss)>
