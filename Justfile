@@ -196,10 +196,10 @@ site-parts +parts: wasm-target bindgen
     cp -R web/galleries/. $dist/galleries.new/
     rm -rf $dist/galleries
     mv $dist/galleries.new $dist/galleries
-    cp -R web/index.html web/static/. $dist/
+    cp -R web/index.html web/static/. web/locales $dist/
     # The answer for a browser that takes brotli lies beside each file, also when brotli came later.
     if command -v brotli >/dev/null; then
-        find $dist -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name index.json \) |
+        find $dist -type f -size +1k \( -name '*.wasm' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.ftl' -o -name index.json \) |
             while read -r file; do
                 [ "$file.br" -nt "$file" ] && continue
                 # Under another name first: half a file would pass for a whole one the next time.

@@ -11,6 +11,9 @@ pub struct Failure {
     pub sentence: String,
     /// The cause in the words of the library or browser; may be empty.
     pub detail: String,
+    /// What the failure is about, such as a file's name; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
     /// What the visitor can do.
     pub remedy: Remedy,
 }
@@ -18,7 +21,7 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure without details.
     pub fn new(code: Code, sentence: impl Into<String>, remedy: Remedy) -> Self {
-        Self { code, sentence: sentence.into(), detail: String::new(), remedy }
+        Self { code, sentence: sentence.into(), detail: String::new(), subject: String::new(), remedy }
     }
 }
 

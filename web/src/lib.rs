@@ -11,7 +11,7 @@
 //!
 //! | feature | binary | what it is |
 //! |---|---|---|
-//! | `page` | `page` | the studio (Leptos) and the embedding API, `embed` |
+//! | `page` | `page` | the studio (Leptos) |
 //! | `cpu` | `engine-cpu-relaxed` | the engine for the processor, with relaxed WASM SIMD; small, so it makes the first image |
 //! | `cpu` | `engine-cpu` | the same without relaxed SIMD, for browsers that lack it |
 //! | `teach` | `teach` | the view in which a visitor teaches a class; loaded when it is opened |

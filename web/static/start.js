@@ -13,6 +13,35 @@
   // In a page without an origin, names relative to this script mean nothing unless they are made whole here.
   const here = document.currentScript.src;
 
+  // Each language has a file in the folder “locales”. English is here as well, since it must need nothing.
+  const LANGUAGES = ["de", "en", "es"];
+  const ENGLISH = {
+    "loading": "Loading…",
+    "slow": "Still loading: the page’s program has not arrived yet. If it does not, load the page again.",
+    "sandbox":
+      "This page is in a frame that is cut off from its own site (“sandbox” without “allow-same-origin”), so the "
+      + "browser keeps its files from it. Open it in a tab of its own: { $address }",
+    "not-arrived": "The file { $file } did not arrive. Check the connection, then load the page again.",
+    "not-there":
+      "The file { $file } is not to be had from this server (status { $status }). Whoever runs the site should put "
+      + "all files of the studio’s folder there.",
+    "type":
+      "This server sends the file { $file } as “{ $type }”, and browsers run it only as “text/javascript”. Whoever "
+      + "runs the site can set that type for files that end in .js.",
+    "opened-as-file":
+      "This page was opened as a file, and browsers load programs from web servers only. Start a server in the "
+      + "page’s folder, with “tailor serve galleries/letters --site .” or “python3 -m http.server”, and open the "
+      + "address that it prints.",
+    "no-wasm": "This browser has no WebAssembly, or it is switched off. The page makes its images with it.",
+    "policy":
+      "This site’s security policy forbids WebAssembly, with which the page makes its images. Whoever runs the site "
+      + "can allow it: “script-src” needs “'wasm-unsafe-eval'”.",
+    "no-simd":
+      "This browser has no WebAssembly SIMD, which the page is made of. Chrome and Edge have it from version 91 on, "
+      + "Firefox from 89, Safari from 16.4.",
+    "not-started": "The page’s program did not start. Load the page again. ({ $error })",
+  };
+
   // Which film plays, and where the picture will be, before the program knows better.
   const asked = new URLSearchParams(location.search).get("gallery");
   const gallery = (asked ?? "galleries/letters/").match(/(?:^|\/)galleries\/(\w+)\/?$/);
@@ -38,72 +67,84 @@
   const watch = new MutationObserver(offline);
   watch.observe(document.body, { attributeFilter: ["data-needs"] });
 
+  // What was said last, and the words of the language that the page speaks.
+  let said = ["loading", {}];
+  let words = ENGLISH;
+
   // The words stand where the program will put its own, so they go when it comes after all.
-  const say = (words) => {
-    const status = document.getElementById("status");
+  const say = (name, values = {}) => {
+    said = [name, values];
+    const status = document.querySelector("#studio > #status");
     if (status) {
-      status.textContent = words;
+      status.textContent = (words[name] ?? ENGLISH[name]).replace(/\{ \$(\w+) \}/g, (_, value) => values[value]);
       status.className = "";
     }
   };
 
-  // What is wrong with one of the page's files, if anything is.
+  // Puts the words of the page's language into the text around the program, and into what was said.
+  const root = document.documentElement;
+  let spoken = root.lang;
+  const speak = async () => {
+    if (root.lang === spoken) return;
+    const lang = spoken = root.lang;
+    const file = lang === "en" ? "" : await fetch(new URL(`locales/${lang}.ftl`, here)).then((a) => a.text(), () => "");
+    if (lang !== spoken) return;
+    const lines = [...file.matchAll(/^static-([\w-]+) = (.+)$/gm)].map(([, name, text]) => [name, text]);
+    words = { ...ENGLISH, ...Object.fromEntries(lines) };
+    for (const place of document.querySelectorAll("[data-words]")) {
+      place.innerHTML = words[place.dataset.words] ?? place.innerHTML;
+    }
+    for (const place of document.querySelectorAll("[data-label]")) {
+      place.ariaLabel = words[place.dataset.label] ?? place.ariaLabel;
+    }
+    say(...said);
+  };
+  for (const place of document.querySelectorAll("[data-words]")) ENGLISH[place.dataset.words] = place.innerHTML;
+  for (const place of document.querySelectorAll("[data-label]")) ENGLISH[place.dataset.label] = place.ariaLabel;
+  // The program decides in the same way, and sets the language when the visitor chooses another one.
+  new MutationObserver(speak).observe(root, { attributeFilter: ["lang"] });
+  let kept;
+  try {
+    kept = localStorage.getItem("tailor language");
+  } catch {
+    // A page in a sandbox has no storage.
+  }
+  const wanted = [kept ?? "", ...navigator.languages].map((tag) => tag.split(/[-_]/)[0].toLowerCase());
+  root.lang = wanted.find((tag) => LANGUAGES.includes(tag)) ?? "en";
+
+  // What is wrong with one of the page's files, if anything is: what to say, and the values in it.
   const fault = async (file, types) => {
     let answer;
     try {
       answer = await fetch(new URL(file, here), { cache: "no-cache" });
     } catch {
-      return self.origin === "null"
-        ? "This page is in a frame that is cut off from its own site (“sandbox” without “allow-same-origin”), so "
-          + `the browser keeps its files from it. Open it in a tab of its own: ${location.href}`
-        : `The file ${file} did not arrive. Check the connection, then load the page again.`;
+      return self.origin === "null" ? ["sandbox", { address: location.href }] : ["not-arrived", { file }];
     }
     const type = answer.headers.get("content-type") || "nothing in particular";
     if (answer.body) answer.body.cancel();
-    if (!answer.ok) {
-      return `The file ${file} is not to be had from this server (status ${answer.status}). Whoever runs the site `
-        + "should put all files of the studio’s folder there.";
-    }
-    if (types && !types.test(type)) {
-      return `This server sends the file ${file} as “${type}”, and browsers run it only as “text/javascript”. `
-        + "Whoever runs the site can set that type for files that end in .js.";
-    }
-    return "";
+    if (!answer.ok) return ["not-there", { file, status: answer.status }];
+    if (types && !types.test(type)) return ["type", { file, type }];
+    return undefined;
   };
 
   const explain = async (error) => {
-    if (location.protocol === "file:") {
-      return "This page was opened as a file, and browsers load programs from web servers only. Start a server in "
-        + "the page’s folder, with “tailor serve galleries/letters --site .” or “python3 -m http.server”, and open "
-        + "the address that it prints.";
-    }
+    if (location.protocol === "file:") return ["opened-as-file"];
     const missing = await fault("page.js", /javascript|ecmascript/i) || await fault("page_bg.wasm");
     if (missing) return missing;
-    if (typeof WebAssembly !== "object") {
-      return "This browser has no WebAssembly, or it is switched off. The page makes its images with it.";
-    }
-    if (/content.security.policy|unsafe-eval/i.test(error)) {
-      return "This site’s security policy forbids WebAssembly, with which the page makes its images. Whoever runs the "
-        + "site can allow it: “script-src” needs “'wasm-unsafe-eval'”.";
-    }
-    if (!WebAssembly.validate(new Uint8Array(SIMD))) {
-      return "This browser has no WebAssembly SIMD, which the page is made of. Chrome and Edge have it from version "
-        + "91 on, Firefox from 89, Safari from 16.4.";
-    }
-    return `The page’s program did not start. Load the page again. (${error})`;
+    if (typeof WebAssembly !== "object") return ["no-wasm"];
+    if (/content.security.policy|unsafe-eval/i.test(error)) return ["policy"];
+    if (!WebAssembly.validate(new Uint8Array(SIMD))) return ["no-simd"];
+    return ["not-started", { error }];
   };
 
   const fail = async (error) => {
     clearTimeout(slow);
-    const words = await explain(String(error));
+    const why = await explain(String(error));
     document.body.dataset.state = "failed";
-    say(words);
+    say(...why);
   };
 
-  say("Loading…");
-  const slow = setTimeout(
-    () => say("Still loading: the page’s program has not arrived yet. If it does not, load the page again."),
-    PATIENCE,
-  );
+  say("loading");
+  const slow = setTimeout(() => say("slow"), PATIENCE);
   import(new URL("page.js", here).href).then((page) => page.default()).then(() => clearTimeout(slow), fail);
 })();

@@ -5,7 +5,7 @@
 "use strict";
 
 const CACHE = "tailor-site-1";
-const KEPT = /(\/|\.html|\.js|\.css|\.wasm|\.png|\.webp|\/index\.json|\/index\.json\.minisig)$/;
+const KEPT = /(\/|\.html|\.js|\.css|\.wasm|\.ftl|\.png|\.webp|\/index\.json|\/index\.json\.minisig)$/;
 
 // A page is one file, whatever its address asks of it.
 const name = (url) => {

@@ -144,6 +144,14 @@ impl EngineError {
             E::Sampler(error) => error.to_string(),
             _ => String::new(),
         };
-        Failure { code, sentence: self.to_string(), detail, remedy }
+        let subject = match self {
+            E::Download(error) => error.file.clone(),
+            E::Memory { file, .. } | E::Pack { file, .. } => file.clone(),
+            E::Address { url } => url.clone(),
+            E::FirstUse { fingerprint } => fingerprint.clone(),
+            E::UnknownClass { class } => class.clone(),
+            _ => String::new(),
+        };
+        Failure { code, sentence: self.to_string(), detail, subject, remedy }
     }
 }

@@ -1,6 +1,6 @@
 //! The view that takes the model apart: learngene and tailor, step by step and matrix by matrix.
 
-use super::labels;
+use super::language::Words;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
@@ -31,14 +31,14 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
     };
     view! {
         <section class="apart" aria-labelledby="apart-heading">
-            <h3 id="apart-heading" class="unseen">{words::tab(crate::link::View::Apart)}</h3>
+            <h3 id="apart-heading" class="unseen">{studio.say(Words::tab_apart)}</h3>
             <div class="pair">
                 <Choice studio place=0/>
                 <Choice studio place=1/>
             </div>
             <Dials studio classes=chosen/>
             <fieldset class="shows">
-                <legend>{labels::SHOWN}</legend>
+                <legend>{studio.say(Words::shown)}</legend>
                 {Show::ALL.map(choice)}
             </fieldset>
             <p class="hint">{studio.words(phrases::showing)}</p>
@@ -46,7 +46,7 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
         <FilmStrip studio/>
         <Inside studio/>
         <section aria-labelledby="bytes-heading">
-            <h3 id="bytes-heading">{labels::BYTES}</h3>
+            <h3 id="bytes-heading">{studio.say(Words::bytes)}</h3>
             <p class="hint">{studio.words(phrases::saved)}</p>
         </section>
     }
@@ -61,7 +61,7 @@ fn Choice(studio: Studio, place: usize) -> impl IntoView {
     });
     let chosen = studio.words_of(move |state| state.settings.classes.get(place).cloned().unwrap_or_default());
     let field = format!("class-{place}");
-    let label = if place == 0 { labels::FIRST } else { labels::SECOND };
+    let label = studio.say(if place == 0 { Words::first_class } else { Words::second_class });
     let option = move |(id, name): (String, String)| {
         let own = id.clone();
         view! { <option value=id selected=move || chosen.get() == own>{name}</option> }
@@ -70,7 +70,7 @@ fn Choice(studio: Studio, place: usize) -> impl IntoView {
         <div class="field">
             <label for=field.clone()>{label}</label>
             <select id=field on:change=move |e| studio.tell(Message::Pair(place, event_target_value(&e)))>
-                {(place == 1).then(|| option((String::new(), labels::NOBODY.to_owned())))}
+                {(place == 1).then(|| view! { <option value="">{studio.say(Words::nobody)}</option> })}
                 {move || classes.get().into_iter().map(option).collect_view()}
             </select>
         </div>
@@ -89,28 +89,30 @@ fn FilmStrip(studio: Studio) -> impl IntoView {
         }
     });
     let place = studio.part(|state| (state.film.at, state.film.frames.len()));
-    let playing = studio.holds(|state| state.film.playing.is_some());
     let empty = studio.holds(|state| state.film.frames.is_empty());
     let seek = move |at: usize| studio.tell(Message::Seek(at));
     view! {
         <section class="steps" aria-labelledby="steps-heading">
-            <h3 id="steps-heading">{labels::TIME}</h3>
-            <p class="hint" hidden=move || !empty.get()>{labels::NO_FILM}</p>
+            <h3 id="steps-heading">{studio.say(Words::time)}</h3>
+            <p class="hint" hidden=move || !empty.get()>{studio.say(Words::no_film)}</p>
             <div hidden=move || empty.get()>
                 <canvas class="frame" node_ref=canvas role="img" aria-label=studio.words(phrases::frame)></canvas>
                 <p class="hint" aria-hidden="true">{studio.words(phrases::frame)}</p>
                 <div class="player">
                     <button id="play" type="button" class="plain" on:click=move |_| studio.tell(Message::Play)>
-                        {move || if playing.get() { labels::PAUSE } else { labels::PLAY }}
+                        {studio.words(|state| match state.film.playing {
+                            Some(_) => state.words.pause(),
+                            None => state.words.play(),
+                        })}
                     </button>
                     <button type="button" class="plain"
                         on:click=move |_| seek(place.get_untracked().0.saturating_sub(1))>
-                        {labels::BACK}
+                        {studio.say(Words::back)}
                     </button>
                     <button type="button" class="plain" on:click=move |_| seek(place.get_untracked().0 + 1)>
-                        {labels::FORWARD}
+                        {studio.say(Words::forward)}
                     </button>
-                    <input id="frame" type="range" min="0" step="1" aria-label=labels::STEP
+                    <input id="frame" type="range" min="0" step="1" aria-label=studio.say(Words::step)
                         max=move || place.get().1.saturating_sub(1).to_string()
                         prop:value=move || place.get().0.to_string()
                         on:input=move |e| seek(event_target_value(&e).parse().unwrap_or(0))/>
@@ -130,25 +132,34 @@ fn Inside(studio: Studio) -> impl IntoView {
     let content = move || match parts.get() {
         None => view! {
             <button id="measure" type="button" class="plain" on:click=move |_| studio.tell(Message::Parts)>
-                {labels::MEASURE}
+                {studio.say(Words::measure)}
             </button>
         }
         .into_any(),
         Some(Err(why)) => view! { <p class="hint">{why}</p> }.into_any(),
-        Some(Ok(parts)) => table(&parts, weight, chosen).into_any(),
+        Some(Ok(parts)) => table(studio, &parts, weight, chosen).into_any(),
     };
-    let words = move || chosen.get().map(|cell| phrases::formula(&cell, weight.get()));
+    let words = studio.part(|state| state.words.clone());
+    let formula = move || {
+        let cell = chosen.get()?;
+        Some(words.with(|words| phrases::formula(words, &cell, weight.get())))
+    };
     view! {
         <section class="inside" aria-labelledby="inside-heading">
-            <h3 id="inside-heading">{labels::INSIDE}</h3>
-            <p class="hint">{labels::INSIDE_WHY}</p>
+            <h3 id="inside-heading">{studio.say(Words::inside)}</h3>
+            <p class="hint">{studio.say(Words::inside_why)}</p>
             {content}
-            <p id="formula" role="status">{words}</p>
+            <p id="formula" role="status">{formula}</p>
         </section>
     }
 }
 
-fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> impl IntoView + use<> {
+fn table(
+    studio: Studio,
+    parts: &Parts,
+    weight: Memo<f32>,
+    chosen: RwSignal<Option<Cell>>,
+) -> impl IntoView + use<> {
     let largest =
         parts.cells.iter().map(|cell| cell.learngene + cell.tailor).fold(f32::MIN_POSITIVE, f32::max);
     let mut layers: Vec<Vec<Cell>> = Vec::new();
@@ -163,7 +174,9 @@ fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> im
     let part = move |norm: f32| format!("{}%", 100.0 * norm / largest);
     let one = move |cell: Cell| {
         let (own, same) = (cell.tailor, cell.clone());
-        let (shared, words) = (part(cell.learngene), phrases::cell(&cell));
+        let shared = part(cell.learngene);
+        let said = cell.clone();
+        let words = studio.say_of(move |words| phrases::cell(words, &said));
         let tailored = move || part(own * weight.get());
         view! {
             <td>
@@ -175,9 +188,10 @@ fn table(parts: &Parts, weight: Memo<f32>, chosen: RwSignal<Option<Cell>>) -> im
         }
     };
     let line = |layer: Vec<Cell>| {
+        let number = layer[0].layer + 1;
         view! {
             <tr>
-                <th scope="row">{labels::LAYER} " " {layer[0].layer + 1}</th>
+                <th scope="row">{studio.say_of(move |words| words.layer(&number))}</th>
                 {layer.into_iter().map(one).collect_view()}
             </tr>
         }

@@ -1,8 +1,8 @@
 //! The view of the gallery's classes, which a visitor can choose and search.
 
 use super::canvas::picture_url;
-use super::labels;
-use super::numbers::{kilobytes, percent};
+use super::language::Words;
+use super::numbers::percent;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, NameList, Place};
@@ -25,24 +25,24 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
     view! {
         <section class="classes" aria-labelledby="classes-heading">
             <div class="heading">
-                <h3 id="classes-heading">{labels::CLASSES}</h3>
+                <h3 id="classes-heading">{studio.say(Words::classes)}</h3>
                 <p class="hint">{studio.words(words::hint)}</p>
                 <label class="check">
                     <input id="several" type="checkbox" prop:checked=move || several.get()
                         on:change=move |e| studio.tell(Message::Several(event_target_checked(&e)))/>
-                    {labels::SEVERAL}
+                    {studio.say(Words::several)}
                 </label>
             </div>
             {move || many.get().then(|| view! {
-                <input id="search" type="search" placeholder=labels::SEARCH aria-label=labels::SEARCH
+                <input id="search" type="search" placeholder=studio.say(Words::search) aria-label=studio.say(Words::search)
                     prop:value=move || search.get()
                     on:focus=move |_| enter()
                     on:input=move |e| studio.tell(Message::Search(Some(event_target_value(&e))))/>
             })}
             {move || without_names.get().map(|why| view! {
                 <p class="hint">
-                    {labels::NOT_ALL} " " {why} " "
-                    <button type="button" class="plain small" on:click=move |_| enter()>{labels::TRY_AGAIN}</button>
+                    {studio.say(Words::not_all)} " " {why} " "
+                    <button type="button" class="plain small" on:click=move |_| enter()>{studio.say(|words| words.shared_try_again())}</button>
                 </p>
             })}
             <ul class="tiles">
@@ -57,6 +57,7 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
 #[component]
 fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
     let ClassInfo { id, name, bytes, .. } = class;
+    let said = studio.part(|state| state.words.clone());
     let file = File::Tailor(id.clone());
     let place = studio.part(move |state| state.files.get(&file).copied());
     let chosen = id.clone();
@@ -96,8 +97,10 @@ fn Tile(studio: Studio, class: ClassInfo) -> impl IntoView {
                     <img class="thumb" src=url alt="" width="32" height="32"/>
                 })}
                 <span class="name">{name}</span>
-                {(bytes > 0).then(|| view! { " " <span class="size">{kilobytes(bytes)}</span> })}
-                <span class="unseen">{move || words::here(place.get())}</span>
+                {(bytes > 0).then(|| view! {
+                    " " <span class="size">{studio.say_of(move |words| words.kilobytes(bytes))}</span>
+                })}
+                <span class="unseen">{move || said.with(|said| words::here(said, place.get()))}</span>
             </button>
         </li>
     }

@@ -1,7 +1,6 @@
 //! The view of the files on this device and of what was downloaded.
 
-use super::labels;
-use super::numbers::{kilobytes, megabytes};
+use super::language::Words;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
@@ -13,36 +12,39 @@ use leptos::prelude::*;
 pub(super) fn Files(studio: Studio) -> impl IntoView {
     let bytes = studio.part(|state: &State| (state.gallery_bytes, state.code_bytes));
     let total = move || bytes.get().0 + bytes.get().1;
-    let parts = move || {
-        let (gallery, code) = bytes.get();
-        format!(" (gallery {}, page and engine {})", megabytes(gallery), megabytes(code))
-    };
+    let parts = studio.words(|state| {
+        let megabytes = |bytes| state.words.megabytes(bytes);
+        state.words.downloaded_parts(&megabytes(state.code_bytes), &megabytes(state.gallery_bytes))
+    });
+    let so_far = studio.words(|state| {
+        state.words.downloaded(&state.words.megabytes(state.gallery_bytes + state.code_bytes))
+    });
     let rows = studio.part(words::rows);
     let persistent = studio.part(|state| state.persistent);
     let kept = move || persistent.get().filter(|_| rows.with(|rows| !rows.is_empty()));
     view! {
         <section class="files" aria-labelledby="files-heading">
             <div class="heading">
-                <h3 id="files-heading">{labels::FILES}</h3>
+                <h3 id="files-heading">{studio.say(Words::files)}</h3>
                 <p id="bytes" data-gallery-bytes=move || bytes.get().0.to_string()
                     data-bytes=move || total().to_string()>
-                    {move || format!("Downloaded so far: {}", megabytes(total()))}
-                    <span class="hint">{parts}</span>
+                    {so_far}
+                    <span class="hint">" " {parts}</span>
                 </p>
             </div>
             <table>
-                <caption class="unseen">{labels::FILES_HERE}</caption>
+                <caption class="unseen">{studio.say(Words::files_here)}</caption>
                 <tbody>{move || rows.get().into_iter().map(|row| line(studio, row)).collect_view()}</tbody>
             </table>
             <p class="hint">{studio.words(phrases::total)} " " {studio.words(phrases::room)}</p>
             {move || kept().map(|persistent| match persistent {
-                true => view! { <p class="hint">{labels::KEPT}</p> }.into_any(),
+                true => view! { <p class="hint">{studio.say(Words::kept)}</p> }.into_any(),
                 false => view! {
                     <p class="hint">
-                        {labels::MAY_GO}
+                        {studio.say(Words::may_go)} " "
                         <button type="button" id="persist" class="plain small"
                             on:click=move |_| studio.tell(Message::Persist)>
-                            {labels::KEEP}
+                            {studio.say(Words::keep)}
                         </button>
                     </p>
                 }.into_any(),
@@ -57,17 +59,18 @@ fn line(studio: Studio, row: Row) -> impl IntoView {
     let class = removable.clone();
     let used = studio.words_of(move |state| phrases::used(state, class.as_deref()));
     let remove = removable.map(|id| {
-        let label = format!("Remove {name} from this device");
+        let file = name.clone();
+        let label = studio.say_of(move |words| words.remove_file(&file));
         view! {
-            <button type="button" class="plain remove" aria-label=label title=labels::REMOVE
+            <button type="button" class="plain remove" aria-label=label title=studio.say(Words::remove)
                 on:click=move |_| studio.tell(Message::Remove(id.clone()))>"×"</button>
         }
     });
     view! {
         <tr>
             <th scope="row">{name}</th>
-            <td class="number">{kilobytes(bytes)}</td>
-            <td>{words::place(place)}</td>
+            <td class="number">{studio.say_of(move |words| words.kilobytes(bytes))}</td>
+            <td>{studio.say_of(move |words| words::place(words, place))}</td>
             <td>{used}</td>
             <td>{remove}</td>
         </tr>

@@ -1,6 +1,6 @@
 //! Finds out whether this browser has a GPU that is worth the larger engine.
 
-use super::state::Adapter as Found;
+use super::state::{Adapter as Found, NoGpu};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -30,18 +30,18 @@ extern "C" {
 /// Asks the browser for an adapter.
 ///
 /// # Errors
-/// Why there is none, as the second half of a sentence.
-pub async fn probe() -> Result<Found, &'static str> {
-    let missing = "this browser has no WebGPU";
-    let navigator = js_sys::Reflect::get(&js_sys::global(), &"navigator".into()).map_err(|_| missing)?;
-    let gpu = js_sys::Reflect::get(&navigator, &"gpu".into()).map_err(|_| missing)?;
+/// Why there is none.
+pub async fn probe() -> Result<Found, NoGpu> {
+    let navigator =
+        js_sys::Reflect::get(&js_sys::global(), &"navigator".into()).map_err(|_| NoGpu::NoWebGpu)?;
+    let gpu = js_sys::Reflect::get(&navigator, &"gpu".into()).map_err(|_| NoGpu::NoWebGpu)?;
     if !gpu.is_object() {
-        return Err(missing);
+        return Err(NoGpu::NoWebGpu);
     }
-    let none = "this browser has WebGPU but no graphics adapter for it";
-    let adapter = gpu.unchecked_into::<Gpu>().request_adapter().await.map_err(|_| none)?;
+    let adapter = gpu.unchecked_into::<Gpu>().request_adapter().await;
+    let adapter = adapter.map_err(|_| NoGpu::NoAdapter)?;
     if !adapter.is_object() {
-        return Err(none);
+        return Err(NoGpu::NoAdapter);
     }
     let adapter: Adapter = adapter.unchecked_into();
     let info = adapter.info();

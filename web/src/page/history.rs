@@ -1,6 +1,6 @@
 //! The view of the last images, to go back to.
 
-use super::labels;
+use super::language::Words;
 use super::shell::Studio;
 use super::state::{Message, Shown, State};
 use super::words;
@@ -18,7 +18,7 @@ pub(super) fn History(studio: Studio) -> impl IntoView {
     view! {
         <section class="history" aria-labelledby="history-heading">
             <div class="heading">
-                <h3 id="history-heading">{labels::HISTORY}</h3>
+                <h3 id="history-heading">{studio.say(Words::history)}</h3>
                 <Open studio/>
             </div>
             <ul>
@@ -63,7 +63,7 @@ fn Open(studio: Studio) -> impl IntoView {
     };
     view! {
         <label class="open">
-            {labels::OPEN}
+            {studio.say(Words::open)}
             <input id="open" class="unseen" type="file" accept="image/png" on:change=chosen/>
         </label>
     }

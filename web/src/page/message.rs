@@ -1,7 +1,9 @@
 //! The messages that change the page's state, and the effects that it asks for.
 
+use super::language::Language;
 use super::program::{Absence, Program};
 use super::shown::Shown;
+use super::state::NoGpu;
 use crate::link::{Show, View};
 use crate::protocol::{Backend, Event, Request};
 use std::collections::BTreeMap;
@@ -93,6 +95,10 @@ pub enum Message {
     Copied(bool),
     /// The visitor opens a file, whose content is this.
     File(Vec<u8>),
+    /// The visitor chooses a language.
+    SetLanguage(Language),
+    /// The file with the words of a language came, or did not.
+    Words(Language, Option<String>),
     /// The visitor has read the notice.
     Noticed,
     /// The time of the first image, in milliseconds since the visit began.
@@ -121,8 +127,8 @@ pub enum Message {
     Code(u64),
     /// The browser answers whether it keeps what is stored.
     Persistent(Option<bool>),
-    /// The browser tells its adapter, or why there is none, as the second half of a sentence.
-    Adapter(Result<Adapter, &'static str>),
+    /// The browser tells its adapter, or why there is none.
+    Adapter(Result<Adapter, NoGpu>),
     /// The browser does not let the page start this worker.
     NoWorker(Backend),
     /// The program of an engine did not load, in the browser's words.
@@ -158,6 +164,10 @@ pub enum Effect {
     Later(u32, Message),
     /// Tell the time; answered by [`Message::Clock`].
     Clock,
+    /// Fetch the words of this language; answered by [`Message::Words`].
+    FetchWords(Language),
+    /// Remember that the visitor chose this language.
+    KeepLanguage(Language),
     /// Remember that these classes are used now.
     Used(Vec<String>),
     /// Ask for the room in the browser's storage; answered by [`Message::Room`].

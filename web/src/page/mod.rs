@@ -12,10 +12,10 @@
 //! png       the settings inside a saved picture
 //! trial     switches from the processor to the GPU and back
 //! search    finds the classes to choose from
+//! language  the words of all languages, and which of them the page speaks
 //! words     the sentences in which the page says what it knows
 //! program   chooses the engine's program to load
 //! phrases   those of the views in which words are typed and the model is taken apart
-//! labels    the words on buttons and fields, and fixed sentences
 //! teach     the view "Teach it", a program of its own
 //! numbers   numbers as people read them
 //! grid      a batch of images, and how they lie beside each other
@@ -27,6 +27,7 @@
 //! shell     carries out the effects, and sends their outcomes as messages
 //! engine    starts an engine's worker and exchanges messages with it
 //! gpu       finds out whether there is a GPU worth using
+//! locale    finds out the visitor's language, and fetches its words
 //! storage   asks whether the browser may delete what is stored
 //! site      reads the page's address and document
 //! canvas    draws images on a canvas, and saves them as a PNG
@@ -36,7 +37,7 @@
 //! ```
 
 pub mod grid;
-pub mod labels;
+pub mod language;
 pub mod message;
 pub mod numbers;
 pub mod orders;
@@ -70,6 +71,8 @@ pub mod files;
 pub mod gpu;
 #[cfg(feature = "page")]
 pub mod history;
+#[cfg(any(feature = "page", feature = "teach"))]
+pub mod locale;
 #[cfg(feature = "page")]
 pub mod picture;
 #[cfg(feature = "page")]

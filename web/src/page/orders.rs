@@ -142,11 +142,11 @@ impl State {
     /// Takes the settings from the link, the rest from the gallery, and makes images.
     pub(super) fn follow_link(&mut self, effects: &mut Vec<Effect>) {
         let link = Link::parse(&self.site.hash);
-        self.notice = super::words::wrong(&link.wrong);
+        self.notice = super::words::wrong(&self.words, &link.wrong);
         let Some(unknown) = self.take_link(link) else { return };
         match unknown {
             Some(class) => {
-                let sentence = super::words::unknown_class(&class);
+                let sentence = self.words.unknown_class(&class);
                 self.cancel(effects);
                 self.fail(Failure::new(Code::UnknownClass, sentence, Remedy::Choose));
             }

@@ -1,8 +1,7 @@
 //! The sentences of the views in which words are typed and the model is taken apart, and of what is
 //! kept on this device.
 
-use super::labels;
-use super::numbers::{amount, megabytes};
+use super::language::Words;
 use super::search::MANY;
 use super::settings::MOST_IMAGES;
 use super::state::{Place, State};
@@ -16,8 +15,8 @@ pub fn missing(state: &State) -> Option<String> {
     let gallery = state.gallery.as_ref()?;
     let signs = word::missing(gallery, &state.settings.word);
     match signs.split_last()? {
-        (last, []) => Some(format!("There is no pack for {last}.")),
-        (last, others) => Some(format!("There are no packs for {} and {last}.", others.join(" "))),
+        (last, []) => Some(state.words.no_pack(last)),
+        (last, others) => Some(state.words.no_packs(last, &others.join(" "))),
     }
 }
 
@@ -42,23 +41,16 @@ pub fn shared(state: &State) -> String {
     let letters = letters(state);
     let size = |class: &str| gallery.classes.iter().find(|c| c.id == class).map_or(0, |c| c.bytes);
     let own: u64 = letters.iter().map(|(class, _)| size(class)).sum();
-    let count = match letters.len() {
-        1 => "one tailor".to_owned(),
-        n => format!("{n} tailors"),
-    };
-    format!(
-        "What stays the same from letter to letter is the learngene ({}). What differs is the tailor: this word \
-         takes {count} ({}). All letters begin with the same noise, which gives them one style.",
-        megabytes(gallery.learngene),
-        megabytes(own)
-    )
+    let words = &state.words;
+    words.letters_shared(&words.megabytes(gallery.learngene), &letters.len(), &words.megabytes(own))
 }
 
 /// Describes what "Take apart" can show, and what is still to be downloaded for it.
 pub fn show(state: &State, show: Show) -> String {
+    let words = &state.words;
     match show {
-        Show::Dial => "As the dials say".to_owned(),
-        Show::Beside => "Without and with the tailor, side by side".to_owned(),
+        Show::Dial => words.show_dial(),
+        Show::Beside => words.show_beside(),
         Show::Classes => {
             let missing = |class: &&ClassInfo| {
                 let place = state.files.get(&File::Tailor(class.id.clone()));
@@ -67,8 +59,8 @@ pub fn show(state: &State, show: Show) -> String {
             let classes = state.gallery.iter().flat_map(|gallery| &gallery.classes);
             let bytes = classes.take(MOST_IMAGES).filter(missing).map(|class| class.bytes).sum();
             match bytes {
-                0 => "All classes from one seed".to_owned(),
-                bytes => format!("All classes from one seed ({} to download)", megabytes(bytes)),
+                0 => words.show_classes(),
+                bytes => words.show_classes_bytes(&words.megabytes(bytes)),
             }
         }
     }
@@ -77,15 +69,10 @@ pub fn show(state: &State, show: Show) -> String {
 /// Says what the choice of "Take apart" means.
 pub fn showing(state: &State) -> String {
     match state.settings.show {
-        Show::Dial => {
-            "At 0 % the learngene works alone, at 100 % with the full tailor. Everything else stays as it is."
-        }
-        Show::Beside => {
-            "The same seed twice: on the left the learngene alone, on the right with the tailor as dialled."
-        }
-        Show::Classes => "The same seed for each class, with the class’s own tailor at 100 %.",
+        Show::Dial => state.words.showing_dial(),
+        Show::Beside => state.words.showing_beside(),
+        Show::Classes => state.words.showing_classes(),
     }
-    .to_owned()
 }
 
 /// Says what was downloaded, and what the whole model would cost.
@@ -96,69 +83,54 @@ pub fn saved(state: &State) -> String {
     let packs = gallery.classes.iter().filter(|class| here(&File::Tailor(class.id.clone())));
     let (count, bytes) = packs.fold((0, 0), |(n, sum), class| (n + 1, sum + class.bytes));
     let bytes = bytes + if here(&File::Learngene) { gallery.learngene } else { 0 };
-    let more = if gallery.more { "more than " } else { "" };
-    format!(
-        "On this device: the learngene and {count} of {} tailors, {}. The whole model takes {more}{}.",
-        gallery.classes.len(),
-        megabytes(bytes),
-        megabytes(all)
-    )
+    let words = &state.words;
+    let say = if gallery.more { Words::saved_more } else { Words::saved };
+    say(words, &gallery.classes.len(), &words.megabytes(bytes), &count, &words.megabytes(all))
 }
 
 /// Says how long the first image took, from the visit's first moment on.
 pub fn first(state: &State) -> String {
     let Some((since, before, ms)) = state.first.filter(|first| first.0 > 0.0) else { return String::new() };
-    let s = |ms: f64| format!("{:.2} s", ms / 1000.0);
-    format!(
-        "Your first image: {} after the click. Of these, download {}, verify {}, prepare {}, sample {}; \
-         the rest is the page and its engine.",
-        s(since),
-        s(before.download),
-        s(before.verify),
-        s(before.prepare),
-        s(ms)
-    )
+    let words = &state.words;
+    let s = |ms: f64| words.decimal(ms / 1000.0, 2);
+    words.first_image(&s(before.download), &s(before.prepare), &s(ms), &s(since), &s(before.verify))
 }
 
 /// Says which step the film shows.
 pub fn frame(state: &State) -> String {
     let film = &state.film;
     let (at, all) = (film.frames.get(film.at).map_or(0, |frame| frame.step), state.settings.steps);
-    format!("Step {at} of {all}: what the model sees, and the clean image that it makes of it.")
+    state.words.frame(&all, &at)
 }
 
 /// Says a matrix with its numbers. `weight` is how much of the tailor is used.
-pub fn formula(cell: &Cell, weight: f32) -> String {
+pub fn formula(words: &Words, cell: &Cell, weight: f32) -> String {
     let (shared, own) = (cell.learngene, weight * cell.tailor);
     let part = 100.0 * own / (shared + own).max(f32::MIN_POSITIVE);
-    format!(
-        "Layer {}, {}: y = x·L + {weight:.2}·x·T + b. The learngene’s matrix L has the norm {shared:.2}, the \
-         tailor’s T has {:.2}, of which {own:.2} is used: {part:.0} % of both.",
-        cell.layer + 1,
-        cell.matrix,
-        cell.tailor
+    let two = |number: f32| words.decimal(f64::from(number), 2);
+    words.formula(
+        &(cell.layer + 1),
+        &cell.matrix,
+        &two(own),
+        &words.decimal(f64::from(part), 0),
+        &two(shared),
+        &two(cell.tailor),
+        &two(weight),
     )
 }
 
 /// Says a matrix in short, for visitors who do not see it.
-pub fn cell(cell: &Cell) -> String {
-    format!(
-        "Layer {}, {}: learngene {:.1}, tailor {:.1}",
-        cell.layer + 1,
-        cell.matrix,
-        cell.learngene,
-        cell.tailor
-    )
+pub fn cell(words: &Words, cell: &Cell) -> String {
+    let one = |number: f32| words.decimal(f64::from(number), 1);
+    words.cell(&(cell.layer + 1), &cell.matrix, &one(cell.learngene), &one(cell.tailor))
 }
 
 /// Says how much room there is.
 pub fn room(state: &State) -> String {
     match state.room.bytes {
-        Some((usage, quota)) if quota > 0.0 => format!(
-            "This site takes {} of the {} that the browser grants it.",
-            amount(usage as u64),
-            amount(quota as u64)
-        ),
+        Some((usage, quota)) if quota > 0.0 => {
+            state.words.room(&state.words.amount(quota as u64), &state.words.amount(usage as u64))
+        }
         _ => String::new(),
     }
 }
@@ -168,16 +140,15 @@ pub fn total(state: &State) -> String {
     let rows = rows(state);
     let bytes = rows.iter().map(|row| row.bytes).sum();
     match rows.len() {
-        0 => labels::EMPTY.to_owned(),
-        1 => format!("One file, {}.", amount(bytes)),
-        n => format!("{n} files, {}.", amount(bytes)),
+        0 => state.words.empty(),
+        n => state.words.total(&state.words.amount(bytes), &n),
     }
 }
 
 /// Says when a class was used last.
 pub fn used(state: &State, class: Option<&str>) -> String {
     let day = class.and_then(|class| state.room.used.get(class));
-    day.map_or_else(String::new, |day| format!("used {day}"))
+    day.map_or_else(String::new, |day| state.words.used(day))
 }
 
 /// Tells whether the classes can be searched.
@@ -186,11 +157,11 @@ pub fn searchable(state: &State) -> bool {
 }
 
 /// Says whether the link was copied.
-pub fn copied(state: &State) -> &'static str {
+pub fn copied(state: &State) -> String {
     match state.copied {
-        None => "",
-        Some(true) => "The link is copied.",
-        Some(false) => "This browser does not let the page copy. Select the link and copy it.",
+        None => String::new(),
+        Some(true) => state.words.copied(),
+        Some(false) => state.words.not_copied(),
     }
 }
 

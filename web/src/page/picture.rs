@@ -1,6 +1,6 @@
 //! The view of the images, their progress, and what went wrong.
 
-use super::labels;
+use super::language::Words;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
@@ -41,7 +41,7 @@ pub(super) fn Picture(studio: Studio) -> impl IntoView {
         </figure>
         // A progress element without a value shows that something goes on.
         <progress
-            aria-label=labels::PROGRESS
+            aria-label=studio.say(Words::progress)
             max="1"
             prop:value=move || progress.get().unwrap_or(0.0)
             class:unknown=move || progress.get().is_none()
@@ -67,19 +67,19 @@ fn Failed(studio: Studio, failure: Failure) -> impl IntoView {
         >
             <p>{failure.sentence}</p>
             {(!failure.detail.is_empty()).then(|| view! {
-                <details><summary>{labels::DETAILS}</summary>{failure.detail}</details>
+                <details><summary>{studio.say(|words| words.shared_details())}</summary>{failure.detail}</details>
             })}
             <button id="remedy" on:click=move |_| studio.tell(Message::Remedy)>
-                {words::remedy(failure.remedy)}
+                {studio.say_of(move |words| words::remedy(words, failure.remedy))}
             </button>
             // Not a button beside the other, so that a visitor who clicks through a warning does
             // not get here.
             {of_trust.then(|| view! {
                 <details>
-                    <summary>{labels::VOUCHED}</summary>
-                    <p>{labels::FORGETTING}</p>
+                    <summary>{studio.say(Words::vouched)}</summary>
+                    <p>{studio.say(Words::forgetting)}</p>
                     <button id="forget" class="plain" on:click=move |_| studio.tell(Message::Forget)>
-                        {labels::FORGET}
+                        {studio.say(Words::forget)}
                     </button>
                 </details>
             })}

@@ -1,6 +1,7 @@
 //! Chooses the engine's program that the page loads, by what the browser has and what the address
 //! asks for.
 
+use super::language::{Table, Words};
 use crate::protocol::{Backend, Code, Failure, Remedy};
 
 /// A program that holds an engine. All of them use the same protocol.
@@ -107,10 +108,8 @@ impl Wish {
 }
 
 /// Makes the failure for a browser without SIMD.
-pub fn no_simd() -> Failure {
-    let sentence = "This browser has no WebAssembly SIMD, which the engine is made of. Chrome and Edge have it from \
-                    version 91 on, Firefox from 89, Safari from 16.4.";
-    Failure::new(Code::Simd, sentence, Remedy::Reload)
+pub fn no_simd(words: &Table) -> Failure {
+    Failure::new(Code::Simd, words.shared_no_simd(), Remedy::Reload)
 }
 
 /// Why a program did not load, as far as its server tells.
@@ -125,24 +124,13 @@ pub enum Absence {
 }
 
 /// Makes the failure for a program that did not load. `detail` is in the browser's words.
-pub fn not_loaded(program: Program, absence: Absence, detail: String) -> Failure {
-    let name = program.name();
+pub fn not_loaded(words: &Words, program: Program, absence: Absence, detail: String) -> Failure {
     let (sentence, remedy) = match (absence, program) {
-        (Absence::Missing, Program::Gpu) => (
-            "The WebGPU engine is still being built. Use the CPU for now; the next visit finds it."
-                .to_owned(),
-            Remedy::UseCpu,
-        ),
-        (Absence::Missing, _) => (
-            format!(
-                "The engine did not load: {name}_bg.wasm is not on the server. Whoever runs this site can build \
-                     it with “just site”."
-            ),
-            Remedy::Retry,
-        ),
-        (Absence::Unknown | Absence::Unreachable, _) => {
-            ("The engine did not load. Check the connection, then try again.".to_owned(), Remedy::Retry)
+        (Absence::Missing, Program::Gpu) => (words.engine_unbuilt(), Remedy::UseCpu),
+        (Absence::Missing, _) => {
+            (words.engine_missing(&format_args!("{}_bg.wasm", program.name())), Remedy::Retry)
         }
+        (Absence::Unknown | Absence::Unreachable, _) => (words.engine_not_loaded(), Remedy::Retry),
     };
     Failure { detail, ..Failure::new(Code::Engine, sentence, remedy) }
 }

@@ -1,5 +1,6 @@
 //! What the page's address says, and the settings that the visitor can change.
 
+use super::language::Language;
 use super::program::{Simd, Wish};
 use crate::link::{Show, View};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Site {
     pub teach: bool,
     /// The view that is shown until the gallery is open.
     pub front: View,
+    /// The language that the visitor wants.
+    pub language: Language,
 }
 
 /// The settings that the visitor can change.

@@ -1,6 +1,6 @@
 //! The view of the link to the images, and its QR code.
 
-use super::labels;
+use super::language::Words;
 use super::shell::Studio;
 use super::state::Message;
 use super::{phrases, site};
@@ -21,16 +21,16 @@ pub(super) fn Sharing(studio: Studio) -> impl IntoView {
     move || {
         open.get().then(|| {
             view! {
-                <section class="sharing" aria-label=labels::SHARE>
-                    <p>{labels::LOCAL}</p>
+                <section class="sharing" aria-label=studio.say(Words::share)>
+                    <p>{studio.say(Words::local)}</p>
                     <div class="copying">
-                        <input id="link" type="text" readonly aria-label=labels::LINK prop:value=address/>
+                        <input id="link" type="text" readonly aria-label=studio.say(Words::link) prop:value=address/>
                         <button id="copy" type="button" on:click=move |_| studio.tell(Message::Copy)>
-                            {labels::COPY}
+                            {studio.say(Words::copy)}
                         </button>
                     </div>
                     <p role="status">{move || copied.get()}</p>
-                    {move || code(&address())}
+                    {move || code(studio, &address())}
                 </section>
             }
         })
@@ -38,7 +38,7 @@ pub(super) fn Sharing(studio: Studio) -> impl IntoView {
 }
 
 /// Draws a text as a QR code.
-fn code(text: &str) -> impl IntoView + use<> {
+fn code(studio: Studio, text: &str) -> impl IntoView + use<> {
     match QrCode::encode_text(text, QrCodeEcc::Low) {
         Ok(code) => {
             let size = code.size();
@@ -46,12 +46,12 @@ fn code(text: &str) -> impl IntoView + use<> {
             let path: String = dark.map(|n| format!("M{} {}h1v1h-1z", n % size, n / size)).collect();
             let frame = format!("-2 -2 {} {}", size + 4, size + 4);
             view! {
-                <svg class="qr" role="img" aria-label=labels::QR viewBox=frame>
+                <svg class="qr" role="img" aria-label=studio.say(Words::qr) viewBox=frame>
                     <path d=path/>
                 </svg>
             }
             .into_any()
         }
-        Err(_) => view! { <p class="hint">{labels::TOO_LONG}</p> }.into_any(),
+        Err(_) => view! { <p class="hint">{studio.say(Words::too_long)}</p> }.into_any(),
     }
 }

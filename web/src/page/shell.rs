@@ -1,10 +1,11 @@
 //! Carries out the state's effects, and sends it their outcomes as messages.
 
 use super::engine::{EngineWorker, Word, examine};
+use super::language::Words;
 use super::program::Program;
 use super::state::{Effect, Message, Site, State};
 use super::update::update;
-use super::{gpu, site, storage};
+use super::{gpu, locale, site, storage};
 use crate::link::encode;
 use crate::protocol::Backend;
 use leptos::prelude::*;
@@ -18,6 +19,7 @@ use wasm_bindgen_futures::JsFuture;
 #[derive(Clone, Copy)]
 pub struct Studio {
     state: RwSignal<State>,
+    words: Memo<Words>,
     engines: StoredValue<Engines, LocalStorage>,
 }
 
@@ -52,8 +54,9 @@ impl Studio {
     /// Starts the studio on this site.
     pub fn start(site: Site) -> Self {
         let (state, effects) = State::start(site);
-        let studio =
-            Self { state: RwSignal::new(state), engines: StoredValue::new_local(Engines::default()) };
+        let state = RwSignal::new(state);
+        let words = Memo::new(move |_| state.with(|state| state.words.clone()));
+        let studio = Self { state, words, engines: StoredValue::new_local(Engines::default()) };
         STUDIO.set(Some(studio));
         effects.into_iter().for_each(|effect| studio.perform(effect));
         studio
@@ -71,6 +74,16 @@ impl Studio {
         T: PartialEq + Send + Sync + 'static,
     {
         Memo::new(move |_| self.state.with(&part))
+    }
+
+    /// Returns a text in the page's language, which changes with that.
+    pub fn say(self, text: fn(&Words) -> String) -> Memo<String> {
+        self.say_of(text)
+    }
+
+    /// Returns a text in the page's language by a closure, as [`Studio::say`] does.
+    pub fn say_of(self, text: impl Fn(&Words) -> String + Send + Sync + 'static) -> Memo<String> {
+        Memo::new(move |_| self.words.with(&text))
     }
 
     /// Returns a text made from the state, as [`Studio::part`] does.
@@ -126,6 +139,10 @@ impl Studio {
                 let now = window().performance().map_or(0.0, |clock| clock.now());
                 self.tell(Message::Clock(now));
             }
+            Effect::FetchWords(language) => spawn_local(async move {
+                self.tell(Message::Words(language, locale::words(language).await));
+            }),
+            Effect::KeepLanguage(language) => locale::keep(language),
             Effect::Used(classes) => storage::use_now(&self.gallery(), &classes),
             Effect::AskRoom => spawn_local(async move {
                 let room = storage::room(&self.gallery()).await;

@@ -1,6 +1,7 @@
 //! Reads the page's address and document.
 
 use super::engine::simd;
+use super::locale;
 use super::program::Wish;
 use super::state::Site;
 use crate::address::canonical;
@@ -30,6 +31,7 @@ pub fn read(teach: bool) -> Site {
         hash: hash(),
         teach,
         front: front(),
+        language: locale::wanted(),
     }
 }
 

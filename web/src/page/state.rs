@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain data, without browser or view. [`super::update`] changes it.
 
+use super::language::{Language, Words};
 use super::program::{Program, Wish};
 use super::settings::FIRST_WORD;
 use crate::link::Link;
@@ -22,6 +23,10 @@ pub struct State {
     pub site: Site,
     /// The settings that the visitor can change.
     pub settings: Settings,
+    /// The language that the visitor wants. Its words may still be on their way.
+    pub language: Language,
+    /// The words that the page speaks.
+    pub words: Words,
     /// The gallery, once it is open.
     pub gallery: Option<Gallery>,
     /// Files that are on this device or being downloaded.
@@ -125,14 +130,14 @@ pub enum NameList {
 }
 
 /// What is known about the GPU.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Gpu {
     /// Nothing yet.
     Unknown,
     /// The visitor asked for the CPU.
     Unwanted,
     /// The GPU will not be used, for this reason.
-    No(String),
+    No(NoGpu),
     /// There is an adapter with this name, but its engine is not on the server yet.
     Unbuilt(String),
     /// The browser is asked for an adapter.
@@ -143,6 +148,25 @@ pub enum Gpu {
     Ready(String),
     /// The GPU with this name makes the images.
     Used(String),
+}
+
+/// Why the GPU is not used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoGpu {
+    /// The browser has no WebGPU.
+    NoWebGpu,
+    /// The browser has WebGPU, and no adapter for it.
+    NoAdapter,
+    /// The processor emulates the only adapter, which has this name.
+    Emulated(String),
+    /// Its numbers differ from the processor's by up to this much.
+    Differs(f32),
+    /// The processor's engine broke down during the trial.
+    Beside,
+    /// Its engine failed the trial, for this reason.
+    Trial(String),
+    /// Its engine ended, for this reason.
+    Ended(String),
 }
 
 /// Which engines run or are starting.
@@ -195,6 +219,8 @@ impl State {
                 word: Link::parse(&site.hash).word.unwrap_or_else(|| FIRST_WORD.to_owned()),
                 ..Settings::default()
             },
+            language: site.language,
+            words: Words::english(),
             gallery: None,
             files: BTreeMap::new(),
             phase: Phase::Starting,
@@ -229,6 +255,9 @@ impl State {
             site,
         };
         let mut effects = vec![Effect::AskPersistent];
+        if state.language != Language::ENGLISH {
+            effects.push(Effect::FetchWords(state.language));
+        }
         match state.active {
             Backend::Gpu => state.seek_gpu(&mut effects),
             Backend::Cpu => state.spawn_cpu(&mut effects),
@@ -260,7 +289,7 @@ impl State {
     pub(super) fn spawn_cpu(&mut self, effects: &mut Vec<Effect>) {
         match self.for_cpu.first() {
             Some(program) => self.spawn(*program, effects),
-            None => self.fail(super::program::no_simd()),
+            None => self.fail(super::program::no_simd(&self.words)),
         }
     }
 

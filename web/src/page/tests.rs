@@ -3,6 +3,7 @@
 mod files;
 mod gallery;
 mod gpu;
+mod language;
 mod orders;
 mod studio;
 mod words;
@@ -31,6 +32,7 @@ fn site(wish: Wish, hash: &str) -> Site {
         hash: hash.into(),
         teach: false,
         front: crate::link::View::Make,
+        language: crate::page::language::Language::ENGLISH,
     }
 }
 
@@ -219,5 +221,5 @@ fn a_browser_without_simd_is_told_so_and_nothing_is_loaded() {
     let page = Page::on(Site { simd: Simd::Missing, ..site(Wish::Any, "") });
     assert_eq!(page.code(), Code::Simd);
     assert_eq!(spawned(&page.effects), []);
-    assert_eq!(page.state.phase, Phase::Failed(super::program::no_simd()));
+    assert_eq!(page.state.phase, Phase::Failed(super::program::no_simd(&page.state.words)));
 }

@@ -2,7 +2,8 @@
 //! and the page goes on without it when it is lost.
 
 use super::program::{Absence, Program, Wish, not_loaded};
-use super::state::{Adapter, Effect, Gpu, State, Trial};
+use super::state::{Adapter, Effect, Gpu, NoGpu, State, Trial};
+use super::words;
 use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
 
 /// Steps of a trial.
@@ -12,29 +13,25 @@ const TRIAL_TOLERANCE: f32 = 0.02;
 
 impl State {
     /// Starts the GPU's engine if the browser has an adapter that is worth it.
-    pub(super) fn found_adapter(
-        &mut self,
-        adapter: Result<Adapter, &'static str>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn found_adapter(&mut self, adapter: Result<Adapter, NoGpu>, effects: &mut Vec<Effect>) {
         if self.gpu != Gpu::Sought {
             return;
         }
         let at_any_price = self.site.wish == Wish::Gpu;
         match adapter {
             Ok(Adapter { name, emulated: true }) if !at_any_price => {
-                self.gpu = Gpu::No(format!("the only adapter ({name}) is emulated, which is slower"));
+                self.gpu = Gpu::No(NoGpu::Emulated(name));
             }
             Ok(Adapter { name, .. }) => {
                 self.gpu = if at_any_price { Gpu::Used(name) } else { Gpu::Coming(name) };
                 self.spawn(Program::Gpu, effects);
             }
             Err(why) => {
-                self.gpu = Gpu::No(why.to_owned());
                 if at_any_price {
-                    let sentence = format!("The GPU cannot be used: {why}.");
+                    let sentence = self.words.gpu_cannot(&words::no_gpu(&self.words, &why));
                     self.fail(Failure::new(Code::Device, sentence, Remedy::UseCpu));
                 }
+                self.gpu = Gpu::No(why);
             }
         }
     }
@@ -78,7 +75,7 @@ impl State {
         match &self.gpu {
             Gpu::Coming(name) if agree => self.gpu = Gpu::Ready(name.clone()),
             _ if agree => {}
-            _ => self.no_gpu(format!("its numbers differ from the CPU's by up to {furthest:.2}"), effects),
+            _ => self.no_gpu(NoGpu::Differs(furthest), effects),
         }
     }
 
@@ -91,7 +88,7 @@ impl State {
     }
 
     /// Ends the GPU's engine, and goes on without it because of `why`.
-    pub(super) fn no_gpu(&mut self, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn no_gpu(&mut self, why: NoGpu, effects: &mut Vec<Effect>) {
         self.end(Backend::Gpu, effects);
         self.trial = None;
         self.gpu = Gpu::No(why);
@@ -101,22 +98,22 @@ impl State {
     pub(super) fn lost(&mut self, from: Backend, failure: Failure, effects: &mut Vec<Effect>) {
         self.end(from, effects);
         match from {
-            Backend::Gpu if self.active != from => self.no_gpu(why(&failure), effects),
+            Backend::Gpu if self.active != from => self.no_gpu(NoGpu::Ended(why(&failure)), effects),
             // The visitor did not ask for the GPU, so the processor takes over.
             Backend::Gpu if self.site.wish != Wish::Gpu => {
-                self.no_gpu(why(&failure), effects);
+                self.no_gpu(NoGpu::Ended(why(&failure)), effects);
                 self.active = Backend::Cpu;
                 if self.current.take().is_some() {
                     self.generate(effects);
                 }
             }
             Backend::Gpu => {
-                self.gpu = Gpu::No(why(&failure));
+                self.gpu = Gpu::No(NoGpu::Ended(why(&failure)));
                 self.fail(Failure { remedy: Remedy::UseCpu, ..failure });
             }
             Backend::Cpu => {
                 if self.trial.is_some() {
-                    self.no_gpu("the CPU engine broke down beside it".to_owned(), effects);
+                    self.no_gpu(NoGpu::Beside, effects);
                 }
                 if self.active == from {
                     self.fail(failure);
@@ -155,7 +152,7 @@ impl State {
             Gpu::Coming(name) | Gpu::Used(name) => Some(name.clone()),
             _ => None,
         };
-        self.lost(backend, not_loaded(program, absence, detail), effects);
+        self.lost(backend, not_loaded(&self.words, program, absence, detail), effects);
         if let (Some(name), Program::Gpu, Absence::Missing) = (adapter, program, absence) {
             self.gpu = Gpu::Unbuilt(name);
         }
@@ -163,7 +160,7 @@ impl State {
 
     /// Handles a browser that does not let the page start a worker.
     pub(super) fn no_worker(&mut self, backend: Backend, effects: &mut Vec<Effect>) {
-        let sentence = "This browser does not let the page start a worker. Allow it, then try again.";
+        let sentence = self.words.shared_no_worker();
         self.lost(backend, Failure::new(Code::Worker, sentence, Remedy::Retry), effects);
     }
 
@@ -186,7 +183,7 @@ impl State {
         let trial = self.trial.as_ref().map(|trial| trial.id);
         let background = from == Backend::Gpu && self.active == Backend::Cpu;
         if background || (id.is_some() && id == trial) {
-            self.no_gpu(format!("the GPU engine failed its trial. {}", failure.sentence), effects);
+            self.no_gpu(NoGpu::Trial(failure.sentence), effects);
         } else if id.is_none_or(|id| self.is_current(id)) {
             self.fail(failure);
         }

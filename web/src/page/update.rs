@@ -1,8 +1,9 @@
 //! Changes the page's state: a message goes in, and effects come out. Nothing else changes it.
 
+use super::language::{Language, Words};
 use super::png;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
-use super::words::{self, file_name};
+use super::words::file_name;
 use crate::link::{LONGEST, Link, View};
 use crate::protocol::{Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Wanted};
 use std::collections::BTreeSet;
@@ -61,6 +62,8 @@ impl State {
             Message::Copy => effects.push(Effect::Copy),
             Message::Copied(copied) => self.copied = Some(copied),
             Message::File(bytes) => self.open_file(&bytes, effects),
+            Message::SetLanguage(language) => self.set_language(language, effects),
+            Message::Words(language, text) => self.speak(language, text),
             Message::Noticed => self.notice = None,
             Message::Clock(ms) => {
                 if let Some((since, ..)) = &mut self.first {
@@ -194,7 +197,31 @@ impl State {
                 self.follow_link(effects);
             }
             Some((gallery, hash)) => effects.push(Effect::Go(gallery, hash)),
-            None => self.notice = Some(words::no_settings()),
+            None => self.notice = Some(self.words.no_settings()),
+        }
+    }
+
+    /// Takes over the language that the visitor chooses.
+    fn set_language(&mut self, language: Language, effects: &mut Vec<Effect>) {
+        self.language = language;
+        effects.push(Effect::KeepLanguage(language));
+        match language {
+            Language::ENGLISH => self.words = Words::english(),
+            _ => effects.push(Effect::FetchWords(language)),
+        }
+    }
+
+    /// Speaks a language whose words came, unless the visitor has chosen another one since.
+    fn speak(&mut self, language: Language, text: Option<String>) {
+        if language != self.language {
+            return;
+        }
+        match text.and_then(|text| Words::read(language, &text)) {
+            Some(words) => self.words = words,
+            None => {
+                self.language = self.words.language();
+                self.notice = Some(self.words.language_failed());
+            }
         }
     }
 
@@ -259,7 +286,7 @@ impl State {
                     Ok(names) => NameList::Here(Arc::new(names)),
                     // An order came first. A visitor who still searches asks again.
                     Err(failure) if failure.code == Code::Cancelled => NameList::Unasked,
-                    Err(failure) => NameList::Failed(failure.sentence),
+                    Err(failure) => NameList::Failed(self.words.translate(failure).sentence),
                 };
                 self.list();
             }
@@ -297,10 +324,18 @@ impl State {
             Event::Done { id, ms, ms_per_step, before } if self.is_current(id) => {
                 self.done(ms, ms_per_step, before, values, effects);
             }
-            Event::Parts(parts) => self.parts = Some(parts.map_err(|failure| failure.sentence)),
+            Event::Parts(parts) => {
+                self.parts = Some(parts.map_err(|failure| self.words.translate(failure).sentence));
+            }
             Event::Done { id, .. } => self.tried(from, id, values, effects),
-            Event::Failed { id, failure } => self.failed(from, id, failure, effects),
-            Event::Lost { failure } => self.lost(from, failure, effects),
+            Event::Failed { id, failure } => {
+                let failure = self.words.translate(failure);
+                self.failed(from, id, failure, effects);
+            }
+            Event::Lost { failure } => {
+                let failure = self.words.translate(failure);
+                self.lost(from, failure, effects);
+            }
             Event::Preview { .. } | Event::Cancelled { .. } => {}
         }
     }

@@ -5,12 +5,13 @@ use super::classes::Classes;
 use super::controls::Controls;
 use super::files::Files;
 use super::history::History;
+use super::language::{Language, Words};
 use super::picture::Picture;
 use super::sharing::Sharing;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::writing::{Letters, Word};
-use super::{canvas, labels, phrases, site, teaching, words};
+use super::{canvas, locale, phrases, site, teaching, words};
 use crate::link::View;
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
@@ -44,6 +45,13 @@ pub fn App() -> impl IntoView {
             let _ = body.toggle_attribute_with_force("data-embed", site::is_embedded());
         }
     });
+    // Said once the words are there, so that nothing changes twice.
+    let spoken = studio.part(|state| Some(state.language).filter(|wanted| *wanted == state.words.language()));
+    Effect::new(move || {
+        if let Some(language) = spoken.get() {
+            locale::tell(language);
+        }
+    });
     let needs = studio.part(phrases::needs);
     Effect::new(move || {
         if let (Some(body), Some(needs)) = (document().body(), needs.get()) {
@@ -56,7 +64,7 @@ pub fn App() -> impl IntoView {
     let backend = studio.part(|state| state.active.name());
     let side = move || match view.get() {
         View::Make => view! {
-            <p class="idea">{studio.words(words::idea)} {labels::IDEA}</p>
+            <p class="idea">{studio.words(words::idea)} " " {studio.say(Words::idea)}</p>
             <Classes studio/>
             <History studio/>
         }
@@ -87,6 +95,7 @@ pub fn App() -> impl IntoView {
         <footer>
             <p id="backend" data-backend=move || backend.get()>{studio.words(words::backend)}</p>
             <p id="first">{studio.words(phrases::first)}</p>
+            <Languages studio/>
         </footer>
     }
 }
@@ -107,14 +116,38 @@ fn Tabs(studio: Studio) -> impl IntoView {
         view! {
             <a id=format!("tab-{}", view.name()) href=format!("#view={}", view.name())
                 aria-current=move || (open.get() == view).then_some("page") on:click=click>
-                {words::tab(view)}
+                {studio.say_of(move |words| words::tab(words, view))}
             </a>
         }
     };
     view! {
-        <nav class="tabs" aria-label=labels::VIEWS>
+        <nav class="tabs" aria-label=studio.say(Words::views)>
             {move || tabs.get().into_iter().map(tab).collect_view()}
         </nav>
+    }
+}
+
+/// Shows the choice of the page's language.
+#[component]
+fn Languages(studio: Studio) -> impl IntoView {
+    let wanted = studio.part(|state| state.language);
+    let choose = move |event: leptos::ev::Event| {
+        if let Some(language) = Language::find(&event_target_value(&event)) {
+            studio.tell(Message::SetLanguage(language));
+        }
+    };
+    let option = move |(language, name): (Language, &'static str)| {
+        view! {
+            <option value=language.code() lang=language.code() prop:selected=move || wanted.get() == language>
+                {name}
+            </option>
+        }
+    };
+    view! {
+        <p class="language">
+            <label for="language">{studio.say(Words::language_label)}</label> " "
+            <select id="language" on:change=choose>{Language::all().map(option).collect_view()}</select>
+        </p>
     }
 }
 
@@ -128,7 +161,7 @@ fn Notice(studio: Studio) -> impl IntoView {
                 <p id="notice">
                     {words} " "
                     <button type="button" class="plain small" on:click=move |_| studio.tell(Message::Noticed)>
-                        {labels::CLOSE}
+                        {studio.say(Words::close)}
                     </button>
                 </p>
             })}

@@ -1,51 +1,53 @@
 //! The sentences in which the page says what it knows.
 
-use super::numbers::{megabytes, percent};
+use super::language::Words;
+use super::numbers::percent;
 use super::search::FOUND;
-use super::state::{Gpu, NameList, Phase, Place, Shown, State};
+use super::state::{Gpu, NameList, NoGpu, Phase, Place, Shown, State};
 use super::word;
 use crate::link::View;
 use crate::protocol::{Backend, Code, File, Order, Remedy, Wait};
 
 /// Says what the page is doing.
 pub fn status(state: &State) -> String {
+    let words = &state.words;
     if let (Some(wait), Phase::Starting | Phase::Downloading) = (state.waiting, &state.phase) {
         return match wait {
-            Wait::Server { seconds } => {
-                format!("The server does not answer as it should. Trying again in {seconds} s…")
-            }
-            Wait::Tab => "Another tab of this site is downloading the same file…".to_owned(),
+            Wait::Server { seconds } => words.waiting_server(&seconds),
+            Wait::Tab => words.waiting_tab(),
         };
     }
     if let Some(running) = state.current.as_ref().filter(|running| running.quiet) {
         return sentence(&caption(state, &running.order));
     }
     match &state.phase {
-        Phase::Starting => "Loading the engine…".to_owned(),
-        Phase::Downloading => "Downloading what these images need…".to_owned(),
-        Phase::Sampling(..) => "Making images out of noise…".to_owned(),
+        Phase::Starting => words.status_starting(),
+        Phase::Downloading => words.status_downloading(),
+        Phase::Sampling(..) => words.status_sampling(),
         Phase::Ready if state.shown.is_some() => {
             state.shown.as_ref().map(|shown| sentence(&title(state, shown))).unwrap_or_default()
         }
-        Phase::Ready => "Ready.".to_owned(),
-        Phase::Stopped => "Stopped.".to_owned(),
-        Phase::Failed(_) if state.is_question() => "A question first.".to_owned(),
-        Phase::Failed(_) => "That did not work.".to_owned(),
+        Phase::Ready => words.status_ready(),
+        Phase::Stopped => words.status_stopped(),
+        Phase::Failed(_) if state.is_question() => words.status_question(),
+        Phase::Failed(_) => words.status_failed(),
         Phase::Done(ms, per_step) => {
             let what = state.shown.as_ref().map(|shown| title(state, shown));
-            format!("{}: {:.1} s, {per_step:.0} ms a step.", what.unwrap_or_default(), ms / 1000.0)
+            let (seconds, per_step) = (words.decimal(ms / 1000.0, 1), words.decimal(*per_step, 0));
+            words.status_done(&per_step, &seconds, &what.unwrap_or_default())
         }
     }
 }
 
 /// Says the numbers that change too often for a screen reader.
 pub fn step(state: &State) -> String {
+    let words = &state.words;
     match state.phase {
         Phase::Downloading => {
-            let words = |(got, all)| format!("{} of {}", megabytes(got), megabytes(all));
-            state.arriving().map_or_else(String::new, words)
+            let bytes = |(got, all)| words.step_bytes(&words.megabytes(all), &words.megabytes(got));
+            state.arriving().map_or_else(String::new, bytes)
         }
-        Phase::Sampling(step, of) => format!("step {step} of {of}"),
+        Phase::Sampling(step, of) => words.step_of(&of, &step),
         Phase::Starting | Phase::Done(..) | Phase::Ready | Phase::Stopped | Phase::Failed(_) => String::new(),
     }
 }
@@ -53,90 +55,90 @@ pub fn step(state: &State) -> String {
 /// Says which device computes, and why.
 pub fn backend(state: &State) -> String {
     let on_cpu = state.active == Backend::Cpu;
+    let words = &state.words;
     match &state.gpu {
-        Gpu::Used(name) => format!("Computing on your GPU ({name}) through WebGPU."),
-        Gpu::No(why) if on_cpu => format!("Computing on the CPU: {}.", why.trim_end_matches('.')),
-        Gpu::No(why) => format!("No GPU: {}.", why.trim_end_matches('.')),
-        Gpu::Unbuilt(name) => format!(
-            "Computing on the CPU. The engine for your GPU ({name}) is still being built; the next visit uses it."
-        ),
-        Gpu::Sought if on_cpu => "Computing on the CPU; looking for a GPU.".to_owned(),
-        Gpu::Sought => "Looking for a GPU.".to_owned(),
-        Gpu::Coming(name) | Gpu::Ready(name) => {
-            format!("Computing on the CPU; the engine for your GPU ({name}) is loading.")
+        Gpu::Used(name) => words.gpu_used(name),
+        Gpu::No(why) => {
+            let why = no_gpu(words, why);
+            let why = why.trim_end_matches('.');
+            if on_cpu { words.gpu_no_cpu(&why) } else { words.gpu_no(&why) }
         }
-        Gpu::Unwanted => "Computing on the CPU, as the address asks.".to_owned(),
-        Gpu::Unknown => "Computing on the CPU.".to_owned(),
+        Gpu::Unbuilt(name) => words.gpu_unbuilt(name),
+        Gpu::Sought if on_cpu => words.gpu_sought_cpu(),
+        Gpu::Sought => words.gpu_sought(),
+        Gpu::Coming(name) | Gpu::Ready(name) => words.gpu_coming(name),
+        Gpu::Unwanted => words.gpu_unwanted(),
+        Gpu::Unknown => words.gpu_unknown(),
+    }
+}
+
+/// Says why the GPU is not used, as the second half of a sentence.
+pub fn no_gpu(words: &Words, why: &NoGpu) -> String {
+    match why {
+        NoGpu::NoWebGpu => words.why_no_webgpu(),
+        NoGpu::NoAdapter => words.why_no_adapter(),
+        NoGpu::Emulated(name) => words.why_emulated(name),
+        NoGpu::Differs(furthest) => words.why_differs(&words.decimal(f64::from(*furthest), 2)),
+        NoGpu::Beside => words.why_beside(),
+        NoGpu::Trial(why) => words.why_trial(why),
+        NoGpu::Ended(why) => why.clone(),
     }
 }
 
 /// Says who vouches for the gallery: in a word or two, and in a sentence.
 pub fn signed(state: &State) -> (String, String) {
     let Some(gallery) = &state.gallery else { return Default::default() };
+    let words = &state.words;
     match (&gallery.signed, gallery.remembered) {
-        (None, _) if state.site.own => (
-            "unsigned".to_owned(),
-            "This gallery comes from the same site as this page, so you trust it as you trust the page. It is not signed."
-                .to_owned(),
-        ),
-        (None, _) => ("unsigned".to_owned(), "Nobody has signed this gallery.".to_owned()),
-        (Some(fingerprint), true) => (
-            "signed ✓".to_owned(),
-            format!("Signed by the key with the fingerprint {fingerprint}, which this device trusts."),
-        ),
-        (Some(fingerprint), false) => (
-            "signed, not remembered".to_owned(),
-            format!(
-                "Signed by the key with the fingerprint {fingerprint}. This device has no room to remember it, so it \
-                 will ask again."
-            ),
-        ),
+        (None, _) if state.site.own => (words.unsigned(), words.unsigned_own()),
+        (None, _) => (words.unsigned(), words.unsigned_nobody()),
+        (Some(fingerprint), true) => (words.signed(), words.signed_by(fingerprint)),
+        (Some(fingerprint), false) => (words.signed_not_kept(), words.signed_by_not_kept(fingerprint)),
     }
 }
 
 /// Says how many classes share the gallery's learngene, and how large that is.
 pub fn idea(state: &State) -> String {
+    let words = &state.words;
     let Some(gallery) = state.gallery.as_ref().filter(|gallery| !gallery.classes.is_empty()) else {
-        return "One model that comes apart.".to_owned();
+        return words.idea_short();
     };
-    let count = gallery.classes.len();
-    let all = if gallery.more { "All classes".to_owned() } else { format!("All {count} classes") };
-    format!("{all} share one learngene ({}), which is downloaded once.", megabytes(gallery.learngene))
+    let bytes = words.megabytes(gallery.learngene);
+    if gallery.more { words.idea_all(&bytes) } else { words.idea_count(&bytes, &gallery.classes.len()) }
 }
 
 /// Names images: by the word that they spell, or by their classes.
 pub fn title(state: &State, shown: &Shown) -> String {
     match &shown.word {
-        Some(word) => format!("“{}”, {}", word.trim(), seeds(&shown.order)),
+        Some(word) => state.words.title_word(&seeds(&state.words, &shown.order), &word.trim()),
         None => caption(state, &shown.order),
     }
 }
 
 /// Names the images of an order by their classes and seeds.
 pub fn caption(state: &State, order: &Order) -> String {
+    let words = &state.words;
     let mut names: Vec<String> = Vec::new();
     for image in &order.images {
         let part = |(class, weight): &(String, f32)| match *weight {
             1.0 => class_name(state, class),
-            weight => format!("{} at {} %", class_name(state, class), hundredths(weight)),
+            weight => words.caption_part(&class_name(state, class), &hundredths(weight)),
         };
-        let parts: Vec<String> = image.weights().iter().map(part).collect();
-        let name = match parts.is_empty() {
-            false => parts.join(" with "),
-            true => "learngene alone".to_owned(),
-        };
+        let parts = image.weights();
+        let mixed = |first: String, second: String| words.caption_mixed(&first, &second);
+        let name = parts.iter().map(part).reduce(mixed).unwrap_or_else(|| words.caption_alone());
         if names.last() != Some(&name) {
             names.push(name);
         }
     }
     let between = if names.iter().any(|name| name.contains(' ')) { ", " } else { " " };
-    format!("{}, {}", names.join(between), seeds(order))
+    words.caption(&seeds(words, order), &names.join(between))
 }
 
-fn seeds(order: &Order) -> String {
+fn seeds(words: &Words, order: &Order) -> String {
     let (first, last) =
         (order.images.first().map_or(0, |i| i.seed), order.images.last().map_or(0, |i| i.seed));
-    if first == last { format!("seed {first}") } else { format!("seeds {first} to {last}") }
+    if first == last { words.caption_seed(&first) } else { words.caption_seeds(&first, &last) }
 }
 
 fn sentence(words: &str) -> String {
@@ -152,7 +154,7 @@ pub fn hundredths(part: f32) -> u32 {
 pub fn file_name(state: &State, shown: &Shown) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '-' };
     let title = title(state, shown).replace(", ", "-");
-    let name: String = title.chars().filter(|c| !"“”%".contains(*c)).map(plain).take(60).collect();
+    let name: String = title.chars().filter(|c| !"“”„«»%".contains(*c)).map(plain).take(60).collect();
     format!("tailor-{name}.png")
 }
 
@@ -160,8 +162,8 @@ pub fn file_name(state: &State, shown: &Shown) -> String {
 pub fn picture(state: &State) -> String {
     match &state.shown {
         Some(shown) if shown.finished => title(state, shown),
-        Some(_) => "Images in the making".to_owned(),
-        None => "No images yet".to_owned(),
+        Some(_) => state.words.picture_making(),
+        None => state.words.picture_none(),
     }
 }
 
@@ -173,36 +175,33 @@ pub fn class_name(state: &State, id: &str) -> String {
 
 /// Says beside the classes what a click does.
 pub fn hint(state: &State) -> String {
+    let words = &state.words;
     let (n, most) = (state.settings.classes.len(), state.settings.most_classes());
     let searching = !state.settings.search.is_empty();
     match state.settings.several {
-        _ if searching && state.names == NameList::Coming => {
-            "The list of all classes is on its way…".to_owned()
-        }
-        _ if searching && state.tiles.len() == FOUND => {
-            format!("The first {FOUND} are shown: type more.")
-        }
-        false => "A click makes that class.".to_owned(),
-        true if n > most => format!("{n} chosen; the first {most} are made."),
-        true => format!("{n} chosen; then Generate."),
+        _ if searching && state.names == NameList::Coming => words.hint_coming(),
+        _ if searching && state.tiles.len() == FOUND => words.hint_found(&FOUND),
+        false => words.hint_click(),
+        true if n > most => words.hint_too_many(&n, &most),
+        true => words.hint_chosen(&n),
     }
 }
 
 /// Says of a class's tile whether its pack is on this device, for visitors who do not see that.
-pub fn here(place: Option<Place>) -> &'static str {
+pub fn here(words: &Words, place: Option<Place>) -> String {
     match place {
-        None | Some(Place::Arriving(..)) => "",
-        Some(Place::Stored | Place::Loaded(_)) => ", on this device",
+        None | Some(Place::Arriving(..)) => String::new(),
+        Some(Place::Stored | Place::Loaded(_)) => words.here(),
     }
 }
 
 /// Says where a file is.
-pub fn place(place: Place) -> String {
+pub fn place(words: &Words, place: Place) -> String {
     match place {
         Place::Arriving(got, all) => format!("{} %", percent(got, all)),
-        Place::Stored => "on this device".to_owned(),
-        Place::Loaded(true) => "in use, kept on this device".to_owned(),
-        Place::Loaded(false) => "in use, not kept: no room or no permission".to_owned(),
+        Place::Stored => words.place_stored(),
+        Place::Loaded(true) => words.place_kept(),
+        Place::Loaded(false) => words.place_not_kept(),
     }
 }
 
@@ -228,10 +227,12 @@ pub fn rows(state: &State) -> Vec<Row> {
     };
     let row = |(file, place): (&File, &Place)| {
         let (name, bytes, class) = match file {
-            File::Learngene => {
-                ("Learngene".to_owned(), state.gallery.as_ref().map_or(0, |gallery| gallery.learngene), None)
-            }
-            File::Tailor(id) => (format!("Tailor {}", class_name(state, id)), size(id), Some(id.clone())),
+            File::Learngene => (
+                state.words.file_learngene(),
+                state.gallery.as_ref().map_or(0, |gallery| gallery.learngene),
+                None,
+            ),
+            File::Tailor(id) => (state.words.file_tailor(&class_name(state, id)), size(id), Some(id.clone())),
             File::List => return None,
         };
         let removable = class.filter(|_| !matches!(place, Place::Arriving(..)));
@@ -248,13 +249,13 @@ pub fn rows(state: &State) -> Vec<Row> {
 }
 
 /// Names the one action that a failure offers.
-pub fn remedy(remedy: Remedy) -> &'static str {
+pub fn remedy(words: &Words, remedy: Remedy) -> String {
     match remedy {
-        Remedy::Retry => "Try again",
-        Remedy::Reload => "Reload the page",
-        Remedy::UseCpu => "Use the CPU",
-        Remedy::Choose => "All right",
-        Remedy::Trust => "Trust this key",
+        Remedy::Retry => words.shared_try_again(),
+        Remedy::Reload => words.remedy_reload(),
+        Remedy::UseCpu => words.remedy_cpu(),
+        Remedy::Choose => words.remedy_choose(),
+        Remedy::Trust => words.remedy_trust(),
     }
 }
 
@@ -309,13 +310,13 @@ pub fn is_of_trust(code: &Code) -> bool {
 }
 
 /// Names a view on its tab.
-pub fn tab(view: View) -> &'static str {
+pub fn tab(words: &Words, view: View) -> String {
     match view {
-        View::Make => "Make",
-        View::Word => "Word",
-        View::Apart => "Take apart",
-        View::Teach => "Teach",
-        View::Device => "On this device",
+        View::Make => words.tab_make(),
+        View::Word => words.tab_word(),
+        View::Apart => words.tab_apart(),
+        View::Teach => words.tab_teach(),
+        View::Device => words.tab_device(),
     }
 }
 
@@ -331,21 +332,7 @@ pub fn tabs(state: &State) -> Vec<View> {
 }
 
 /// Says which parts of a link were not understood.
-pub fn wrong(parts: &[String]) -> Option<String> {
-    let parts: Vec<String> = parts.iter().map(|part| format!("“{part}”")).collect();
-    let them = parts.join(", ");
-    (!parts.is_empty()).then(|| {
-        format!("This link says {them}, which this page does not understand. That part was left out.")
-    })
-}
-
-/// Says that the gallery lacks a class.
-pub fn unknown_class(class: &str) -> String {
-    format!("This gallery has no class “{class}”. Choose one that it shows.")
-}
-
-/// Says that a file holds no settings.
-pub fn no_settings() -> String {
-    "This file holds no settings. A picture that was saved here does, unless another program wrote it anew."
-        .to_owned()
+pub fn wrong(words: &Words, parts: &[String]) -> Option<String> {
+    let parts: Vec<String> = parts.iter().map(|part| words.quoted(part)).collect();
+    (!parts.is_empty()).then(|| words.link_wrong(&parts.join(", ")))
 }

@@ -1,6 +1,6 @@
 //! The view in which a visitor types a word.
 
-use super::labels;
+use super::language::Words;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
@@ -19,15 +19,15 @@ pub(super) fn Word(studio: Studio) -> impl IntoView {
     };
     view! {
         <form class="typing" on:submit=submit>
-            <label for="word">{labels::WORD}</label>
+            <label for="word">{studio.say(Words::word)}</label>
             <input id="word" type="text" maxlength="200" autocomplete="off" autocapitalize="off"
                 spellcheck="false" aria-describedby="word-hint" prop:value=move || word.get()
                 on:input=move |event| studio.tell(Message::Word(event_target_value(&event)))/>
-            <p id="word-hint" class="hint">{labels::WORD_HINT}</p>
+            <p id="word-hint" class="hint">{studio.say(Words::word_hint)}</p>
             <p id="missing" role="status">
                 {move || missing.get().map(|words| view! {
                     {words} " "
-                    {teach.get().then(|| view! { <a href="#view=teach">{labels::TEACH_IT}</a> })}
+                    {teach.get().then(|| view! { <a href="#view=teach">{studio.say(Words::word_teach)}</a> })}
                 })}
             </p>
         </form>
@@ -41,7 +41,7 @@ pub(super) fn Letters(studio: Studio) -> impl IntoView {
     view! {
         <section class="letters" aria-labelledby="letters-heading">
             <p class="idea">{studio.words(phrases::shared)}</p>
-            <h3 id="letters-heading">{labels::DIALS}</h3>
+            <h3 id="letters-heading">{studio.say(Words::dials)}</h3>
             <Dials studio classes=letters/>
         </section>
     }
@@ -78,7 +78,7 @@ fn Dial(studio: Studio, class: (String, String)) -> impl IntoView {
                 <b>{name}</b> " "
                 <output>{move || format!("{} %", words::hundredths(weight.get()))}</output>
             </label>
-            <input id=field type="range" min="0" max="1" step="0.01" title=labels::DIAL
+            <input id=field type="range" min="0" max="1" step="0.01" title=studio.say(Words::dial)
                 prop:value=move || weight.get().to_string() on:input=turn(false) on:change=turn(true)/>
         </div>
     }

@@ -2,8 +2,8 @@
 
 use super::Place;
 use super::picture::{Invert, Picture, nearest};
-use super::sentences;
 use crate::page::grid::Grid;
+use crate::page::language::TeachWords;
 use crate::protocol::{ClassInfo, Failure};
 use crate::teaching::{CardText, Event, Kept, Plan, Request};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ const SMOOTH: usize = 10;
 /// The view's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desk {
+    /// The words that the view speaks.
+    pub words: TeachWords,
     /// The gallery.
     pub place: Place,
     /// The class's name.
@@ -108,6 +110,8 @@ pub enum Phase {
 /// An event that changes the state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
+    /// The words of another language came.
+    Words(TeachWords),
     /// The visitor types the class's name.
     Name(String),
     /// A picture came, from canvas, file or camera.
@@ -148,7 +152,7 @@ pub enum Message {
     Again,
     /// The teacher says something.
     Heard(Event, Values),
-    /// The teacher cannot be loaded.
+    /// The teacher cannot be loaded, or broke down.
     NoTeacher(Failure),
 }
 
@@ -178,6 +182,7 @@ impl Desk {
     /// Returns the first state.
     pub fn new(place: Place) -> Self {
         Self {
+            words: TeachWords::english(),
             name: String::new(),
             pictures: Arc::default(),
             invert: Invert::Auto,
@@ -216,11 +221,11 @@ impl Desk {
         let planes = self.planes();
         let equal = planes.windows(2).all(|two| two[0] == two[1]);
         match self.pictures.len() {
-            _ if self.phase == Phase::Loading => Some(sentences::LOADING.to_owned()),
-            _ if self.name.trim().is_empty() => Some(sentences::NAMELESS.to_owned()),
-            0 => Some(sentences::NONE.to_owned()),
-            1 => Some(sentences::ONE.to_owned()),
-            _ if equal => Some(sentences::EQUAL.to_owned()),
+            _ if self.phase == Phase::Loading => Some(self.words.teach_loading()),
+            _ if self.name.trim().is_empty() => Some(self.words.teach_nameless()),
+            0 => Some(self.words.teach_no_pictures()),
+            1 => Some(self.words.teach_one_picture()),
+            _ if equal => Some(self.words.teach_all_equal()),
             _ => None,
         }
     }
@@ -246,6 +251,7 @@ impl Desk {
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
         let mut effects = Vec::new();
         match message {
+            Message::Words(words) => self.words = words,
             Message::Name(name) => self.name = name,
             Message::Add(picture) => self.add(picture),
             Message::Remove(number) => {
@@ -287,8 +293,9 @@ impl Desk {
                 }
             }
             Message::Another => {
-                let (next, alone) = (self.next, self.alone.take());
-                *self = Self { phase: Phase::Gathering, next, alone, ..Self::new(self.place.clone()) };
+                let (next, alone, words) = (self.next, self.alone.take(), self.words.clone());
+                let fresh = Self::new(self.place.clone());
+                *self = Self { phase: Phase::Gathering, next, alone, words, ..fresh };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -304,7 +311,7 @@ impl Desk {
 
     fn add(&mut self, picture: Picture) {
         if self.pictures.len() >= MOST {
-            self.notice = Some(sentences::too_many(MOST));
+            self.notice = Some(self.words.teach_too_many(&MOST));
             return;
         }
         self.notice = None;
@@ -425,7 +432,7 @@ impl Desk {
                 }
                 self.pack = Some(Pack { class, kept, bytes: Arc::new(values.bytes) });
             }
-            Event::Failed(failure) => self.fail(failure),
+            Event::Failed(failure) => self.fail(self.words.translate(failure)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The canvas on which a visitor draws.
 
 use super::desk::Message;
+use super::pixels;
 use super::shell::Shell;
-use super::{pixels, sentences};
+use crate::page::language::TeachWords;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use web_sys::PointerEvent;
@@ -78,26 +79,28 @@ pub(super) fn Drawing(shell: Shell) -> impl IntoView {
                 shell.tell(Message::Add(picture));
                 strokes.set(Vec::new());
             }
-            _ => shell.tell(Message::Refused(sentences::EMPTY.to_owned())),
+            _ => shell.tell(Message::Refused(shell.now(|desk| desk.words.teach_empty_canvas()))),
         }
     };
     let undo = move |_| strokes.update(|strokes| drop(strokes.pop()));
     view! {
         <div class="source">
-            <h3>"Draw"</h3>
+            <h3>{shell.say(TeachWords::teach_draw)}</h3>
             <canvas id="teach-canvas" class="pad" node_ref=canvas width=SIDE.to_string() height=SIDE.to_string()
-                aria-label="Canvas to draw on; files and camera do the same without a pointer"
+                aria-label=shell.say(TeachWords::teach_canvas)
                 on:pointerdown=down on:pointermove=moved on:pointerup=up on:pointercancel=up></canvas>
             <div class="tools">
-                <label for="teach-thickness">"Thickness"</label>
+                <label for="teach-thickness">{shell.say(TeachWords::teach_thickness)}</label>
                 <input id="teach-thickness" type="range" min="6" max="60" step="2"
                     prop:value=move || thickness.get().to_string()
                     on:input=move |e| thickness.set(event_target_value(&e).parse().unwrap_or(26.0))/>
-                <button type="button" class="plain" id="teach-undo" on:click=undo>"Undo"</button>
-                <button type="button" class="plain" id="teach-clear" on:click=move |_| strokes.set(Vec::new())>
-                    "Clear"
+                <button type="button" class="plain" id="teach-undo" on:click=undo>
+                    {shell.say(TeachWords::teach_undo)}
                 </button>
-                <button type="button" id="teach-add" on:click=add>"Add drawing"</button>
+                <button type="button" class="plain" id="teach-clear" on:click=move |_| strokes.set(Vec::new())>
+                    {shell.say(TeachWords::teach_clear)}
+                </button>
+                <button type="button" id="teach-add" on:click=add>{shell.say(TeachWords::teach_add)}</button>
             </div>
         </div>
     }

@@ -2,7 +2,8 @@
 
 use super::desk::{Desk, Message, Phase};
 use super::shell::Shell;
-use super::{pixels, sentences, words};
+use super::{pixels, words};
+use crate::page::language::TeachWords;
 use crate::teaching::CardText;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -30,41 +31,45 @@ pub(super) fn LessonView(shell: Shell) -> impl IntoView {
             let classes = classes.clone();
             view! {
                 <details class="more">
-                    <summary>"More"</summary>
-                    <label for="teach-steps">"Steps"</label>
+                    <summary>{shell.say(TeachWords::teach_more)}</summary>
+                    <label for="teach-steps">{shell.say(TeachWords::teach_steps)}</label>
                     <input id="teach-steps" type="number" min="1" max="10000" inputmode="numeric"
                         prop:value=move || steps.get().to_string()
                         on:input=move |e| shell.tell(Message::Steps(event_target_value(&e)))/>
-                    <label for="teach-from">"Start from"</label>
+                    <label for="teach-from">{shell.say(TeachWords::teach_from)}</label>
                     <select id="teach-from" on:change=move |e| shell.tell(Message::From(event_target_value(&e)))>
-                        <option value="">"nothing"</option>
+                        <option value="">{shell.say(TeachWords::teach_from_nothing)}</option>
                         {classes.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> })
                             .collect_view()}
                     </select>
                 </details>
                 <button type="button" id="teach-begin" aria-describedby="teach-status" disabled=move || cannot.get()
-                    on:click=move |_| shell.tell(Message::Begin)>"Teach it"</button>
+                    on:click=move |_| shell.tell(Message::Begin)>
+                    {shell.say(TeachWords::teach_begin)}
+                </button>
             }
         })}
         <p id="teach-status" role="status" aria-live="polite">{move || status.get()}</p>
         {move || lesson.get().then(|| view! {
-            <progress aria-label="Progress of the lesson" max="1" prop:value=move || progress.get()></progress>
+            <progress aria-label=shell.say(TeachWords::teach_progress) max="1" prop:value=move || progress.get()></progress>
             <div class="actions">
                 {move || is(&[Phase::Learning])().then(|| view! {
                     <button type="button" id="teach-pause" class="plain" on:click=move |_| shell.tell(Message::Pause)>
-                        "Pause"
+                        {shell.say(TeachWords::teach_pause)}
                     </button>
                 })}
                 {move || is(&[Phase::Paused])().then(|| view! {
-                    <button type="button" id="teach-go-on" on:click=move |_| shell.tell(Message::GoOn)>"Go on"</button>
+                    <button type="button" id="teach-go-on" on:click=move |_| shell.tell(Message::GoOn)>
+                        {shell.say(TeachWords::teach_go_on)}
+                    </button>
                 })}
                 {move || is(&[Phase::Learning, Phase::Paused])().then(|| view! {
                     <button type="button" id="teach-stop" class="plain" on:click=move |_| shell.tell(Message::Stop)>
-                        "Good enough, stop"
+                        {shell.say(TeachWords::teach_stop)}
                     </button>
                 })}
             </div>
-            {move || (!keeping.get()).then(|| view! { <p class="notice">{sentences::NOT_KEPT}</p> })}
+            {move || (!keeping.get()).then(|| view! { <p class="notice">{shell.say(TeachWords::teach_not_kept)}</p> })}
             <Loss shell/>
             <Samples shell/>
         })}
@@ -84,13 +89,16 @@ fn Loss(shell: Shell) -> impl IntoView {
         };
         losses.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
     });
-    let last = shell.part(|desk| desk.smooth().last().map(|loss| format!("{loss:.3}")).unwrap_or_default());
+    let last = shell.part(|desk| {
+        let last = desk.smooth().last().copied();
+        last.map(|loss| desk.words.decimal(loss, 3)).unwrap_or_default()
+    });
     view! {
         <figure class="loss">
-            <svg viewBox="0 0 300 60" preserveAspectRatio="none" role="img" aria-label="The error falls with the steps">
+            <svg viewBox="0 0 300 60" preserveAspectRatio="none" role="img" aria-label=shell.say(TeachWords::teach_loss)>
                 <polyline points=move || line.get() fill="none"></polyline>
             </svg>
-            <figcaption>"Error " <output id="teach-loss">{move || last.get()}</output></figcaption>
+            <figcaption>{shell.say(TeachWords::teach_error)} " " <output id="teach-loss">{move || last.get()}</output></figcaption>
         </figure>
     }
 }
@@ -102,27 +110,31 @@ fn Samples(shell: Shell) -> impl IntoView {
     let samples = shell.part(|desk| desk.samples.clone());
     let step = move || samples.get().map(|(step, _)| step);
     let own = Memo::new(move |_| samples.get().map(|(_, images)| images));
+    let said = shell.part(|desk| desk.words.clone());
     let nearest = shell.part(|desk| (desk.nearest.clone(), desk.taught.clone()));
     view! {
         <div class="samples">
             {move || alone.get().map(|_| view! {
                 <figure>
-                    <figcaption>"Without your class: the learngene alone"</figcaption>
+                    <figcaption>{shell.say(TeachWords::teach_without)}</figcaption>
                     <Row shell images=alone/>
                 </figure>
             })}
             {move || step().map(|_| view! {
                 <figure>
-                    <figcaption>{move || format!("With your class, after {} steps", step().unwrap_or(0))}</figcaption>
+                    <figcaption>{shell.part(|desk| {
+                        let step = desk.samples.as_ref().map_or(0, |(step, _)| *step);
+                        desk.words.teach_with(&step)
+                    })}</figcaption>
                     <Row shell images=own id="teach-samples"/>
                 </figure>
             })}
             {move || Some(nearest.get()).filter(|(nearest, _)| !nearest.is_empty()).map(|(nearest, taught)| {
                 let pictures = nearest.iter().filter_map(|(i, _)| taught.get(*i).cloned()).collect::<Vec<_>>();
-                let far = nearest.iter().map(|(_, far)| words::distance(*far)).collect::<Vec<_>>();
+                let far = nearest.iter().map(|(_, far)| said.with(|said| words::distance(said, *far))).collect::<Vec<_>>();
                 view! {
                     <figure>
-                        <figcaption>"The picture of yours that is nearest to each: does it copy?"</figcaption>
+                        <figcaption>{shell.say(TeachWords::teach_nearest)}</figcaption>
                         <Strip shell pictures/>
                         <ol class="far">{far.into_iter().map(|far| view! { <li>{far}</li> }).collect_view()}</ol>
                     </figure>
@@ -145,7 +157,7 @@ fn Row(
             let _ = pixels::show(&canvas, &pixels::bytes(&images, channels, side), channels, side);
         }
     });
-    view! { <canvas id=id class="row" node_ref=canvas role="img" aria-label="Four images of four seeds"></canvas> }
+    view! { <canvas id=id class="row" node_ref=canvas role="img" aria-label=shell.say(TeachWords::teach_four)></canvas> }
 }
 
 #[component]
@@ -157,7 +169,7 @@ fn Strip(shell: Shell, pictures: Vec<Vec<u8>>) -> impl IntoView {
             let _ = pixels::show(&canvas, &pictures, channels, side);
         }
     });
-    view! { <canvas class="row" node_ref=canvas role="img" aria-label="The nearest pictures"></canvas> }
+    view! { <canvas class="row" node_ref=canvas role="img" aria-label=shell.say(TeachWords::teach_nearest_pictures)></canvas> }
 }
 
 /// Shows the card to fill in, and the pack.
@@ -190,17 +202,17 @@ pub(super) fn Outcome(shell: Shell) -> impl IntoView {
     view! {
         {move || ended().then(|| view! {
             <form class="card" on:submit=save>
-                <h3>"Save the class"</h3>
-                <label for="teach-card-name">"Name"</label>
+                <h3>{shell.say(TeachWords::teach_save)}</h3>
+                <label for="teach-card-name">{shell.say(TeachWords::teach_card_name)}</label>
                 <input id="teach-card-name" type="text" required maxlength="60" prop:value=move || card.get().name
                     on:input=typed(|card, text| card.name = text)/>
-                <label for="teach-card-author">"Made by (may be left empty)"</label>
+                <label for="teach-card-author">{shell.say(TeachWords::teach_card_author)}</label>
                 <input id="teach-card-author" type="text" maxlength="100" prop:value=move || card.get().author
                     on:input=typed(|card, text| card.author = text)/>
-                <label for="teach-card-licence">"Licence, such as CC0-1.0 or CC-BY-4.0 (may be left empty)"</label>
+                <label for="teach-card-licence">{shell.say(TeachWords::teach_card_licence)}</label>
                 <input id="teach-card-licence" type="text" maxlength="100" prop:value=move || card.get().licence
                     on:input=typed(|card, text| card.licence = text)/>
-                <button type="submit" id="teach-save">"Save the class"</button>
+                <button type="submit" id="teach-save">{shell.say(TeachWords::teach_save)}</button>
             </form>
         })}
         {move || saved.get().map(|saved| view! {
@@ -208,14 +220,14 @@ pub(super) fn Outcome(shell: Shell) -> impl IntoView {
                 <p id="teach-saved" role="status">
                     {saved} " "
                     {move || kept.get().map(|class| view! {
-                        <a id="teach-make" href=format!("#view=make&class={class}")>"Make images of it"</a>
+                        <a id="teach-make" href=format!("#view=make&class={class}")>{shell.say(TeachWords::teach_make)}</a>
                     })}
                 </p>
                 <button type="button" id="teach-download" on:click=move |_| shell.tell(Message::Download)>
-                    "Save as a file"
+                    {shell.say(TeachWords::teach_download)}
                 </button>
                 <button type="button" class="plain" id="teach-another" on:click=move |_| shell.tell(Message::Another)>
-                    "Teach another class"
+                    {shell.say(TeachWords::teach_another)}
                 </button>
             </div>
         })}

@@ -7,7 +7,6 @@
 //! header    width and height of a picture file, by its first bytes
 //! picture   a picture, brought to the gallery's size, channels and background
 //! desk      what the view knows, and the messages that change it
-//! sentences those that depend on nothing
 //! words     the sentences in which it says so
 //! ```
 //!
@@ -23,7 +22,6 @@
 pub mod desk;
 pub mod header;
 pub mod picture;
-pub mod sentences;
 pub mod words;
 
 #[cfg(feature = "teach")]

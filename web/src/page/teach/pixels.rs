@@ -2,7 +2,7 @@
 
 use super::header;
 use super::picture::Picture;
-use super::sentences;
+use crate::page::language::TeachWords;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
 use wasm_bindgen_futures::JsFuture;
@@ -14,19 +14,40 @@ use web_sys::{
 /// The most pixels of a file that is decoded.
 const MOST: u64 = 64_000_000;
 
+/// Why a file is not taken.
+pub(super) enum Refusal {
+    /// The file with this name is no picture.
+    NoPicture(String),
+    /// The file with this name has too many pixels: its width and height.
+    TooLarge(String, u32, u32),
+}
+
+impl Refusal {
+    /// Says it in a sentence.
+    pub(super) fn say(&self, words: &TeachWords) -> String {
+        match self {
+            Self::NoPicture(name) => words.teach_no_picture(name),
+            Self::TooLarge(name, width, height) => {
+                let millions = f64::from(*width) * f64::from(*height) / 1e6;
+                words.teach_too_large(name, &words.decimal(millions, 0))
+            }
+        }
+    }
+}
+
 /// Reads a picture file.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the file.
-pub(super) async fn read(file: &File, side: u32) -> Result<Picture, String> {
+/// What is wrong with the file.
+pub(super) async fn read(file: &File, side: u32) -> Result<Picture, Refusal> {
     let name = file.name();
-    let none = || sentences::no_picture(&name);
+    let none = || Refusal::NoPicture(name.clone());
     let head = file.slice_with_f64_and_f64(0.0, header::LOOK as f64).map_err(|_| none())?;
     let head = JsFuture::from(head.array_buffer()).await.map_err(|_| none())?;
     let head = js_sys::Uint8Array::new(&head).to_vec();
     let (width, height) = header::size(&head).ok_or_else(none)?;
     if u64::from(width) * u64::from(height) > MOST {
-        return Err(sentences::too_large(&name, width, height));
+        return Err(Refusal::TooLarge(name, width, height));
     }
     let window = web_sys::window().ok_or_else(none)?;
     let decoding = window.create_image_bitmap_with_blob(file).map_err(|_| none())?;

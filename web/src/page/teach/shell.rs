@@ -2,11 +2,15 @@
 
 use super::desk::{Desk, Effect, Message, Values};
 use super::{Place, TAUGHT, pixels};
+use crate::page::language::{Language, TeachWords};
+use crate::page::locale;
+use crate::page::program::no_simd;
 use crate::protocol::{Code, Failure, Remedy};
 use crate::spawn;
 use crate::teaching::{Event, Request};
 use js_sys::{Array, Float32Array, Uint8Array};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -40,7 +44,39 @@ impl Shell {
     pub(super) fn start(place: Place) -> Self {
         let shell = Self { desk: RwSignal::new(Desk::new(place)), teacher: StoredValue::new_local(None) };
         shell.spawn(0);
+        let lang = document().document_element().and_then(|page| page.get_attribute("lang"));
+        shell.speak(&lang.unwrap_or_default());
+        // The view lives as long as the program.
+        let _ = window_event_listener_untyped(locale::CHANGED, move |event| {
+            let code = event.unchecked_into::<CustomEvent>().detail().as_string();
+            shell.speak(&code.unwrap_or_default());
+        });
         shell
+    }
+
+    /// Speaks the language with this code, once its words have come.
+    fn speak(self, code: &str) {
+        let Some(language) = Language::find(code) else { return };
+        if language == Language::ENGLISH {
+            return self.tell(Message::Words(TeachWords::english()));
+        }
+        spawn_local(async move {
+            let text = locale::words(language).await;
+            // The page says where words did not come.
+            if let Some(words) = text.and_then(|text| TeachWords::read(language, &text)) {
+                self.tell(Message::Words(words));
+            }
+        });
+    }
+
+    /// Returns a text in the view's language, which changes with that.
+    pub(super) fn say(self, text: fn(&TeachWords) -> String) -> Memo<String> {
+        self.say_of(text)
+    }
+
+    /// Returns a text in the view's language by a closure, as [`Shell::say`] does.
+    pub(super) fn say_of(self, text: impl Fn(&TeachWords) -> String + Send + Sync + 'static) -> Memo<String> {
+        self.part(move |desk| text(&desk.words))
     }
 
     /// Applies a message, and carries out the effects that follow.
@@ -86,22 +122,28 @@ impl Shell {
     fn spawn(self, number: usize) {
         let programs = self.now(|desk| desk.place.programs.clone());
         let Some(program) = programs.get(number) else {
-            return self.tell(Message::NoTeacher(super::super::program::no_simd()));
+            let failure = self.now(|desk| no_simd(&desk.words));
+            return self.tell(Message::NoTeacher(failure));
         };
         let last = number + 1 >= programs.len();
         let missing = move |detail| {
             if !last {
                 return self.spawn(number + 1);
             }
-            let sentence = "The teacher did not load. Check the connection, then try again.";
+            let sentence = self.now(|desk| desk.words.teach_not_loaded());
             let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
             self.tell(Message::NoTeacher(Failure { detail, ..failure }));
         };
-        match Teacher::spawn(program, move |event, values| self.tell(Message::Heard(event, values)), missing)
-        {
+        let broken = move |detail| {
+            let sentence = self.now(|desk| desk.words.teach_broke_down());
+            let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
+            self.tell(Message::NoTeacher(Failure { detail, ..failure }));
+        };
+        let hear = move |event, values| self.tell(Message::Heard(event, values));
+        match Teacher::spawn(program, hear, missing, broken) {
             Ok(teacher) => self.teacher.set_value(Some(teacher)),
             Err(_) => {
-                let sentence = "This browser does not let the page start a worker. Allow it, then try again.";
+                let sentence = self.now(|desk| desk.words.shared_no_worker());
                 self.tell(Message::NoTeacher(Failure::new(Code::Worker, sentence, Remedy::Retry)));
             }
         }
@@ -110,11 +152,12 @@ impl Shell {
 
 impl Teacher {
     /// Starts this program. `hear` gets each event, `missing` the browser's words when the program did
-    /// not load.
+    /// not load, and `broken` when it broke down.
     fn spawn(
         program: &str,
-        hear: impl Fn(Event, Values) + Clone + 'static,
+        hear: impl Fn(Event, Values) + 'static,
         missing: impl Fn(String) + 'static,
+        broken: impl Fn(String) + 'static,
     ) -> Result<Self, JsValue> {
         let script = Url::new_with_base(&format!("{program}.js"), &spawn::own_script())?.href();
         let script = spawn::quoted(&script)?;
@@ -124,15 +167,13 @@ impl Teacher {
         );
         let worker = spawn::worker(&source, &WorkerOptions::new())?;
         let spoke = Rc::new(Cell::new(false));
-        let (has_spoken, lost) = (spoke.clone(), hear.clone());
+        let has_spoken = spoke.clone();
         let error = Closure::<dyn FnMut(_)>::new(move |error: web_sys::Event| {
             let detail = error.dyn_ref::<web_sys::ErrorEvent>().map(|e| e.message()).unwrap_or_default();
             if !has_spoken.get() {
                 return missing(detail);
             }
-            let sentence = "The teacher broke down. What was taught up to a few seconds ago is kept.";
-            let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
-            lost(Event::Failed(Failure { detail, ..failure }), Values::default());
+            broken(detail);
         });
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
             spoke.set(true);

@@ -1,6 +1,7 @@
 //! In the page: the place of the view, and what it needs to know of the gallery.
 
 use super::{Place, TAUGHT};
+use crate::page::language::Words;
 use crate::page::shell::Studio;
 use crate::page::state::{Message, State};
 use crate::protocol::{Backend, ClassInfo, Event};
@@ -37,7 +38,7 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
     view! {
         <div id=ID></div>
         {move || failed.get().then(|| view! {
-            <p role="alert">"This view did not load. Check the connection, then load the page again."</p>
+            <p role="alert">{studio.say(Words::view_not_loaded)}</p>
         })}
     }
 }

@@ -3,7 +3,8 @@
 use super::desk::Message;
 use super::picture::Invert;
 use super::shell::Shell;
-use super::{pixels, sentences, words};
+use super::{pixels, words};
+use crate::page::language::TeachWords;
 use leptos::html::{Canvas, Video};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -24,7 +25,7 @@ pub(super) fn Taking(shell: Shell) -> impl IntoView {
             for file in files {
                 match pixels::read(&file, side).await {
                     Ok(picture) => shell.tell(Message::Add(picture)),
-                    Err(why) => refused = Some(why),
+                    Err(why) => refused = Some(shell.now(|desk| why.say(&desk.words))),
                 }
             }
             // Said last, so that the pictures which were right do not take it away.
@@ -47,8 +48,8 @@ pub(super) fn Taking(shell: Shell) -> impl IntoView {
     };
     view! {
         <div class="source" on:dragover=move |event: DragEvent| event.prevent_default() on:drop=dropped>
-            <h3>"Choose files"</h3>
-            <label for="teach-files">"Pictures from this device, several at once; or drop them here"</label>
+            <h3>{shell.say(TeachWords::teach_files)}</h3>
+            <label for="teach-files">{shell.say(TeachWords::teach_files_label)}</label>
             <input id="teach-files" type="file" accept="image/*" multiple on:change=chosen/>
             <Camera shell/>
         </div>
@@ -78,7 +79,7 @@ fn Camera(shell: Shell) -> impl IntoView {
                     stream.set_value(Some(found));
                     shell.tell(Message::Camera(true));
                 }
-                Err(why) => shell.tell(Message::Refused(why.to_owned())),
+                Err(why) => shell.tell(Message::Refused(shell.now(|desk| why(&desk.words)))),
             }
         });
     };
@@ -97,38 +98,50 @@ fn Camera(shell: Shell) -> impl IntoView {
         let ready = video.get_untracked().filter(|video| video.video_width() > 0);
         match ready.map(|video| pixels::taken(&video, side)) {
             Some(Ok(picture)) => shell.tell(Message::Add(picture)),
-            _ => shell.tell(Message::Refused(sentences::CAMERA_BUSY.to_owned())),
+            _ => shell.tell(Message::Refused(shell.now(|desk| desk.words.teach_camera_busy()))),
         }
     };
     view! {
-        <h3>"Camera"</h3>
+        <h3>{shell.say(TeachWords::teach_camera)}</h3>
         {move || on.get().then(|| view! {
-            <video id="teach-video" node_ref=video autoplay playsinline muted aria-label="What the camera sees"></video>
-            <button type="button" id="teach-take" on:click=take>"Take a picture"</button>
+            <video id="teach-video" node_ref=video autoplay playsinline muted aria-label=shell.say(TeachWords::teach_camera_sees)></video>
+            <button type="button" id="teach-take" on:click=take>{shell.say(TeachWords::teach_take)}</button>
         })}
         <button type="button" id="teach-camera" class="plain" on:click=switch>
-            {move || if on.get() { "Switch the camera off" } else { "Switch the camera on" }}
+            {shell.part(|desk| match desk.camera {
+                true => desk.words.teach_camera_off(),
+                false => desk.words.teach_camera_on(),
+            })}
         </button>
     }
 }
 
+/// A message that takes no arguments.
+type Why = fn(&TeachWords) -> String;
+
 /// Asks for the camera.
-async fn ask() -> Result<MediaStream, &'static str> {
+///
+/// # Errors
+/// The message that says why there is none.
+async fn ask() -> Result<MediaStream, Why> {
     let navigator = window().navigator();
     let there =
         js_sys::Reflect::get(&navigator, &"mediaDevices".into()).is_ok_and(|devices| devices.is_object());
-    let devices = navigator.media_devices().ok().filter(|_| there).ok_or(sentences::INSECURE)?;
+    let devices =
+        navigator.media_devices().ok().filter(|_| there).ok_or(TeachWords::teach_camera_insecure as Why)?;
     let constraints = MediaStreamConstraints::new();
     constraints.set_video(&JsValue::TRUE);
-    let asked = devices.get_user_media_with_constraints(&constraints).map_err(|_| sentences::NO_CAMERA)?;
+    let asked = devices
+        .get_user_media_with_constraints(&constraints)
+        .map_err(|_| TeachWords::teach_no_camera as Why)?;
     match JsFuture::from(asked).await {
         Ok(stream) => Ok(stream.unchecked_into()),
         Err(error) => {
             let name = js_sys::Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
             Err(match name.as_deref() {
-                Some("NotAllowedError" | "SecurityError") => sentences::REFUSED,
-                Some("NotFoundError" | "OverconstrainedError") => sentences::NO_CAMERA,
-                _ => sentences::CAMERA_BUSY,
+                Some("NotAllowedError" | "SecurityError") => TeachWords::teach_camera_refused,
+                Some("NotFoundError" | "OverconstrainedError") => TeachWords::teach_no_camera,
+                _ => TeachWords::teach_camera_busy,
             })
         }
     }
@@ -142,7 +155,11 @@ pub(super) fn Pictures(shell: Shell) -> impl IntoView {
     let polarity = shell.part(words::polarity);
     let editable = shell.part(|desk| !desk.has_lesson());
     let (invert, mirror) = (shell.part(|desk| desk.invert), shell.part(|desk| desk.mirror));
-    let choices = [(Invert::Auto, "Automatic"), (Invert::Never, "As they are"), (Invert::Always, "Inverted")];
+    let choices: [(Invert, Why); 3] = [
+        (Invert::Auto, TeachWords::teach_automatic),
+        (Invert::Never, TeachWords::teach_never_inverted),
+        (Invert::Always, TeachWords::teach_always_inverted),
+    ];
     view! {
         <div class="pictures">
             <h3 id="teach-count">{move || count.get()}</h3>
@@ -154,19 +171,19 @@ pub(super) fn Pictures(shell: Shell) -> impl IntoView {
             <p class="hint">{move || polarity.get()}</p>
             {move || editable.get().then(|| view! {
                 <fieldset class="choices">
-                    <legend>"Bright and dark"</legend>
+                    <legend>{shell.say(TeachWords::teach_bright_dark)}</legend>
                     {choices.map(|(choice, label)| view! {
                         <label class="check">
                             <input type="radio" name="teach-invert" prop:checked=move || invert.get() == choice
                                 on:change=move |_| shell.tell(Message::Invert(choice))/>
-                            {label}
+                            {shell.say(label)}
                         </label>
                     })}
                 </fieldset>
                 <label class="check">
                     <input id="teach-mirror" type="checkbox" prop:checked=move || mirror.get()
                         on:change=move |e| shell.tell(Message::Mirror(event_target_checked(&e)))/>
-                    "Mirrored it is still the same thing (not for letters)"
+                    {shell.say(TeachWords::teach_mirror)}
                 </label>
             })}
         </div>
@@ -189,9 +206,10 @@ fn Thumbnail(shell: Shell, number: u32, editable: Memo<bool>) -> impl IntoView {
     });
     view! {
         <li>
-            <canvas node_ref=canvas role="img" aria-label=format!("Picture {number}")></canvas>
+            <canvas node_ref=canvas role="img" aria-label=shell.say_of(move |words| words.teach_picture(&number))></canvas>
             {move || editable.get().then(|| view! {
-                <button type="button" class="plain remove" aria-label=format!("Remove picture {number}")
+                <button type="button" class="plain remove"
+                    aria-label=shell.say_of(move |words| words.teach_remove_picture(&number))
                     on:click=move |_| shell.tell(Message::Remove(number))>"×"</button>
             })}
         </li>

@@ -5,7 +5,8 @@ use super::drawing::Drawing;
 use super::lesson::{LessonView, Outcome};
 use super::shell::Shell;
 use super::taking::Taking;
-use super::{Place, sentences, words};
+use super::{Place, words};
+use crate::page::language::TeachWords;
 use leptos::prelude::*;
 
 /// Shows the view.
@@ -30,14 +31,16 @@ pub(super) fn View(place: Place) -> impl IntoView {
     });
     view! {
         <section class="teach" aria-labelledby="teach-heading" data-phase=move || phase.get()>
-            <h2 id="teach-heading">"A class of your own"</h2>
-            <p class="idea">{sentences::IDEA} " " <strong>{sentences::PRIVATE}</strong></p>
+            <h2 id="teach-heading">{shell.say(TeachWords::teach_heading)}</h2>
+            <p class="idea">{shell.say(TeachWords::teach_idea)} " " <strong>{shell.say(TeachWords::teach_private)}</strong></p>
             {move || kept.get().map(|kept| view! {
                 <div class="kept" role="status">
                     <p>{kept}</p>
-                    <button type="button" id="teach-resume" on:click=move |_| shell.tell(Message::GoOn)>"Go on"</button>
+                    <button type="button" id="teach-resume" on:click=move |_| shell.tell(Message::GoOn)>
+                        {shell.say(TeachWords::teach_go_on)}
+                    </button>
                     <button type="button" class="plain" on:click=move |_| shell.tell(Message::Forget)>
-                        "Throw it away"
+                        {shell.say(TeachWords::teach_throw_away)}
                     </button>
                 </div>
             })}
@@ -45,15 +48,15 @@ pub(super) fn View(place: Place) -> impl IntoView {
                 <div id="teach-error" role="alert" data-code=failure.code.to_string()>
                     <p>{failure.sentence}</p>
                     {(!failure.detail.is_empty()).then(|| view! {
-                        <details><summary>"Details"</summary>{failure.detail}</details>
+                        <details><summary>{shell.say(|words| words.shared_details())}</summary>{failure.detail}</details>
                     })}
                     <button type="button" id="teach-again" on:click=move |_| shell.tell(Message::Again)>
-                        "Try again"
+                        {shell.say(|words| words.shared_try_again())}
                     </button>
                 </div>
             })}
             {move || gathering.get().then(|| view! {
-                <label class="name" for="teach-name">"Name of the class"</label>
+                <label class="name" for="teach-name">{shell.say(TeachWords::teach_name_label)}</label>
                 <input id="teach-name" type="text" maxlength="60" autocomplete="off"
                     prop:value=move || name.get()
                     on:input=move |e| shell.tell(Message::Name(event_target_value(&e)))/>

@@ -2,63 +2,60 @@
 
 use super::desk::{Desk, ENOUGH, Phase};
 use super::picture::Invert;
-use super::sentences::LOADING;
+use crate::page::language::TeachWords;
 
 /// Says how pictures are shown to the model.
-pub fn polarity(desk: &Desk) -> &'static str {
+pub fn polarity(desk: &Desk) -> String {
+    let words = &desk.words;
     match (desk.place.channels, desk.place.dark, desk.invert) {
-        (_, _, Invert::Always) => "Every picture is inverted: dark becomes bright.",
-        (_, _, Invert::Never) => "Pictures are taught as they are.",
-        (1, Some(true), _) => {
-            "This gallery is bright on dark, so dark ink on bright paper is inverted. Look at the small pictures: \
-             the thing must be bright."
-        }
-        (1, Some(false), _) => {
-            "This gallery is dark on bright, so bright ink on a dark ground is inverted. Look at the small pictures: \
-             the thing must be dark."
-        }
-        _ => "Pictures are taught as they are.",
+        (_, _, Invert::Always) => words.teach_inverted(),
+        (_, _, Invert::Never) => words.teach_as_they_are(),
+        (1, Some(true), _) => words.teach_bright_on_dark(),
+        (1, Some(false), _) => words.teach_dark_on_bright(),
+        _ => words.teach_as_they_are(),
     }
 }
 
 /// Counts the pictures.
 pub fn count(desk: &Desk) -> String {
+    let words = &desk.words;
     match desk.pictures.len() {
-        0 => "No pictures yet".to_owned(),
-        1 => "1 picture".to_owned(),
-        n if n < ENOUGH => format!("{n} pictures; {ENOUGH} or more teach better"),
-        n => format!("{n} pictures"),
+        0 => words.teach_no_pictures_yet(),
+        n @ 2..ENOUGH => words.teach_few_pictures(&n, &ENOUGH),
+        n => words.teach_pictures(&n),
     }
 }
 
 /// Says what is going on.
 pub fn status(desk: &Desk) -> String {
-    let (step, of) = desk.step;
-    let workers = match desk.workers {
-        0 | 1 => "on one core".to_owned(),
-        n => format!("on {n} cores"),
-    };
+    let ((step, of), words) = (desk.step, &desk.words);
     match desk.phase {
-        Phase::Loading => LOADING.to_owned(),
-        Phase::Gathering => desk.cannot_begin().unwrap_or_else(|| "Ready to begin.".to_owned()),
-        Phase::Starting => "Getting ready…".to_owned(),
-        Phase::Learning => match desk.seconds_left() {
-            Some(seconds) => format!("Step {step} of {of} {workers}, {}", left(seconds)),
-            None => format!("Step {step} of {of} {workers}"),
-        },
-        Phase::Paused => format!("Paused after step {step} of {of}."),
-        Phase::Ending => "Drawing the last samples…".to_owned(),
-        Phase::Ended => format!("Taught for {step} steps."),
-        Phase::Saving => "Writing the pack…".to_owned(),
-        Phase::Saved => "Saved. The class stands among the others under Make.".to_owned(),
+        Phase::Loading => words.teach_loading(),
+        Phase::Gathering => desk.cannot_begin().unwrap_or_else(|| words.teach_ready()),
+        Phase::Starting => words.teach_starting(),
+        Phase::Learning => {
+            let at = match desk.workers {
+                0 | 1 => words.teach_step_one(&of, &step),
+                n => words.teach_step_cores(&of, &n, &step),
+            };
+            match desk.seconds_left() {
+                Some(seconds) => words.teach_step_left(&left(words, seconds), &at),
+                None => at,
+            }
+        }
+        Phase::Paused => words.teach_paused(&of, &step),
+        Phase::Ending => words.teach_ending(),
+        Phase::Ended => words.teach_ended(&step),
+        Phase::Saving => words.teach_saving(),
+        Phase::Saved => words.teach_saved(),
     }
 }
 
-fn left(seconds: f64) -> String {
+fn left(words: &TeachWords, seconds: f64) -> String {
     match seconds.round() as u64 {
-        0..=1 => "almost done".to_owned(),
-        s @ 2..=99 => format!("{s} seconds left"),
-        s => format!("{} minutes left", (s + 30) / 60),
+        0..=1 => words.teach_almost(),
+        s @ 2..=99 => words.teach_seconds_left(&s),
+        s => words.teach_minutes_left(&((s + 30) / 60)),
     }
 }
 
@@ -66,26 +63,23 @@ fn left(seconds: f64) -> String {
 pub fn kept(desk: &Desk) -> Option<String> {
     let kept = desk.kept.as_ref()?;
     let (step, of) = (kept.step, kept.plan.steps);
-    Some(format!("A lesson of “{}” is kept on this device: {step} of {of} steps are made.", kept.plan.name))
+    Some(desk.words.teach_kept(&of, &kept.plan.name, &step))
 }
 
 /// Says how far a sample is from the nearest picture.
-pub fn distance(far: f32) -> String {
-    let word = match far {
-        _ if far < 0.15 => "nearly a copy",
-        _ if far < 0.35 => "close",
-        _ => "no copy",
-    };
-    format!("{far:.2}, {word}")
+pub fn distance(words: &TeachWords, far: f32) -> String {
+    let number = words.decimal(f64::from(far), 2);
+    match far {
+        _ if far < 0.15 => words.teach_near(&number),
+        _ if far < 0.35 => words.teach_close(&number),
+        _ => words.teach_far(&number),
+    }
 }
 
 /// Says what became of the pack.
 pub fn saved(desk: &Desk) -> Option<String> {
     let pack = desk.pack.as_ref()?;
-    let kilobytes = pack.bytes.len() as f64 / 1000.0;
-    let place = match pack.kept {
-        true => "It is kept in this browser.",
-        false => "This browser could not keep it: save it as a file now.",
-    };
-    Some(format!("The pack of “{}” has {kilobytes:.0} kB. {place}", pack.class.name))
+    let say = if pack.kept { TeachWords::teach_pack_kept } else { TeachWords::teach_pack_not_kept };
+    let kilobytes = desk.words.decimal(pack.bytes.len() as f64 / 1000.0, 0);
+    Some(say(&desk.words, &pack.class.name, &kilobytes))
 }

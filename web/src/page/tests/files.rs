@@ -30,7 +30,7 @@ fn a_full_storage_costs_the_keeping_and_not_the_image() {
     assert_eq!(page.state.files[&File::Learngene], Place::Loaded(false));
     let row = rows(&page.state).remove(1);
     assert_eq!((&*row.name, row.bytes, row.removable.as_deref()), ("Tailor A", 36_000, Some(A)));
-    assert!(crate::page::words::place(row.place).contains("not kept"));
+    assert!(crate::page::words::place(&page.state.words, row.place).contains("not kept"));
     // It is in the model all the same, so the next order samples at once.
     page.tell(Message::Generate);
     assert_eq!(page.state.phase, Phase::Sampling(0, 12));

@@ -2,7 +2,14 @@
 
 use super::*;
 use crate::page::program::Absence;
-use crate::page::state::Gpu;
+use crate::page::state::{Gpu, NoGpu};
+use crate::page::words;
+
+/// Why the GPU is not used.
+fn why(page: &Page) -> String {
+    let Gpu::No(why) = &page.state.gpu else { panic!("{:?}", page.state.gpu) };
+    words::no_gpu(&page.state.words, why)
+}
 
 /// The GPU's engine opens the gallery, and both engines are given the trial's order.
 fn on_trial() -> (Page, u32) {
@@ -66,8 +73,8 @@ fn a_gpu_that_makes_other_images_is_not_used() {
     page.hear_images(Backend::Cpu, trial_done(id), &[0.1; 4]);
     page.hear_images(Backend::Gpu, trial_done(id), &[0.1, 0.1, 0.1, 0.35]);
     assert_eq!(page.effects, [Effect::End(Backend::Gpu)]);
-    let why = "its numbers differ from the CPU's by up to 0.25";
-    assert_eq!((page.state.active, &page.state.gpu), (Backend::Cpu, &Gpu::No(why.into())));
+    assert_eq!(page.state.active, Backend::Cpu);
+    assert_eq!(why(&page), "its numbers differ from the CPU's by up to 0.25");
     let (mut page, id) = on_trial();
     page.hear_images(Backend::Cpu, trial_done(id), &[0.1; 4]);
     page.hear_images(Backend::Gpu, trial_done(id), &[]);
@@ -80,17 +87,18 @@ fn a_gpu_that_fails_its_trial_is_none_of_the_visitors_business() {
     let failed = Event::Failed { id: Some(id), failure: failure(Code::ReadBack, Remedy::Retry) };
     page.hear(Backend::Gpu, failed);
     assert_eq!((page.state.word(), page.state.active), ("done", Backend::Cpu));
-    assert!(matches!(&page.state.gpu, Gpu::No(why) if why.contains("failed its trial")));
+    assert!(why(&page).contains("failed its trial"));
 }
 
 #[test]
 fn an_emulated_gpu_or_none_leaves_the_cpu_at_work() {
-    for (answer, word) in
-        [(Ok(Adapter { name: "SwiftShader".into(), emulated: true }), "emulated"), (Err("none"), "none")]
-    {
+    for (answer, word) in [
+        (Ok(Adapter { name: "SwiftShader".into(), emulated: true }), "emulated"),
+        (Err(NoGpu::NoAdapter), "no graphics adapter"),
+    ] {
         let mut page = Page::done(Wish::Any);
         assert_eq!(page.tell(Message::Adapter(answer)), []);
-        assert!(matches!(&page.state.gpu, Gpu::No(why) if why.contains(word)));
+        assert!(why(&page).contains(word));
         assert_eq!(page.state.word(), "done");
     }
 }
@@ -116,15 +124,14 @@ fn a_gpu_engine_that_does_not_load_for_another_reason_is_not_called_unbuilt() {
     let mut page = Page::with_gpu();
     page.tell(Message::NotLoaded(Program::Gpu, "SyntaxError".into()));
     page.tell(Message::Examined(Program::Gpu, Absence::Unknown, "SyntaxError".into()));
-    assert!(
-        matches!(&page.state.gpu, Gpu::No(why) if why.contains("did not load") && why.contains("SyntaxError"))
-    );
+    let why = why(&page);
+    assert!(why.contains("did not load") && why.contains("SyntaxError"), "{why}");
 }
 
 #[test]
 fn without_an_adapter_nobody_asks_for_the_gpu_engine() {
     let mut page = Page::done(Wish::Any);
-    page.tell(Message::Adapter(Err("this browser has no WebGPU")));
+    page.tell(Message::Adapter(Err(NoGpu::NoWebGpu)));
     assert_eq!(spawned(&page.effects), []);
     let words = crate::page::words::backend(&page.state);
     assert_eq!(words, "Computing on the CPU: this browser has no WebGPU.");
@@ -140,7 +147,7 @@ fn a_gpu_that_is_lost_hands_its_order_to_the_cpu() {
     let orders = page.orders();
     assert_eq!((orders.len(), orders[0].0), (1, Backend::Cpu));
     assert_eq!(orders[0].1.images[0].class.as_deref(), Some(B));
-    assert!(matches!(&page.state.gpu, Gpu::No(why) if why.chars().count() < 200), "in a few words");
+    assert!(why(&page).chars().count() < 200, "in a few words");
     page.finish(Backend::Cpu);
     assert_eq!(page.state.word(), "done");
 }
@@ -190,7 +197,7 @@ fn a_gpu_that_was_asked_for_starts_first_and_its_loss_is_a_question() {
 #[test]
 fn a_gpu_that_was_asked_for_and_is_not_there_is_named() {
     let mut page = Page::start(Wish::Gpu, "");
-    page.tell(Message::Adapter(Err("this browser has no WebGPU")));
+    page.tell(Message::Adapter(Err(NoGpu::NoWebGpu)));
     assert_eq!(page.code(), Code::Device);
     assert_eq!(page.state.failure().unwrap().sentence, "The GPU cannot be used: this browser has no WebGPU.");
     page.tell(Message::Remedy);

@@ -216,7 +216,7 @@ fn parts_are_asked_for_and_their_formula_is_said_with_its_numbers() {
     let parts = Parts { class: A.into(), cells: vec![cell.clone()] };
     page.hear(Backend::Cpu, Event::Parts(Ok(parts.clone())));
     assert_eq!(page.state.parts, Some(Ok(parts)));
-    let said = phrases::formula(&cell, 0.5);
+    let said = phrases::formula(&crate::page::language::Words::english(), &cell, 0.5);
     assert!(said.starts_with("Layer 2, qkv: y = x·L + 0.50·x·T + b.") && said.contains("25 %"), "{said}");
     page.hear(Backend::Cpu, Event::Parts(Err(failure(Code::Missing, Remedy::Retry))));
     assert_eq!(page.state.parts, Some(Err("It did not work.".into())));

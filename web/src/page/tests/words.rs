@@ -1,6 +1,7 @@
 //! What the page says.
 
 use super::*;
+use crate::page::language::Words;
 use crate::page::state::{Field, Place};
 use crate::page::words;
 use crate::protocol::Wait;
@@ -76,9 +77,10 @@ fn the_hint_beside_the_classes_says_what_a_click_does() {
 
 #[test]
 fn a_tile_tells_whether_its_pack_is_here() {
-    assert_eq!(words::here(None), "");
-    assert_eq!(words::here(Some(Place::Arriving(1, 2))), "");
-    assert_eq!(words::here(Some(Place::Loaded(false))), ", on this device");
+    let english = Words::english();
+    assert_eq!(words::here(&english, None), "");
+    assert_eq!(words::here(&english, Some(Place::Arriving(1, 2))), "");
+    assert_eq!(words::here(&english, Some(Place::Loaded(false))), ", on this device");
 }
 
 #[test]

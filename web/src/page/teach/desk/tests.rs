@@ -42,13 +42,13 @@ fn learning() -> Desk {
 #[test]
 fn a_lesson_that_cannot_begin_says_why() {
     let mut desk = desk();
-    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::NAMELESS));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(&*desk.words.teach_nameless()));
     desk.update(Message::Name("cat".into()));
-    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::NONE));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(&*desk.words.teach_no_pictures()));
     desk.update(Message::Add(picture(255)));
-    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::ONE));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(&*desk.words.teach_one_picture()));
     desk.update(Message::Add(picture(255)));
-    assert_eq!(desk.cannot_begin().as_deref(), Some(sentences::EQUAL));
+    assert_eq!(desk.cannot_begin().as_deref(), Some(&*desk.words.teach_all_equal()));
     assert!(desk.update(Message::Begin).is_empty());
     desk.update(Message::Remove(2));
     desk.update(Message::Add(picture(9)));
@@ -104,5 +104,5 @@ fn a_lesson_that_is_kept_is_offered_and_goes_on_with_its_pictures() {
 fn there_is_an_end_to_pictures() {
     let mut desk = desk();
     (0..MOST + 1).for_each(|_| drop(desk.update(Message::Add(picture(3)))));
-    assert_eq!((desk.pictures.len(), desk.notice.clone()), (MOST, Some(sentences::too_many(MOST))));
+    assert_eq!((desk.pictures.len(), desk.notice.clone()), (MOST, Some(desk.words.teach_too_many(&MOST))));
 }
