@@ -106,6 +106,16 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
     page.navigate(&server.url("/?backend=cpu#v=1&class=A&seed=7&steps=4")).unwrap();
     wait_for_image(&page);
     assert_eq!(shown(&page), old);
+    // Another language, chosen at the page's foot, also changes what stands around the program.
+    page.set_value("#language", "de").unwrap();
+    wait_for_words(&page, "A, Startwert 7");
+    let around = "document.documentElement.lang === 'de' && \
+        document.querySelector('.lede').innerText.startsWith('Ein Learngene')";
+    page.wait_for(around, PATIENCE).unwrap();
+    assert_eq!(text(&page, "document.querySelector('#generate').innerText"), "Erzeugen");
+    page.set_value("#language", "en").unwrap();
+    wait_for_words(&page, "A, seed 7");
+    page.wait_for("document.querySelector('.lede').innerText.startsWith('One learngene')", PATIENCE).unwrap();
 }
 
 /// Takes the pictures of every view that the README shows and a designer looks at.

@@ -222,7 +222,7 @@ pub(crate) fn generate(languages: &BTreeMap<String, Messages>) -> String {
             let parameters: String =
                 names.iter().map(|name| format!(", {name}: &dyn std::fmt::Display")).collect();
             let pairs: String = names.iter().map(|name| format!("({name:?}, {name}), ")).collect();
-            let text = message.spelling.replace('\n', " ");
+            let text = format!("`{}`", message.spelling.replace('\n', " "));
             let function = id.replace('-', "_");
             let _ = writeln!(rust, "#[doc = {text:?}]");
             let _ = writeln!(rust, "pub fn {function}(&self{parameters}) -> String {{");

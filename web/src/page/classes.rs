@@ -34,7 +34,8 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
                 </label>
             </div>
             {move || many.get().then(|| view! {
-                <input id="search" type="search" placeholder=studio.say(Words::search) aria-label=studio.say(Words::search)
+                <input id="search" type="search"
+                    placeholder=studio.say(Words::search) aria-label=studio.say(Words::search)
                     prop:value=move || search.get()
                     on:focus=move |_| enter()
                     on:input=move |e| studio.tell(Message::Search(Some(event_target_value(&e))))/>
@@ -42,7 +43,9 @@ pub(super) fn Classes(studio: Studio) -> impl IntoView {
             {move || without_names.get().map(|why| view! {
                 <p class="hint">
                     {studio.say(Words::not_all)} " " {why} " "
-                    <button type="button" class="plain small" on:click=move |_| enter()>{studio.say(|words| words.shared_try_again())}</button>
+                    <button type="button" class="plain small" on:click=move |_| enter()>
+                        {studio.say(|words| words.shared_try_again())}
+                    </button>
                 </p>
             })}
             <ul class="tiles">

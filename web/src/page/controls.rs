@@ -31,7 +31,8 @@ pub(super) fn Controls(studio: Studio) -> impl IntoView {
                 <label for="seed">{studio.say(Words::seed)}</label>
                 <input id="seed" type="number" min="0" step="1" inputmode="numeric"
                     prop:value=move || seed.get().to_string() on:input=typed(Field::Seed)/>
-                <button type="button" id="dice" class="plain" aria-label=studio.say(Words::random) title=studio.say(Words::random)
+                <button type="button" id="dice" class="plain"
+                    aria-label=studio.say(Words::random) title=studio.say(Words::random)
                     on:click=dice>"⚄"</button>
             </div>
             <div class="field count">
@@ -58,7 +59,9 @@ pub(super) fn Controls(studio: Studio) -> impl IntoView {
                 {studio.say(Words::alone)}
             </label>
             <div class="actions">
-                <button id="generate" type="submit" disabled=move || nothing.get()>{studio.say(Words::generate)}</button>
+                <button id="generate" type="submit" disabled=move || nothing.get()>
+                    {studio.say(Words::generate)}
+                </button>
                 <button id="cancel" type="button" class="plain" disabled=move || idle.get()
                     on:click=move |_| studio.tell(Message::Cancel)>{studio.say(Words::cancel)}</button>
                 <button id="save" type="button" class="plain" disabled=move || unfinished.get()

@@ -3,7 +3,6 @@
 use super::language::Language;
 use super::program::{Absence, Program};
 use super::shown::Shown;
-use super::state::NoGpu;
 use crate::link::{Show, View};
 use crate::protocol::{Backend, Event, Request};
 use std::collections::BTreeMap;
@@ -29,6 +28,25 @@ pub struct Adapter {
     pub name: String,
     /// Whether the processor emulates it.
     pub emulated: bool,
+}
+
+/// Why the GPU is not used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoGpu {
+    /// The browser has no WebGPU.
+    NoWebGpu,
+    /// The browser has WebGPU, and no adapter for it.
+    NoAdapter,
+    /// The processor emulates the only adapter, which has this name.
+    Emulated(String),
+    /// Its numbers differ from the processor's by up to this much.
+    Differs(f32),
+    /// The processor's engine broke down during the trial.
+    Beside,
+    /// Its engine failed the trial, for this reason.
+    Trial(String),
+    /// Its engine ended, for this reason.
+    Ended(String),
 }
 
 /// How much room the browser has for this site.

@@ -12,7 +12,7 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use super::message::{Adapter, Effect, Field, Message, Room};
+pub use super::message::{Adapter, Effect, Field, Message, NoGpu, Room};
 pub use super::settings::{MOST_IMAGES, Settings, Site};
 pub use super::shown::{Film, Frame, Shown};
 
@@ -148,25 +148,6 @@ pub enum Gpu {
     Ready(String),
     /// The GPU with this name makes the images.
     Used(String),
-}
-
-/// Why the GPU is not used.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NoGpu {
-    /// The browser has no WebGPU.
-    NoWebGpu,
-    /// The browser has WebGPU, and no adapter for it.
-    NoAdapter,
-    /// The processor emulates the only adapter, which has this name.
-    Emulated(String),
-    /// Its numbers differ from the processor's by up to this much.
-    Differs(f32),
-    /// The processor's engine broke down during the trial.
-    Beside,
-    /// Its engine failed the trial, for this reason.
-    Trial(String),
-    /// Its engine ended, for this reason.
-    Ended(String),
 }
 
 /// Which engines run or are starting.
