@@ -87,6 +87,7 @@ fn works_in(kind: Kind) {
     } else {
         // Where nothing is kept, the pack has to be saved as a file, and the page says so.
         assert!(text(&window, ".teach").contains("could not keep it"), "{}", text(&window, ".teach"));
+        assert_eq!(text(&window, "#teach-status"), "The pack is made.");
     }
 
     // Taught through the JavaScript API by another page, since one tab teaches at a time: the pack is one that any reader takes.

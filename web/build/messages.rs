@@ -225,6 +225,12 @@ pub(crate) fn generate(languages: &BTreeMap<String, Messages>) -> String {
             let text = format!("`{}`", message.spelling.replace('\n', " "));
             let function = id.replace('-', "_");
             let _ = writeln!(rust, "#[doc = {text:?}]");
+            if names.len() > 6 {
+                let _ = writeln!(
+                    rust,
+                    "#[allow(clippy::too_many_arguments, reason = \"as many as the message has\")]"
+                );
+            }
             let _ = writeln!(rust, "pub fn {function}(&self{parameters}) -> String {{");
             let _ = writeln!(rust, "    self.say({id:?}, &[{pairs}])\n}}");
         }

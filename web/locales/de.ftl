@@ -248,6 +248,7 @@ teach-paused = Pause nach Schritt { $step } von { $all }.
 teach-ending = Die letzten Proben werden gezeichnet…
 teach-ended = Gelernt in { $step } Schritten.
 teach-saving = Das Pack wird geschrieben…
+teach-made = Das Pack ist fertig.
 teach-saved = Gespeichert. Die Klasse steht bei den anderen unter „Bilder“.
 teach-kept = Eine Lektion zu „{ $name }“ liegt auf diesem Gerät: { $step } von { $all } Schritten sind gemacht.
 teach-near = { $far }, fast eine Kopie

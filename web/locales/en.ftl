@@ -249,6 +249,7 @@ teach-paused = Paused after step { $step } of { $all }.
 teach-ending = Drawing the last samples…
 teach-ended = Taught for { $step } steps.
 teach-saving = Writing the pack…
+teach-made = The pack is made.
 teach-saved = Saved. The class stands among the others under Make.
 teach-kept = A lesson of “{ $name }” is kept on this device: { $step } of { $all } steps are made.
 teach-near = { $far }, nearly a copy

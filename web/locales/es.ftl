@@ -248,6 +248,7 @@ teach-paused = En pausa tras el paso { $step } de { $all }.
 teach-ending = Dibujando las últimas muestras…
 teach-ended = Enseñada en { $step } pasos.
 teach-saving = Escribiendo el pack…
+teach-made = El pack está hecho.
 teach-saved = Guardada. La clase está con las demás en «Crear».
 teach-kept = En este dispositivo se guarda una lección de «{ $name }»: se han hecho { $step } de { $all } pasos.
 teach-near = { $far }, casi una copia

@@ -46,6 +46,16 @@ impl Shell {
         shell.spawn(0);
         let lang = document().document_element().and_then(|page| page.get_attribute("lang"));
         shell.speak(&lang.unwrap_or_default());
+        // A page that the browser sets aside, to go back to, would keep its workers, and with them the lock of the lesson
+        // that the next page may want.
+        let _ = window_event_listener_untyped("pagehide", move |_| shell.teacher.set_value(None));
+        let _ = window_event_listener_untyped("pageshow", move |event| {
+            let set_aside =
+                js_sys::Reflect::get(&event, &"persisted".into()).is_ok_and(|set| set.is_truthy());
+            if set_aside {
+                let _ = window().location().reload();
+            }
+        });
         // The view lives as long as the program.
         let _ = window_event_listener_untyped(locale::CHANGED, move |event| {
             let code = event.unchecked_into::<CustomEvent>().detail().as_string();

@@ -47,7 +47,10 @@ pub fn status(desk: &Desk) -> String {
         Phase::Ending => words.teach_ending(),
         Phase::Ended => words.teach_ended(&step),
         Phase::Saving => words.teach_saving(),
-        Phase::Saved => words.teach_saved(),
+        Phase::Saved => match &desk.pack {
+            Some(pack) if !pack.kept => words.teach_made(),
+            _ => words.teach_saved(),
+        },
     }
 }
 
