@@ -70,7 +70,7 @@ fn report(results: &Path, figures: &[String], asked: &PictureSettings, out: &Pat
     if let Some(unknown) = figures.iter().find(|name| outcomes.iter().all(|o| o.figure(name).is_none())) {
         return Err(Error::Refused {
             what: format!("no result has a figure called {unknown:?}"),
-            help: "name a field of results.jsonl, such as agreement or frechet.samples".to_owned(),
+            help: "name a field of results.jsonl, such as agreement or frechet.samples, or one of its figures, such as samples.recall".to_owned(),
         });
     }
     let mut page = format!("# {}\n\n{}", first.experiment, Table::of(&outcomes, figures).to_markdown());

@@ -212,6 +212,17 @@ mod tests {
     }
 
     #[test]
+    fn a_figure_of_papers_is_named_after_what_it_is_of() {
+        let mut judged = outcome("usual", 0, 0.5);
+        judged.evaluation["figures"] = serde_json::json!([
+            { "metric": "entropy", "of": "samples", "value": 0.25 },
+            { "metric": "entropy", "of": "real images", "value": 0.5 },
+        ]);
+        let found = ["samples.entropy", "real-images.entropy", "learngene.entropy", "entropy"];
+        assert_eq!(found.map(|name| judged.figure(name)), [Some(0.25), Some(0.5), None, None]);
+    }
+
+    #[test]
     fn figures_show_the_digits_that_their_interval_leaves() {
         let shown = |mean, half_width| cell(Some(&Mean { count: 3, mean, half_width }), false);
         assert_eq!(shown(0.98765, Some(0.0123)), "0.988 ± 0.012");

@@ -68,15 +68,29 @@ impl Outcome {
             && (self.split.is_none() || self.split == planned.split)
     }
 
-    /// A figure by its name: a field of the outcome or of the evaluation, with a dot where one lies within another.
+    /// A figure by its name: a field of the outcome or of the evaluation, with a dot where one lies within another; or one
+    /// that papers give, after what it is of, such as `samples.recall`, `learngene.entropy` or `real-images.entropy`.
     pub fn figure(&self, name: &str) -> Option<f64> {
         match name {
             "loss" => self.loss,
             "training_seconds" => self.training_seconds,
             "learngene_parameters" => Some(self.learngene_parameters as f64),
             "tailor_parameters" => Some(self.tailor_parameters as f64),
-            _ => self.evaluation.pointer(&format!("/{}", name.replace('.', "/")))?.as_f64(),
+            _ => {
+                let field = self.evaluation.pointer(&format!("/{}", name.replace('.', "/")));
+                field.and_then(Value::as_f64).or_else(|| self.paper_figure(name))
+            }
         }
+    }
+
+    /// A figure of `tailor evaluate --metrics`.
+    fn paper_figure(&self, name: &str) -> Option<f64> {
+        let (of, metric) = name.split_once('.')?;
+        let is_it = |figure: &&Value| {
+            figure["metric"] == metric
+                && figure["of"].as_str().is_some_and(|what| what.replace(' ', "-") == of)
+        };
+        self.evaluation["figures"].as_array()?.iter().find(is_it)?["value"].as_f64()
     }
 }
 
