@@ -1,6 +1,7 @@
 //! What the view knows, the messages that change it, and the effects that it asks for.
 
 use super::Place;
+use super::classroom::{self, Classroom};
 use super::picture::{Invert, Picture, nearest};
 use super::sentences;
 use crate::page::grid::Grid;
@@ -68,6 +69,8 @@ pub struct Desk {
     pub pack: Option<Pack>,
     /// Whether a camera is on.
     pub camera: bool,
+    /// The packs of a whole class.
+    pub classroom: Classroom,
     next: u32,
 }
 
@@ -146,6 +149,8 @@ pub enum Message {
     Another,
     /// The visitor has read the failure, and tries again.
     Again,
+    /// Something about the packs of a whole class.
+    Classroom(classroom::Message),
     /// The teacher says something.
     Heard(Event, Values),
     /// The teacher cannot be loaded.
@@ -172,6 +177,8 @@ pub enum Effect {
     Download(Arc<Vec<u8>>, String),
     /// Tell the page that it can draw this class.
     Tell(ClassInfo),
+    /// Do something for the packs of a whole class.
+    Classroom(classroom::Effect),
 }
 
 impl Desk {
@@ -200,6 +207,7 @@ impl Desk {
             card: CardText::default(),
             pack: None,
             camera: false,
+            classroom: Classroom::new(&place.gallery),
             next: 0,
             place,
         }
@@ -288,7 +296,9 @@ impl Desk {
             }
             Message::Another => {
                 let (next, alone) = (self.next, self.alone.take());
-                *self = Self { phase: Phase::Gathering, next, alone, ..Self::new(self.place.clone()) };
+                let classroom = std::mem::take(&mut self.classroom);
+                let phase = Phase::Gathering;
+                *self = Self { phase, next, alone, classroom, ..Self::new(self.place.clone()) };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -297,9 +307,18 @@ impl Desk {
                 effects.push(Effect::Spawn);
             }
             Message::NoTeacher(failure) => self.fail(failure),
-            Message::Heard(event, values) => self.hear(event, values, &mut effects),
+            Message::Classroom(message) => self.together(message, &mut effects),
+            Message::Heard(event, values) => {
+                self.hear(event.clone(), values, &mut effects);
+                self.together(classroom::Message::Heard(event), &mut effects);
+            }
         }
         effects
+    }
+
+    /// Leaves a message to the packs of a whole class.
+    fn together(&mut self, message: classroom::Message, effects: &mut Vec<Effect>) {
+        effects.extend(self.classroom.update(message).into_iter().map(Effect::Classroom));
     }
 
     fn add(&mut self, picture: Picture) {
@@ -426,6 +445,7 @@ impl Desk {
                 self.pack = Some(Pack { class, kept, bytes: Arc::new(values.bytes) });
             }
             Event::Failed(failure) => self.fail(failure),
+            Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
         }
     }
 }

@@ -1,22 +1,26 @@
 //! Carries out the view's effects, and talks with the teacher.
 
 use super::desk::{Desk, Effect, Message, Values};
-use super::{Place, TAUGHT, pixels};
+use super::{Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
 use crate::protocol::{Code, Failure, Remedy};
 use crate::spawn;
 use crate::teaching::{Event, Request};
 use js_sys::{Array, Float32Array, Uint8Array};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{CustomEvent, CustomEventInit, MessageEvent, Url, Worker, WorkerOptions};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, CustomEvent, CustomEventInit, File, MessageEvent, Url, Worker, WorkerOptions};
 
 /// The state as the view sees it, and the teacher behind it.
 #[derive(Clone, Copy)]
 pub struct Shell {
     desk: RwSignal<Desk>,
     teacher: StoredValue<Option<Teacher>, LocalStorage>,
+    /// The files that were chosen last, for the packs of a whole class.
+    files: StoredValue<Vec<File>, LocalStorage>,
 }
 
 /// The teacher's worker. Dropping it ends the worker.
@@ -38,8 +42,14 @@ impl Drop for Teacher {
 impl Shell {
     /// Begins with an empty desk, and loads the teacher.
     pub(super) fn start(place: Place) -> Self {
-        let shell = Self { desk: RwSignal::new(Desk::new(place)), teacher: StoredValue::new_local(None) };
+        let desk = RwSignal::new(Desk::new(place));
+        let (teacher, files) = (StoredValue::new_local(None), StoredValue::new_local(Vec::new()));
+        let shell = Self { desk, teacher, files };
         shell.spawn(0);
+        // The view lives as long as the page, and so does what it listens to.
+        let _ = window_event_listener_untyped(SHOWN_AGAIN, move |_| {
+            shell.tell(Message::Classroom(classroom::Message::Shown));
+        });
         shell
     }
 
@@ -65,21 +75,49 @@ impl Shell {
     fn perform(self, effect: Effect) {
         match effect {
             Effect::Spawn => self.spawn(0),
-            Effect::Post(request, bytes) => self.teacher.with_value(|teacher| {
-                if let Some(teacher) = teacher {
-                    teacher.send(&request, &bytes);
-                }
-            }),
+            Effect::Post(request, bytes) => self.post(&request, &bytes),
             // If the browser cannot save files, the pack is still kept in it.
             Effect::Download(bytes, name) => drop(pixels::save(&bytes, &name)),
-            Effect::Tell(class) => {
-                let init = CustomEventInit::new();
-                init.set_detail(&serde_json::to_string(&class).unwrap_or_default().into());
-                if let Ok(event) = CustomEvent::new_with_event_init_dict(TAUGHT, &init) {
-                    let _ = window().dispatch_event(&event);
-                }
-            }
+            Effect::Tell(class) => tell_page(&Taught { classes: vec![class], draw: true }),
+            Effect::Classroom(effect) => match effect {
+                classroom::Effect::Read(number) => self.read(number),
+                classroom::Effect::Post(request, bytes) => self.post(&request, &bytes),
+                classroom::Effect::Tell(classes) => tell_page(&Taught { classes, draw: false }),
+                classroom::Effect::Follow(link) => drop(window().location().set_hash(&link)),
+            },
         }
+    }
+
+    fn post(self, request: &Request, bytes: &[u8]) {
+        self.teacher.with_value(|teacher| {
+            if let Some(teacher) = teacher {
+                teacher.send(request, bytes);
+            }
+        });
+    }
+
+    /// Takes the files that the visitor chose for the packs of a whole class.
+    pub(super) fn choose(self, files: Vec<File>) {
+        if files.is_empty() || self.now(|desk| desk.classroom.reading.is_some()) {
+            return;
+        }
+        let chosen = |file: &File| classroom::Chosen { name: file.name(), bytes: file.size() as u64 };
+        let chosen = files.iter().map(chosen).collect();
+        self.files.set_value(files);
+        self.tell(Message::Classroom(classroom::Message::Choose(chosen)));
+    }
+
+    /// Reads one of the files that were chosen.
+    fn read(self, number: usize) {
+        let file = self.files.with_value(|files| files.get(number).cloned());
+        spawn_local(async move {
+            let buffer = match file {
+                Some(file) => JsFuture::from(file.array_buffer()).await.ok(),
+                None => None,
+            };
+            let bytes = buffer.map(|buffer| Uint8Array::new(&buffer).to_vec());
+            self.tell(Message::Classroom(classroom::Message::Read(bytes)));
+        });
     }
 
     /// Starts the teacher, by the program with this number or a later one.
@@ -139,7 +177,11 @@ impl Teacher {
             let parts = Array::from(&message.data());
             let text = parts.get(0).as_string().unwrap_or_default();
             // The events of any engine, such as those of a download, say nothing about the lesson.
-            let Ok(event) = serde_json::from_str(&text) else { return };
+            let Ok(event) = serde_json::from_str::<Event>(&text) else { return };
+            if let (Event::Gallery { file, .. }, Ok(blob)) = (&event, parts.get(1).dyn_into::<Blob>()) {
+                // It may be larger than this program's memory should become.
+                let _ = pixels::save_blob(&blob, file);
+            }
             let images = parts.get(1).dyn_into::<Float32Array>().map(|v| v.to_vec()).unwrap_or_default();
             let bytes = parts.get(1).dyn_into::<Uint8Array>().map(|v| v.to_vec()).unwrap_or_default();
             hear(event, Values { images, bytes });
@@ -153,5 +195,14 @@ impl Teacher {
         // A request is made of texts and numbers: it has a JSON form, and that can be cloned.
         let text = serde_json::to_string(request).unwrap_or_default();
         let _ = self.worker.post_message(&Array::of2(&text.into(), &Uint8Array::from(bytes)));
+    }
+}
+
+/// Tells the page of classes that it can draw.
+fn tell_page(taught: &Taught) {
+    let init = CustomEventInit::new();
+    init.set_detail(&serde_json::to_string(taught).unwrap_or_default().into());
+    if let Ok(event) = CustomEvent::new_with_event_init_dict(TAUGHT, &init) {
+        let _ = window().dispatch_event(&event);
     }
 }

@@ -1,9 +1,9 @@
 //! In the page: the place of the view, and what it needs to know of the gallery.
 
-use super::{Place, TAUGHT};
+use super::{Place, TAUGHT, Taught};
 use crate::page::shell::Studio;
 use crate::page::state::{Message, State};
-use crate::protocol::{Backend, ClassInfo, Event};
+use crate::protocol::{Backend, Event};
 use crate::spawn;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -17,10 +17,13 @@ const ID: &str = "teach";
 pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
     let heard = window_event_listener_untyped(TAUGHT, move |event| {
         let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
-        if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
-            let id = class.id.clone();
+        let Ok(Taught { classes, draw }) = serde_json::from_str::<Taught>(&detail) else { return };
+        let first = classes.first().map(|class| class.id.clone()).filter(|_| draw);
+        for class in classes {
             studio.tell(Message::Heard(Backend::Cpu, Event::Class(class), None));
-            studio.tell(Message::Choose { class: id, add: false });
+        }
+        if let Some(class) = first {
+            studio.tell(Message::Choose { class, add: false });
         }
     });
     on_cleanup(move || heard.remove());
