@@ -11,7 +11,7 @@ use crate::protocol::File;
 use crate::teaching::{Event, Joined, Member, Why, id};
 use js_sys::{Array, Uint8Array};
 use tailor_packs::index::INDEX_FILE;
-use tailor_packs::join::{Admitted, Join, Member as Pack};
+use tailor_packs::join::{Admitted, Member as Pack};
 use tailor_packs::{PackError, archive};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, BlobPropertyBag};

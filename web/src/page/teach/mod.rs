@@ -49,7 +49,10 @@ use serde::{Deserialize, Serialize};
 /// The name of the event by which the view tells the page of classes that it can draw now. Its detail
 /// is [`Taught`] as JSON.
 pub const TAUGHT: &str = "tailor-taught";
-/// The name of the event by which the view learns that it is shown once more.
+/// The property of the window in which the page keeps packs that were dropped on it, until the view takes
+/// them.
+pub const PACKS: &str = "tailorPacks";
+/// The name of the event by which the view learns that it is shown once more, or that there are packs.
 pub const SHOWN_AGAIN: &str = "tailor-teach-shown";
 
 /// Classes that the page can draw now.

@@ -1,7 +1,7 @@
 //! Carries out the view's effects, and talks with the teacher.
 
 use super::desk::{Desk, Effect, Message, Values};
-use super::{Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
+use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
 use crate::protocol::{Code, Failure, Remedy};
 use crate::spawn;
 use crate::teaching::{Event, Request};
@@ -49,7 +49,9 @@ impl Shell {
         // The view lives as long as the page, and so does what it listens to.
         let _ = window_event_listener_untyped(SHOWN_AGAIN, move |_| {
             shell.tell(Message::Classroom(classroom::Message::Shown));
+            shell.take();
         });
+        shell.take();
         shell
     }
 
@@ -94,6 +96,15 @@ impl Shell {
                 teacher.send(request, bytes);
             }
         });
+    }
+
+    /// Takes packs that were dropped on another view of the page.
+    fn take(self) {
+        let left = js_sys::Reflect::get(&window(), &PACKS.into()).ok();
+        let _ = js_sys::Reflect::delete_property(&window(), &PACKS.into());
+        if let Some(files) = left.and_then(|left| left.dyn_into::<Array>().ok()) {
+            self.choose(files.iter().filter_map(|file| file.dyn_into().ok()).collect());
+        }
     }
 
     /// Takes the files that the visitor chose for the packs of a whole class.

@@ -1,13 +1,13 @@
 //! In the page: the place of the view, and what it needs to know of the gallery.
 
-use super::{Place, TAUGHT, Taught};
+use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught};
 use crate::page::shell::Studio;
 use crate::page::state::{Message, State};
 use crate::protocol::{Backend, Event};
 use crate::spawn;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{CustomEvent, Url};
+use web_sys::{CustomEvent, FileList, Url};
 
 /// The id of the element in which the view is shown.
 const ID: &str = "teach";
@@ -43,6 +43,19 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
             <p role="alert">"This view did not load. Check the connection, then load the page again."</p>
         })}
     }
+}
+
+/// Keeps dropped files for the view if the first one is a pack. Returns whether it is.
+pub fn take_packs(files: &FileList) -> bool {
+    let pack = files.get(0).is_some_and(|file| file.name().ends_with(".tailor"));
+    if pack {
+        // A list of dropped files is emptied once the event is over.
+        let files = js_sys::Array::from(files);
+        let kept = js_sys::Reflect::set(&window(), &PACKS.into(), &files);
+        let told = web_sys::Event::new(SHOWN_AGAIN).and_then(|event| window().dispatch_event(&event));
+        return kept.is_ok() && told.is_ok();
+    }
+    false
 }
 
 /// Loads the script that shows the view. It finds `place` in its element.
