@@ -12,7 +12,7 @@ pub const IDEA: &str = "Open the packs that all pupils saved, from this gallery:
                         hand, and all of them share one learngene. Draw them all from one seed, and save them as a \
                         gallery for any web server.";
 /// The label of the field for files.
-pub const FILES: &str = "Packs (.tailor), several at once; or drop them here, or their folder";
+pub const FILES: &str = "Packs (.tailor), several at once; or drop them here";
 /// The label of the field for a folder.
 pub const FOLDER: &str = "Or choose a folder of packs";
 /// What the table shows.
