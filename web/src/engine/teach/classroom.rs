@@ -26,7 +26,8 @@ impl Room {
     pub(super) async fn members(&mut self) -> Result<(), EngineError> {
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
         let join = self.join.insert(own::join(&open.index).await);
-        Ok(post(&Event::Members(join.members().iter().map(member).collect())))
+        post(&Event::Members(join.members().iter().map(member).collect()));
+        Ok(())
     }
 
     /// Makes a class of one's own of a pack. Whatever is wrong with it is told, and ends nothing.
@@ -51,7 +52,8 @@ impl Room {
             },
             Err(error) => Joined::Refused { why: why(&error), detail: error.to_string() },
         };
-        Ok(post(&Event::Joined(joined)))
+        post(&Event::Joined(joined));
+        Ok(())
     }
 
     /// Makes a gallery of all classes of one's own.
@@ -80,7 +82,8 @@ impl Room {
             parts.finish().ok_or(EngineError::Teaching { reason: "the browser makes no file".to_owned() })?;
         let (file, classes) = (format!("{}.zip", index.id), index.classes.len() as u32);
         let event = Event::Gallery { file, classes, bytes: blob.size() as u64 };
-        Ok(send(&event, Some(blob.into())))
+        send(&event, Some(blob.into()));
+        Ok(())
     }
 }
 
