@@ -105,19 +105,17 @@ fn table(lines: Vec<words::Line>) -> impl IntoView {
         }
     };
     view! {
-        <div class="wide" role="region" aria-labelledby="class-heading" tabindex="0">
-            <table id="class-table">
-                <caption class="unseen">{words::TABLE}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">{words::NAME}</th>
-                        <th scope="col">{words::AUTHOR}</th>
-                        <th scope="col" class="number">{words::SIZE}</th>
-                        <th scope="col">{words::NOTE}</th>
-                    </tr>
-                </thead>
-                <tbody>{lines.into_iter().map(line).collect_view()}</tbody>
-            </table>
-        </div>
+        <table id="class-table">
+            <caption class="unseen">{words::TABLE}</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{words::NAME}</th>
+                    <th scope="col">{words::AUTHOR}</th>
+                    <th scope="col" class="number">{words::SIZE}</th>
+                    <th scope="col">{words::NOTE}</th>
+                </tr>
+            </thead>
+            <tbody>{lines.into_iter().map(line).collect_view()}</tbody>
+        </table>
     }
 }
