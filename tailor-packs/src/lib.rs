@@ -39,6 +39,7 @@
 //! | decide whether to trust an index and its signature | [`trust::check`] |
 //! | read the files that an index lists | [`Index::read_learngene`], [`Index::read_pack`] |
 //! | download them from servers that may be wrong | [`download::Download`] |
+//! | join packs of several people into a gallery of their own | [`join::Join`] |
 //! | publish a gallery; one of thousands of classes | [`publish::Draft`]; [`Index::sharded`] |
 //! | refuse a model that an engine cannot run | [`ModelConfig::supported_by`] |
 //!
@@ -86,6 +87,7 @@ pub mod error;
 mod file;
 mod format;
 pub mod gallery;
+pub mod join;
 pub mod limits;
 mod lists;
 pub mod publish;
@@ -104,7 +106,7 @@ pub use index::{ClassEntry, Index, ParameterCounts, Sampling};
 pub use manifest::{Class, Entry, Extension, FORMAT_VERSION, Kind, Manifest, Weights};
 pub use pack::{
     Card, CardValue, Contents, Further, Learngene, Pack, Tailor, read_any, read_learngene, read_tailor,
-    write_learngene, write_tailor,
+    renamed, write_learngene, write_tailor,
 };
 pub use shards::NewFile;
 pub use signature::PublicKey;

@@ -13,8 +13,9 @@ use base64::Engine as _;
 use serde_json::json;
 use support::*;
 use tailor_core::teaching::{Examples, Lesson, Material, Settings};
-use tailor_packs::{Index, read_tailor};
+use tailor_packs::{Card, Class, Contents, Index, read_tailor, write_tailor};
 use tailor_tests::chromium::{Browser, Gpu, Page};
+use tailor_tests::server::Server;
 
 /// The seed of every lesson in the browser.
 const SEED: u64 = 7;
@@ -52,10 +53,14 @@ fn text(page: &Page, selector: &str) -> String {
     page.eval(&script).unwrap().as_str().unwrap().to_owned()
 }
 
-/// Chooses files in the page's own input.
+/// Chooses files in the page's own input for pictures.
 fn choose(page: &Page, files: &[PathBuf]) {
+    choose_in(page, "#teach-files", files);
+}
+
+fn choose_in(page: &Page, selector: &str, files: &[PathBuf]) {
     let document = page.call("DOM.getDocument", json!({})).unwrap();
-    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": "#teach-files" });
+    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": selector });
     let node = page.call("DOM.querySelector", query).unwrap()["nodeId"].clone();
     page.call("DOM.setFileInputFiles", json!({ "nodeId": node, "files": files })).unwrap();
 }
@@ -328,6 +333,87 @@ fn huge(file: &Path) -> Vec<u8> {
     bytes[20..24].copy_from_slice(&10_000u32.to_be_bytes());
     assert!(image::load(Cursor::new(&bytes), image::ImageFormat::Png).is_err());
     bytes
+}
+
+/// Thirty packs as pupils would hand them in, with two of one name, one of another gallery, and a torn one.
+fn pupils(folder: &Path) -> Vec<PathBuf> {
+    let index = index_of(&letters());
+    let mut files = Vec::new();
+    let mut save = |name: String, bytes: &[u8]| {
+        let file = folder.join(name);
+        std::fs::write(&file, bytes).unwrap();
+        files.push(file);
+    };
+    for (number, entry) in index.classes.iter().take(30).enumerate() {
+        let tailor = read_tailor(&std::fs::read(letters().join(&entry.file.path)).unwrap(), None).unwrap();
+        let name = if number < 2 { "cat".to_owned() } else { format!("thing {number}") };
+        let class = Class { id: name.replace(' ', "-"), name, wordnet: None };
+        let card = Card { authors: vec![format!("Pupil {number}")], ..tailor.card.clone() };
+        let storage = tailor.manifest.storage();
+        let contents = Contents::new(&tailor.manifest.model, &index.config, &tailor.tensors, &card);
+        let bytes = write_tailor(&Contents { storage, ..contents }, tailor.learngene, &class).unwrap();
+        if number == 29 {
+            save("torn.tailor".into(), &bytes[..bytes.len() / 2]);
+        }
+        save(format!("{number}.tailor"), &bytes);
+    }
+    let fashion = root().join("web/galleries/fashion");
+    let foreign = &index_of(&fashion).classes[0].file.path;
+    save("foreign.tailor".into(), &std::fs::read(fashion.join(foreign)).unwrap());
+    files
+}
+
+#[test]
+fn the_packs_of_a_whole_class_are_drawn_in_one_batch_and_become_a_gallery_that_another_browser_draws_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = pupils(folder.path());
+    assert_eq!(files.len(), 32);
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = open_view(&browser, &server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1"));
+    choose_in(&page, "#class-files", &files);
+    let read =
+        "document.querySelector('#class-status').innerText.startsWith('32 files: 30 joined, 2 not used')";
+    page.wait_for(read, PATIENCE).unwrap();
+    let table = text(&page, "#class-table");
+    for part in
+        ["torn.tailor", "damaged", "foreign.tailor", "another learngene", "cat (2), Pupil 1", "Pupil 29"]
+    {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    page.click("#class-draw").unwrap();
+    page.wait_for("document.body.dataset.view === 'make'", PATIENCE).unwrap();
+    wait_for_image(&page);
+    let drawn = shown(&page);
+    assert_eq!(drawn.len(), 30 * 32 * 32, "one batch of all");
+    let link = page.eval("location.hash").unwrap().as_str().unwrap().to_owned();
+
+    page.click("#tab-teach").unwrap();
+    page.wait_for("document.querySelector('#class-save')", PATIENCE).unwrap();
+    let downloads = tempfile::tempdir().unwrap();
+    let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
+    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
+    page.click("#class-save").unwrap();
+    let file = downloads.path().join("our-class.zip");
+    wait_until("the gallery is downloaded", || file.exists());
+    let gallery = folder.path().join("our-class");
+    zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap().extract(&gallery).unwrap();
+    // What `tailor verify` checks; `native-trainer/tests/joined.rs` has the command itself check such a gallery.
+    let index = index_of(&gallery);
+    assert_eq!((index.title.as_str(), index.classes.len()), ("Our class", 30));
+    let bytes = |path: &str| std::fs::read(gallery.join(path)).unwrap();
+    index.read_learngene(&bytes(&index.learngene.path)).unwrap();
+    for class in &index.classes {
+        let pack = index.read_pack(class, &bytes(&class.file.path)).unwrap();
+        assert_eq!((&pack.class.id, &pack.class.name), (&class.id, &class.name));
+    }
+
+    // Another browser, to which nobody has given a pack, draws the same from the folder on a server.
+    let server = Server::start(&[("/galleries/ours/", gallery), ("/", root().join("web/dist"))]).unwrap();
+    let link = format!("/?backend=cpu&gallery=galleries/ours/{link}");
+    let (_other, page) = open(Gpu::NoAdapter, &server.url(&link));
+    wait_for_image(&page);
+    assert_eq!(shown(&page), drawn);
 }
 
 /// Teaches all four letters for 300 steps; TAILOR_TAUGHT names a folder for their packs, which `just teach-browser` has

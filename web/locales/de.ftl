@@ -373,3 +373,57 @@ failure-panic = Die Engine hat unerwartet aufgehört.
 failure-engine = Die Engine ist abgestürzt. Vielleicht passt das nicht in den Speicher des Browsers: Versuche es mit weniger Bildern.
 failure-worker = Dieser Browser lässt die Seite keinen Worker starten. Erlaube es und versuche es dann noch einmal.
 failure-simd = Diesem Browser fehlt WebAssembly SIMD.
+
+## A whole class together
+
+teach-class-heading = Eine ganze Klasse zusammen
+teach-class-idea = Öffne die Packs, die alle Schüler aus dieser Galerie gespeichert haben: Jede Bilderklasse kommt von anderer Hand, und alle teilen ein Learngene. Zeichne sie alle aus einem Startwert, und speichere sie als Galerie für jeden Webserver.
+teach-class-files = Packs (.tailor), mehrere auf einmal; oder lege sie hier ab
+teach-class-folder = Oder wähle einen Ordner mit Packs
+teach-class-table = Die geöffneten Packs und deine eigenen Klassen
+teach-class-name = Name
+teach-class-author = Gemacht von
+teach-class-size = Größe
+teach-class-note = Hinweis
+teach-class-remove = Eine Klasse, die nicht hierher gehört, wird unter „Dateien“ entfernt.
+teach-class-draw = Alle zeichnen
+teach-class-title = Name der Galerie
+teach-class-ours = Unsere Klasse
+teach-class-save = Als Galerie speichern
+teach-class-saving = Die Galerie wird gemacht…
+teach-class-fine = In Ordnung
+teach-class-renamed = In Ordnung. In { $file } heißt sie „{ $was }“, und die gibt es schon.
+teach-class-known = In Ordnung. Sie war schon hier; { $file } ist dasselbe.
+teach-class-here = Auf diesem Gerät
+teach-class-no-pack = Nicht verwendet: Das ist kein Pack. Packs sind Dateien, die auf .tailor enden.
+teach-class-too-large = Nicht verwendet: Die Datei ist größer, als ein Pack sein kann. Bitte noch einmal um die Datei.
+teach-class-unreadable = Nicht verwendet: Der Browser kann die Datei nicht lesen. Kopiere sie auf dieses Gerät und öffne sie dann noch einmal.
+teach-class-damaged = Nicht verwendet: Die Datei ist beschädigt. Bitte noch einmal darum.
+teach-class-foreign = Nicht verwendet: Sie gehört zu einem anderen Learngene. Öffne sie in der Galerie, aus der sie kommt.
+teach-class-too-new = Nicht verwendet: Eine neuere Version hat sie geschrieben. Lade diese Seite neu und öffne die Datei dann noch einmal.
+teach-class-no-room = Nicht verwendet: Dieser Browser hat keinen Platz dafür. Schaffe Platz unter „Dateien“.
+teach-class-reading = { $number } von { $all } wird gelesen: { $file }
+teach-class-none = Noch keine eigene Klasse.
+teach-class-own = { $count ->
+    [one] 1 eigene Klasse auf diesem Gerät.
+   *[other] { $count } eigene Klassen auf diesem Gerät.
+}
+teach-class-opened = { $files ->
+    [one] 1 Datei: { $joined } hinzugekommen
+   *[other] { $files } Dateien: { $joined } hinzugekommen
+}
+teach-class-opened-known = , { $count } schon hier
+teach-class-opened-refused = , { $count } nicht verwendet
+teach-class-together = { $count ->
+    [one] 1 Klasse zusammen.
+   *[other] { $count } Klassen zusammen.
+}
+teach-class-left = { $count ->
+    [one] 1 weitere Datei war auf einmal zu viel.
+   *[other] { $count } weitere Dateien waren auf einmal zu viele.
+}
+teach-class-most = Die ersten { $most } von { $all } werden auf einmal gezeichnet.
+teach-class-saved = { $count ->
+    [one] { $file } hat 1 Klasse, { $bytes }. Entpacke sie in einen Ordner eines Webservers und öffne sie dann mit ?gallery= und der Adresse des Ordners. Niemand hat sie signiert.
+   *[other] { $file } hat { $count } Klassen, { $bytes }. Entpacke sie in einen Ordner eines Webservers und öffne sie dann mit ?gallery= und der Adresse des Ordners. Niemand hat sie signiert.
+}

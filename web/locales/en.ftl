@@ -327,3 +327,57 @@ static-no-wasm = This browser has no WebAssembly, or it is switched off. The pag
 static-policy = This site’s security policy forbids WebAssembly, with which the page makes its images. Whoever runs the site can allow it: “script-src” needs “'wasm-unsafe-eval'”.
 static-no-simd = This browser has no WebAssembly SIMD, which the page is made of. Chrome and Edge have it from version 91 on, Firefox from 89, Safari from 16.4.
 static-not-started = The page’s program did not start. Load the page again. ({ $error })
+
+## A whole class together
+
+teach-class-heading = A whole class together
+teach-class-idea = Open the packs that all pupils saved, from this gallery: each class comes from another hand, and all of them share one learngene. Draw them all from one seed, and save them as a gallery for any web server.
+teach-class-files = Packs (.tailor), several at once; or drop them here
+teach-class-folder = Or choose a folder of packs
+teach-class-table = The packs that were opened, and the classes of your own
+teach-class-name = Name
+teach-class-author = Made by
+teach-class-size = Size
+teach-class-note = Note
+teach-class-remove = A class that does not belong here is removed under “On this device”.
+teach-class-draw = Draw all of them
+teach-class-title = Name of the gallery
+teach-class-ours = Our class
+teach-class-save = Save as a gallery
+teach-class-saving = Making the gallery…
+teach-class-fine = Fine
+teach-class-renamed = Fine. { $file } calls it “{ $was }”, and there is one already.
+teach-class-known = Fine. It was here already; { $file } is the same.
+teach-class-here = On this device
+teach-class-no-pack = Not used: this is no pack. Packs are files that end in .tailor.
+teach-class-too-large = Not used: it is larger than a pack can be. Ask for the file once more.
+teach-class-unreadable = Not used: the browser cannot read it. Copy it to this device, then open it again.
+teach-class-damaged = Not used: the file is damaged. Ask for it once more.
+teach-class-foreign = Not used: it was taught on another learngene. Open it in the gallery it was taught in.
+teach-class-too-new = Not used: a newer version wrote it. Load this page again, then open it again.
+teach-class-no-room = Not used: this browser has no room to keep it. Make room under “On this device”.
+teach-class-reading = Reading { $number } of { $all }: { $file }
+teach-class-none = No class of your own yet.
+teach-class-own = { $count ->
+    [one] 1 class of your own on this device.
+   *[other] { $count } classes of your own on this device.
+}
+teach-class-opened = { $files ->
+    [one] 1 file: { $joined } joined
+   *[other] { $files } files: { $joined } joined
+}
+teach-class-opened-known = , { $count } here already
+teach-class-opened-refused = , { $count } not used
+teach-class-together = { $count ->
+    [one] 1 class together.
+   *[other] { $count } classes together.
+}
+teach-class-left = { $count ->
+    [one] 1 file more was too many at once.
+   *[other] { $count } files more were too many at once.
+}
+teach-class-most = The first { $most } of { $all } are drawn at once.
+teach-class-saved = { $count ->
+    [one] { $file } has 1 class, { $bytes }. Unzip it into a folder of a web server, then open it with ?gallery= and the folder's address. Nobody has signed it.
+   *[other] { $file } has { $count } classes, { $bytes }. Unzip it into a folder of a web server, then open it with ?gallery= and the folder's address. Nobody has signed it.
+}

@@ -373,3 +373,57 @@ failure-panic = El motor se detuvo de forma inesperada.
 failure-engine = El motor ha fallado. Quizá no quepa en la memoria del navegador: prueba con menos imágenes.
 failure-worker = Este navegador no permite que la página inicie un worker. Permítelo y vuelve a intentarlo.
 failure-simd = Este navegador no tiene WebAssembly SIMD.
+
+## A whole class together
+
+teach-class-heading = Toda una clase junta
+teach-class-idea = Abre los packs que guardaron todos los alumnos a partir de esta galería: cada clase de imágenes viene de otra mano y todas comparten un learngene. Dibújalas todas con una semilla y guárdalas como galería para cualquier servidor web.
+teach-class-files = Packs (.tailor), varios a la vez; o suéltalos aquí
+teach-class-folder = O elige una carpeta de packs
+teach-class-table = Los packs abiertos y tus propias clases
+teach-class-name = Nombre
+teach-class-author = Hecho por
+teach-class-size = Tamaño
+teach-class-note = Nota
+teach-class-remove = Una clase que no debe estar aquí se quita en «Archivos».
+teach-class-draw = Dibujarlas todas
+teach-class-title = Nombre de la galería
+teach-class-ours = Nuestra clase
+teach-class-save = Guardar como galería
+teach-class-saving = Haciendo la galería…
+teach-class-fine = Bien
+teach-class-renamed = Bien. { $file } la llama «{ $was }», y ya hay una.
+teach-class-known = Bien. Ya estaba aquí; { $file } es lo mismo.
+teach-class-here = En este dispositivo
+teach-class-no-pack = No se usa: no es un pack. Los packs son archivos que terminan en .tailor.
+teach-class-too-large = No se usa: es más grande de lo que puede ser un pack. Pide el archivo otra vez.
+teach-class-unreadable = No se usa: el navegador no puede leerlo. Cópialo a este dispositivo y ábrelo otra vez.
+teach-class-damaged = No se usa: el archivo está dañado. Pídelo otra vez.
+teach-class-foreign = No se usa: se enseñó con otro learngene. Ábrelo en la galería en la que se enseñó.
+teach-class-too-new = No se usa: lo escribió una versión más nueva. Vuelve a cargar esta página y ábrelo otra vez.
+teach-class-no-room = No se usa: este navegador no tiene sitio para guardarlo. Haz sitio en «Archivos».
+teach-class-reading = Leyendo { $number } de { $all }: { $file }
+teach-class-none = Todavía no hay ninguna clase tuya.
+teach-class-own = { $count ->
+    [one] 1 clase tuya en este dispositivo.
+   *[other] { $count } clases tuyas en este dispositivo.
+}
+teach-class-opened = { $files ->
+    [one] 1 archivo: { $joined } añadido
+   *[other] { $files } archivos: { $joined } añadidos
+}
+teach-class-opened-known = , { $count } ya aquí
+teach-class-opened-refused = , { $count } sin usar
+teach-class-together = { $count ->
+    [one] 1 clase en total.
+   *[other] { $count } clases en total.
+}
+teach-class-left = { $count ->
+    [one] 1 archivo más era demasiado de una vez.
+   *[other] { $count } archivos más eran demasiados de una vez.
+}
+teach-class-most = Se dibujan a la vez las primeras { $most } de { $all }.
+teach-class-saved = { $count ->
+    [one] { $file } tiene 1 clase, { $bytes }. Descomprímelo en una carpeta de un servidor web y ábrelo con ?gallery= y la dirección de la carpeta. Nadie lo ha firmado.
+   *[other] { $file } tiene { $count } clases, { $bytes }. Descomprímelo en una carpeta de un servidor web y ábrelo con ?gallery= y la dirección de la carpeta. Nadie lo ha firmado.
+}

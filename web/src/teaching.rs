@@ -37,6 +37,18 @@ pub enum Request {
     Save(CardText),
     /// Delete the lesson that is kept.
     Forget,
+    /// Tell which classes of one's own there are for this learngene. Answered by [`Event::Members`].
+    Members,
+    /// Make a class of one's own of the pack whose bytes are the values. Answered by
+    /// [`Event::Joined`].
+    Join,
+    /// Make a gallery of all classes of one's own. Answered by [`Event::Gallery`].
+    Gallery {
+        /// The gallery's name for people.
+        title: String,
+        /// What the file beside its index tells people.
+        readme: String,
+    },
 }
 
 /// What to teach.
@@ -65,6 +77,55 @@ pub struct CardText {
     pub author: String,
     /// Under which licence it may be used.
     pub licence: String,
+}
+
+/// A class of one's own, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The class.
+    pub class: ClassInfo,
+    /// Its authors, as its card says; empty if it does not say.
+    pub author: String,
+}
+
+/// What became of a pack that was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Joined {
+    /// It is a class of one's own now.
+    New {
+        /// The class.
+        member: Member,
+        /// What the pack calls it, if that name was taken.
+        was: Option<String>,
+    },
+    /// It is the class with this id already.
+    Known(String),
+    /// It is not used.
+    Refused {
+        /// Why not.
+        why: Why,
+        /// The same in the reader's own words, for who wants to know more.
+        detail: String,
+    },
+}
+
+/// Why a pack is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// The file is no pack of a class.
+    NoPack,
+    /// The file is larger than any pack.
+    TooLarge,
+    /// The browser could not read the file.
+    Unreadable,
+    /// The file is damaged, or cut short.
+    Damaged,
+    /// The pack fits another learngene.
+    Learngene,
+    /// A newer program wrote it.
+    TooNew,
+    /// The browser cannot keep it.
+    NoRoom,
 }
 
 /// A message from the teacher to the page.
@@ -121,6 +182,19 @@ pub enum Event {
         class: ClassInfo,
         /// Whether it is kept on this device.
         kept: bool,
+    },
+    /// All classes of one's own for this learngene.
+    Members(Vec<Member>),
+    /// What became of the last pack.
+    Joined(Joined),
+    /// A gallery is made. The values are a `Blob`, a ZIP archive of its files.
+    Gallery {
+        /// The archive's name.
+        file: String,
+        /// How many classes it has.
+        classes: u32,
+        /// How many bytes it has.
+        bytes: u64,
     },
     /// Something went wrong. What was taught so far is not lost.
     Failed(Failure),

@@ -104,16 +104,47 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let total: u64 = entries.iter().map(|(name, bytes)| (2 * name.len() + bytes.len() + 128) as u64).sum();
     check_limit("the file's length in bytes", total, limits::FILE)?;
     let mut out = Vec::with_capacity(total as usize + 64);
-    let mut headers = Vec::new();
+    let mut writer = Writer::default();
     for (name, bytes) in entries {
-        let (len, offset) = (bytes.len() as u32, out.len() as u32);
-        let header = Header { name, crc: crc32fast::hash(bytes), len, offset };
-        out.extend(header.local());
+        out.extend(writer.entry(name, bytes)?);
         out.extend_from_slice(bytes);
-        headers.push(header);
     }
-    out.extend(directory(&headers, out.len()));
+    out.extend(writer.finish());
     Ok(out)
+}
+
+/// Writes an archive piece by piece, so that it need not be in memory as a whole: what [`Writer::entry`]
+/// returns, then the entry's bytes; so for each entry; and what [`Writer::finish`] returns.
+///
+/// The archive may hold any files, such as those of a gallery. Every program that knows ZIP opens it.
+#[derive(Default)]
+pub struct Writer<'a> {
+    headers: Vec<Header<'a>>,
+    at: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// Returns what stands before the bytes of the next entry.
+    ///
+    /// # Errors
+    /// [`PackError::LimitExceeded`] for an archive that a plain ZIP cannot be, of more than
+    /// [`limits::LOCAL_FILE`] bytes or 65,535 entries.
+    pub fn entry(&mut self, name: &'a str, bytes: &[u8]) -> Result<Vec<u8>> {
+        let offset = self.at;
+        self.at += (LOCAL_LEN + name.len() + bytes.len()) as u64;
+        check_limit("the archive's length in bytes", self.at, limits::LOCAL_FILE)?;
+        check_limit("the number of entries", self.headers.len() as u64 + 1, u16::MAX.into())?;
+        let (len, offset) = (bytes.len() as u32, offset as u32);
+        let header = Header { name, crc: crc32fast::hash(bytes), len, offset };
+        let local = header.local();
+        self.headers.push(header);
+        Ok(local)
+    }
+
+    /// Returns what stands after the last entry.
+    pub fn finish(self) -> Vec<u8> {
+        directory(&self.headers, self.at as usize)
+    }
 }
 
 /// The entries of an archive, as slices of its bytes.

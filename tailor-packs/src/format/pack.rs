@@ -187,6 +187,23 @@ fn write(contents: &Contents<'_>, kind: Kind, specs: &[TensorSpec]) -> Result<Ve
     archive::write(&entries)
 }
 
+/// Writes a tailor pack once more, as one of `class`. All else in it stays as it is, byte for byte.
+///
+/// # Errors
+/// Those of [`read_any`] about archive, manifest and digests; [`PackError::WrongKind`] for a learngene;
+/// [`PackError::ManifestInvalid`] for a class that no pack can have. Card and tensors are not checked.
+pub fn renamed(bytes: &[u8], class: &Class) -> Result<Vec<u8>> {
+    let (mut manifest, archive) = open(bytes, true)?;
+    let found = manifest.kind.name();
+    let Kind::Tailor { class: named, .. } = &mut manifest.kind else {
+        return Err(PackError::WrongKind { expected: "tailor", found });
+    };
+    named.clone_from(class);
+    let manifest = manifest.to_bytes()?;
+    let rest = archive.entries().iter().skip(1).copied();
+    archive::write(&std::iter::once((archive::MANIFEST, &*manifest)).chain(rest).collect::<Vec<_>>())
+}
+
 /// Returns the entries of a pack that this crate does not know, in file order.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use super::opfs::{self, Access, Kept};
 use crate::protocol::ClassInfo;
-use tailor_packs::{Class, ClassEntry, Digest, FileEntry, Index, read_tailor};
+use tailor_packs::{Class, ClassEntry, Digest, FileEntry, Index, join::Join, read_tailor};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions};
@@ -67,16 +67,34 @@ fn prefix(learngene: &Digest) -> String {
 /// and ids that the gallery has itself.
 pub async fn list(index: &Index) -> Vec<ClassInfo> {
     let mut found = Vec::new();
-    let Some(folder) = folder(false).await else { return found };
-    let prefix = prefix(&index.learngene.sha256);
-    for name in opfs::names_in(&folder).await {
-        let Some(id) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(ENDING)) else {
-            continue;
-        };
-        let entry = if index.class(id).is_none() { entry(index, id).await } else { None };
-        found.extend(entry.map(|class| info(&class)));
+    for id in ids(index).await {
+        found.extend(entry(index, &id).await.map(|class| info(&class)));
     }
     found
+}
+
+/// Joins the classes of one's own for this gallery's learngene, in the order of their names. Leaves
+/// out the same ones as [`list`].
+pub async fn join(index: &Index) -> Join {
+    let mut classes = list(index).await;
+    classes.sort_by_cached_key(|class| class.name.to_lowercase());
+    let mut join = Join::new(index);
+    for class in classes {
+        if let Some(bytes) = pack(&index.learngene.sha256, &class.id).await {
+            // One that another tab has just deleted or replaced is not there.
+            let _ = join.keep(&bytes);
+        }
+    }
+    join
+}
+
+/// Lists the ids in the names of the folder's files, for this gallery's learngene.
+async fn ids(index: &Index) -> Vec<String> {
+    let Some(folder) = folder(false).await else { return Vec::new() };
+    let prefix = prefix(&index.learngene.sha256);
+    let names = opfs::names_in(&folder).await.into_iter();
+    let ids = names.filter_map(|name| Some(name.strip_prefix(&prefix)?.strip_suffix(ENDING)?.to_owned()));
+    ids.filter(|id| index.class(id).is_none()).collect()
 }
 
 /// Describes a class of one's own for the page.
@@ -85,9 +103,14 @@ pub fn info(class: &ClassEntry) -> ClassInfo {
     ClassInfo { id, name, bytes: class.file.size, stored: true, own: true }
 }
 
+/// Reads the pack of a class of one's own. It is not verified here.
+pub async fn pack(learngene: &Digest, id: &str) -> Option<Vec<u8>> {
+    read(&folder(false).await?, &pack_name(learngene, id)).await
+}
+
 /// Looks for a class of one's own.
 pub async fn entry(index: &Index, id: &str) -> Option<ClassEntry> {
-    let bytes = read(&folder(false).await?, &pack_name(&index.learngene.sha256, id)).await?;
+    let bytes = pack(&index.learngene.sha256, id).await?;
     let tailor = read_tailor(&bytes, Some((&index.learngene.sha256, &index.config))).ok()?;
     let class = tailor.manifest.class().filter(|class| class.id == id)?;
     Some(entry_of(&index.learngene.sha256, class, &bytes))

@@ -2,6 +2,7 @@
 
 use super::shell::Studio;
 use super::teach::tab::Teach;
+pub use super::teach::tab::take_packs;
 use leptos::prelude::*;
 
 /// The view. Without one, the page would have no tab for it.

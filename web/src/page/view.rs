@@ -26,7 +26,11 @@ pub fn App() -> impl IntoView {
     window_event_listener(leptos::ev::dragover, |event| event.prevent_default());
     window_event_listener(leptos::ev::drop, move |event| {
         event.prevent_default();
-        let file = event.data_transfer().and_then(|data| data.files()).and_then(|files| files.get(0));
+        let files = event.data_transfer().and_then(|data| data.files());
+        if files.as_ref().is_some_and(teaching::take_packs) {
+            return studio.tell(Message::Open(View::Teach));
+        }
+        let file = files.and_then(|files| files.get(0));
         spawn_local(async move {
             if let Some(bytes) = canvas::bytes_of(file).await {
                 studio.tell(Message::File(bytes));

@@ -1,12 +1,14 @@
 //! The teacher: the engine's program that teaches a class of one's own.
 //!
 //! ```text
-//! mod     receives messages, and carries them out between two steps
-//! room    the open gallery, the lesson in it, and its samples
-//! team    other workers that compute parts of a step's gradients
-//! kept    the lesson on this device, for the next visit
+//! mod        receives messages, and carries them out between two steps
+//! room       the open gallery, the lesson in it, and its samples
+//! classroom  packs of other people, joined with one's own into a gallery
+//! team       other workers that compute parts of a step's gradients
+//! kept       the lesson on this device, for the next visit
 //! ```
 
+mod classroom;
 mod kept;
 mod room;
 mod team;

@@ -19,6 +19,7 @@ use tailor_core::diffusion::sampling::Course;
 use tailor_core::model::Gate;
 use tailor_core::teaching::{Examples, Lesson, Material};
 use tailor_core::{Guide, Item, Predict as _, SampleSettings, engine};
+use tailor_packs::join::Join;
 use tailor_packs::{Card, Class, Contents, Digest, PublicKey, Tensors, write_tailor};
 
 /// The class's name in the model that draws samples.
@@ -26,8 +27,10 @@ const OWN: &str = "own";
 
 /// Where the teacher works.
 pub(super) struct Room {
-    store: Store,
-    open: Option<Open>,
+    pub(super) store: Store,
+    pub(super) open: Option<Open>,
+    /// The classes of one's own, once they were asked for.
+    pub(super) join: Option<Join>,
     keeper: Option<Keeper>,
     base: Option<Base>,
     /// The lesson that is under way, paused or over.
@@ -71,6 +74,7 @@ impl Room {
         Self {
             store: Store::open().await,
             open: None,
+            join: None,
             keeper: None,
             base: None,
             taught: None,
@@ -100,6 +104,9 @@ impl Room {
                 }
                 Ok(())
             }
+            Request::Members => self.members().await,
+            Request::Join => self.join(&values).await,
+            Request::Gallery { title, readme } => self.gallery(&title, &readme).await,
         }
     }
 
@@ -116,7 +123,7 @@ impl Room {
         };
         let keeper = Keeper::new(&open.index.learngene.sha256).await;
         let kept = keeper.read(&open.index.config).await;
-        self.open = Some(open);
+        (self.open, self.join) = (Some(open), None);
         self.keeper = Some(keeper);
         match kept {
             Some((plan, examples, lesson)) => {
@@ -335,6 +342,8 @@ impl Room {
             .pack(&class, text, preview, (learngene, &name))
             .map_err(|source| EngineError::Pack { file: format!("{}.tailor", class.id), source })?;
         let kept = own::write(&own::pack_name(&learngene, &class.id), &bytes).await == opfs::Kept::Yes;
+        // Who joins packs after this finds the new one among them.
+        self.join = None;
         let entry = own::entry_of(&learngene, &class, &bytes);
         post_bytes(&Event::Pack { class: own::info(&entry), kept }, &bytes);
         if let (true, Some(keeper)) = (kept, &mut self.keeper) {

@@ -1,6 +1,7 @@
 //! What the view knows, the messages that change it, and the effects that it asks for.
 
 use super::Place;
+use super::classroom::{self, Classroom};
 use super::picture::{Invert, Picture, nearest};
 use crate::page::grid::Grid;
 use crate::page::language::TeachWords;
@@ -70,6 +71,8 @@ pub struct Desk {
     pub pack: Option<Pack>,
     /// Whether a camera is on.
     pub camera: bool,
+    /// The packs of a whole class.
+    pub classroom: Classroom,
     next: u32,
 }
 
@@ -150,6 +153,8 @@ pub enum Message {
     Another,
     /// The visitor has read the failure, and tries again.
     Again,
+    /// Something about the packs of a whole class.
+    Classroom(classroom::Message),
     /// The teacher says something.
     Heard(Event, Values),
     /// The teacher cannot be loaded, or broke down.
@@ -176,6 +181,8 @@ pub enum Effect {
     Download(Arc<Vec<u8>>, String),
     /// Tell the page that it can draw this class.
     Tell(ClassInfo),
+    /// Do something for the packs of a whole class.
+    Classroom(classroom::Effect),
 }
 
 impl Desk {
@@ -205,6 +212,7 @@ impl Desk {
             card: CardText::default(),
             pack: None,
             camera: false,
+            classroom: Classroom::new(&place.gallery),
             next: 0,
             place,
         }
@@ -294,8 +302,9 @@ impl Desk {
             }
             Message::Another => {
                 let (next, alone, words) = (self.next, self.alone.take(), self.words.clone());
+                let classroom = std::mem::take(&mut self.classroom);
                 let fresh = Self::new(self.place.clone());
-                *self = Self { phase: Phase::Gathering, next, alone, words, ..fresh };
+                *self = Self { phase: Phase::Gathering, next, alone, words, classroom, ..fresh };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -304,9 +313,18 @@ impl Desk {
                 effects.push(Effect::Spawn);
             }
             Message::NoTeacher(failure) => self.fail(failure),
-            Message::Heard(event, values) => self.hear(event, values, &mut effects),
+            Message::Classroom(message) => self.together(message, &mut effects),
+            Message::Heard(event, values) => {
+                self.hear(event.clone(), values, &mut effects);
+                self.together(classroom::Message::Heard(event), &mut effects);
+            }
         }
         effects
+    }
+
+    /// Leaves a message to the packs of a whole class.
+    fn together(&mut self, message: classroom::Message, effects: &mut Vec<Effect>) {
+        effects.extend(self.classroom.update(message).into_iter().map(Effect::Classroom));
     }
 
     fn add(&mut self, picture: Picture) {
@@ -433,6 +451,7 @@ impl Desk {
                 self.pack = Some(Pack { class, kept, bytes: Arc::new(values.bytes) });
             }
             Event::Failed(failure) => self.fail(self.words.translate(failure)),
+            Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 //! ```text
 //! header    width and height of a picture file, by its first bytes
 //! picture   a picture, brought to the gallery's size, channels and background
+//! classroom the packs of a whole class, joined into one gallery
 //! desk      what the view knows, and the messages that change it
 //! words     the sentences in which it says so
 //! ```
@@ -19,6 +20,7 @@
 //! pixels    reads and draws pictures
 //! ```
 
+pub mod classroom;
 pub mod desk;
 pub mod header;
 pub mod picture;
@@ -39,11 +41,26 @@ pub mod taking;
 #[cfg(feature = "teach")]
 pub mod view;
 
+use crate::protocol::ClassInfo;
 use serde::{Deserialize, Serialize};
 
-/// The name of the event by which the view tells the page of a class that it can draw now. Its detail
-/// is a [`crate::protocol::ClassInfo`] as JSON.
+/// The name of the event by which the view tells the page of classes that it can draw now. Its detail
+/// is [`Taught`] as JSON.
 pub const TAUGHT: &str = "tailor-taught";
+/// The property of the window in which the page keeps packs that were dropped on it, until the view takes
+/// them.
+pub const PACKS: &str = "tailorPacks";
+/// The name of the event by which the view learns that it is shown once more, or that there are packs.
+pub const SHOWN_AGAIN: &str = "tailor-teach-shown";
+
+/// Classes that the page can draw now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// The classes.
+    pub classes: Vec<ClassInfo>,
+    /// Whether to draw the first one at once.
+    pub draw: bool,
+}
 
 /// What the view needs to know of the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +110,13 @@ pub fn show(element: &str, place: &str) -> Result<(), wasm_bindgen::JsError> {
     let element = document.get_element_by_id(element).ok_or_else(missing)?;
     let before = SHOWN.take().filter(|(gallery, _)| *gallery == place.gallery);
     let (gallery, view) = match before {
-        Some(shown) => shown,
+        Some(shown) => {
+            if let Some(window) = web_sys::window() {
+                let event = web_sys::Event::new(SHOWN_AGAIN).map_err(|_| missing())?;
+                let _ = window.dispatch_event(&event);
+            }
+            shown
+        }
         None => {
             let view = document.create_element("div").map_err(|_| missing())?;
             let (gallery, root) = (place.gallery.clone(), view.clone().unchecked_into());

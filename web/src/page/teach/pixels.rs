@@ -149,8 +149,12 @@ pub(super) async fn png(images: &[Vec<u8>], channels: u32, side: u32) -> Option<
 /// Saves bytes as a file.
 pub(super) fn save(bytes: &[u8], name: &str) -> Result<(), JsValue> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
-    let blob = Blob::new_with_u8_array_sequence(&parts)?;
-    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+    save_blob(&Blob::new_with_u8_array_sequence(&parts)?, name)
+}
+
+/// Saves a file that the browser has already.
+pub(super) fn save_blob(blob: &Blob, name: &str) -> Result<(), JsValue> {
+    let url = web_sys::Url::create_object_url_with_blob(blob)?;
     let link: HtmlAnchorElement = document()?.create_element("a")?.unchecked_into();
     link.set_href(&url);
     link.set_download(name);

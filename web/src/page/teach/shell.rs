@@ -1,7 +1,7 @@
 //! Carries out the view's effects, and talks with the teacher.
 
 use super::desk::{Desk, Effect, Message, Values};
-use super::{Place, TAUGHT, pixels};
+use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
 use crate::page::language::{Language, TeachWords};
 use crate::page::locale;
 use crate::page::program::no_simd;
@@ -14,13 +14,16 @@ use leptos::task::spawn_local;
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{CustomEvent, CustomEventInit, MessageEvent, Url, Worker, WorkerOptions};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, CustomEvent, CustomEventInit, File, MessageEvent, Url, Worker, WorkerOptions};
 
 /// The state as the view sees it, and the teacher behind it.
 #[derive(Clone, Copy)]
 pub struct Shell {
     desk: RwSignal<Desk>,
     teacher: StoredValue<Option<Teacher>, LocalStorage>,
+    /// The files that were chosen last, for the packs of a whole class.
+    files: StoredValue<Vec<File>, LocalStorage>,
 }
 
 /// The teacher's worker. Dropping it ends the worker.
@@ -42,7 +45,9 @@ impl Drop for Teacher {
 impl Shell {
     /// Begins with an empty desk, and loads the teacher.
     pub(super) fn start(place: Place) -> Self {
-        let shell = Self { desk: RwSignal::new(Desk::new(place)), teacher: StoredValue::new_local(None) };
+        let desk = RwSignal::new(Desk::new(place));
+        let (teacher, files) = (StoredValue::new_local(None), StoredValue::new_local(Vec::new()));
+        let shell = Self { desk, teacher, files };
         shell.spawn(0);
         let lang = document().document_element().and_then(|page| page.get_attribute("lang"));
         shell.speak(&lang.unwrap_or_default());
@@ -56,11 +61,16 @@ impl Shell {
                 let _ = window().location().reload();
             }
         });
-        // The view lives as long as the program.
+        // The view lives as long as the page, and so does what it listens to.
         let _ = window_event_listener_untyped(locale::CHANGED, move |event| {
             let code = event.unchecked_into::<CustomEvent>().detail().as_string();
             shell.speak(&code.unwrap_or_default());
         });
+        let _ = window_event_listener_untyped(SHOWN_AGAIN, move |_| {
+            shell.tell(Message::Classroom(classroom::Message::Shown));
+            shell.take();
+        });
+        shell.take();
         shell
     }
 
@@ -111,21 +121,58 @@ impl Shell {
     fn perform(self, effect: Effect) {
         match effect {
             Effect::Spawn => self.spawn(0),
-            Effect::Post(request, bytes) => self.teacher.with_value(|teacher| {
-                if let Some(teacher) = teacher {
-                    teacher.send(&request, &bytes);
-                }
-            }),
+            Effect::Post(request, bytes) => self.post(&request, &bytes),
             // If the browser cannot save files, the pack is still kept in it.
             Effect::Download(bytes, name) => drop(pixels::save(&bytes, &name)),
-            Effect::Tell(class) => {
-                let init = CustomEventInit::new();
-                init.set_detail(&serde_json::to_string(&class).unwrap_or_default().into());
-                if let Ok(event) = CustomEvent::new_with_event_init_dict(TAUGHT, &init) {
-                    let _ = window().dispatch_event(&event);
-                }
-            }
+            Effect::Tell(class) => tell_page(&Taught { classes: vec![class], draw: true }),
+            Effect::Classroom(effect) => match effect {
+                classroom::Effect::Read(number) => self.read(number),
+                classroom::Effect::Post(request, bytes) => self.post(&request, &bytes),
+                classroom::Effect::Tell(classes) => tell_page(&Taught { classes, draw: false }),
+                classroom::Effect::Follow(link) => drop(window().location().set_hash(&link)),
+            },
         }
+    }
+
+    fn post(self, request: &Request, bytes: &[u8]) {
+        self.teacher.with_value(|teacher| {
+            if let Some(teacher) = teacher {
+                teacher.send(request, bytes);
+            }
+        });
+    }
+
+    /// Takes packs that were dropped on another view of the page.
+    fn take(self) {
+        let left = js_sys::Reflect::get(&window(), &PACKS.into()).ok();
+        let _ = js_sys::Reflect::delete_property(&window(), &PACKS.into());
+        if let Some(files) = left.and_then(|left| left.dyn_into::<Array>().ok()) {
+            self.choose(files.iter().filter_map(|file| file.dyn_into().ok()).collect());
+        }
+    }
+
+    /// Takes the files that the visitor chose for the packs of a whole class.
+    pub(super) fn choose(self, files: Vec<File>) {
+        if files.is_empty() || self.now(|desk| desk.classroom.reading.is_some()) {
+            return;
+        }
+        let chosen = |file: &File| classroom::Chosen { name: file.name(), bytes: file.size() as u64 };
+        let chosen = files.iter().map(chosen).collect();
+        self.files.set_value(files);
+        self.tell(Message::Classroom(classroom::Message::Choose(chosen)));
+    }
+
+    /// Reads one of the files that were chosen.
+    fn read(self, number: usize) {
+        let file = self.files.with_value(|files| files.get(number).cloned());
+        spawn_local(async move {
+            let buffer = match file {
+                Some(file) => JsFuture::from(file.array_buffer()).await.ok(),
+                None => None,
+            };
+            let bytes = buffer.map(|buffer| Uint8Array::new(&buffer).to_vec());
+            self.tell(Message::Classroom(classroom::Message::Read(bytes)));
+        });
     }
 
     /// Starts the teacher, by the program with this number or a later one.
@@ -190,7 +237,11 @@ impl Teacher {
             let parts = Array::from(&message.data());
             let text = parts.get(0).as_string().unwrap_or_default();
             // The events of any engine, such as those of a download, say nothing about the lesson.
-            let Ok(event) = serde_json::from_str(&text) else { return };
+            let Ok(event) = serde_json::from_str::<Event>(&text) else { return };
+            if let (Event::Gallery { file, .. }, Ok(blob)) = (&event, parts.get(1).dyn_into::<Blob>()) {
+                // It may be larger than this program's memory should become.
+                let _ = pixels::save_blob(&blob, file);
+            }
             let images = parts.get(1).dyn_into::<Float32Array>().map(|v| v.to_vec()).unwrap_or_default();
             let bytes = parts.get(1).dyn_into::<Uint8Array>().map(|v| v.to_vec()).unwrap_or_default();
             hear(event, Values { images, bytes });
@@ -204,5 +255,14 @@ impl Teacher {
         // A request is made of texts and numbers: it has a JSON form, and that can be cloned.
         let text = serde_json::to_string(request).unwrap_or_default();
         let _ = self.worker.post_message(&Array::of2(&text.into(), &Uint8Array::from(bytes)));
+    }
+}
+
+/// Tells the page of classes that it can draw.
+fn tell_page(taught: &Taught) {
+    let init = CustomEventInit::new();
+    init.set_detail(&serde_json::to_string(taught).unwrap_or_default().into());
+    if let Ok(event) = CustomEvent::new_with_event_init_dict(TAUGHT, &init) {
+        let _ = window().dispatch_event(&event);
     }
 }

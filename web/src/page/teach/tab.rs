@@ -1,14 +1,14 @@
 //! In the page: the place of the view, and what it needs to know of the gallery.
 
-use super::{Place, TAUGHT};
+use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught};
 use crate::page::language::Words;
 use crate::page::shell::Studio;
 use crate::page::state::{Message, State};
-use crate::protocol::{Backend, ClassInfo, Event};
+use crate::protocol::{Backend, Event};
 use crate::spawn;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{CustomEvent, Url};
+use web_sys::{CustomEvent, FileList, Url};
 
 /// The id of the element in which the view is shown.
 const ID: &str = "teach";
@@ -18,10 +18,13 @@ const ID: &str = "teach";
 pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
     let heard = window_event_listener_untyped(TAUGHT, move |event| {
         let detail = event.unchecked_into::<CustomEvent>().detail().as_string().unwrap_or_default();
-        if let Ok(class) = serde_json::from_str::<ClassInfo>(&detail) {
-            let id = class.id.clone();
+        let Ok(Taught { classes, draw }) = serde_json::from_str::<Taught>(&detail) else { return };
+        let first = classes.first().map(|class| class.id.clone()).filter(|_| draw);
+        for class in classes {
             studio.tell(Message::Heard(Backend::Cpu, Event::Class(class), None));
-            studio.tell(Message::Choose { class: id, add: false });
+        }
+        if let Some(class) = first {
+            studio.tell(Message::Choose { class, add: false });
         }
     });
     on_cleanup(move || heard.remove());
@@ -41,6 +44,19 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
             <p role="alert">{studio.say(Words::view_not_loaded)}</p>
         })}
     }
+}
+
+/// Keeps dropped files for the view if the first one is a pack. Returns whether it is.
+pub fn take_packs(files: &FileList) -> bool {
+    let pack = files.get(0).is_some_and(|file| file.name().ends_with(".tailor"));
+    if pack {
+        // A list of dropped files is emptied once the event is over.
+        let files = js_sys::Array::from(files);
+        let kept = js_sys::Reflect::set(&window(), &PACKS.into(), &files);
+        let told = web_sys::Event::new(SHOWN_AGAIN).and_then(|event| window().dispatch_event(&event));
+        return kept.is_ok() && told.is_ok();
+    }
+    false
 }
 
 /// Loads the script that shows the view. It finds `place` in its element.

@@ -1,5 +1,6 @@
 //! The whole view.
 
+use super::classroom::view::Together;
 use super::desk::{Message, Phase};
 use super::drawing::Drawing;
 use super::lesson::{LessonView, Outcome};
@@ -69,6 +70,7 @@ pub(super) fn View(place: Place) -> impl IntoView {
             <super::taking::Pictures shell/>
             <LessonView shell/>
             <Outcome shell/>
+            <Together shell/>
         </section>
     }
 }
