@@ -225,6 +225,10 @@ pub(crate) fn generate(languages: &BTreeMap<String, Messages>) -> String {
             let text = format!("`{}`", message.spelling.replace('\n', " "));
             let function = id.replace('-', "_");
             let _ = writeln!(rust, "#[doc = {text:?}]");
+            if names.len() > 6 {
+                // A sentence says as many figures as it says.
+                let _ = writeln!(rust, "#[allow(clippy::too_many_arguments)]");
+            }
             let _ = writeln!(rust, "pub fn {function}(&self{parameters}) -> String {{");
             let _ = writeln!(rust, "    self.say({id:?}, &[{pairs}])\n}}");
         }
