@@ -72,8 +72,10 @@ fn distance<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> Tensor<1> {
     (squares(found - wanted.clone()) / (squares(wanted) + FLOOR * n as f64)).sum()
 }
 
-/// Returns the mean over these tailors of the term of [`crate::engine::orthogonality`], or that of the
-/// learngene alone where there are none.
+/// Returns the mean over these tailors of the term of [`Network::orthogonality`], or that of the
+/// learngene alone where there are none; `None` for a network without components.
+///
+/// [`Network::orthogonality`]: crate::engine::Network::orthogonality
 ///
 /// # Shapes
 /// - output: `[1]`
