@@ -293,12 +293,13 @@ fn another_page_draws_and_teaches_through_the_javascript_api() {
             found.refused.push(await refused(createEngine({{ gallery: '/galleries/letters/', files: '/nowhere/' }})));
             for await (const event of engine.teach({{ name: 'Omega', pictures, steps: 3, licence: 'CC0-1.0' }})) {{
                 found.lesson.push(event.type);
-                if (event.pack) found.pack = btoa(String.fromCharCode(...event.pack));
+                for (const byte of event.pack ?? []) found.pack = (found.pack ?? '') + String.fromCharCode(byte);
                 if (event.class) found.own = (await engine.sample({{ classes: [event.class.id] }}).images()).count;
             }}
             const left = engine.sample({{ classes, steps: 1000 }}).images();
             engine.dispose();
             found.refused.push(await refused(left), await refused(engine.sample({{ classes }}).images()));
+            found.pack = btoa(found.pack);
             globalThis.found = found;
         }})().catch((error) => {{ globalThis.found = {{ error: String(error) }}; }}); undefined",
         json!(pictures)

@@ -24,7 +24,7 @@ export interface EngineOptions {
   backend?: Backend;
   /** The publisher's key. A signed gallery is then accepted from nobody else. */
   key?: string;
-  /** Where the engine's files lie. Default: beside this module. */
+  /** The folder of the engine's files; relative to the page. Default: beside this module. */
   files?: string | URL;
   /** Told of each download. */
   onProgress?: (progress: Progress) => void;

@@ -163,10 +163,11 @@ class Engine {
   #last = 0;
   #over = new TailorError({ code: "engine", sentence: "This engine was disposed of." });
 
-  constructor({ gallery, backend = "cpu", key = null, files = import.meta.url, onProgress = () => {} }) {
+  constructor({ gallery, backend = "cpu", key = null, files, onProgress = () => {} }) {
     const base = typeof document === "undefined" ? undefined : document.baseURI;
-    const folder = new URL(gallery, base).href.replace(/\/?$/, "/");
-    this.#options = { gallery: folder, backend, key, files, onProgress };
+    const folder = (address) => new URL(address, base).href.replace(/\/?$/, "/");
+    const beside = files ? folder(files) : import.meta.url;
+    this.#options = { gallery: folder(gallery), backend, key, files: beside, onProgress };
     /** The open gallery. */
     this.gallery = null;
   }

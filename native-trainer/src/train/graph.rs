@@ -321,22 +321,14 @@ impl GraphLearngene {
             (Some(distances), Some(directions)) => Some(distances + directions),
             (distances, directions) => distances.or(directions),
         };
-        let images = (image(&batch.x), image(&batch.target));
-        let squares = loss::loss(&self.config, output, images, &times);
+        let squares = loss::loss(&self.config, output, (image(&batch.x), image(&batch.target)), &times);
         let task = squares.clone() / batch.target.len() as f64;
-        let all = match &distances {
-            Some(distances) => task + distances.clone() / batch.len() as f64,
-            None => task,
-        };
         let apart = (orthogonality > 0.0)
             .then(|| loss::orthogonality(&self.config, &parameters, stack.as_ref()))
             .flatten()
             .map(|term| term * (f64::from(orthogonality) * labels.len() as f64 / batch.len() as f64));
-        let all = match apart {
-            Some(apart) => all + apart,
-            None => all,
-        };
-        let mut gradients = all.backward();
+        let beside = [distances.clone().map(|sum| sum / batch.len() as f64), apart];
+        let mut gradients = beside.into_iter().flatten().fold(task, |sum, term| sum + term).backward();
         let distances = distances.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
 
         // A parameter that took no part has no gradient: a zero one, since its shape is needed below.
