@@ -83,7 +83,7 @@ impl Join {
     /// As [`read_tailor`].
     pub fn keep(&mut self, bytes: &[u8]) -> Result<()> {
         let tailor = self.read(bytes)?;
-        self.members.push(Member::new(&tailor, &tailor.class, bytes)?);
+        self.members.push(Member::new(&tailor, &tailor.class, bytes, content(bytes)?));
         Ok(())
     }
 
@@ -101,8 +101,13 @@ impl Join {
         let class = self.free(&tailor);
         let was = (class.name != tailor.class.name).then(|| tailor.class.name.clone());
         let bytes = if class == tailor.class { bytes.to_vec() } else { renamed(bytes, &class)? };
-        self.members.push(Member::new(&tailor, &class, &bytes)?);
+        self.members.push(Member::new(&tailor, &class, &bytes, content));
         Ok(Admitted::New { bytes, was })
+    }
+
+    /// Puts the members in the order of their names, in which case does not count.
+    pub fn sort_by_name(&mut self) {
+        self.members.sort_by_cached_key(|member| member.entry.name.to_lowercase());
     }
 
     /// Takes out the last member, whose pack could not be kept.
@@ -152,10 +157,10 @@ impl Join {
 }
 
 impl Member {
-    fn new(tailor: &Tailor, class: &Class, bytes: &[u8]) -> Result<Self> {
+    fn new(tailor: &Tailor, class: &Class, bytes: &[u8], content: Digest) -> Self {
         let file = FileEntry::of(tailor_file_name(&class.id, &Digest::of(bytes)), bytes);
         let authors = tailor.card.authors.clone();
-        Ok(Self { entry: ClassEntry::new(class, file), authors, content: content(bytes)? })
+        Self { entry: ClassEntry::new(class, file), authors, content }
     }
 }
 

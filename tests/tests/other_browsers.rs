@@ -4,22 +4,14 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
-use support::{STEPS, assert_same_image, letters, made_here, root, site};
+use support::{STEPS, assert_same_image, drawings, in_base64, letters, made_here, site};
 use tailor_packs::{Index, read_tailor};
 use tailor_tests::webdriver::{Kind, Window};
 
 const PATIENCE: Duration = Duration::from_secs(200);
-
-fn drawings() -> Vec<PathBuf> {
-    let folder = root().join("tests/fixtures/teach/greek-small-omega");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
 
 fn text(window: &Window, selector: &str) -> String {
     let found = window.eval(&format!("document.querySelector('{selector}')?.innerText ?? ''")).unwrap();
@@ -59,7 +51,7 @@ fn works_in(kind: Kind) {
     // Taught through the page, from files.
     window.eval("document.querySelector('#tab-teach').click()").unwrap();
     wait_for_phase(&window, "gathering");
-    window.choose("#teach-files", &drawings()).unwrap();
+    window.choose("#teach-files", &drawings("greek-small-omega")).unwrap();
     window.wait_for("document.querySelectorAll('.thumbnails li').length === 20", PATIENCE).unwrap();
     window
         .eval(
@@ -92,10 +84,7 @@ fn works_in(kind: Kind) {
 
     // Taught through the JavaScript API by another page, since one tab teaches at a time: the pack is one that any reader takes.
     window.navigate(&server.url("/lessons/1.html")).unwrap();
-    let pictures: Vec<String> = drawings()
-        .iter()
-        .map(|file| base64::engine::general_purpose::STANDARD.encode(std::fs::read(file).unwrap()))
-        .collect();
+    let pictures = in_base64(&drawings("greek-small-omega"));
     let pack = window
         .eval(&format!(
             "(async () => {{

@@ -24,14 +24,6 @@ const CLOSE: f32 = 1e-5;
 /// Steps of a short lesson.
 const FEW: u32 = 3;
 
-fn drawings(class: &str) -> Vec<PathBuf> {
-    let folder = root().join("tests/fixtures/teach").join(class);
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert_eq!(files.len(), 20, "of {class}");
-    files
-}
-
 /// Opens "Teach it" on a page that has made its first image.
 fn open_view(browser: &Browser, url: &str) -> Page {
     let page = browser.page().unwrap();
@@ -266,10 +258,7 @@ fn another_page_draws_and_teaches_through_the_javascript_api() {
     let page = browser.page().unwrap();
     // Any document of the site that is not the studio.
     page.navigate(&server.url("/galleries/letters/index.json")).unwrap();
-    let pictures: Vec<String> = drawings("greek-small-omega")[..8]
-        .iter()
-        .map(|file| base64::engine::general_purpose::STANDARD.encode(std::fs::read(file).unwrap()))
-        .collect();
+    let pictures = in_base64(&drawings("greek-small-omega")[..8]);
     let script = format!(
         "(async () => {{
             const {{ createEngine }} = await import('/tailor.js');

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
 use minisign::KeyPair;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::Model;
@@ -42,6 +43,21 @@ pub fn site(tiny: Option<&Path>) -> Server {
     let tiny = tiny.map(|folder| ("/galleries/tiny/", folder.to_owned()));
     let mounts: Vec<_> = tiny.into_iter().chain([("/", dist)]).collect();
     Server::start(&mounts).unwrap()
+}
+
+/// The drawings of one of the letters that are taught.
+pub fn drawings(class: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/fixtures/teach").join(class);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 20, "of {class}");
+    files
+}
+
+/// Files as scripts can take them.
+pub fn in_base64(files: &[PathBuf]) -> Vec<String> {
+    let text = |file: &PathBuf| base64::prelude::BASE64_STANDARD.encode(std::fs::read(file).unwrap());
+    files.iter().map(text).collect()
 }
 
 pub fn open(gpu: Gpu, url: &str) -> (Browser, Page) {

@@ -76,15 +76,15 @@ pub async fn list(index: &Index) -> Vec<ClassInfo> {
 /// Joins the classes of one's own for this gallery's learngene, in the order of their names. Leaves
 /// out the same ones as [`list`].
 pub async fn join(index: &Index) -> Join {
-    let mut classes = list(index).await;
-    classes.sort_by_cached_key(|class| class.name.to_lowercase());
     let mut join = Join::new(index);
-    for class in classes {
-        if let Some(bytes) = pack(&index.learngene.sha256, &class.id).await {
-            // One that another tab has just deleted or replaced is not there.
-            let _ = join.keep(&bytes);
+    for id in ids(index).await {
+        // One that another tab has just deleted or replaced is not there.
+        let Some(bytes) = pack(&index.learngene.sha256, &id).await else { continue };
+        if join.keep(&bytes).is_ok() && join.members().last().is_some_and(|member| member.entry.id != id) {
+            join.leave();
         }
     }
+    join.sort_by_name();
     join
 }
 
@@ -101,6 +101,11 @@ async fn ids(index: &Index) -> Vec<String> {
 pub fn info(class: &ClassEntry) -> ClassInfo {
     let (id, name) = (class.id.clone(), class.name.clone());
     ClassInfo { id, name, bytes: class.file.size, stored: true, own: true }
+}
+
+/// Keeps the pack of a class of one's own; returns whether the browser could.
+pub async fn keep(learngene: &Digest, id: &str, bytes: &[u8]) -> bool {
+    write(&pack_name(learngene, id), bytes).await == Kept::Yes
 }
 
 /// Reads the pack of a class of one's own. It is not verified here.

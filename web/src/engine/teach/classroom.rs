@@ -5,8 +5,8 @@ use super::{post, send};
 use crate::engine::error::EngineError;
 use crate::engine::gallery::refused;
 use crate::engine::host::unix_seconds;
+use crate::engine::own;
 use crate::engine::stop::Stop;
-use crate::engine::{opfs, own};
 use crate::protocol::File;
 use crate::teaching::{Event, Joined, Member, Why, id};
 use js_sys::{Array, Uint8Array};
@@ -42,7 +42,7 @@ impl Room {
                 join.members().get(number).map(|pack| pack.entry.id.clone()).unwrap_or_default(),
             ),
             Ok(Admitted::New { bytes, was }) => match join.members().last().map(member) {
-                Some(member) if keep(open.index.learngene.sha256, &member, &bytes).await => {
+                Some(member) if own::keep(&open.index.learngene.sha256, &member.class.id, &bytes).await => {
                     Joined::New { member, was }
                 }
                 _ => {
@@ -107,10 +107,6 @@ impl<'a> Parts<'a> {
         kind.set_type("application/zip");
         Blob::new_with_u8_array_sequence_and_options(&JsValue::from(self.parts), &kind).ok()
     }
-}
-
-async fn keep(learngene: tailor_packs::Digest, member: &Member, bytes: &[u8]) -> bool {
-    own::write(&own::pack_name(&learngene, &member.class.id), bytes).await == opfs::Kept::Yes
 }
 
 fn member(pack: &Pack) -> Member {

@@ -8,9 +8,9 @@ use crate::engine::error::EngineError;
 use crate::engine::gallery::{Open, refused};
 use crate::engine::host::now;
 use crate::engine::index::{Found, Published};
+use crate::engine::own;
 use crate::engine::stop::Stop;
 use crate::engine::store::Store;
-use crate::engine::{opfs, own};
 use crate::protocol::File;
 use crate::teaching::{CardText, Event, Kept, Plan, Request, SEEDS};
 use std::rc::Rc;
@@ -341,7 +341,7 @@ impl Room {
         let bytes = taught
             .pack(&class, text, preview, (learngene, &name))
             .map_err(|source| EngineError::Pack { file: format!("{}.tailor", class.id), source })?;
-        let kept = own::write(&own::pack_name(&learngene, &class.id), &bytes).await == opfs::Kept::Yes;
+        let kept = own::keep(&learngene, &class.id, &bytes).await;
         // Who joins packs after this finds the new one among them.
         self.join = None;
         let entry = own::entry_of(&learngene, &class, &bytes);
