@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_packs::{FactoredSet, Matrix, ModelConfig, TensorSpec};
 
@@ -127,14 +128,18 @@ impl Adaption {
 
     /// The network's flat weights for these values of what trains.
     pub fn weights(&self, values: &[f32]) -> Vec<f32> {
-        self.put(&self.matrices(&self.tensors(values)))
+        let leaves = self.tensors(values);
+        let matrices: Vec<Tensor<2>> =
+            self.targets.par_iter().map(|target| self.matrix(target, &leaves)).collect();
+        self.put(&matrices)
     }
 
     /// The same, with what it takes to find the gradient by the values from that by the weights.
     pub fn under_way(&self, values: &[f32]) -> UnderWay<'_> {
         let leaves = self.tensors(values).into_iter().map(|t| t.autodiff().require_grad());
         let leaves: Vec<Tensor<2>> = leaves.collect();
-        let matrices = self.matrices(&leaves);
+        let matrices: Vec<Tensor<2>> =
+            self.targets.par_iter().map(|target| self.matrix(target, &leaves)).collect();
         let inner: Vec<Tensor<2>> = matrices.iter().map(|matrix| matrix.clone().inner()).collect();
         UnderWay { weights: self.put(&inner), adaption: self, leaves, matrices }
     }
@@ -143,7 +148,7 @@ impl Adaption {
     pub fn in_graph(&self, leaves: &[Tensor<1>]) -> Vec<Tensor<1>> {
         let leaves: Vec<Tensor<2>> =
             leaves.iter().zip(&self.trained).map(|(leaf, shape)| leaf.clone().reshape(*shape)).collect();
-        let mut adapted = self.targets.iter().map(|t| t.spec).zip(self.matrices(&leaves)).peekable();
+        let mut adapted = self.targets.iter().map(|t| (t.spec, self.matrix(t, &leaves))).peekable();
         let mut others = self.others().iter();
         let tensor = |(number, spec): (usize, &TensorSpec)| match adapted.next_if(|(at, _)| *at == number) {
             Some((_, matrix)) => Some(matrix.reshape([spec.len()])),
@@ -178,8 +183,8 @@ impl Adaption {
         self.trained.iter().map(part).collect()
     }
 
-    /// The matrix of each target.
-    fn matrices(&self, leaves: &[Tensor<2>]) -> Vec<Tensor<2>> {
+    /// The matrix of a target.
+    fn matrix(&self, target: &Target, leaves: &[Tensor<2>]) -> Tensor<2> {
         let differentiated = leaves.first().is_some_and(Tensor::is_autodiff);
         let constant = |tensor: &Tensor<2>| match differentiated {
             true => tensor.clone().autodiff(),
@@ -192,11 +197,10 @@ impl Adaption {
                 false => self.method.weight(&fixed, &leaves[trained.clone()]),
             }
         };
-        let target = |target: &Target| match &target.matrices[..] {
+        match &target.matrices[..] {
             [only] => one(only),
             several => Tensor::cat(several.iter().map(one).collect(), 1),
-        };
-        self.targets.iter().map(target).collect()
+        }
     }
 
     fn put(&self, matrices: &[Tensor<2>]) -> Vec<f32> {
@@ -222,17 +226,21 @@ impl UnderWay<'_> {
     pub fn pull_back(self, gradient: &[f32]) -> Vec<f32> {
         let Adaption { targets, device, .. } = self.adaption;
         let part = |(target, matrix): (&Target, Tensor<2>)| {
+            let leaves = || target.matrices.iter().flat_map(|(_, trained)| &self.leaves[trained.clone()]);
+            if leaves().next().is_none() {
+                return Vec::new();
+            }
             let by = Values::new(matrix.dims(), gradient[target.place.clone()].to_vec());
-            (matrix * on(by, device).autodiff()).sum()
+            let mut gradients = (matrix * on(by, device).autodiff()).sum().backward();
+            let gradient = |leaf: &Tensor<2>| match leaf.grad_remove(&mut gradients) {
+                Some(gradient) => values(&gradient),
+                None => vec![0.0; leaf.shape().num_elements()],
+            };
+            leaves().flat_map(gradient).collect()
         };
-        let parts = targets.iter().zip(self.matrices).map(part);
-        let Some(sum) = parts.reduce(|a, b| a + b) else { return Vec::new() };
-        let mut gradients = sum.backward();
-        let gradient = |leaf: &Tensor<2>| match leaf.grad_remove(&mut gradients) {
-            Some(gradient) => values(&gradient),
-            None => vec![0.0; leaf.shape().num_elements()],
-        };
-        self.leaves.iter().flat_map(gradient).collect()
+        // What trains stands in the order of the targets.
+        let parts: Vec<Vec<f32>> = targets.par_iter().zip(self.matrices).map(part).collect();
+        parts.concat()
     }
 }
 

@@ -2,7 +2,7 @@ use super::{Method, Products, Sizes, Task, Trains};
 #[cfg(feature = "graph")]
 use {
     super::{Given, Parts, PerMatrix, Random, Values},
-    burn::tensor::{Device, Int, Tensor, TensorData},
+    burn::tensor::{Int, Tensor, TensorData},
 };
 
 /// OFT (Qiu et al. 2023): `R·W`, where `R` rotates the inputs. `R` has `r` blocks on its diagonal, each by Cayley's rule
@@ -79,50 +79,59 @@ impl PerMatrix for Oft {
     fn weight(&self, fixed: &[Tensor<2>], trained: &[Tensor<2>]) -> Tensor<2> {
         let ([m1, m2], [rank, _]) = (fixed[0].dims(), trained[0].dims());
         let side = m1 / rank;
-        let device = trained[0].device();
-        let (places, signs) = spread(side, &device);
-        let q = (trained[0].clone().select(1, places) * signs).reshape([rank, side, side]);
-        let eye = Tensor::<2>::eye(side, &device).unsqueeze::<3>();
-        let plus = eye + q;
-        let still = plus.clone().detach();
+        let q = skew(&trained[0], side);
+        let still = q.clone().detach();
         let inverse = inverses(&still);
         let weight = fixed[0].clone().reshape([rank, side, m2]);
         // (I − Q)·(I + Q)⁻¹ is 2·A⁻¹ − I with A = I + Q. The inverse stands as a constant, and a term that is zero has its
         // gradient: d(A⁻¹·W) = −A⁻¹·dA·A⁻¹·W. No product is as large as one of two rotations would be.
         let turned = inverse.clone().matmul(weight.clone());
-        let change = inverse.matmul((still - plus).matmul(turned.clone()));
+        let change = inverse.matmul((still - q).matmul(turned.clone()));
         ((turned + change) * 2.0 - weight).reshape([m1, m2])
     }
 }
 
-/// For each place of a skew-symmetric matrix, row by row, the value above the diagonal that belongs there, and its sign:
-/// zero on the diagonal.
+/// Each block's `Q`, `side` by `side`, from the values above its diagonal, row by row: each value stands at two places,
+/// at one of them negated. It is one choice from the values, the negated ones and a zero, so that the few large tensors
+/// of a step stay few.
 #[cfg(feature = "graph")]
-fn spread(side: usize, device: &Device) -> (Tensor<1, Int>, Tensor<2>) {
-    let (mut places, mut signs) = (vec![0i32; side * side], vec![0.0f32; side * side]);
-    let above = (0..side).flat_map(|i| (i + 1..side).map(move |j| (i, j)));
-    for (n, (i, j)) in above.enumerate() {
-        for (place, sign) in [(i * side + j, 1.0), (j * side + i, -1.0)] {
-            (places[place], signs[place]) = (n as i32, sign);
-        }
+fn skew(above: &Tensor<2>, side: usize) -> Tensor<3> {
+    let [blocks, values] = above.dims();
+    let device = above.device();
+    let mut places = vec![2 * values as i32; side * side];
+    let upper = (0..side).flat_map(|i| (i + 1..side).map(move |j| (i, j)));
+    for (n, (i, j)) in upper.enumerate() {
+        places[i * side + j] = n as i32;
+        places[j * side + i] = (values + n) as i32;
     }
-    let places = Tensor::from_data(TensorData::new(places, [side * side]), device);
-    (places, Tensor::from_data(TensorData::new(signs, [1, side * side]), device))
+    let places = Tensor::<1, Int>::from_data(TensorData::new(places, [side * side]), &device);
+    let all = Tensor::cat(vec![above.clone(), above.clone().neg(), Tensor::zeros([blocks, 1], &device)], 1);
+    all.select(1, places).reshape([blocks, side, side])
 }
 
-/// The inverse of each block, computed on the host. With a skew-symmetric `Q`, no singular value of `I + Q` is below 1,
-/// so that `f32` is enough.
+/// `(I + Q)⁻¹` of each block, computed on the host, by one thread: matrices are computed side by side. With a
+/// skew-symmetric `Q`, no singular value of `I + Q` is below 1, so that `f32` is enough.
 #[cfg(feature = "graph")]
-fn inverses(blocks: &Tensor<3>) -> Tensor<3> {
-    use faer::Mat;
-    use faer::linalg::solvers::DenseSolveCore;
-    let [n, side, _] = blocks.dims();
-    let values: Vec<f32> = blocks.to_data().convert::<f32>().try_into_vec().unwrap_or_default();
-    let mut inverse = Vec::with_capacity(values.len());
-    for block in values.chunks_exact(side * side) {
-        let block = Mat::<f32>::from_fn(side, side, |i, j| block[i * side + j]);
-        let found = block.partial_piv_lu().inverse();
-        inverse.extend((0..side).flat_map(|i| (0..side).map(move |j| (i, j))).map(|(i, j)| found[(i, j)]));
+fn inverses(q: &Tensor<3>) -> Tensor<3> {
+    use faer::dyn_stack::{MemBuffer, MemStack};
+    use faer::linalg::lu::partial_pivoting::{factor, inverse};
+    use faer::{MatMut, Par};
+    let [blocks, side, _] = q.dims();
+    let mut values: Vec<f32> = q.to_data().convert::<f32>().try_into_vec().unwrap_or_default();
+    let mut factors = vec![0.0; side * side];
+    let (mut order, mut places) = (vec![0usize; side], vec![0usize; side]);
+    let scratch = factor::lu_in_place_scratch::<usize, f32>(side, side, Par::Seq, Default::default());
+    let mut scratch = MemBuffer::new(scratch.or(inverse::inverse_scratch::<usize, f32>(side, Par::Seq)));
+    for block in values.chunks_exact_mut(side * side) {
+        block.iter_mut().step_by(side + 1).for_each(|diagonal| *diagonal += 1.0);
+        factors.copy_from_slice(block);
+        // Rows are read as columns: of the transposed matrix the inverse is the transposed inverse.
+        let mut lu = MatMut::from_column_major_slice_mut(&mut factors, side, side);
+        let stack = MemStack::new(&mut scratch);
+        let (_, order) =
+            factor::lu_in_place(lu.as_mut(), &mut order, &mut places, Par::Seq, stack, Default::default());
+        let out = MatMut::from_column_major_slice_mut(block, side, side);
+        inverse::inverse(out, lu.as_ref(), lu.as_ref(), order, Par::Seq, MemStack::new(&mut scratch));
     }
-    Tensor::from_data(TensorData::new(inverse, [n, side, side]), &blocks.device())
+    Tensor::from_data(TensorData::new(values, [blocks, side, side]), &q.device())
 }
