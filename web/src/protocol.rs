@@ -50,6 +50,8 @@ pub enum Request {
         /// The order's number.
         id: u32,
     },
+    /// Let orders wait between two steps, or go on: the page is hidden, or shown again.
+    Hold(bool),
 }
 
 /// Images to make in one batch.

@@ -30,6 +30,8 @@ pub enum Request {
     GoOn,
     /// Stop after the present step, until [`Request::GoOn`].
     Pause,
+    /// Let the lesson wait between two steps, or go on: the page is hidden, or shown again.
+    Hold(bool),
     /// End the lesson where it is. Answered by [`Event::Ended`].
     Stop,
     /// Make a pack of the lesson that has ended, and keep it on this device. The values are its

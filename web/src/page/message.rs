@@ -139,6 +139,8 @@ pub enum Message {
     Remedy,
     /// The visitor has everything forgotten that is remembered of the gallery.
     Forget,
+    /// The page is hidden, or shown again.
+    Hidden(bool),
     /// The visitor follows or types a link. This is its part after `#`.
     Link(String),
     /// The page's own code took so many bytes from the network.

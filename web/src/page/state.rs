@@ -54,6 +54,8 @@ pub struct State {
     pub first: Option<(f64, Before, f64)>,
     /// The browser's storage.
     pub room: Room,
+    /// Whether the page is hidden, so that orders wait.
+    pub hidden: bool,
     /// Bytes of gallery files that came over the network.
     pub gallery_bytes: u64,
     /// Bytes of the page's and the engines' code that came over the network.
@@ -167,6 +169,8 @@ pub(super) struct Running {
     pub(super) hash: String,
     /// Whether the order only follows a dial that is being turned.
     pub(super) quiet: bool,
+    /// Whether it waited while the page was hidden.
+    pub(super) held: bool,
 }
 
 /// Which images the settings ask for.
@@ -215,6 +219,7 @@ impl State {
             copied: None,
             first: None,
             room: Room::default(),
+            hidden: false,
             gallery_bytes: 0,
             code_bytes: 0,
             active: site.wish.backend(),

@@ -98,6 +98,7 @@ impl State {
                 let (gallery, key) = (self.site.gallery.clone(), self.site.key.clone());
                 self.open_by(Request::Forget { gallery, key }, effects);
             }
+            Message::Hidden(hidden) => self.hide(hidden, effects),
             Message::Link(hash) => {
                 self.site.hash = hash;
                 self.follow_link(effects);
@@ -109,6 +110,17 @@ impl State {
             Message::NotLoaded(program, detail) => self.not_loaded(program, detail, effects),
             Message::Examined(program, absence, detail) => self.examined(program, absence, detail, effects),
             Message::Heard(from, event, values) => self.hear(from, event, values, effects),
+        }
+    }
+
+    /// Has both engines wait between two steps while the page is hidden.
+    fn hide(&mut self, hidden: bool, effects: &mut Vec<Effect>) {
+        self.hidden = hidden;
+        if let Some(running) = &mut self.current {
+            running.held |= hidden;
+        }
+        for backend in [Backend::Cpu, Backend::Gpu] {
+            self.post(backend, Request::Hold(hidden), effects);
         }
     }
 
@@ -257,6 +269,9 @@ impl State {
         match event {
             Event::Ready { bytes, .. } => {
                 self.code_bytes += bytes;
+                if self.hidden {
+                    self.post(from, Request::Hold(true), effects);
+                }
                 self.post(from, self.opening(), effects);
             }
             Event::Index(gallery) => {

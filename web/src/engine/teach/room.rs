@@ -39,6 +39,8 @@ pub(super) struct Room {
     drawing: Option<(u32, Course<Images>, engine::sampling::Gated)>,
     /// Whether samples of the present tailor are to be drawn after those.
     waiting: bool,
+    /// Whether all of this waits, because the page is hidden.
+    held: bool,
 }
 
 /// The learngene, once it is here.
@@ -80,12 +82,14 @@ impl Room {
             taught: None,
             drawing: None,
             waiting: false,
+            held: false,
         }
     }
 
     /// Returns whether there is work to do between messages.
     pub(super) fn is_busy(&self) -> bool {
-        self.drawing.is_some() || self.taught.as_ref().is_some_and(|taught| taught.state == State::Learning)
+        let learning = |taught: &Taught| taught.state == State::Learning;
+        !self.held && (self.drawing.is_some() || self.taught.as_ref().is_some_and(learning))
     }
 
     /// Carries out a request.
@@ -95,6 +99,14 @@ impl Room {
             Request::Begin(plan) => self.begin(plan, values).await,
             Request::GoOn => self.go_on().await,
             Request::Pause => self.pause().await,
+            Request::Hold(held) => {
+                self.held = held;
+                if held {
+                    // A browser may throw a hidden tab away.
+                    self.keep(true).await;
+                }
+                Ok(())
+            }
             Request::Stop => self.stop().await,
             Request::Save(card) => self.save(&card, &values).await,
             Request::Forget => {

@@ -71,6 +71,8 @@ pub struct Desk {
     pub pack: Option<Pack>,
     /// Whether a camera is on.
     pub camera: bool,
+    /// Whether the page is hidden, so that the lesson waits.
+    pub hidden: bool,
     /// The packs of a whole class.
     pub classroom: Classroom,
     next: u32,
@@ -133,6 +135,8 @@ pub enum Message {
     Refused(String),
     /// The camera was switched on or off.
     Camera(bool),
+    /// The page is hidden, or shown again.
+    Hidden(bool),
     /// The visitor begins the lesson.
     Begin,
     /// The visitor goes on with the lesson that is paused or kept.
@@ -212,6 +216,7 @@ impl Desk {
             card: CardText::default(),
             pack: None,
             camera: false,
+            hidden: false,
             classroom: Classroom::new(&place.gallery),
             next: 0,
             place,
@@ -275,6 +280,7 @@ impl Desk {
             Message::From(id) => self.from = Some(id).filter(|id| !id.is_empty()),
             Message::Refused(why) => self.notice = Some(why),
             Message::Camera(on) => self.camera = on,
+            Message::Hidden(hidden) => self.hide(hidden, &mut effects),
             Message::Begin => self.begin(&mut effects),
             Message::GoOn => self.go_on(&mut effects),
             Message::Pause => effects.push(Effect::Post(Request::Pause, Vec::new())),
@@ -301,10 +307,10 @@ impl Desk {
                 }
             }
             Message::Another => {
-                let (next, alone, words) = (self.next, self.alone.take(), self.words.clone());
+                let (next, alone, words, hidden) = (self.next, self.alone.take(), self.words.clone(), self.hidden);
                 let classroom = std::mem::take(&mut self.classroom);
                 let fresh = Self::new(self.place.clone());
-                *self = Self { phase: Phase::Gathering, next, alone, words, classroom, ..fresh };
+                *self = Self { phase: Phase::Gathering, next, alone, words, hidden, classroom, ..fresh };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -337,6 +343,15 @@ impl Desk {
         let mut all = self.pictures.to_vec();
         all.push((self.next, picture));
         self.pictures = Arc::new(all);
+    }
+
+    /// Has the lesson wait between two steps while the page is hidden.
+    fn hide(&mut self, hidden: bool, effects: &mut Vec<Effect>) {
+        if self.hidden && !hidden && self.phase == Phase::Learning {
+            self.notice = Some(self.words.teach_shown_again());
+        }
+        self.hidden = hidden;
+        effects.push(Effect::Post(Request::Hold(hidden), Vec::new()));
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) {
@@ -392,6 +407,9 @@ impl Desk {
     fn hear(&mut self, event: Event, values: Values, effects: &mut Vec<Effect>) {
         match event {
             Event::Ready { .. } => {
+                if self.hidden {
+                    effects.push(Effect::Post(Request::Hold(true), Vec::new()));
+                }
                 let Place { gallery, key, .. } = &self.place;
                 let request = Request::Open { gallery: gallery.clone(), key: key.clone() };
                 effects.push(Effect::Post(request, Vec::new()));

@@ -66,6 +66,11 @@ impl Shell {
             let code = event.unchecked_into::<CustomEvent>().detail().as_string();
             shell.speak(&code.unwrap_or_default());
         });
+        let hidden = move || shell.tell(Message::Hidden(document().hidden()));
+        let _ = window_event_listener(leptos::ev::visibilitychange, move |_| hidden());
+        if document().hidden() {
+            hidden();
+        }
         let _ = window_event_listener_untyped(SHOWN_AGAIN, move |_| {
             shell.tell(Message::Classroom(classroom::Message::Shown));
             shell.take();

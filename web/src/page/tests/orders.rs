@@ -280,3 +280,30 @@ fn a_wait_is_said_until_the_engine_speaks_again() {
     assert_eq!(page.state.waiting, None);
     assert_eq!(page.state.files[&File::Learngene], Place::Arriving(1, 2));
 }
+
+#[test]
+fn an_order_waits_while_the_page_is_hidden_and_the_page_says_so_then_and_afterwards() {
+    let hold = |held| Effect::Post(Backend::Cpu, Request::Hold(held));
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
+    let id = page.current();
+    page.hear_images(Backend::Cpu, Event::Preview { id, step: 1, of: 12 }, &[0.0; 4]);
+    let status = |page: &Page| crate::page::words::status(&page.state);
+    assert_eq!(page.tell(Message::Hidden(true)), [hold(true)]);
+    assert!(status(&page).starts_with("Paused while this page is hidden."), "{}", status(&page));
+    assert_eq!(page.tell(Message::Hidden(false)), [hold(false)]);
+    assert!(status(&page).starts_with("This waited while the page was hidden"), "{}", status(&page));
+    assert_eq!(page.current(), id, "the same order goes on");
+    page.finish(Backend::Cpu);
+    assert!(status(&page).starts_with("A, seed 7"), "{}", status(&page));
+    page.choose(B);
+    assert!(!status(&page).contains("waited"), "the next order did not wait");
+}
+
+#[test]
+fn an_engine_that_comes_up_behind_a_hidden_page_is_told_so_before_anything_else() {
+    let mut page = Page::start(Wish::Cpu, "#class=A");
+    page.tell(Message::Hidden(true));
+    page.ready(Backend::Cpu);
+    assert_eq!(page.effects[0], Effect::Post(Backend::Cpu, Request::Hold(true)));
+    assert!(matches!(page.effects[1], Effect::Post(Backend::Cpu, Request::Start { .. })));
+}

@@ -106,3 +106,16 @@ fn there_is_an_end_to_pictures() {
     (0..MOST + 1).for_each(|_| drop(desk.update(Message::Add(picture(3)))));
     assert_eq!((desk.pictures.len(), desk.notice.clone()), (MOST, Some(desk.words.teach_too_many(&MOST))));
 }
+
+#[test]
+fn a_lesson_waits_while_the_page_is_hidden_and_says_so_then_and_afterwards() {
+    let mut desk = learning();
+    let effects = desk.update(Message::Hidden(true));
+    assert_eq!(effects, [Effect::Post(Request::Hold(true), Vec::new())]);
+    assert_eq!(super::super::words::status(&desk), desk.words.teach_hidden());
+    assert_eq!(desk.notice, None);
+    let effects = desk.update(Message::Hidden(false));
+    assert_eq!(effects, [Effect::Post(Request::Hold(false), Vec::new())]);
+    assert_eq!(desk.notice, Some(desk.words.teach_shown_again()));
+    assert_eq!(desk.phase, Phase::Learning);
+}
