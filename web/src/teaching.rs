@@ -198,6 +198,8 @@ pub enum Event {
         /// How many bytes it has.
         bytes: u64,
     },
+    /// The teacher and its helpers take so many bytes of memory.
+    Memory(u64),
     /// Something went wrong. What was taught so far is not lost.
     Failed(Failure),
 }

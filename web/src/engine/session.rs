@@ -75,6 +75,11 @@ impl Session {
         Ok(())
     }
 
+    /// Returns the bytes of the engine's memory, and how many workers that is.
+    pub fn memory(&self) -> (u64, u32) {
+        self.device.memory()
+    }
+
     async fn opened(&mut self, opened: Opened) {
         post(&Event::Index(opened.describe(&self.store).await), None);
         self.open = Some(Open::new(opened));

@@ -105,6 +105,7 @@ fn listen(hold: Hold) -> (mpsc::UnboundedReceiver<Work>, Running) {
 
 async fn serve(mut engine: Session, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
     post(&Event::Ready { backend: Device::BACKEND, bytes: code_bytes() }, None);
+    let mut told = (0, 0);
     while let Some(next) = work.next().await {
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
@@ -147,6 +148,10 @@ async fn serve(mut engine: Session, mut work: mpsc::UnboundedReceiver<Work>, run
             (Ok(()), _) => {}
             (Err(EngineError::Cancelled), Some(id)) => post(&Event::Cancelled { id }, None),
             (Err(error), id) => post(&Event::Failed { id, failure: error.failure() }, None),
+        }
+        if told != engine.memory() {
+            told = engine.memory();
+            post(&Event::Memory { bytes: told.0, workers: told.1 }, None);
         }
     }
 }

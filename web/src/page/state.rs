@@ -54,6 +54,8 @@ pub struct State {
     pub first: Option<(f64, Before, f64)>,
     /// The browser's storage.
     pub room: Room,
+    /// For each engine the bytes of its memory, helpers included, and its workers.
+    pub memory: BTreeMap<Backend, (u64, u32)>,
     /// Whether the page is hidden, so that orders wait.
     pub hidden: bool,
     /// Bytes of gallery files that came over the network.
@@ -86,6 +88,8 @@ pub struct State {
     pub(super) again: bool,
     /// The number of the last word that was typed, and of the last playing of the film.
     pub(super) typed: u32,
+    /// Whether an engine broke down and was started again since the last images were finished.
+    pub(super) restarted: bool,
 }
 
 /// Where a file is.
@@ -219,6 +223,7 @@ impl State {
             copied: None,
             first: None,
             room: Room::default(),
+            memory: BTreeMap::new(),
             hidden: false,
             gallery_bytes: 0,
             code_bytes: 0,
@@ -238,6 +243,7 @@ impl State {
             trial: None,
             again: false,
             typed: 0,
+            restarted: false,
             site,
         };
         let mut effects = vec![Effect::AskPersistent];
@@ -294,6 +300,7 @@ impl State {
             Backend::Cpu => &mut self.engines.cpu,
             Backend::Gpu => &mut self.engines.gpu,
         };
+        self.memory.remove(&backend);
         if engine.take().is_some() {
             effects.push(Effect::End(backend));
         }

@@ -113,17 +113,6 @@ impl State {
         }
     }
 
-    /// Has both engines wait between two steps while the page is hidden.
-    fn hide(&mut self, hidden: bool, effects: &mut Vec<Effect>) {
-        self.hidden = hidden;
-        if let Some(running) = &mut self.current {
-            running.held |= hidden;
-        }
-        for backend in [Backend::Cpu, Backend::Gpu] {
-            self.post(backend, Request::Hold(hidden), effects);
-        }
-    }
-
     /// Handles a click on a class, which makes its image, or adds it to the chosen ones.
     fn choose(&mut self, class: String, add: bool, effects: &mut Vec<Effect>) {
         let settings = &mut self.settings;
@@ -249,6 +238,7 @@ impl State {
 
     /// Does the action that the failure offers.
     fn remedy(&mut self, effects: &mut Vec<Effect>) {
+        self.restarted = false;
         let Some(remedy) = self.failure().map(|failure| failure.remedy) else { return };
         match remedy {
             Remedy::Reload => effects.push(Effect::Reload),
@@ -349,7 +339,10 @@ impl State {
             }
             Event::Lost { failure } => {
                 let failure = self.words.translate(failure);
-                self.lost(from, failure, effects);
+                self.broke_down(from, failure, effects);
+            }
+            Event::Memory { bytes, workers } => {
+                self.memory.insert(from, (bytes, workers));
             }
             Event::Preview { .. } | Event::Cancelled { .. } => {}
         }
@@ -365,6 +358,7 @@ impl State {
         effects: &mut Vec<Effect>,
     ) {
         self.show(values, true);
+        self.recovered();
         let running = self.current.take();
         self.phase = Phase::Done(ms, ms_per_step);
         let images = running.iter().flat_map(|running| &running.order.images);

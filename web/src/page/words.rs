@@ -19,6 +19,9 @@ pub fn status(state: &State) -> String {
     }
     match (&state.current, &state.phase) {
         (Some(_), Phase::Sampling(..)) if state.hidden => return words.status_hidden(),
+        (_, Phase::Starting | Phase::Downloading | Phase::Sampling(..)) if state.restarted => {
+            return words.status_again();
+        }
         (Some(running), Phase::Sampling(..)) if running.held => return words.status_shown_again(),
         _ => {}
     }

@@ -13,6 +13,8 @@ use crate::engine::stop::Stop;
 use crate::engine::store::Store;
 use crate::protocol::File;
 use crate::teaching::{CardText, Event, Kept, Plan, Request, SEEDS};
+use crate::traffic::memory_bytes;
+use std::cell::Cell;
 use std::rc::Rc;
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::sampling::Course;
@@ -41,6 +43,8 @@ pub(super) struct Room {
     waiting: bool,
     /// Whether all of this waits, because the page is hidden.
     held: bool,
+    /// The bytes of memory that the page was told last.
+    told: Cell<u64>,
 }
 
 /// The learngene, once it is here.
@@ -83,6 +87,7 @@ impl Room {
             drawing: None,
             waiting: false,
             held: false,
+            told: Cell::default(),
         }
     }
 
@@ -335,6 +340,10 @@ impl Room {
     /// Keeps the lesson on this device every few seconds, or at once if `now`.
     async fn keep(&mut self, now: bool) {
         let (Some(taught), Some(keeper)) = (&self.taught, &mut self.keeper) else { return };
+        let bytes = memory_bytes() + taught.team.memory();
+        if self.told.replace(bytes) != bytes {
+            post(&Event::Memory(bytes));
+        }
         let at_once = now || taught.lesson.is_over();
         if let Some(kept) = keeper.keep(&taught.plan, &taught.material, &taught.lesson, at_once).await {
             post(&Event::Keeping(kept));

@@ -5,7 +5,7 @@ use super::classroom::{self, Classroom};
 use super::picture::{Invert, Picture, nearest};
 use crate::page::grid::Grid;
 use crate::page::language::TeachWords;
-use crate::protocol::{ClassInfo, Failure};
+use crate::protocol::{ClassInfo, Code, Failure};
 use crate::teaching::{CardText, Event, Kept, Plan, Request};
 use std::sync::Arc;
 
@@ -73,6 +73,8 @@ pub struct Desk {
     pub camera: bool,
     /// Whether the page is hidden, so that the lesson waits.
     pub hidden: bool,
+    /// Whether the teacher broke down in this lesson, and was started again.
+    restarted: bool,
     /// The packs of a whole class.
     pub classroom: Classroom,
     next: u32,
@@ -161,8 +163,10 @@ pub enum Message {
     Classroom(classroom::Message),
     /// The teacher says something.
     Heard(Event, Values),
-    /// The teacher cannot be loaded, or broke down.
+    /// The teacher cannot be loaded.
     NoTeacher(Failure),
+    /// The teacher broke down.
+    BrokeDown(Failure),
 }
 
 /// The values that come with an event of the teacher.
@@ -217,6 +221,7 @@ impl Desk {
             pack: None,
             camera: false,
             hidden: false,
+            restarted: false,
             classroom: Classroom::new(&place.gallery),
             next: 0,
             place,
@@ -307,7 +312,8 @@ impl Desk {
                 }
             }
             Message::Another => {
-                let (next, alone, words, hidden) = (self.next, self.alone.take(), self.words.clone(), self.hidden);
+                let (next, alone, words, hidden) =
+                    (self.next, self.alone.take(), self.words.clone(), self.hidden);
                 let classroom = std::mem::take(&mut self.classroom);
                 let fresh = Self::new(self.place.clone());
                 *self = Self { phase: Phase::Gathering, next, alone, words, hidden, classroom, ..fresh };
@@ -319,6 +325,7 @@ impl Desk {
                 effects.push(Effect::Spawn);
             }
             Message::NoTeacher(failure) => self.fail(failure),
+            Message::BrokeDown(failure) => self.broke_down(failure, &mut effects),
             Message::Classroom(message) => self.together(message, &mut effects),
             Message::Heard(event, values) => {
                 self.hear(event.clone(), values, &mut effects);
@@ -345,15 +352,6 @@ impl Desk {
         self.pictures = Arc::new(all);
     }
 
-    /// Has the lesson wait between two steps while the page is hidden.
-    fn hide(&mut self, hidden: bool, effects: &mut Vec<Effect>) {
-        if self.hidden && !hidden && self.phase == Phase::Learning {
-            self.notice = Some(self.words.teach_shown_again());
-        }
-        self.hidden = hidden;
-        effects.push(Effect::Post(Request::Hold(hidden), Vec::new()));
-    }
-
     fn begin(&mut self, effects: &mut Vec<Effect>) {
         if self.phase != Phase::Gathering || self.cannot_begin().is_some() {
             return;
@@ -373,6 +371,7 @@ impl Desk {
 
     fn start(&mut self, taught: Vec<Vec<u8>>) {
         self.phase = Phase::Starting;
+        self.restarted = false;
         self.taught = Arc::new(taught);
         (self.losses, self.ms) = (Arc::default(), 0.0);
         (self.samples, self.pack) = (None, None);
@@ -414,6 +413,7 @@ impl Desk {
                 let request = Request::Open { gallery: gallery.clone(), key: key.clone() };
                 effects.push(Effect::Post(request, Vec::new()));
             }
+            Event::Open { kept } if self.recover(kept.as_ref(), effects) => {}
             Event::Open { kept } => {
                 self.phase = Phase::Gathering;
                 let image = (self.place.channels * self.place.side * self.place.side) as usize;
@@ -427,6 +427,8 @@ impl Desk {
                 self.phase = Phase::Learning;
                 self.failure = None;
                 self.step = (step, of);
+                // A lesson that goes on from what is kept has lost its last steps.
+                Arc::make_mut(&mut self.losses).truncate(step as usize);
                 self.workers = workers;
             }
             Event::Step { step, of, loss, ms } => {
@@ -468,11 +470,17 @@ impl Desk {
                 }
                 self.pack = Some(Pack { class, kept, bytes: Arc::new(values.bytes) });
             }
+            Event::Failed(failure) if failure.code == Code::Panic => {
+                let failure = self.words.translate(failure);
+                self.broke_down(failure, effects);
+            }
             Event::Failed(failure) => self.fail(self.words.translate(failure)),
-            Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
+            Event::Memory(_) | Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
         }
     }
 }
+
+mod trouble;
 
 #[cfg(test)]
 mod tests;

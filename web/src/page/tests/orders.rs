@@ -110,20 +110,6 @@ fn a_code_of_a_newer_engine_is_shown_like_any_other() {
 }
 
 #[test]
-fn an_engine_that_broke_down_starts_again_and_follows_the_link() {
-    let mut page = Page::done(Wish::Cpu);
-    page.choose(B);
-    page.hear(Backend::Cpu, Event::Lost { failure: failure(Code::Panic, Remedy::Retry) });
-    assert_eq!(page.effects, [Effect::End(Backend::Cpu)]);
-    assert_eq!(page.code(), Code::Panic);
-    page.tell(Message::Remedy);
-    assert_eq!(page.effects, [Effect::Spawn(Program::CpuRelaxed)]);
-    page.ready(Backend::Cpu);
-    page.hear(Backend::Cpu, Event::Index(letters()));
-    assert_eq!(page.order().images[0].class.as_deref(), Some(B));
-}
-
-#[test]
 fn a_click_after_a_breakdown_starts_the_engine_and_is_not_forgotten() {
     let mut page = Page::done(Wish::Cpu);
     page.hear(Backend::Cpu, Event::Lost { failure: failure(Code::Engine, Remedy::Retry) });
