@@ -73,7 +73,7 @@ lint: wasm-target fmt-check deny
     for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
-# Time training and sampling on this machine, or one part: training, classes, sampling, onnx, browser
+# Time training and sampling on this machine, or one part: training, classes, sampling, onnx, visit, word, browser
 bench *parts: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench {{ workspace }} --bench bench --profile dev -- {{ parts }}
@@ -104,13 +104,14 @@ cuda:
     strip -o "$folder/tailor" "$folder/debug/tailor"
     du -h "$folder/tailor"
 
-# Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants here and in the browser
+# Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants, open and close fifty galleries
 torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
     TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
     TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
     TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test mutants -- --nocapture
     TAILOR_MUTANTS={{ mutants }} cargo test {{ workspace }} --test mutants_wasm -- --nocapture
     cargo test {{ workspace }} --test browser -- --nocapture --ignored
+    cargo test {{ workspace }} --test survive -- --nocapture --ignored
 
 # Draw, teach and go without a network in Firefox and in WebKitGTK, whose engine Safari shares
 other-browsers: (need "wasm-opt" "brotli" "firefox" "WebKitWebDriver" "Xvfb") site

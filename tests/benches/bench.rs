@@ -34,11 +34,13 @@ fn main() {
         return;
     }
     let asked: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with('-')).collect();
-    let parts: [(&str, fn()); 5] = [
+    let parts: [(&str, fn()); 7] = [
         ("training", training),
         ("classes", classes),
         ("sampling", native_sampling),
         ("onnx", onnx),
+        ("visit", first_visit),
+        ("word", word),
         ("browser", || {
             browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
             browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
@@ -355,6 +357,68 @@ fn onnx() {
         row(&format!("{name}, {engine}"), "ms", figures.clone(), None);
         ratio(&format!("onnxruntime-web's time to {engine}"), theirs, figures);
     }
+}
+
+/// A first visit over a line of 20 Mbit/s, with an empty cache and the engine for the processor: when the text, the canned
+/// run and the visitor's own image are there, and where the time of that image goes.
+fn first_visit() {
+    let names = ["its text", "the canned run", "the first image", "download", "verify", "prepare", "sample"];
+    let mut rows = names.map(|_| Vec::new());
+    for _ in 0..TURNS {
+        let server = Server::start(&[("/", root().join("web/dist"))]).unwrap();
+        server.throttle(20e6);
+        let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+        let page = browser.page().unwrap();
+        page.navigate(&server.url("/?backend=cpu#class=A&seed=7")).unwrap();
+        page.wait_for("document.querySelector('#first')?.innerText", Duration::from_secs(120)).unwrap();
+        let script = "(() => {
+            const text = performance.getEntriesByName('first-contentful-paint')[0];
+            const files = performance.getEntriesByType('resource');
+            const film = files.find((file) => file.name.endsWith('-film.webp'));
+            const seconds = document.querySelector('#first').innerText.match(/\\d+\\.\\d+/g).map(Number);
+            return [text?.startTime, film?.responseEnd, ...seconds.map((seconds) => 1000 * seconds)];
+        })()";
+        let figures = page.eval(script).unwrap();
+        for (row, figure) in rows.iter_mut().zip(figures.as_array().unwrap()) {
+            row.extend(figure.as_f64());
+        }
+    }
+    for (name, figures) in names.iter().zip(rows) {
+        row(&format!("a first visit at 20 Mbit/s: {name}"), "ms", figures, None);
+    }
+}
+
+/// A word of eight letters against eight images of one letter, in turns in one browser.
+fn word() {
+    let server =
+        Server::start(&[("/galleries/", root().join("web/galleries")), ("/", root().join("web/dist"))])
+            .unwrap();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = browser.page().unwrap();
+    // Any document of the site that is not the studio, which would start an engine of its own.
+    page.navigate(&server.url("/galleries/letters/index.json")).unwrap();
+    let open = "(async () => {
+        const { createEngine } = await import('/tailor.js');
+        const engine = await createEngine({ gallery: '/galleries/letters/', backend: 'cpu' });
+        globalThis.time = async (letters) => {
+            const classes = [...letters].map((letter, seed) => ({ class: `latin-capital-${letter}`, seed }));
+            const begun = performance.now();
+            await engine.sample({ classes, steps: 12, previews: false }).images();
+            return performance.now() - begun;
+        };
+        await time('abcdefgh');
+        await time('aaaaaaaa');
+    })()";
+    page.eval(open).unwrap();
+    let time = |letters: &str| page.eval(&format!("time('{letters}')")).unwrap().as_f64().unwrap();
+    let (mut different, mut equal) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        different.push(time("abcdefgh"));
+        equal.push(time("aaaaaaaa"));
+    }
+    row("a word of eight different letters, 12 steps", "ms", different.clone(), None);
+    row("eight images of one letter, 12 steps", "ms", equal.clone(), None);
+    ratio("eight different letters to eight equal ones", &different, &equal);
 }
 
 /// The same in a browser, as the page itself measures it.

@@ -4,7 +4,7 @@
 //! page's [`Page::network`] and [`Page::console`].
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     env, fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -69,6 +69,8 @@ struct Log {
     responses: Vec<Response>,
     by_request: HashMap<String, usize>,
     console: Vec<String>,
+    /// What the next workers run before their own scripts.
+    scripts: VecDeque<String>,
 }
 
 impl Log {
@@ -203,12 +205,12 @@ impl Browser {
         Ok(Self { connection, logs })
     }
 
-    /// Opens an empty page.
+    /// Opens an empty page in a window of its own, so that it is not hidden behind another.
     ///
     /// # Errors
     /// When the browser refuses or is gone.
     pub fn page(&self) -> Result<Page, Error> {
-        let target = self.call("Target.createTarget", json!({ "url": "about:blank" }))?;
+        let target = self.call("Target.createTarget", json!({ "url": "about:blank", "newWindow": true }))?;
         let target = text(&target["targetId"]);
         let attached = self.call("Target.attachToTarget", json!({ "targetId": &target, "flatten": true }))?;
         let session = text(&attached["sessionId"]);
@@ -251,9 +253,15 @@ fn on_event(connection: &Connection, logs: &Logs, event: &Value) {
     if method == "Target.attachedToTarget" {
         // A worker starts paused, so that none of its requests is missed; it writes to its page's log.
         let worker = text(&params["sessionId"]);
+        // The worker for visits without a network is not the page's own.
+        let own = params["targetInfo"]["type"] == "worker";
+        let first = if own { lock(&log).scripts.pop_front() } else { None };
         lock(logs).insert(worker.clone(), log);
         for (method, params) in watching() {
             connection.post(&worker, method, params);
+        }
+        if let Some(script) = first {
+            connection.post(&worker, "Runtime.evaluate", json!({ "expression": script }));
         }
         connection.post(&worker, "Runtime.runIfWaitingForDebugger", json!({}));
     } else {
@@ -327,6 +335,23 @@ impl Page {
     /// When the browser is gone.
     pub fn close(self) -> Result<(), Error> {
         self.connection.call("", "Target.closeTarget", json!({ "targetId": self.target }), PATIENCE).map(drop)
+    }
+
+    /// Has the next worker of this page run this script before its own; called twice, the one after it, too.
+    pub fn before_next_worker(&self, script: &str) {
+        lock(&self.log).scripts.push_back(script.into());
+    }
+
+    /// Hides the page as a visitor who minimizes its window does, or shows it again.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when the page does not hear of it.
+    pub fn hide(&self, hidden: bool) -> Result<(), Error> {
+        let window = self.call("Browser.getWindowForTarget", json!({}))?["windowId"].take();
+        let state = if hidden { "minimized" } else { "normal" };
+        let params = json!({ "windowId": window, "bounds": { "windowState": state } });
+        self.call("Browser.setWindowBounds", params)?;
+        self.wait_for(&format!("document.hidden === {hidden}"), PATIENCE)
     }
 
     /// Evaluates an expression, waits for it if it is a promise, and returns its value.
@@ -439,6 +464,8 @@ impl Page {
 
     /// Forgets what [`Page::network`] and [`Page::console`] hold so far.
     pub fn clear_logs(&self) {
-        *lock(&self.log) = Log::default();
+        let mut log = lock(&self.log);
+        let scripts = std::mem::take(&mut log.scripts);
+        *log = Log { scripts, ..Log::default() };
     }
 }

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Error, devtools::lock};
@@ -74,6 +74,8 @@ struct Shared {
     faults: Mutex<HashMap<String, (Fault, usize)>>,
     shared: AtomicBool,
     sent: Mutex<Vec<Sent>>,
+    /// The bytes a second that all answers share, and until when they are taken.
+    line: Mutex<Option<(f64, Instant)>>,
     closing: AtomicBool,
 }
 
@@ -130,6 +132,11 @@ impl Server {
     /// Lets pages of other origins read the answers.
     pub fn share(&self) {
         self.shared.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends no faster than this from now on, over all connections together.
+    pub fn throttle(&self, bits_a_second: f64) {
+        *lock(&self.shared.line) = Some((bits_a_second / 8.0, Instant::now()));
     }
 
     /// What was sent so far, in order.
@@ -233,13 +240,26 @@ impl Shared {
             answer.status, answer.kind
         )?;
         if !request.starts_with("HEAD ") {
-            stream.write_all(&answer.body)?;
+            for piece in answer.body.chunks(16 << 10) {
+                self.wait_for_line(piece.len());
+                stream.write_all(piece)?;
+            }
         }
         stream.flush()?;
         if matches!(fault, Some(Fault::StallAt(_))) {
             return self.hang(stream);
         }
         Ok(())
+    }
+
+    /// Waits until a line that is throttled has carried this many bytes more.
+    fn wait_for_line(&self, bytes: usize) {
+        let mut line = lock(&self.line);
+        let Some((rate, taken)) = line.as_mut() else { return };
+        *taken = (*taken).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / *rate);
+        let until = *taken;
+        drop(line);
+        thread::sleep(until.saturating_duration_since(Instant::now()));
     }
 
     /// The fault of this path, which may have happened for the last time.

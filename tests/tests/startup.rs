@@ -137,6 +137,41 @@ fn a_policy_that_forbids_webassembly_is_named_and_a_strict_one_that_allows_it_wi
 }
 
 #[test]
+fn the_page_brings_its_own_policy_which_runs_nothing_but_its_own_files_and_stops_none_of_them() {
+    let server = site();
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = visit(&browser, &server.url(&format!("/?backend=cpu{ONE_STEP}")));
+    wait_for_image(&page);
+    let policy = "document.querySelector('meta[http-equiv=Content-Security-Policy]').content";
+    let policy = page.eval(policy).unwrap().as_str().unwrap().to_owned();
+    let part = |name: &str| policy.split("; ").find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
+    assert_eq!(
+        (part("default-src "), part("script-src ")),
+        ("'none'".into(), "'self' 'wasm-unsafe-eval'".into())
+    );
+    for view in ["word", "apart", "teach", "device", "make"] {
+        page.click(&format!("#tab-{view}")).unwrap();
+        page.wait_for(&format!("document.body.dataset.view === '{view}'"), PATIENCE).unwrap();
+        wait_for_image(&page);
+    }
+    page.wait_for("navigator.serviceWorker.controller || navigator.serviceWorker.ready", PATIENCE).unwrap();
+    let refused = |page: &Page| {
+        page.console().into_iter().filter(|line| line.contains("Content Security Policy")).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(&page), [""; 0]);
+    let foreign = "(async () => {
+        const script = document.createElement('script');
+        script.textContent = 'globalThis.inline = true';
+        document.body.append(script);
+        setTimeout('globalThis.compiled = true');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return [globalThis.inline, globalThis.compiled].includes(true);
+    })()";
+    assert_eq!(page.eval(foreign).unwrap(), false);
+    assert!(!refused(&page).is_empty(), "so a refusal is seen above");
+}
+
+#[test]
 fn the_relaxed_engine_is_asked_for_first_and_the_plain_one_where_that_is_not_there() {
     let server = site();
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();

@@ -17,6 +17,9 @@ waiting-tab = Ein anderer Tab dieser Seite lädt gerade dieselbe Datei herunter�
 status-starting = Die Engine wird geladen…
 status-downloading = Was diese Bilder brauchen, wird heruntergeladen…
 status-sampling = Aus Rauschen werden Bilder…
+status-hidden = Angehalten, solange diese Seite verdeckt ist. Es geht von selbst weiter, sobald sie wieder zu sehen ist.
+status-shown-again = Dies hat gewartet, solange die Seite verdeckt war, und geht jetzt weiter.
+status-again = Die Engine ist abgestürzt. Sie wurde neu gestartet und macht dieselben Bilder noch einmal…
 status-ready = Bereit.
 status-stopped = Angehalten.
 status-question = Erst eine Frage.
@@ -46,6 +49,9 @@ gpu-cannot = Die GPU ist nicht nutzbar: { $why }.
 engine-unbuilt = Die WebGPU-Engine wird noch gebaut. Nimm erst einmal die CPU; der nächste Besuch findet sie.
 engine-missing = Die Engine wurde nicht geladen: { $file } ist nicht auf dem Server. Wer diese Seite betreibt, kann sie mit „just site“ bauen.
 engine-not-loaded = Die Engine wurde nicht geladen. Prüfe die Verbindung und versuche es dann noch einmal.
+engine-again = Die Engine ist bei diesen Bildern abgestürzt. Sie wurde neu gestartet und hat sie noch einmal gemacht.
+engine-handed = Die GPU ist bei diesen Bildern verloren gegangen. Die CPU hat sie gemacht.
+engine-twice = Die Engine ist abgestürzt, wurde neu gestartet und ist noch einmal abgestürzt. Schließe andere Tabs oder verlange weniger Bilder, und versuche es dann noch einmal.
 
 ## Who vouches for the gallery
 
@@ -197,6 +203,10 @@ total = { $count ->
    *[other] { $count } Dateien, { $bytes }.
 }
 room = Diese Website belegt { $used } von { $granted }, die der Browser ihr gewährt.
+memory = Belegter Arbeitsspeicher: { $all }. Das Programm der Seite belegt { $page }; die Engines belegen { $engines } (Worker: { $workers }).
+memory-teacher = Der Lehrer belegt { $teacher }.
+memory-scripts = Die Skripte der Seite belegen { $scripts }.
+memory-gpu = Was auf der GPU liegt, ist nicht mitgezählt.
 kept = Bleibt hier, bis du die Daten dieser Website löschst.
 may-go = Wenn auf diesem Gerät der Platz ausgeht, darf der Browser diese Dateien löschen.
 keep = Behalten
@@ -245,6 +255,8 @@ teach-almost = fast fertig
 teach-seconds-left = noch { $seconds } Sekunden
 teach-minutes-left = noch { $minutes } Minuten
 teach-paused = Pause nach Schritt { $step } von { $all }.
+teach-hidden = Angehalten, solange diese Seite verdeckt ist. Die Lektion geht von selbst weiter, sobald die Seite wieder zu sehen ist.
+teach-shown-again = Die Lektion hat gewartet, solange die Seite verdeckt war, und geht jetzt weiter.
 teach-ending = Die letzten Proben werden gezeichnet…
 teach-ended = Gelernt in { $step } Schritten.
 teach-saving = Das Pack wird geschrieben…
@@ -258,6 +270,7 @@ teach-pack-kept = Das Pack von „{ $name }“ hat { $size } kB. Es wird in dies
 teach-pack-not-kept = Das Pack von „{ $name }“ hat { $size } kB. Dieser Browser konnte es nicht aufbewahren: Speichere es jetzt als Datei.
 teach-not-loaded = Der Lehrer wurde nicht geladen. Prüfe die Verbindung und versuche es dann noch einmal.
 teach-broke-down = Der Lehrer ist abgestürzt. Was bis vor ein paar Sekunden gelernt wurde, ist aufbewahrt.
+teach-again-from = Der Lehrer ist abgestürzt und wurde neu gestartet. Die Lektion geht nach Schritt { $step } weiter.
 teach-draw = Zeichnen
 teach-canvas = Fläche zum Zeichnen; Dateien und Kamera leisten dasselbe ohne Zeiger
 teach-thickness = Strichstärke

@@ -18,6 +18,9 @@ waiting-tab = Another tab of this site is downloading the same file…
 status-starting = Loading the engine…
 status-downloading = Downloading what these images need…
 status-sampling = Making images out of noise…
+status-hidden = Paused while this page is hidden. It goes on by itself when the page is shown again.
+status-shown-again = This waited while the page was hidden, and goes on now.
+status-again = The engine broke down. It was started again and makes the same images once more…
 status-ready = Ready.
 status-stopped = Stopped.
 status-question = A question first.
@@ -47,6 +50,9 @@ gpu-cannot = The GPU cannot be used: { $why }.
 engine-unbuilt = The WebGPU engine is still being built. Use the CPU for now; the next visit finds it.
 engine-missing = The engine did not load: { $file } is not on the server. Whoever runs this site can build it with “just site”.
 engine-not-loaded = The engine did not load. Check the connection, then try again.
+engine-again = The engine broke down while it made these images, so it was started again and made them once more.
+engine-handed = The GPU was lost while it made these images, so the CPU made them.
+engine-twice = The engine broke down, was started again, and broke down once more. Close other tabs or ask for fewer images, then try again.
 
 ## Who vouches for the gallery
 
@@ -198,6 +204,10 @@ total = { $count ->
    *[other] { $count } files, { $bytes }.
 }
 room = This site takes { $used } of the { $granted } that the browser grants it.
+memory = Memory in use: { $all }. The page's program takes { $page }; the engines take { $engines } (workers: { $workers }).
+memory-teacher = The teacher takes { $teacher }.
+memory-scripts = The scripts of the page take { $scripts }.
+memory-gpu = What lies on the GPU is not counted.
 kept = Kept until you delete this site's data.
 may-go = When this device runs out of room, the browser may delete these.
 keep = Keep them
@@ -246,6 +256,8 @@ teach-almost = almost done
 teach-seconds-left = { $seconds } seconds left
 teach-minutes-left = { $minutes } minutes left
 teach-paused = Paused after step { $step } of { $all }.
+teach-hidden = Paused while this page is hidden. The lesson goes on by itself when the page is shown again.
+teach-shown-again = The lesson waited while the page was hidden, and goes on now.
 teach-ending = Drawing the last samples…
 teach-ended = Taught for { $step } steps.
 teach-saving = Writing the pack…
@@ -259,6 +271,7 @@ teach-pack-kept = The pack of “{ $name }” has { $size } kB. It is kept in th
 teach-pack-not-kept = The pack of “{ $name }” has { $size } kB. This browser could not keep it: save it as a file now.
 teach-not-loaded = The teacher did not load. Check the connection, then try again.
 teach-broke-down = The teacher broke down. What was taught up to a few seconds ago is kept.
+teach-again-from = The teacher broke down and was started again. The lesson goes on after step { $step }.
 teach-draw = Draw
 teach-canvas = Canvas to draw on; files and camera do the same without a pointer
 teach-thickness = Thickness

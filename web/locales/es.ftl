@@ -17,6 +17,9 @@ waiting-tab = Otra pestaña de este sitio está descargando el mismo archivo…
 status-starting = Cargando el motor…
 status-downloading = Descargando lo que necesitan estas imágenes…
 status-sampling = Haciendo imágenes a partir de ruido…
+status-hidden = En pausa mientras esta página está oculta. Sigue por sí solo cuando vuelve a verse.
+status-shown-again = Esto esperó mientras la página estaba oculta y ahora sigue.
+status-again = El motor ha fallado. Se ha vuelto a arrancar y hace las mismas imágenes otra vez…
 status-ready = Todo listo.
 status-stopped = Detenido.
 status-question = Antes, una pregunta.
@@ -46,6 +49,9 @@ gpu-cannot = No se puede usar la GPU: { $why }.
 engine-unbuilt = El motor de WebGPU aún se está construyendo. Usa por ahora la CPU; la próxima visita lo encontrará.
 engine-missing = El motor no se cargó: { $file } no está en el servidor. Quien lleva este sitio puede construirlo con «just site».
 engine-not-loaded = El motor no se cargó. Comprueba la conexión y vuelve a intentarlo.
+engine-again = El motor falló mientras hacía estas imágenes; se volvió a arrancar y las hizo otra vez.
+engine-handed = La GPU se perdió mientras hacía estas imágenes, así que las hizo la CPU.
+engine-twice = El motor falló, se volvió a arrancar y falló de nuevo. Cierra otras pestañas o pide menos imágenes y vuelve a intentarlo.
 
 ## Who vouches for the gallery
 
@@ -197,6 +203,10 @@ total = { $count ->
    *[other] { $count } archivos, { $bytes }.
 }
 room = Este sitio ocupa { $used } de los { $granted } que le concede el navegador.
+memory = Memoria en uso: { $all }. El programa de la página ocupa { $page }; los motores ocupan { $engines } (workers: { $workers }).
+memory-teacher = El maestro ocupa { $teacher }.
+memory-scripts = Los scripts de la página ocupan { $scripts }.
+memory-gpu = Lo que hay en la GPU no se cuenta.
 kept = Se guarda hasta que borres los datos de este sitio.
 may-go = Si en este dispositivo falta espacio, el navegador puede borrarlos.
 keep = Conservarlos
@@ -245,6 +255,8 @@ teach-almost = casi listo
 teach-seconds-left = quedan { $seconds } segundos
 teach-minutes-left = quedan { $minutes } minutos
 teach-paused = En pausa tras el paso { $step } de { $all }.
+teach-hidden = En pausa mientras esta página está oculta. La lección sigue por sí sola cuando vuelve a verse.
+teach-shown-again = La lección esperó mientras la página estaba oculta y ahora sigue.
 teach-ending = Dibujando las últimas muestras…
 teach-ended = Enseñada en { $step } pasos.
 teach-saving = Escribiendo el pack…
@@ -258,6 +270,7 @@ teach-pack-kept = El pack de «{ $name }» tiene { $size } kB. Se guarda en este
 teach-pack-not-kept = El pack de «{ $name }» tiene { $size } kB. Este navegador no ha podido guardarlo: guárdalo ahora como archivo.
 teach-not-loaded = El maestro no se cargó. Comprueba la conexión y vuelve a intentarlo.
 teach-broke-down = El maestro ha fallado. Lo enseñado hasta hace unos segundos está guardado.
+teach-again-from = El maestro falló y se volvió a arrancar. La lección sigue tras el paso { $step }.
 teach-draw = Dibujar
 teach-canvas = Lienzo para dibujar; los archivos y la cámara sirven igual sin puntero
 teach-thickness = Grosor

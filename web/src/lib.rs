@@ -33,5 +33,5 @@ pub mod engine;
 pub mod page;
 #[cfg(any(feature = "page", feature = "cpu", feature = "teach"))]
 mod spawn;
-#[cfg(any(feature = "engine", feature = "page"))]
+#[cfg(any(feature = "engine", feature = "page", feature = "teach"))]
 mod traffic;

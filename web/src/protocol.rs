@@ -50,6 +50,8 @@ pub enum Request {
         /// The order's number.
         id: u32,
     },
+    /// Let orders wait between two steps, or go on: the page is hidden, or shown again.
+    Hold(bool),
 }
 
 /// Images to make in one batch.
@@ -184,6 +186,14 @@ pub enum Event {
         /// What went wrong, and what to do about it.
         failure: Failure,
     },
+    /// The engine's programs take more memory than before.
+    Memory {
+        /// Bytes of the WebAssembly memory of the engine and its helpers. What lies on a GPU is not
+        /// part of it.
+        bytes: u64,
+        /// How many workers that is.
+        workers: u32,
+    },
     /// The engine has ended and answers no more.
     Lost {
         /// What happened, and what to do about it.
@@ -241,7 +251,7 @@ pub enum Wait {
 pub type Names = Vec<(String, String)>;
 
 /// The device that an engine computes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// WASM on the processor.

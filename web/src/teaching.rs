@@ -30,6 +30,8 @@ pub enum Request {
     GoOn,
     /// Stop after the present step, until [`Request::GoOn`].
     Pause,
+    /// Let the lesson wait between two steps, or go on: the page is hidden, or shown again.
+    Hold(bool),
     /// End the lesson where it is. Answered by [`Event::Ended`].
     Stop,
     /// Make a pack of the lesson that has ended, and keep it on this device. The values are its
@@ -196,6 +198,8 @@ pub enum Event {
         /// How many bytes it has.
         bytes: u64,
     },
+    /// The teacher and its helpers take so many bytes of memory.
+    Memory(u64),
     /// Something went wrong. What was taught so far is not lost.
     Failed(Failure),
 }

@@ -10,6 +10,7 @@
 //! store     keeps verified bytes on this device, by digest
 //! opfs      the browser's own file system
 //! stop      stops orders
+//! hold      has orders wait while the page is hidden
 //! own       packs of classes that were taught on this device
 //! locks     locks that one worker holds at a time, over all tabs
 //! teach     teaches a class of one's own; in the program `teacher` alone
@@ -26,6 +27,7 @@ pub mod device;
 pub mod download;
 pub mod error;
 pub mod gallery;
+pub mod hold;
 mod host;
 pub mod index;
 pub mod locks;

@@ -4,6 +4,7 @@ use super::device::{Device, Run};
 use super::download::Folder;
 use super::error::EngineError;
 use super::gallery::{Open, refused};
+use super::hold::Hold;
 use super::host::{breathe, now, post};
 use super::index::{Found, Opened, Published};
 use super::own;
@@ -25,12 +26,14 @@ pub struct Session {
     open: Option<Open>,
     /// A gallery whose key the visitor has to vouch for.
     asked: Option<(PublicKey, Box<Published>)>,
+    /// Whether orders wait, because the page is hidden.
+    hold: Hold,
 }
 
 impl Session {
-    /// Makes an engine without a gallery.
-    pub async fn new(device: Device) -> Self {
-        Self { device, store: Store::open().await, open: None, asked: None }
+    /// Makes an engine without a gallery, whose orders wait between two steps while `hold` says so.
+    pub async fn new(device: Device, hold: Hold) -> Self {
+        Self { device, store: Store::open().await, open: None, asked: None, hold }
     }
 
     /// Opens the gallery in the folder at this absolute URL, if it can be trusted, and describes it
@@ -70,6 +73,11 @@ impl Session {
     pub async fn forget(&self, folder: &str) -> Result<(), EngineError> {
         self.store.forget_trust(Folder::new(folder)?.url()).await;
         Ok(())
+    }
+
+    /// Returns the bytes of the engine's memory, and how many workers that is.
+    pub fn memory(&self) -> (u64, u32) {
+        self.device.memory()
     }
 
     async fn opened(&mut self, opened: Opened) {
@@ -212,7 +220,7 @@ impl Session {
             items: gates.iter().zip(&order.images).map(item).collect(),
         };
         let model = open.model.as_ref().ok_or(EngineError::NoGallery)?;
-        let begun = now();
+        let mut begun = now();
         let mut sampling = 0.0;
         let mut shown = begun;
         let mut run = Run::new(&self.device, model, settings, order.workers)?;
@@ -234,9 +242,9 @@ impl Session {
             }
             // Messages, such as the one that cancels this order, are handled only here.
             breathe().await;
-            if stop.is_pulled() {
-                return Err(EngineError::Cancelled);
-            }
+            let held = now();
+            stop.or(self.hold.over()).await?;
+            begun += now() - held;
         }
         let images = run.images().await?;
         if images.iter().any(|v| !v.is_finite()) {

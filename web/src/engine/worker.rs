@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::error::EngineError;
+use super::hold::Hold;
 use super::host::{code_bytes, post, scope};
 use super::session::Session;
 use super::stop::{Pull, Stop};
@@ -38,10 +39,11 @@ pub fn start() {
         let failure = Failure::new(Code::Panic, "The engine stopped unexpectedly.", Remedy::Retry);
         post(&Event::Lost { failure: Failure { detail, ..failure } }, None);
     }));
-    let (work, running) = listen();
+    let hold = Hold::default();
+    let (work, running) = listen(hold.clone());
     wasm_bindgen_futures::spawn_local(async move {
         match Device::open().await {
-            Ok(device) => serve(device, work, &running).await,
+            Ok(device) => serve(Session::new(device, hold).await, work, &running).await,
             Err(error) => post(&Event::Lost { failure: error.failure() }, None),
         }
     });
@@ -52,8 +54,8 @@ type Running = Rc<RefCell<BTreeMap<u32, Pull>>>;
 /// The number of the request for names, which no order has.
 const NAMES: u32 = 0;
 
-/// Installs the message handler. Cancelling acts at once, everything else queues.
-fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
+/// Installs the message handler. Cancelling and holding act at once, everything else queues.
+fn listen(hold: Hold) -> (mpsc::UnboundedReceiver<Work>, Running) {
     let (queue, work) = mpsc::unbounded();
     let running = Running::default();
     let orders = running.clone();
@@ -80,6 +82,7 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
                 }
                 Work::Sample(order, stop)
             }
+            Ok(Request::Hold(held)) => return hold.set(held),
             Ok(Request::Cancel { id }) => {
                 if let Some(order) = orders.borrow_mut().remove(&id) {
                     order.pull();
@@ -100,9 +103,9 @@ fn listen() -> (mpsc::UnboundedReceiver<Work>, Running) {
     (work, running)
 }
 
-async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
+async fn serve(mut engine: Session, mut work: mpsc::UnboundedReceiver<Work>, running: &Running) {
     post(&Event::Ready { backend: Device::BACKEND, bytes: code_bytes() }, None);
-    let mut engine = Session::new(device).await;
+    let mut told = (0, 0);
     while let Some(next) = work.next().await {
         let (id, result) = match next {
             Work::Start { gallery, key } => (None, engine.open(&gallery, key.as_deref()).await),
@@ -145,6 +148,10 @@ async fn serve(device: Device, mut work: mpsc::UnboundedReceiver<Work>, running:
             (Ok(()), _) => {}
             (Err(EngineError::Cancelled), Some(id)) => post(&Event::Cancelled { id }, None),
             (Err(error), id) => post(&Event::Failed { id, failure: error.failure() }, None),
+        }
+        if told != engine.memory() {
+            told = engine.memory();
+            post(&Event::Memory { bytes: told.0, workers: told.1 }, None);
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
                 <tbody>{move || rows.get().into_iter().map(|row| line(studio, row)).collect_view()}</tbody>
             </table>
             <p class="hint">{studio.words(phrases::total)} " " {studio.words(phrases::room)}</p>
+            <p id="memory" class="hint">{studio.words(phrases::memory)}</p>
             {move || kept().map(|persistent| match persistent {
                 true => view! { <p class="hint">{studio.say(Words::kept)}</p> }.into_any(),
                 false => view! {

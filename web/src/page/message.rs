@@ -56,6 +56,12 @@ pub struct Room {
     pub bytes: Option<(f64, f64)>,
     /// The day on which each class of the gallery was used last, as people write it.
     pub used: BTreeMap<String, String>,
+    /// Bytes of the WebAssembly memory of the page's program.
+    pub page: u64,
+    /// Bytes of that of the teacher, its helpers and its view.
+    pub teacher: u64,
+    /// Bytes of the page's scripts; `None` where the browser does not tell.
+    pub scripts: Option<u64>,
 }
 
 /// An event that changes the page's state.
@@ -139,6 +145,8 @@ pub enum Message {
     Remedy,
     /// The visitor has everything forgotten that is remembered of the gallery.
     Forget,
+    /// The page is hidden, or shown again.
+    Hidden(bool),
     /// The visitor follows or types a link. This is its part after `#`.
     Link(String),
     /// The page's own code took so many bytes from the network.

@@ -11,6 +11,7 @@
 //! word      turns a typed text into letters of the gallery
 //! png       the settings inside a saved picture
 //! trial     switches from the processor to the GPU and back
+//! recovery  waits while the page is hidden, and goes on after an engine broke down
 //! search    finds the classes to choose from
 //! language  the words of all languages, and which of them the page speaks
 //! words     the sentences in which the page says what it knows
@@ -45,6 +46,7 @@ pub mod phrases;
 pub mod plan;
 pub mod png;
 pub mod program;
+pub mod recovery;
 pub mod search;
 pub mod settings;
 pub mod shown;

@@ -74,7 +74,7 @@ impl State {
         let ready = here(File::Learngene) && gates.into_iter().all(|(class, _)| here(File::Tailor(class)));
         self.phase = if ready { Phase::Sampling(0, order.steps) } else { Phase::Downloading };
         let hash = self.site.hash.clone();
-        self.current = Some(Running { order: order.clone(), plan, hash, quiet });
+        self.current = Some(Running { order: order.clone(), plan, hash, quiet, held: self.hidden });
         self.post(self.active, Request::Sample(order), effects);
     }
 

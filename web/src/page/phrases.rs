@@ -135,6 +135,27 @@ pub fn room(state: &State) -> String {
     }
 }
 
+/// Says how much memory the page takes, and what is counted.
+pub fn memory(state: &State) -> String {
+    let (words, room) = (&state.words, &state.room);
+    let engines: u64 = state.memory.values().map(|(bytes, _)| bytes).sum();
+    let workers: u32 = state.memory.values().map(|(_, workers)| workers).sum();
+    if room.page == 0 {
+        return String::new();
+    }
+    let all = room.page + engines + room.teacher + room.scripts.unwrap_or_default();
+    let amount = |bytes| words.amount(bytes);
+    let mut said = vec![words.memory(&amount(all), &amount(engines), &amount(room.page), &workers)];
+    if room.teacher > 0 {
+        said.push(words.memory_teacher(&amount(room.teacher)));
+    }
+    said.extend(room.scripts.map(|bytes| words.memory_scripts(&amount(bytes))));
+    if state.memory.contains_key(&Backend::Gpu) {
+        said.push(words.memory_gpu());
+    }
+    said.join(" ")
+}
+
 /// Says how much of the gallery is on this device.
 pub fn total(state: &State) -> String {
     let rows = rows(state);

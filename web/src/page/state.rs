@@ -54,6 +54,10 @@ pub struct State {
     pub first: Option<(f64, Before, f64)>,
     /// The browser's storage.
     pub room: Room,
+    /// For each engine the bytes of its memory, helpers included, and its workers.
+    pub memory: BTreeMap<Backend, (u64, u32)>,
+    /// Whether the page is hidden, so that orders wait.
+    pub hidden: bool,
     /// Bytes of gallery files that came over the network.
     pub gallery_bytes: u64,
     /// Bytes of the page's and the engines' code that came over the network.
@@ -84,6 +88,8 @@ pub struct State {
     pub(super) again: bool,
     /// The number of the last word that was typed, and of the last playing of the film.
     pub(super) typed: u32,
+    /// Whether an engine broke down and was started again since the last images were finished.
+    pub(super) restarted: bool,
 }
 
 /// Where a file is.
@@ -167,6 +173,8 @@ pub(super) struct Running {
     pub(super) hash: String,
     /// Whether the order only follows a dial that is being turned.
     pub(super) quiet: bool,
+    /// Whether it waited while the page was hidden.
+    pub(super) held: bool,
 }
 
 /// Which images the settings ask for.
@@ -215,6 +223,8 @@ impl State {
             copied: None,
             first: None,
             room: Room::default(),
+            memory: BTreeMap::new(),
+            hidden: false,
             gallery_bytes: 0,
             code_bytes: 0,
             active: site.wish.backend(),
@@ -233,6 +243,7 @@ impl State {
             trial: None,
             again: false,
             typed: 0,
+            restarted: false,
             site,
         };
         let mut effects = vec![Effect::AskPersistent];
@@ -289,6 +300,7 @@ impl State {
             Backend::Cpu => &mut self.engines.cpu,
             Backend::Gpu => &mut self.engines.gpu,
         };
+        self.memory.remove(&backend);
         if engine.take().is_some() {
             effects.push(Effect::End(backend));
         }

@@ -1,6 +1,8 @@
 //! Asks whether the browser may delete what is stored when it runs out of room.
 
 use super::message::Room;
+use super::teach::MEMORY;
+use crate::traffic::memory_bytes;
 use js_sys::Promise;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
@@ -24,9 +26,20 @@ async fn ask(question: impl Fn(&StorageManager) -> Result<Promise, JsValue>) -> 
     JsFuture::from(question(&navigator.storage()).ok()?).await.ok()?.as_bool()
 }
 
-/// Tells how much room this site takes and may take, and when each class of the gallery was used.
+/// Tells how much room and memory this site takes, and when each class of the gallery was used.
 pub async fn room(gallery: &str) -> Room {
-    Room { bytes: estimate().await, used: used(gallery).unwrap_or_default() }
+    let number = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &name.into()).ok()?.as_f64();
+    // Only Chromium tells what the scripts take.
+    let clock = web_sys::window().and_then(|window| window.performance());
+    let memory = clock.and_then(|clock| js_sys::Reflect::get(&clock, &"memory".into()).ok());
+    let scripts = memory.filter(JsValue::is_object).and_then(|memory| number(&memory, "usedJSHeapSize"));
+    Room {
+        bytes: estimate().await,
+        used: used(gallery).unwrap_or_default(),
+        page: memory_bytes(),
+        teacher: number(&js_sys::global(), MEMORY).unwrap_or_default() as u64,
+        scripts: scripts.map(|bytes| bytes as u64),
+    }
 }
 
 async fn estimate() -> Option<(f64, f64)> {

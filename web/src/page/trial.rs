@@ -2,6 +2,7 @@
 //! and the page goes on without it when it is lost.
 
 use super::program::{Absence, Program, Wish, not_loaded};
+use super::recovery::may_mend;
 use super::state::{Adapter, Effect, Gpu, NoGpu, State, Trial};
 use super::words;
 use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
@@ -185,7 +186,10 @@ impl State {
         if background || (id.is_some() && id == trial) {
             self.no_gpu(NoGpu::Trial(failure.sentence), effects);
         } else if id.is_none_or(|id| self.is_current(id)) {
-            self.fail(failure);
+            match may_mend(&failure.code) {
+                true => self.broke_down(from, failure, effects),
+                false => self.fail(failure),
+            }
         }
     }
 }

@@ -98,6 +98,7 @@ impl State {
                 let (gallery, key) = (self.site.gallery.clone(), self.site.key.clone());
                 self.open_by(Request::Forget { gallery, key }, effects);
             }
+            Message::Hidden(hidden) => self.hide(hidden, effects),
             Message::Link(hash) => {
                 self.site.hash = hash;
                 self.follow_link(effects);
@@ -237,6 +238,7 @@ impl State {
 
     /// Does the action that the failure offers.
     fn remedy(&mut self, effects: &mut Vec<Effect>) {
+        self.restarted = false;
         let Some(remedy) = self.failure().map(|failure| failure.remedy) else { return };
         match remedy {
             Remedy::Reload => effects.push(Effect::Reload),
@@ -257,6 +259,9 @@ impl State {
         match event {
             Event::Ready { bytes, .. } => {
                 self.code_bytes += bytes;
+                if self.hidden {
+                    self.post(from, Request::Hold(true), effects);
+                }
                 self.post(from, self.opening(), effects);
             }
             Event::Index(gallery) => {
@@ -334,7 +339,10 @@ impl State {
             }
             Event::Lost { failure } => {
                 let failure = self.words.translate(failure);
-                self.lost(from, failure, effects);
+                self.broke_down(from, failure, effects);
+            }
+            Event::Memory { bytes, workers } => {
+                self.memory.insert(from, (bytes, workers));
             }
             Event::Preview { .. } | Event::Cancelled { .. } => {}
         }
@@ -350,6 +358,7 @@ impl State {
         effects: &mut Vec<Effect>,
     ) {
         self.show(values, true);
+        self.recovered();
         let running = self.current.take();
         self.phase = Phase::Done(ms, ms_per_step);
         let images = running.iter().flat_map(|running| &running.order.images);

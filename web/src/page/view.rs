@@ -23,6 +23,11 @@ pub fn App() -> impl IntoView {
     let studio = Studio::start(site::read(teaching::VIEW.is_some()));
     studio.tell(Message::Code(network_bytes(window().performance())));
     window_event_listener(leptos::ev::hashchange, move |_| studio.tell(Message::Link(site::hash())));
+    let hidden = move || studio.tell(Message::Hidden(document().hidden()));
+    window_event_listener(leptos::ev::visibilitychange, move |_| hidden());
+    if document().hidden() {
+        hidden();
+    }
     window_event_listener(leptos::ev::dragover, |event| event.prevent_default());
     window_event_listener(leptos::ev::drop, move |event| {
         event.prevent_default();

@@ -17,6 +17,14 @@ pub fn status(state: &State) -> String {
             Wait::Tab => words.waiting_tab(),
         };
     }
+    match (&state.current, &state.phase) {
+        (Some(_), Phase::Sampling(..)) if state.hidden => return words.status_hidden(),
+        (_, Phase::Starting | Phase::Downloading | Phase::Sampling(..)) if state.restarted => {
+            return words.status_again();
+        }
+        (Some(running), Phase::Sampling(..)) if running.held => return words.status_shown_again(),
+        _ => {}
+    }
     if let Some(running) = state.current.as_ref().filter(|running| running.quiet) {
         return sentence(&caption(state, &running.order));
     }

@@ -4,6 +4,7 @@ use super::model::Model;
 use super::team::Team;
 use crate::engine::error::EngineError;
 use crate::protocol::Backend;
+use crate::traffic::memory_bytes;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use tailor_core::diffusion::images::Images;
@@ -40,6 +41,12 @@ impl Device {
     /// None; the signature is that of WebGPU's.
     pub async fn open() -> Result<Self, EngineError> {
         Ok(Self::default())
+    }
+
+    /// Returns the bytes of memory of this worker and its team, and how many workers that is.
+    pub fn memory(&self) -> (u64, u32) {
+        let helpers = self.team.borrow().memory();
+        (memory_bytes() + helpers.iter().sum::<u64>(), 1 + helpers.len() as u32)
     }
 
     /// Prepares a learngene to predict.

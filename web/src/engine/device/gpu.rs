@@ -3,6 +3,7 @@
 use crate::engine::error::EngineError;
 use crate::engine::host::post;
 use crate::protocol::{Backend, Event};
+use crate::traffic::memory_bytes;
 use burn::tensor::Tensor;
 use tailor_core::{ModelError, Predict as _, SampleRun, SampleSettings, graph};
 use tailor_packs::{ModelConfig, Tensors};
@@ -34,6 +35,11 @@ impl Device {
             post(&Event::Lost { failure: lost.failure() }, None);
         });
         Ok(Self(device))
+    }
+
+    /// Returns the bytes of this worker's own memory, and how many workers that is.
+    pub fn memory(&self) -> (u64, u32) {
+        (memory_bytes(), 1)
     }
 
     /// Puts a learngene onto the GPU.

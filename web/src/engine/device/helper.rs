@@ -1,6 +1,7 @@
 //! A worker of the team, which holds a copy of the model and predicts for a part of each batch.
 
 use crate::engine::host::scope;
+use crate::traffic::memory_bytes;
 use js_sys::{Array, Float32Array};
 use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::model::Gate;
@@ -45,7 +46,13 @@ pub fn serve() {
     let hear = Closure::<dyn FnMut(MessageEvent)>::new(hear);
     scope().set_onmessage(Some(hear.as_ref().unchecked_ref()));
     hear.forget();
-    let _ = scope().post_message(&JsValue::NULL);
+    tell_memory();
+}
+
+/// Tells how much memory this program takes, and with that that it runs.
+fn tell_memory() {
+    // A number can always be cloned.
+    let _ = scope().post_message(&(memory_bytes() as f64).into());
 }
 
 impl Helper {
@@ -73,6 +80,7 @@ impl Helper {
                 let gates: Option<Vec<Gate>> = serde_json::from_str(&what.as_string()?).ok();
                 self.gated =
                     self.model.as_ref().zip(gates).and_then(|(model, gates)| model.gate(&gates).ok());
+                tell_memory();
                 None
             }
             PREDICT => {

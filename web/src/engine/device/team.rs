@@ -7,7 +7,7 @@
 //! ```text
 //! to a helper    [LEARNGENE, config as JSON, values]   [TAILOR, class, values]   [GATE, gates as JSON]
 //!                [PREDICT, [time, stride], images]
-//! from a helper  nothing, once it is up                images, for each PREDICT
+//! from a helper  the bytes of its memory, once it is up and after each GATE    images, for each PREDICT
 //! ```
 
 use super::helper::{GATE, LEARNGENE, NAME, PREDICT, TAILOR};
@@ -40,6 +40,8 @@ pub(super) struct Team {
 struct Helper {
     worker: Worker,
     up: Rc<Cell<bool>>,
+    /// The bytes of its memory, as it said last.
+    memory: Rc<Cell<u64>>,
     asked: Rc<RefCell<Option<oneshot::Sender<Vec<f32>>>>>,
     /// The model and the tailors that it has, by the numbers in [`Model`].
     model: u64,
@@ -61,6 +63,11 @@ impl Team {
                 Err(_) => self.dismissed = true,
             }
         }
+    }
+
+    /// Returns the bytes of memory of each helper that has started.
+    pub(super) fn memory(&self) -> Vec<u64> {
+        self.helpers.iter().filter(|helper| helper.up.get()).map(|helper| helper.memory.get()).collect()
     }
 
     /// Sends the helpers that have started the parts of the model that they lack. Returns how many
@@ -109,12 +116,16 @@ impl Helper {
 
         let asked = Rc::new(RefCell::new(None::<oneshot::Sender<Vec<f32>>>));
         let up = Rc::new(Cell::new(false));
-        let (is_up, waiting) = (up.clone(), asked.clone());
+        let memory = Rc::new(Cell::new(0));
+        let (is_up, takes, waiting) = (up.clone(), memory.clone(), asked.clone());
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
             match message.data().dyn_into::<Float32Array>() {
                 // The run that asked may have ended.
                 Ok(values) => drop(waiting.take().map(|asked| asked.send(values.to_vec()))),
-                Err(_) => is_up.set(true),
+                Err(bytes) => {
+                    is_up.set(true);
+                    takes.set(bytes.as_f64().unwrap_or_default() as u64);
+                }
             }
         });
         let (down, waiting) = (up.clone(), asked.clone());
@@ -127,7 +138,7 @@ impl Helper {
         // The helper runs the same program as this worker, which is compiled already.
         worker.post_message(&wasm_bindgen::module())?;
         let (model, tailors) = (0, BTreeMap::new());
-        Ok(Self { worker, up, asked, model, tailors, _message: message, _error: error })
+        Ok(Self { worker, up, memory, asked, model, tailors, _message: message, _error: error })
     }
 
     /// Sends the parts of the model that the helper lacks for these gates.

@@ -13,6 +13,8 @@ use crate::engine::stop::Stop;
 use crate::engine::store::Store;
 use crate::protocol::File;
 use crate::teaching::{CardText, Event, Kept, Plan, Request, SEEDS};
+use crate::traffic::memory_bytes;
+use std::cell::Cell;
 use std::rc::Rc;
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::sampling::Course;
@@ -39,6 +41,10 @@ pub(super) struct Room {
     drawing: Option<(u32, Course<Images>, engine::sampling::Gated)>,
     /// Whether samples of the present tailor are to be drawn after those.
     waiting: bool,
+    /// Whether all of this waits, because the page is hidden.
+    held: bool,
+    /// The bytes of memory that the page was told last.
+    told: Cell<u64>,
 }
 
 /// The learngene, once it is here.
@@ -80,12 +86,15 @@ impl Room {
             taught: None,
             drawing: None,
             waiting: false,
+            held: false,
+            told: Cell::default(),
         }
     }
 
     /// Returns whether there is work to do between messages.
     pub(super) fn is_busy(&self) -> bool {
-        self.drawing.is_some() || self.taught.as_ref().is_some_and(|taught| taught.state == State::Learning)
+        let learning = |taught: &Taught| taught.state == State::Learning;
+        !self.held && (self.drawing.is_some() || self.taught.as_ref().is_some_and(learning))
     }
 
     /// Carries out a request.
@@ -95,6 +104,14 @@ impl Room {
             Request::Begin(plan) => self.begin(plan, values).await,
             Request::GoOn => self.go_on().await,
             Request::Pause => self.pause().await,
+            Request::Hold(held) => {
+                self.held = held;
+                if held {
+                    // A browser may throw a hidden tab away.
+                    self.keep(true).await;
+                }
+                Ok(())
+            }
             Request::Stop => self.stop().await,
             Request::Save(card) => self.save(&card, &values).await,
             Request::Forget => {
@@ -323,6 +340,10 @@ impl Room {
     /// Keeps the lesson on this device every few seconds, or at once if `now`.
     async fn keep(&mut self, now: bool) {
         let (Some(taught), Some(keeper)) = (&self.taught, &mut self.keeper) else { return };
+        let bytes = memory_bytes() + taught.team.memory();
+        if self.told.replace(bytes) != bytes {
+            post(&Event::Memory(bytes));
+        }
         let at_once = now || taught.lesson.is_over();
         if let Some(kept) = keeper.keep(&taught.plan, &taught.material, &taught.lesson, at_once).await {
             post(&Event::Keeping(kept));

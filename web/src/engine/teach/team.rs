@@ -6,11 +6,12 @@
 //!
 //! ```text
 //! to a helper    [config, settings, learngene, pictures]   [step, first, end, tailor]
-//! from a helper  nothing, once it is up                    [squares, gradient], for each step
+//! from a helper  nothing, once it is up; then the bytes of its memory    [squares, gradient], for each step
 //! ```
 
 use crate::engine::host::scope;
 use crate::spawn;
+use crate::traffic::memory_bytes;
 use futures_channel::oneshot;
 use js_sys::{Array, Float32Array, Uint8Array};
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,8 @@ pub(super) struct Team {
 struct Helper {
     worker: Worker,
     up: Rc<Cell<bool>>,
+    /// The bytes of its memory.
+    memory: Rc<Cell<u64>>,
     asked: Rc<RefCell<Option<oneshot::Sender<Part>>>>,
     // They must live as long as the worker may call them.
     _message: Closure<dyn FnMut(MessageEvent)>,
@@ -56,6 +59,11 @@ impl Team {
     /// Returns how many workers take part, the teacher included.
     pub(super) fn workers(&self) -> usize {
         self.helpers.len() + 1
+    }
+
+    /// Returns the bytes of memory of all helpers.
+    pub(super) fn memory(&self) -> u64 {
+        self.helpers.iter().map(|helper| helper.memory.get()).sum()
     }
 
     /// Computes the gradients of the lesson's next step, in the order of its images.
@@ -94,8 +102,13 @@ impl Helper {
         let learngene = Float32Array::from(material.learngene());
         let pictures = Uint8Array::from(material.examples().bytes());
         let first = Array::of4(&config.into(), &settings.into(), &learngene, &pictures);
-        let (is_up, waiting, to) = (up.clone(), asked.clone(), worker.clone());
+        let memory = Rc::new(Cell::new(0));
+        let (is_up, takes, waiting, to) = (up.clone(), memory.clone(), asked.clone(), worker.clone());
         let message = Closure::<dyn FnMut(_)>::new(move |message: MessageEvent| {
+            if let Some(bytes) = message.data().as_f64() {
+                takes.set(bytes as u64);
+                return;
+            }
             if !Array::is_array(&message.data()) {
                 is_up.set(to.post_message(&first).is_ok());
                 return;
@@ -116,7 +129,7 @@ impl Helper {
         worker.set_onerror(Some(error.as_ref().unchecked_ref()));
         // The helper runs the same program as this worker, which is compiled already.
         worker.post_message(&wasm_bindgen::module())?;
-        Ok(Self { worker, up, asked, _message: message, _error: error })
+        Ok(Self { worker, up, memory, asked, _message: message, _error: error })
     }
 
     /// Asks for the gradients of a part of a step. If the helper breaks down, the receiver reports
@@ -148,6 +161,8 @@ pub(super) fn serve() {
         let parts = Array::from(&message.data());
         if parts.get(0).is_string() {
             material = begin(&parts);
+            // A number can always be cloned.
+            let _ = scope().post_message(&(memory_bytes() as f64).into());
             return;
         }
         let part = material.as_ref().and_then(|material| answer(material, &parts)).unwrap_or_default();

@@ -5,7 +5,7 @@ use super::classroom::{self, Classroom};
 use super::picture::{Invert, Picture, nearest};
 use crate::page::grid::Grid;
 use crate::page::language::TeachWords;
-use crate::protocol::{ClassInfo, Failure};
+use crate::protocol::{ClassInfo, Code, Failure};
 use crate::teaching::{CardText, Event, Kept, Plan, Request};
 use std::sync::Arc;
 
@@ -71,6 +71,10 @@ pub struct Desk {
     pub pack: Option<Pack>,
     /// Whether a camera is on.
     pub camera: bool,
+    /// Whether the page is hidden, so that the lesson waits.
+    pub hidden: bool,
+    /// Whether the teacher broke down in this lesson, and was started again.
+    restarted: bool,
     /// The packs of a whole class.
     pub classroom: Classroom,
     next: u32,
@@ -133,6 +137,8 @@ pub enum Message {
     Refused(String),
     /// The camera was switched on or off.
     Camera(bool),
+    /// The page is hidden, or shown again.
+    Hidden(bool),
     /// The visitor begins the lesson.
     Begin,
     /// The visitor goes on with the lesson that is paused or kept.
@@ -157,8 +163,10 @@ pub enum Message {
     Classroom(classroom::Message),
     /// The teacher says something.
     Heard(Event, Values),
-    /// The teacher cannot be loaded, or broke down.
+    /// The teacher cannot be loaded.
     NoTeacher(Failure),
+    /// The teacher broke down.
+    BrokeDown(Failure),
 }
 
 /// The values that come with an event of the teacher.
@@ -212,6 +220,8 @@ impl Desk {
             card: CardText::default(),
             pack: None,
             camera: false,
+            hidden: false,
+            restarted: false,
             classroom: Classroom::new(&place.gallery),
             next: 0,
             place,
@@ -275,6 +285,7 @@ impl Desk {
             Message::From(id) => self.from = Some(id).filter(|id| !id.is_empty()),
             Message::Refused(why) => self.notice = Some(why),
             Message::Camera(on) => self.camera = on,
+            Message::Hidden(hidden) => self.hide(hidden, &mut effects),
             Message::Begin => self.begin(&mut effects),
             Message::GoOn => self.go_on(&mut effects),
             Message::Pause => effects.push(Effect::Post(Request::Pause, Vec::new())),
@@ -301,10 +312,11 @@ impl Desk {
                 }
             }
             Message::Another => {
-                let (next, alone, words) = (self.next, self.alone.take(), self.words.clone());
+                let (next, alone, words, hidden) =
+                    (self.next, self.alone.take(), self.words.clone(), self.hidden);
                 let classroom = std::mem::take(&mut self.classroom);
                 let fresh = Self::new(self.place.clone());
-                *self = Self { phase: Phase::Gathering, next, alone, words, classroom, ..fresh };
+                *self = Self { phase: Phase::Gathering, next, alone, words, hidden, classroom, ..fresh };
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Again => {
@@ -313,6 +325,7 @@ impl Desk {
                 effects.push(Effect::Spawn);
             }
             Message::NoTeacher(failure) => self.fail(failure),
+            Message::BrokeDown(failure) => self.broke_down(failure, &mut effects),
             Message::Classroom(message) => self.together(message, &mut effects),
             Message::Heard(event, values) => {
                 self.hear(event.clone(), values, &mut effects);
@@ -358,6 +371,7 @@ impl Desk {
 
     fn start(&mut self, taught: Vec<Vec<u8>>) {
         self.phase = Phase::Starting;
+        self.restarted = false;
         self.taught = Arc::new(taught);
         (self.losses, self.ms) = (Arc::default(), 0.0);
         (self.samples, self.pack) = (None, None);
@@ -392,10 +406,14 @@ impl Desk {
     fn hear(&mut self, event: Event, values: Values, effects: &mut Vec<Effect>) {
         match event {
             Event::Ready { .. } => {
+                if self.hidden {
+                    effects.push(Effect::Post(Request::Hold(true), Vec::new()));
+                }
                 let Place { gallery, key, .. } = &self.place;
                 let request = Request::Open { gallery: gallery.clone(), key: key.clone() };
                 effects.push(Effect::Post(request, Vec::new()));
             }
+            Event::Open { kept } if self.recover(kept.as_ref(), effects) => {}
             Event::Open { kept } => {
                 self.phase = Phase::Gathering;
                 let image = (self.place.channels * self.place.side * self.place.side) as usize;
@@ -409,6 +427,8 @@ impl Desk {
                 self.phase = Phase::Learning;
                 self.failure = None;
                 self.step = (step, of);
+                // A lesson that goes on from what is kept has lost its last steps.
+                Arc::make_mut(&mut self.losses).truncate(step as usize);
                 self.workers = workers;
             }
             Event::Step { step, of, loss, ms } => {
@@ -450,11 +470,17 @@ impl Desk {
                 }
                 self.pack = Some(Pack { class, kept, bytes: Arc::new(values.bytes) });
             }
+            Event::Failed(failure) if failure.code == Code::Panic => {
+                let failure = self.words.translate(failure);
+                self.broke_down(failure, effects);
+            }
             Event::Failed(failure) => self.fail(self.words.translate(failure)),
-            Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
+            Event::Memory(_) | Event::Members(_) | Event::Joined(_) | Event::Gallery { .. } => {}
         }
     }
 }
+
+mod trouble;
 
 #[cfg(test)]
 mod tests;

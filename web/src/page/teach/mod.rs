@@ -50,6 +50,8 @@ pub const TAUGHT: &str = "tailor-taught";
 /// The property of the window in which the page keeps packs that were dropped on it, until the view takes
 /// them.
 pub const PACKS: &str = "tailorPacks";
+/// The property of the window in which the view tells how many bytes of memory it takes, with the teacher.
+pub const MEMORY: &str = "tailorTeacherMemory";
 /// The name of the event by which the view learns that it is shown once more, or that there are packs.
 pub const SHOWN_AGAIN: &str = "tailor-teach-shown";
 

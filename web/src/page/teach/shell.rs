@@ -1,13 +1,14 @@
 //! Carries out the view's effects, and talks with the teacher.
 
 use super::desk::{Desk, Effect, Message, Values};
-use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
+use super::{MEMORY, PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
 use crate::page::language::{Language, TeachWords};
 use crate::page::locale;
 use crate::page::program::no_simd;
 use crate::protocol::{Code, Failure, Remedy};
 use crate::spawn;
 use crate::teaching::{Event, Request};
+use crate::traffic::memory_bytes;
 use js_sys::{Array, Float32Array, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -39,6 +40,7 @@ impl Drop for Teacher {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
         self.worker.terminate();
+        tell_memory(memory_bytes());
     }
 }
 
@@ -66,6 +68,11 @@ impl Shell {
             let code = event.unchecked_into::<CustomEvent>().detail().as_string();
             shell.speak(&code.unwrap_or_default());
         });
+        let hidden = move || shell.tell(Message::Hidden(document().hidden()));
+        let _ = window_event_listener(leptos::ev::visibilitychange, move |_| hidden());
+        if document().hidden() {
+            hidden();
+        }
         let _ = window_event_listener_untyped(SHOWN_AGAIN, move |_| {
             shell.tell(Message::Classroom(classroom::Message::Shown));
             shell.take();
@@ -194,7 +201,7 @@ impl Shell {
         let broken = move |detail| {
             let sentence = self.now(|desk| desk.words.teach_broke_down());
             let failure = Failure::new(Code::Engine, sentence, Remedy::Retry);
-            self.tell(Message::NoTeacher(Failure { detail, ..failure }));
+            self.tell(Message::BrokeDown(Failure { detail, ..failure }));
         };
         let hear = move |event, values| self.tell(Message::Heard(event, values));
         match Teacher::spawn(program, hear, missing, broken) {
@@ -238,6 +245,9 @@ impl Teacher {
             let text = parts.get(0).as_string().unwrap_or_default();
             // The events of any engine, such as those of a download, say nothing about the lesson.
             let Ok(event) = serde_json::from_str::<Event>(&text) else { return };
+            if let Event::Memory(bytes) = event {
+                tell_memory(bytes + memory_bytes());
+            }
             if let (Event::Gallery { file, .. }, Ok(blob)) = (&event, parts.get(1).dyn_into::<Blob>()) {
                 // It may be larger than this program's memory should become.
                 let _ = pixels::save_blob(&blob, file);
@@ -256,6 +266,12 @@ impl Teacher {
         let text = serde_json::to_string(request).unwrap_or_default();
         let _ = self.worker.post_message(&Array::of2(&text.into(), &Uint8Array::from(bytes)));
     }
+}
+
+/// Tells the page how many bytes of memory are taken here.
+fn tell_memory(bytes: u64) {
+    // A property of the window can always be set.
+    let _ = js_sys::Reflect::set(&window(), &MEMORY.into(), &(bytes as f64).into());
 }
 
 /// Tells the page of classes that it can draw.

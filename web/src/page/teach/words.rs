@@ -33,6 +33,7 @@ pub fn status(desk: &Desk) -> String {
         Phase::Loading => words.teach_loading(),
         Phase::Gathering => desk.cannot_begin().unwrap_or_else(|| words.teach_ready()),
         Phase::Starting => words.teach_starting(),
+        Phase::Learning if desk.hidden => words.teach_hidden(),
         Phase::Learning => {
             let at = match desk.workers {
                 0 | 1 => words.teach_step_one(&of, &step),

@@ -150,6 +150,17 @@ fn a_gpu_that_is_lost_hands_its_order_to_the_cpu() {
     assert!(why(&page).chars().count() < 200, "in a few words");
     page.finish(Backend::Cpu);
     assert_eq!(page.state.word(), "done");
+    assert_eq!(page.state.notice, Some(page.state.words.engine_handed()));
+}
+
+#[test]
+fn images_that_cannot_be_read_back_from_the_gpu_are_made_on_the_cpu() {
+    let mut page = on_gpu();
+    page.choose(B);
+    let id = Some(page.current());
+    page.hear(Backend::Gpu, Event::Failed { id, failure: failure(Code::ReadBack, Remedy::Retry) });
+    assert_eq!(page.effects[0], Effect::End(Backend::Gpu));
+    assert_eq!(page.orders()[0].0, Backend::Cpu);
 }
 
 #[test]
@@ -173,11 +184,16 @@ fn a_gpu_that_is_lost_just_before_it_takes_over_does_not() {
 }
 
 #[test]
-fn a_gpu_that_was_asked_for_starts_first_and_its_loss_is_a_question() {
+fn a_gpu_that_was_asked_for_starts_first_and_its_second_loss_is_a_question() {
     let mut page = Page::start(Wish::Gpu, "");
     assert_eq!(page.effects, [Effect::AskPersistent, Effect::FindAdapter]);
     page.tell(Message::Adapter(Ok(Adapter { name: "SwiftShader".into(), emulated: true })));
     assert_eq!(page.effects, [Effect::Spawn(Program::Gpu)], "whatever it is");
+    page.ready(Backend::Gpu);
+    page.hear(Backend::Gpu, Event::Index(letters()));
+    assert_eq!(page.orders()[0].0, Backend::Gpu);
+    page.hear(Backend::Gpu, Event::Lost { failure: failure(Code::Device, Remedy::UseCpu) });
+    assert_eq!(page.effects, [Effect::End(Backend::Gpu), Effect::Spawn(Program::Gpu)], "once more");
     page.ready(Backend::Gpu);
     page.hear(Backend::Gpu, Event::Index(letters()));
     assert_eq!(page.orders()[0].0, Backend::Gpu);
@@ -236,6 +252,54 @@ fn a_cpu_engine_that_breaks_down_behind_the_gpu_is_not_missed() {
     page.ready(Backend::Cpu);
     page.hear(Backend::Cpu, Event::Index(letters()));
     assert_eq!(page.order().images[0].class.as_deref(), Some(B));
+}
+
+#[test]
+fn an_engine_that_breaks_down_at_work_is_started_again_once_and_makes_the_same_images() {
+    let mut page = Page::done(Wish::Cpu);
+    page.tell(Message::Typed(crate::page::state::Field::Seed, "11".into()));
+    page.choose(B);
+    let order = page.order();
+    let lost = || Event::Lost { failure: failure(Code::Engine, Remedy::Retry) };
+    page.hear(Backend::Cpu, lost());
+    assert_eq!(page.effects, [Effect::End(Backend::Cpu), Effect::Spawn(Program::CpuRelaxed)]);
+    assert_eq!(words::status(&page.state), page.state.words.status_again());
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(letters()));
+    assert_eq!((page.order().images, page.order().steps), (order.images, order.steps));
+    page.finish(Backend::Cpu);
+    assert_eq!(page.state.word(), "done");
+    assert_eq!(page.state.notice, Some(page.state.words.engine_again()));
+
+    // One that breaks down twice is not started a third time, until the visitor says so.
+    page.choose(A);
+    page.hear(Backend::Cpu, lost());
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(letters()));
+    let id = Some(page.current());
+    page.hear(Backend::Cpu, Event::Failed { id, failure: failure(Code::Memory, Remedy::Retry) });
+    assert_eq!(page.effects, [Effect::End(Backend::Cpu)]);
+    assert_eq!(page.state.failure().unwrap().sentence, page.state.words.engine_twice());
+    page.tell(Message::Remedy);
+    assert_eq!(spawned(&page.effects), [Program::CpuRelaxed]);
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(letters()));
+    assert_eq!(page.order().images[0].class.as_deref(), Some(A));
+}
+
+#[test]
+fn the_memory_is_counted_for_every_worker_and_goes_with_the_engine() {
+    let mut page = on_gpu();
+    page.hear(Backend::Cpu, Event::Memory { bytes: 30_000_000, workers: 2 });
+    page.hear(Backend::Gpu, Event::Memory { bytes: 20_000_000, workers: 1 });
+    let room = crate::page::state::Room { page: 3_000_000, scripts: Some(2_000_000), ..Default::default() };
+    page.tell(Message::Room(room));
+    let said = crate::page::phrases::memory(&page.state);
+    assert!(said.starts_with("Memory in use: 55.00 MB."), "{said}");
+    assert!(said.contains("50.00 MB (workers: 3)") && said.contains("GPU is not counted"), "{said}");
+    page.hear(Backend::Gpu, Event::Lost { failure: failure(Code::Device, Remedy::UseCpu) });
+    let said = crate::page::phrases::memory(&page.state);
+    assert!(said.contains("30.00 MB (workers: 2)") && !said.contains("GPU"), "{said}");
 }
 
 #[test]

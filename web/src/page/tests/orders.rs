@@ -110,20 +110,6 @@ fn a_code_of_a_newer_engine_is_shown_like_any_other() {
 }
 
 #[test]
-fn an_engine_that_broke_down_starts_again_and_follows_the_link() {
-    let mut page = Page::done(Wish::Cpu);
-    page.choose(B);
-    page.hear(Backend::Cpu, Event::Lost { failure: failure(Code::Panic, Remedy::Retry) });
-    assert_eq!(page.effects, [Effect::End(Backend::Cpu)]);
-    assert_eq!(page.code(), Code::Panic);
-    page.tell(Message::Remedy);
-    assert_eq!(page.effects, [Effect::Spawn(Program::CpuRelaxed)]);
-    page.ready(Backend::Cpu);
-    page.hear(Backend::Cpu, Event::Index(letters()));
-    assert_eq!(page.order().images[0].class.as_deref(), Some(B));
-}
-
-#[test]
 fn a_click_after_a_breakdown_starts_the_engine_and_is_not_forgotten() {
     let mut page = Page::done(Wish::Cpu);
     page.hear(Backend::Cpu, Event::Lost { failure: failure(Code::Engine, Remedy::Retry) });
@@ -279,4 +265,31 @@ fn a_wait_is_said_until_the_engine_speaks_again() {
     page.hear(Backend::Cpu, Event::Fetching { file: File::Learngene, received: 1, total: 2 });
     assert_eq!(page.state.waiting, None);
     assert_eq!(page.state.files[&File::Learngene], Place::Arriving(1, 2));
+}
+
+#[test]
+fn an_order_waits_while_the_page_is_hidden_and_the_page_says_so_then_and_afterwards() {
+    let hold = |held| Effect::Post(Backend::Cpu, Request::Hold(held));
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
+    let id = page.current();
+    page.hear_images(Backend::Cpu, Event::Preview { id, step: 1, of: 12 }, &[0.0; 4]);
+    let status = |page: &Page| crate::page::words::status(&page.state);
+    assert_eq!(page.tell(Message::Hidden(true)), [hold(true)]);
+    assert!(status(&page).starts_with("Paused while this page is hidden."), "{}", status(&page));
+    assert_eq!(page.tell(Message::Hidden(false)), [hold(false)]);
+    assert!(status(&page).starts_with("This waited while the page was hidden"), "{}", status(&page));
+    assert_eq!(page.current(), id, "the same order goes on");
+    page.finish(Backend::Cpu);
+    assert!(status(&page).starts_with("A, seed 7"), "{}", status(&page));
+    page.choose(B);
+    assert!(!status(&page).contains("waited"), "the next order did not wait");
+}
+
+#[test]
+fn an_engine_that_comes_up_behind_a_hidden_page_is_told_so_before_anything_else() {
+    let mut page = Page::start(Wish::Cpu, "#class=A");
+    page.tell(Message::Hidden(true));
+    page.ready(Backend::Cpu);
+    assert_eq!(page.effects[0], Effect::Post(Backend::Cpu, Request::Hold(true)));
+    assert!(matches!(page.effects[1], Effect::Post(Backend::Cpu, Request::Start { .. })));
 }

@@ -82,7 +82,7 @@ fn a_lesson_is_followed_from_its_first_step_to_its_pack() {
 #[test]
 fn a_failure_loses_nothing() {
     let mut desk = learning();
-    let failure = Failure::new(Code::Panic, "Broken.", Remedy::Retry);
+    let failure = Failure::new(Code::Teaching, "Broken.", Remedy::Retry);
     desk.update(Message::Heard(Event::Failed(failure), Values::default()));
     assert_eq!((desk.phase, desk.pictures.len()), (Phase::Paused, 2));
     assert_eq!(desk.update(Message::Again), [Effect::Spawn]);
@@ -105,4 +105,49 @@ fn there_is_an_end_to_pictures() {
     let mut desk = desk();
     (0..MOST + 1).for_each(|_| drop(desk.update(Message::Add(picture(3)))));
     assert_eq!((desk.pictures.len(), desk.notice.clone()), (MOST, Some(desk.words.teach_too_many(&MOST))));
+}
+
+#[test]
+fn a_lesson_waits_while_the_page_is_hidden_and_says_so_then_and_afterwards() {
+    let mut desk = learning();
+    let effects = desk.update(Message::Hidden(true));
+    assert_eq!(effects, [Effect::Post(Request::Hold(true), Vec::new())]);
+    assert_eq!(super::super::words::status(&desk), desk.words.teach_hidden());
+    assert_eq!(desk.notice, None);
+    let effects = desk.update(Message::Hidden(false));
+    assert_eq!(effects, [Effect::Post(Request::Hold(false), Vec::new())]);
+    assert_eq!(desk.notice, Some(desk.words.teach_shown_again()));
+    assert_eq!(desk.phase, Phase::Learning);
+}
+
+#[test]
+fn a_teacher_that_breaks_down_is_started_again_once_and_goes_on_from_what_is_kept() {
+    let failure = || Failure::new(Code::Engine, "It broke down.", Remedy::Retry);
+    let mut desk = learning();
+    for step in 1..=4 {
+        desk.update(Message::Heard(Event::Step { step, of: 300, loss: 1.0, ms: 9.0 }, Values::default()));
+    }
+    let taught = desk.taught.clone();
+    assert_eq!(desk.update(Message::BrokeDown(failure())), [Effect::Spawn]);
+    desk.update(Message::Heard(Event::Ready { bytes: 0 }, Values::default()));
+    let plan = Plan { name: "ξ".into(), from: None, mirror: false, steps: 300, every: 25, workers: 0 };
+    let kept = Some(Kept { plan, step: 2 });
+    let effects = desk.update(Message::Heard(Event::Open { kept }, Values::default()));
+    assert_eq!(effects[0], Effect::Post(Request::GoOn, Vec::new()));
+    assert_eq!(desk.notice, Some(desk.words.teach_again_from(&2)));
+    desk.update(Message::Heard(Event::Begun { step: 2, of: 300, workers: 2 }, Values::default()));
+    assert_eq!((desk.phase, desk.losses.len(), &desk.taught), (Phase::Learning, 2, &taught));
+    assert!(desk.update(Message::BrokeDown(failure())).is_empty(), "not a third time");
+    assert_eq!(desk.failure, Some(failure()));
+}
+
+#[test]
+fn a_lesson_that_was_not_kept_is_begun_anew_when_the_teacher_breaks_down() {
+    let mut desk = learning();
+    let failure = Failure::new(Code::Panic, "It broke down.", Remedy::Retry);
+    assert_eq!(desk.update(Message::Heard(Event::Failed(failure), Values::default())), [Effect::Spawn]);
+    desk.update(Message::Heard(Event::Ready { bytes: 0 }, Values::default()));
+    let effects = desk.update(Message::Heard(Event::Open { kept: None }, Values::default()));
+    let [Effect::Post(Request::Begin(plan), pictures), ..] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((plan.name.as_str(), pictures.len()), ("ξ", 8));
 }

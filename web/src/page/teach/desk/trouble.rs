@@ -1,0 +1,45 @@
+//! Has the lesson wait while the page is hidden, and go on after the teacher broke down.
+
+use super::{Desk, Effect, Phase};
+use crate::protocol::Failure;
+use crate::teaching::{Kept, Request};
+
+impl Desk {
+    /// Has the lesson wait between two steps while the page is hidden.
+    pub(super) fn hide(&mut self, hidden: bool, effects: &mut Vec<Effect>) {
+        if self.hidden && !hidden && self.phase == Phase::Learning {
+            self.notice = Some(self.words.teach_shown_again());
+        }
+        self.hidden = hidden;
+        effects.push(Effect::Post(Request::Hold(hidden), Vec::new()));
+    }
+
+    /// Handles a teacher that broke down: it is started again, once for each lesson.
+    pub(super) fn broke_down(&mut self, failure: Failure, effects: &mut Vec<Effect>) {
+        let under_way = matches!(self.phase, Phase::Starting | Phase::Learning | Phase::Ending);
+        if self.restarted || !under_way {
+            return self.fail(failure);
+        }
+        self.restarted = true;
+        self.phase = Phase::Starting;
+        effects.push(Effect::Spawn);
+    }
+
+    /// Goes on with the lesson that the last teacher left, from what is kept of it, or begins it
+    /// anew. Returns whether there is such a lesson.
+    pub(super) fn recover(&mut self, kept: Option<&Kept>, effects: &mut Vec<Effect>) -> bool {
+        if !self.restarted || self.phase != Phase::Starting {
+            return false;
+        }
+        let step = kept.map_or(0, |kept| kept.step);
+        if kept.is_some() {
+            effects.push(Effect::Post(Request::GoOn, Vec::new()));
+        } else {
+            self.phase = Phase::Gathering;
+            self.begin(effects);
+            self.restarted = true;
+        }
+        self.notice = Some(self.words.teach_again_from(&step));
+        true
+    }
+}
