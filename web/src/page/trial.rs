@@ -4,7 +4,7 @@
 use super::program::{Absence, Program, Wish, not_loaded};
 use super::state::{Adapter, Effect, Gpu, NoGpu, State, Trial};
 use super::words;
-use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
+use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request, Turned};
 
 /// Steps of a trial.
 const TRIAL_STEPS: u32 = 2;
@@ -49,6 +49,7 @@ impl State {
             previews: false,
             workers: 0,
             trace: false,
+            parts: Turned::default(),
         };
         self.trial = Some(Trial { id, cpu: None, gpu: None });
         self.post(Backend::Cpu, Request::Sample(order.clone()), effects);
