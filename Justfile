@@ -269,13 +269,46 @@ teach-browser data: (need "wasm-opt" "brotli" "chromium") site
     packs=$PWD/runs/taught-browser
     gallery=runs/galleries/taught-browser
     rm -rf "$packs" "$gallery" && mkdir -p runs/galleries && cp -r {{ gallery }} "$gallery"
-    TAILOR_TAUGHT=$packs cargo test {{ workspace }} --test teach -- --nocapture --ignored
+    TAILOR_TAUGHT=$packs cargo test {{ workspace }} --test teach -- --nocapture --ignored four_letters
     chosen=()
     for pack in "$packs"/*.tailor; do
         {{ tailor }} gallery add "$gallery" "$pack"
         chosen+=(--class "$(basename "$pack" .tailor)")
     done
     {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+
+# Teach thirty classes for twenty steps each, join them in the page, and verify the gallery that it makes of them
+class-browser data: (need "wasm-opt" "brotli" "chromium") site
+    #!/usr/bin/env bash
+    set -euo pipefail
+    class=$PWD/runs/class-browser
+    rm -rf "$class" && mkdir -p "$class/data"
+    # Eight pictures of each of the first thirty classes.
+    for folder in $(ls {{ data }} | head -n 30); do
+        mkdir "$class/data/$folder"
+        (cd {{ data }}/"$folder" && ls | head -n 8 | xargs cp -t "$class/data/$folder")
+    done
+    {{ tailor }} train-tailor --learngene {{ gallery }} --out "$class/packs" --steps 20 --learning-rate 0.003 \
+        --warmup 5 --ema 0.9 "$class/data"
+    TAILOR_CLASS=$class/packs cargo test {{ workspace }} --test teach -- --nocapture --ignored taught_elsewhere
+    {{ tailor }} verify "$class/gallery"
+
+# Have Lighthouse judge the first visit on a phone, five times; needs Node, whose npx fetches Lighthouse
+lighthouse: (need "wasm-opt" "brotli" "chromium" "npx") site
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build -p tailor-trainer --bin tailor
+    target/debug/tailor serve {{ gallery }} --site web/dist --port 8791 &
+    server=$!
+    trap 'kill $server' EXIT
+    mkdir -p target/lighthouse
+    sleep 1
+    for run in 1 2 3 4 5; do
+        CHROME_PATH=${CHROMIUM:-$(command -v chromium)} npx --yes lighthouse@13.5.0 http://127.0.0.1:8791/ --quiet \
+            --chrome-flags="--headless=new --no-sandbox" --only-categories=performance,accessibility,best-practices \
+            --output=json --output-path=target/lighthouse/$run.json
+    done
+    node tests/lighthouse.mjs target/lighthouse/*.json
 
 # Format the code
 fmt:
@@ -348,6 +381,7 @@ need +programs:
             firefox) packages+=(firefox-esr) ;;
             WebKitWebDriver) packages+=(webkit2gtk-driver) ;;
             Xvfb) packages+=(xvfb) ;;
+            npx) packages+=(npm) ;;
             vulkan) packages+=(mesa-vulkan-drivers libvulkan1) ;;
             *) packages+=("$program") ;;
         esac

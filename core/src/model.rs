@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tailor_packs::{Feature, ModelConfig, TensorSpec, Tensors};
+use tailor_packs::{Feature, Matrix, ModelConfig, TensorSpec, Tensors};
 
 /// The features that both engines of this crate know. A model that needs another one is refused by
 /// its name.
@@ -123,4 +123,56 @@ pub fn values<'a>(tensors: &'a Tensors, spec: &TensorSpec) -> Result<&'a [f32], 
         Some((shape, values)) if shape == spec.shape => Ok(values),
         _ => Err(ModelError::Tensor { name: spec.name.clone(), shape: spec.shape.clone() }),
     }
+}
+
+/// A part of a tailor that can be turned down by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The label, which tells the network its class.
+    Label,
+    /// What the tailor adds to one factored matrix.
+    Matrix {
+        /// The layer, from 0.
+        layer: u32,
+        /// Which of the layer's matrices.
+        matrix: Matrix,
+    },
+}
+
+/// Returns a tailor of which only a `share` of each part is left, from 0 to 1. A matrix's share
+/// scales its σ; what is left out of the label is the label of no class. Where all shares are 1,
+/// this is the same tailor bit for bit. Where all are 0, the model draws with it what the learngene
+/// draws alone.
+///
+/// # Shapes
+/// - `null_label`: `[D]`, the learngene's tensor `label.null`
+///
+/// # Errors
+/// [`ModelError::Tensor`] when a tensor is missing or of another shape than the config asks for.
+pub fn turned_down(
+    config: &ModelConfig,
+    tailor: &Tensors,
+    null_label: &[f32],
+    share: impl Fn(Part) -> f32,
+) -> Result<Tensors, ModelError> {
+    let mut turned = tailor.clone();
+    let mut put = |spec: TensorSpec, change: &dyn Fn(usize, f32) -> f32| {
+        let values = values(tailor, &spec)?.iter().enumerate().map(|(i, value)| change(i, *value)).collect();
+        let misfit = |_| ModelError::Tensor { name: spec.name.clone(), shape: spec.shape.clone() };
+        turned.insert(spec.name.clone(), &spec.shape, values).map_err(misfit)
+    };
+    let kept = share(Part::Label);
+    let null = |i: usize| null_label.get(i).copied().unwrap_or_default();
+    let label = TensorSpec { name: "label".to_owned(), shape: vec![config.width as usize] };
+    put(label, &|i, value| kept * value + (1.0 - kept) * null(i))?;
+    for layer in 0..config.depth {
+        for matrix in config.factored.matrices() {
+            let kept = share(Part::Matrix { layer, matrix: *matrix });
+            let shape = vec![config.tailor_components as usize];
+            put(TensorSpec { name: format!("blocks.{layer}.{matrix}.sigma"), shape }, &|_, value| {
+                kept * value
+            })?;
+        }
+    }
+    Ok(turned)
 }

@@ -6,8 +6,9 @@ mod support;
 
 use support::{OnEngine, configs, difference, images, item, model, one, samplers, settings, tailor, tensors};
 use tailor_core::diffusion::path::nodes;
+use tailor_core::model::{Part, turned_down};
 use tailor_core::{Item, ModelError, SampleRun, SampleSettings, Sampler};
-use tailor_packs::{Matrix, ModelConfig, Objective};
+use tailor_packs::{Matrix, ModelConfig, Objective, Tensors};
 
 const CLOSE: f32 = 1e-5;
 
@@ -33,6 +34,7 @@ on_every_engine!(
     the_learngene_alone_is_the_same_with_and_without_tailors_about,
     taking_packs_away_leaves_the_images_of_the_other_classes_bit_for_bit,
     a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate,
+    a_tailor_turned_down_in_all_its_parts_is_the_learngene_alone_and_turned_up_it_is_itself,
     what_cannot_be_sampled_is_refused_by_name,
     what_does_not_fit_the_model_is_refused_by_name,
 );
@@ -120,6 +122,44 @@ fn a_soft_gate_with_all_its_weight_on_one_class_is_the_hard_gate<M: OnEngine>() 
         assert!(error <= CLOSE, "{gate:?}: {error}");
     }
     assert!(difference(&hard, &one(&model, item(&[("B", 0.5), ("A", 0.5)], 3))) > 0.01);
+}
+
+fn a_tailor_turned_down_in_all_its_parts_is_the_learngene_alone_and_turned_up_it_is_itself<M: OnEngine>() {
+    // Guidance would round, so there is none.
+    let plainly = |model: &M, class: &[(&str, f32)]| {
+        let settings = SampleSettings { guidance: 1.0, ..settings(Sampler::Euler, &[item(class, 9)]) };
+        images(model, settings).remove(0)
+    };
+    for config in configs().into_iter().take(2) {
+        let mut model = model::<M>(&config, &["A"]);
+        let learngene = tensors(&config.learngene_tensors(), 1);
+        let (_, null) = learngene.get("label.null").unwrap();
+        let whole = tailor(&config, "A");
+        let turned = |share: &dyn Fn(Part) -> f32| turned_down(&config, &whole, null, share).unwrap();
+        assert_eq!(turned(&|_| 1.0), whole);
+        let mut draw = |tailor: Tensors| {
+            model.insert("B", tailor).unwrap();
+            plainly(&model, &[("B", 1.0)])
+        };
+        let off = draw(turned(&|_| 0.0));
+        // A layer that is turned off is as if the pack had zeros there.
+        let first = |part| matches!(part, Part::Matrix { layer: 0, .. });
+        let drawn = draw(turned(&|part| if first(part) { 0.0 } else { 1.0 }));
+        let mut zeros = whole.clone();
+        for matrix in config.factored.matrices() {
+            let n = config.tailor_components as usize;
+            zeros.insert(format!("blocks.0.{matrix}.sigma"), &[n], vec![0.0; n]).unwrap();
+        }
+        assert!(bits(&drawn) == bits(&draw(zeros)));
+        assert!(off == plainly(&model, &[]));
+        let full = plainly(&model, &[("A", 1.0)]);
+        assert!(difference(&full, &off).min(difference(&full, &drawn)) > 0.01, "nothing to turn down");
+    }
+    let [config, ..] = configs();
+    let mut short = tailor(&config, "A");
+    short.remove("blocks.0.o.sigma");
+    let refused = turned_down(&config, &short, &[], |_| 1.0).unwrap_err();
+    assert!(matches!(refused, ModelError::Tensor { name, .. } if name == "blocks.0.o.sigma"));
 }
 
 fn what_cannot_be_sampled_is_refused_by_name<M: OnEngine>() {

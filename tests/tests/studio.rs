@@ -99,6 +99,22 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
         PATIENCE,
     )
     .unwrap();
+    // With every part turned down, the tailor adds nothing: both images are the learngene's.
+    let halves = |page: &Page| {
+        let both = shown(page);
+        let (left, right) = both.split_at(both.len() / 2);
+        left.iter().zip(right).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert!(halves(&page) > 0.5);
+    page.eval("document.querySelector('.parts').open = true").unwrap();
+    for part in ["1", "2", "3", "4", "5", "6", "label"] {
+        page.set_value(&format!("#part-{part}"), "0").unwrap();
+    }
+    page.wait_for("location.hash.includes('part=1:0,2:0,3:0,4:0,5:0,6:0,label:0')", PATIENCE).unwrap();
+    wait_for_words(&page, "learngene alone, A, turned down in parts");
+    assert!(halves(&page) < 1e-3, "{}", halves(&page));
+    page.click("#whole").unwrap();
+    page.wait_for("!location.hash.includes('part=')", PATIENCE).unwrap();
     // A link of before there were versions still means the same image.
     page.navigate(&server.url("/?backend=cpu#class=A&seed=7&steps=4")).unwrap();
     wait_for_image(&page);
@@ -130,6 +146,8 @@ fn screenshots() {
         ("word", "/#v=1&view=word&word=Hello you&seed=7"),
         ("make", "/#v=1&class=A&seed=7"),
         ("apart", "/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
+        ("parts", "/#v=1&view=apart&class=A&part=3:0,qkv:0.5&show=beside&seed=7"),
+        ("teach", "/#v=1&view=teach"),
         ("device", "/#v=1&view=device"),
         ("fashion", "/?gallery=galleries/fashion/#v=1&seed=7"),
     ];

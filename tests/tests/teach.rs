@@ -371,11 +371,17 @@ fn the_packs_of_a_whole_class_are_drawn_in_one_batch_and_become_a_gallery_that_a
     {
         assert!(table.contains(part), "{part}: {table}");
     }
+    assert_eq!(ours(&browser, &page, 30, &folder.path().join("our-class")), "Our class");
+}
+
+/// Draws the thirty or so packs that were opened in one batch, and unpacks the gallery that the page makes of them
+/// into a folder. Another browser must draw the same from there. Returns the gallery's title.
+fn ours(browser: &Browser, page: &Page, classes: usize, gallery: &Path) -> String {
     page.click("#class-draw").unwrap();
     page.wait_for("document.body.dataset.view === 'make'", PATIENCE).unwrap();
-    wait_for_image(&page);
-    let drawn = shown(&page);
-    assert_eq!(drawn.len(), 30 * 32 * 32, "one batch of all");
+    wait_for_image(page);
+    let drawn = shown(page);
+    assert_eq!(drawn.len(), classes * 32 * 32, "one batch of all");
     let link = page.eval("location.hash").unwrap().as_str().unwrap().to_owned();
 
     page.click("#tab-teach").unwrap();
@@ -386,11 +392,10 @@ fn the_packs_of_a_whole_class_are_drawn_in_one_batch_and_become_a_gallery_that_a
     page.click("#class-save").unwrap();
     let file = downloads.path().join("our-class.zip");
     wait_until("the gallery is downloaded", || file.exists());
-    let gallery = folder.path().join("our-class");
-    zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap().extract(&gallery).unwrap();
+    zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap().extract(gallery).unwrap();
     // What `tailor verify` checks; `native-trainer/tests/joined.rs` has the command itself check such a gallery.
-    let index = index_of(&gallery);
-    assert_eq!((index.title.as_str(), index.classes.len()), ("Our class", 30));
+    let index = index_of(gallery);
+    assert_eq!(index.classes.len(), classes);
     let bytes = |path: &str| std::fs::read(gallery.join(path)).unwrap();
     index.read_learngene(&bytes(&index.learngene.path)).unwrap();
     for class in &index.classes {
@@ -399,11 +404,34 @@ fn the_packs_of_a_whole_class_are_drawn_in_one_batch_and_become_a_gallery_that_a
     }
 
     // Another browser, to which nobody has given a pack, draws the same from the folder on a server.
-    let server = Server::start(&[("/galleries/ours/", gallery), ("/", root().join("web/dist"))]).unwrap();
+    let mounts = [("/galleries/ours/", gallery.to_owned()), ("/", root().join("web/dist"))];
+    let server = Server::start(&mounts).unwrap();
     let link = format!("/?backend=cpu&gallery=galleries/ours/{link}");
     let (_other, page) = open(Gpu::NoAdapter, &server.url(&link));
     wait_for_image(&page);
     assert_eq!(shown(&page), drawn);
+    index.title
+}
+
+/// Opens the packs of the folder TAILOR_CLASS, and leaves the gallery that becomes of them in the folder `gallery`
+/// beside it.
+#[test]
+#[ignore = "`just class-browser` teaches the packs, runs this and verifies the gallery"]
+fn packs_that_were_taught_elsewhere_become_a_gallery() {
+    let folder = PathBuf::from(std::env::var_os("TAILOR_CLASS").expect("TAILOR_CLASS names a folder"));
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "tailor"));
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let page = open_view(&browser, &server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1"));
+    let begun = Instant::now();
+    choose_in(&page, "#class-files", &files);
+    let n = files.len();
+    let read =
+        format!("document.querySelector('#class-status').innerText.startsWith('{n} files: {n} joined')");
+    page.wait_for(&read, PATIENCE).unwrap();
+    println!("{n} packs joined in {:.1} s", begun.elapsed().as_secs_f64());
+    ours(&browser, &page, n, &folder.with_file_name("gallery"));
 }
 
 /// Teaches all four letters for 300 steps; TAILOR_TAUGHT names a folder for their packs, which `just teach-browser` has

@@ -78,6 +78,9 @@ pub struct Link {
     pub word: Option<String>,
     /// How much of a class's tailor is used, 0 to 1: `dial=A:0.5,b:0`. Others are used whole.
     pub dials: Vec<(String, f32)>,
+    /// The parts of the tailors that are turned down, 0 to 1: layers by their number from 1, kinds
+    /// of matrix, and the label, `part=2:0.5,qkv:0,label:0`.
+    pub parts: Vec<(String, f32)>,
     /// What "Take apart" shows, `show=beside`.
     pub show: Show,
     /// The first image's seed, `seed=7`; further variations count up from it.
@@ -120,11 +123,12 @@ impl Link {
             "view" => self.view = Some(*View::ALL.iter().find(|view| view.name() == value)?),
             "class" => self.classes.extend(items().map(str::to_owned)),
             "word" => self.word = Some(value.chars().take(LONGEST).collect()),
-            "dial" => {
+            "dial" | "part" => {
                 for item in items() {
-                    let (class, weight) = item.rsplit_once(':')?;
+                    let (of, weight) = item.rsplit_once(':')?;
                     let weight = weight.parse().ok().filter(|w| (0.0..=1.0).contains(w))?;
-                    self.dials.push((class.to_owned(), weight));
+                    let list = if key == "dial" { &mut self.dials } else { &mut self.parts };
+                    list.push((of.to_owned(), weight));
                 }
             }
             "show" => self.show = *Show::ALL.iter().find(|show| show.name() == value)?,
@@ -154,9 +158,11 @@ impl std::fmt::Display for Link {
         pairs.extend(self.view.map(|view| format!("view={}", view.name())));
         pairs.extend((!self.classes.is_empty()).then(|| format!("class={}", list(&self.classes))));
         pairs.extend(self.word.as_ref().map(|word| format!("word={}", encode(word))));
-        let dials: Vec<String> =
-            self.dials.iter().map(|(class, weight)| format!("{}:{weight}", encode(class))).collect();
-        pairs.extend((!dials.is_empty()).then(|| format!("dial={}", dials.join(","))));
+        for (key, weights) in [("dial", &self.dials), ("part", &self.parts)] {
+            let each = weights.iter().map(|(of, weight)| format!("{}:{weight}", encode(of)));
+            let each: Vec<String> = each.collect();
+            pairs.extend((!each.is_empty()).then(|| format!("{key}={}", each.join(","))));
+        }
         pairs.extend((self.show != Show::Dial).then(|| format!("show={}", self.show.name())));
         pairs.extend(self.seed.map(|v| format!("seed={v}")));
         pairs.extend(self.steps.map(|v| format!("steps={v}")));
@@ -210,6 +216,7 @@ mod tests {
             classes: vec!["uppercase-a".into(), "digit-7".into()],
             word: Some("é & 100 %, “#”".into()),
             dials: vec![("a".into(), 0.3), ("b:c".into(), 0.0)],
+            parts: vec![("2".into(), 0.5), ("qkv".into(), 0.0)],
             show: Show::Beside,
             seed: Some(u64::MAX),
             steps: Some(20),
@@ -243,6 +250,8 @@ mod tests {
             "view=moon",
             "dial=a",
             "dial=a:2",
+            "part=qkv",
+            "part=qkv:-1",
             "show=all",
             "word=%zz",
             "word=%ff",

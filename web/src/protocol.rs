@@ -6,6 +6,7 @@
 //! a worker whose handler is not yet installed would be lost.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub use crate::failure::{Code, Failure, Remedy};
 
@@ -75,6 +76,35 @@ pub struct Order {
     /// it: the noisy images of the step, then the clean ones that it estimated, `[2 B, C, H, W]`.
     #[serde(default)]
     pub trace: bool,
+    /// The parts of the tailors that are turned down; the others are used whole.
+    #[serde(default, skip_serializing_if = "Turned::is_nothing")]
+    pub parts: Turned,
+}
+
+/// Parts of the tailors that are turned down, each with the share of it that is used, 0 to 1. A part
+/// is a layer, by its number from 1, such as `2`; a kind of matrix, such as `qkv`; or `label`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Turned(pub BTreeMap<String, f32>);
+
+impl Turned {
+    /// The part that tells the network its class.
+    pub const LABEL: &'static str = "label";
+
+    /// Tells whether nothing is turned down.
+    pub fn is_nothing(&self) -> bool {
+        self.0.values().all(|share| *share == 1.0)
+    }
+
+    /// Returns how much is used of a part.
+    pub fn of(&self, part: &str) -> f32 {
+        self.0.get(part).copied().unwrap_or(1.0)
+    }
+
+    /// Returns how much is used of what the tailor adds to a matrix of a layer, counted from 0: the
+    /// share of the layer times that of the kind of matrix.
+    pub fn share(&self, layer: u32, matrix: &str) -> f32 {
+        self.of(&(layer + 1).to_string()) * self.of(matrix)
+    }
 }
 
 /// One image to make.
@@ -308,6 +338,12 @@ pub struct Gallery {
     pub steps: u32,
     /// Default guidance.
     pub guidance: f64,
+    /// Layers of the network.
+    #[serde(default)]
+    pub layers: u32,
+    /// The kinds of matrix in each layer to which a tailor adds something, such as `qkv`.
+    #[serde(default)]
+    pub matrices: Vec<String>,
 }
 
 /// A class of the gallery.
@@ -341,6 +377,7 @@ mod tests {
             previews: true,
             workers: 0,
             trace: false,
+            parts: Turned([("2".to_owned(), 0.5)].into()),
         };
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();

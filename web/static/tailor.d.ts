@@ -86,6 +86,8 @@ export interface SampleRequest {
   steps?: number;
   /** Scale of classifier-free guidance, 1 for none. Default: the gallery's. */
   guidance?: number;
+  /** How much is used of parts of the tailors, 0 to 1: layers by their number from 1, kinds of matrix, and `label`. */
+  parts?: Record<string, number>;
   /** Whether images come while they are made. Default: true. */
   previews?: boolean;
   /** The most workers on the processor. Default: as many as there are cores for. */

@@ -236,7 +236,7 @@ class Engine {
   /** Makes images. */
   sample(request) {
     const { classes, seed = 0, steps = this.gallery.steps, guidance = this.gallery.guidance } = request;
-    const { previews = true, workers = 0, signal } = request;
+    const { previews = true, workers = 0, parts = {}, signal } = request;
     const wanted = (classes ?? [null]).map((wish) => {
       const { class: name = null, seed: own = seed, gate = [] } =
         wish !== null && typeof wish === "object" ? wish : { class: wish };
@@ -251,7 +251,7 @@ class Engine {
     else if (signal?.aborted) order.close(cancelled());
     else {
       this.#orders.set(id, order);
-      const text = JSON.stringify({ Sample: { id, images: wanted, steps, guidance, previews, workers } });
+      const text = JSON.stringify({ Sample: { id, images: wanted, steps, guidance, previews, workers, parts } });
       this.#program.send(text.replace(/"#(\d+)#"/g, "$1"));
       signal?.addEventListener("abort", cancel, { once: true });
     }

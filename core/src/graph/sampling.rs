@@ -66,6 +66,14 @@ impl Model {
         Ok(Self { config: config.clone(), device: device.clone(), dit, tailors: Tailors::default() })
     }
 
+    /// Returns the tailor of `class`.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownClass`] when it is not loaded.
+    pub fn tailor(&self, class: &str) -> Result<&Tensors, ModelError> {
+        self.tailors.get(class)
+    }
+
     /// Returns the network of the learngene.
     pub fn dit(&self) -> &Dit {
         &self.dit

@@ -8,10 +8,11 @@ use super::index::{Opened, info};
 use super::own;
 use super::stop::Stop;
 use super::store::{Kept, Store};
-use crate::protocol::{Before, Cell, Event, File, Parts};
+use crate::protocol::{Before, Cell, Event, File, Parts, Turned};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
+use tailor_core::model::{Part, turned_down};
 use tailor_packs::download::PARALLEL;
 use tailor_packs::gallery::Change;
 use tailor_packs::{Checked, ClassEntry, Digest, FileEntry, Index, PackError, PublicKey, Tensors, Trust};
@@ -34,13 +35,15 @@ pub struct Open {
     shards: BTreeMap<usize, Vec<ClassEntry>>,
     /// The learngene, once it is loaded, with the tailors that were loaded so far.
     pub model: Option<Model>,
+    /// The learngene's label of no class, `[D]`, once it is loaded.
+    null_label: Vec<f32>,
 }
 
 impl Open {
     /// Takes a gallery of which nothing is loaded yet.
     pub fn new(opened: Opened) -> Self {
         let Opened { folder, pinned, checked: Checked { index, trust }, .. } = opened;
-        Self { folder, pinned, index, trust, shards: BTreeMap::new(), model: None }
+        Self { folder, pinned, index, trust, shards: BTreeMap::new(), model: None, null_label: Vec::new() }
     }
 
     /// Returns whether `opened` has another index than this gallery.
@@ -55,6 +58,7 @@ impl Open {
         let before = std::mem::replace(self, Self::new(opened));
         if change != Change::Learngene {
             self.model = before.model;
+            self.null_label = before.null_label;
             if let Some(model) = &mut self.model {
                 for class in model.classes() {
                     model.remove(&class);
@@ -80,6 +84,7 @@ impl Open {
         }
         self.check_memory()?;
         let mut model = self.model.take();
+        let mut null_label = std::mem::take(&mut self.null_label);
         let this = &*self;
         let shared = model.is_none().then_some(None);
         let wanted: Vec<_> = shared.into_iter().chain(missing.iter().map(Some)).collect();
@@ -97,7 +102,10 @@ impl Open {
             took.download += now() - began;
             let took = &mut took;
             let added = arrived.and_then(|arrived| match (class, &mut model) {
-                (None, model) => this.assemble(arrived, device, took).map(|new| *model = Some(new)),
+                (None, model) => {
+                    let made = this.assemble(arrived, device, took);
+                    made.map(|(new, label)| (*model, null_label) = (Some(new), label))
+                }
                 (Some(class), Some(model)) => this.add(model, class, arrived, took),
                 // The learngene failed, and says so.
                 (Some(_), None) => Ok(()),
@@ -105,8 +113,28 @@ impl Open {
             outcome = outcome.and(added);
         }
         drop(arriving);
-        self.model = model;
+        (self.model, self.null_label) = (model, null_label);
         outcome.map(|()| took)
+    }
+
+    /// Puts a further tailor onto the model for each of these classes, which are loaded: the class's
+    /// own, its parts turned down. Another name, [`turned`], tells it from the whole one.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGallery`] before there is a model; those of tensors that do not fit it.
+    pub fn turn_down(&mut self, classes: &BTreeSet<&str>, parts: &Turned) -> Result<(), EngineError> {
+        let model = self.model.as_mut().ok_or(EngineError::NoGallery)?;
+        let share = |part| match part {
+            Part::Label => parts.of(Turned::LABEL),
+            Part::Matrix { layer, matrix } => parts.share(layer, matrix.name()),
+        };
+        for class in classes {
+            let unknown = || EngineError::UnknownClass { class: (*class).to_owned() };
+            let whole = model.tailor(class).ok_or_else(unknown)?;
+            let tailor = turned_down(&self.index.config, whole, &self.null_label, share)?;
+            model.insert(&turned(class), tailor)?;
+        }
+        Ok(())
     }
 
     /// Tells how large the parts of a class's matrices are.
@@ -143,15 +171,22 @@ impl Open {
         }
     }
 
-    fn assemble(&self, arrived: Arrived, device: &Device, took: &mut Before) -> Result<Model, EngineError> {
+    /// Makes a model of the learngene's file. Returns also its label of no class.
+    fn assemble(
+        &self,
+        arrived: Arrived,
+        device: &Device,
+        took: &mut Before,
+    ) -> Result<(Model, Vec<f32>), EngineError> {
         let began = now();
         let read = self.index.read_learngene(&arrived.bytes).map_err(refused(&self.index.learngene))?;
         let verified = now();
+        let label = read.tensors.get("label.null").map(|(_, values)| values.to_vec());
         let model = device.model(&self.index.config, read.tensors)?;
         took.verify += verified - began;
         took.prepare += now() - verified;
         arrived.announce(None);
-        Ok(model)
+        Ok((model, label.unwrap_or_default()))
     }
 
     fn add(
@@ -234,6 +269,11 @@ impl Open {
         contents.extend(self.index.files().chain(packs).map(FileEntry::content));
         contents
     }
+}
+
+/// Names the tailor of `class` whose parts are turned down. No class can have this name.
+pub fn turned(class: &str) -> String {
+    format!("{class}, turned down")
 }
 
 /// A file whose chunks were verified against the index.

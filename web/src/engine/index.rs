@@ -157,6 +157,8 @@ impl Opened {
             side: index.config.image_size,
             steps: index.sampling.steps,
             guidance: index.sampling.guidance.into(),
+            layers: index.config.depth,
+            matrices: index.config.factored.matrices().iter().map(ToString::to_string).collect(),
         }
     }
 }

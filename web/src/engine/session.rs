@@ -3,7 +3,7 @@
 use super::device::{Device, Run};
 use super::download::Folder;
 use super::error::EngineError;
-use super::gallery::{Open, refused};
+use super::gallery::{Open, refused, turned};
 use super::hold::Hold;
 use super::host::{breathe, now, post};
 use super::index::{Found, Opened, Published};
@@ -164,6 +164,7 @@ impl Session {
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         if let Some(model) = &mut open.model {
             model.remove(class);
+            model.remove(&turned(class));
         }
         let class = open.class(class, &self.store, stop).await?;
         match class.file.path.starts_with(own::MARK) {
@@ -206,11 +207,15 @@ impl Session {
     /// Any but those of opening a gallery; [`EngineError::Cancelled`] when `stop` was pulled.
     pub async fn sample(&mut self, order: Order, stop: &Stop) -> Result<(), EngineError> {
         let mut classes = BTreeSet::new();
-        let gates: Vec<Gate> = order.images.iter().map(Wanted::weights).collect();
+        let mut gates: Vec<Gate> = order.images.iter().map(Wanted::weights).collect();
         classes.extend(gates.iter().flatten().map(|(class, _)| class.as_str()));
         let before = self.load(&classes, stop).await?;
 
-        let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
+        let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
+        if !order.parts.is_nothing() {
+            open.turn_down(&classes, &order.parts)?;
+            gates.iter_mut().flatten().for_each(|(class, _)| *class = turned(class));
+        }
         let item = |(gate, image): (&Gate, &Wanted)| Item { gate: gate.clone(), seed: image.seed };
         let settings = SampleSettings {
             sampler: open.index.sampling.sampler.parse()?,

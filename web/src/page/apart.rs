@@ -2,12 +2,13 @@
 
 use super::language::Words;
 use super::phrases;
+use super::plan;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
-use super::writing::Dials;
+use super::writing::{Dials, dial};
 use crate::link::Show;
-use crate::protocol::{Cell, Parts};
+use crate::protocol::{Cell, Parts as Measured, Turned};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
@@ -37,6 +38,7 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
                 <Choice studio place=1/>
             </div>
             <Dials studio classes=chosen/>
+            <Parts studio/>
             <fieldset class="shows">
                 <legend>{studio.say(Words::shown)}</legend>
                 {Show::ALL.map(choice)}
@@ -49,6 +51,38 @@ pub(super) fn Apart(studio: Studio) -> impl IntoView {
             <h3 id="bytes-heading">{studio.say(Words::bytes)}</h3>
             <p class="hint">{studio.words(phrases::saved)}</p>
         </section>
+    }
+}
+
+/// Shows a dial for each layer, each kind of matrix and the label, folded away until it is wanted.
+#[component]
+fn Parts(studio: Studio) -> impl IntoView {
+    let parts = studio.part(|state: &State| state.gallery.as_ref().map(plan::parts).unwrap_or_default());
+    let whole = studio.holds(|state| state.settings.parts.is_nothing());
+    let one = move |part: String| {
+        let of = part.clone();
+        let share = studio.part(move |state: &State| state.settings.parts.of(&of));
+        let (said, field) = (part.clone(), format!("part-{part}"));
+        let name = studio.say_of(move |words| phrases::part(words, &said));
+        dial(studio, field, name, share, move |share, done| Message::Part { part: part.clone(), share, done })
+    };
+    let open = RwSignal::new(false);
+    // A link that turns a part down shows where. Turned up again, the dials stay in sight.
+    Effect::new(move || {
+        if !whole.get() {
+            open.set(true);
+        }
+    });
+    view! {
+        <details class="parts" open=move || open.get()>
+            <summary>{studio.say(Words::parts)}</summary>
+            <p class="hint">{studio.say(Words::parts_why)}</p>
+            <div class="dials">
+                <For each=move || parts.get() key=String::clone let:part>{one(part)}</For>
+            </div>
+            <button id="whole" type="button" class="plain" disabled=move || whole.get()
+                on:click=move |_| studio.tell(Message::Whole)>{studio.say(Words::parts_whole)}</button>
+        </details>
     }
 }
 
@@ -126,8 +160,11 @@ fn FilmStrip(studio: Studio) -> impl IntoView {
 #[component]
 fn Inside(studio: Studio) -> impl IntoView {
     let parts = studio.part(|state| state.parts.clone());
-    let weight =
-        studio.part(|state| state.settings.classes.first().map_or(1.0, |class| state.settings.dial(class)));
+    // How much is used of a cell's tailor, as the dials of its class, its layer and its matrix say.
+    let dials = studio.part(|state| {
+        let first = state.settings.classes.first();
+        (first.map_or(1.0, |class| state.settings.dial(class)), state.settings.parts.clone())
+    });
     let chosen = RwSignal::new(None::<Cell>);
     let content = move || match parts.get() {
         None => view! {
@@ -137,12 +174,12 @@ fn Inside(studio: Studio) -> impl IntoView {
         }
         .into_any(),
         Some(Err(why)) => view! { <p class="hint">{why}</p> }.into_any(),
-        Some(Ok(parts)) => table(studio, &parts, weight, chosen).into_any(),
+        Some(Ok(parts)) => table(studio, &parts, dials, chosen).into_any(),
     };
     let words = studio.part(|state| state.words.clone());
     let formula = move || {
         let cell = chosen.get()?;
-        Some(words.with(|words| phrases::formula(words, &cell, weight.get())))
+        Some(words.with(|words| phrases::formula(words, &cell, used(dials, &cell))))
     };
     view! {
         <section class="inside" aria-labelledby="inside-heading">
@@ -154,10 +191,15 @@ fn Inside(studio: Studio) -> impl IntoView {
     }
 }
 
+/// Returns how much of a cell's tailor is used, as the dials say.
+fn used(dials: Memo<(f32, Turned)>, cell: &Cell) -> f32 {
+    dials.with(|(class, parts)| class * parts.share(cell.layer, &cell.matrix))
+}
+
 fn table(
     studio: Studio,
-    parts: &Parts,
-    weight: Memo<f32>,
+    parts: &Measured,
+    dials: Memo<(f32, Turned)>,
     chosen: RwSignal<Option<Cell>>,
 ) -> impl IntoView + use<> {
     let largest =
@@ -173,11 +215,11 @@ fn table(
     let heads = names.map(|name| view! { <th scope="col">{name}</th> }).collect_view();
     let part = move |norm: f32| format!("{}%", 100.0 * norm / largest);
     let one = move |cell: Cell| {
-        let (own, same) = (cell.tailor, cell.clone());
+        let (own, same) = (cell.clone(), cell.clone());
         let shared = part(cell.learngene);
         let said = cell.clone();
         let words = studio.say_of(move |words| phrases::cell(words, &said));
-        let tailored = move || part(own * weight.get());
+        let tailored = move || part(own.tailor * used(dials, &own));
         view! {
             <td>
                 <button type="button" class="cell" aria-label=words

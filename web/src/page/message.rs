@@ -97,6 +97,17 @@ pub enum Message {
         /// Whether the visitor has let go.
         done: bool,
     },
+    /// The visitor turns the dial of a part of the tailors, or has let go of it.
+    Part {
+        /// The part, as in [`Turned`](crate::protocol::Turned).
+        part: String,
+        /// How much of it is used, 0 to 1.
+        share: f32,
+        /// Whether the visitor has let go.
+        done: bool,
+    },
+    /// The visitor turns all parts of the tailors up again.
+    Whole,
     /// The visitor chooses the first (0) or second class to take apart; an empty id is none.
     Pair(usize, String),
     /// The visitor chooses what "Take apart" shows.

@@ -64,6 +64,7 @@ impl State {
             previews: !quiet,
             workers: 0,
             trace: films && !quiet && values <= LONGEST_FILM,
+            parts: plan.parts.clone(),
         };
         self.last_id = order.id;
         if films {

@@ -8,7 +8,7 @@ use super::state::{Place, State};
 use super::word::{self, Sign};
 use super::words::{class_name, rows};
 use crate::link::Show;
-use crate::protocol::{Backend, Cell, ClassInfo, File};
+use crate::protocol::{Backend, Cell, ClassInfo, File, Turned};
 
 /// Says which signs of the word have no pack.
 pub fn missing(state: &State) -> Option<String> {
@@ -123,6 +123,15 @@ pub fn formula(words: &Words, cell: &Cell, weight: f32) -> String {
 pub fn cell(words: &Words, cell: &Cell) -> String {
     let one = |number: f32| words.decimal(f64::from(number), 1);
     words.cell(&(cell.layer + 1), &cell.matrix, &one(cell.learngene), &one(cell.tailor))
+}
+
+/// Names a part of a tailor, as in [`Turned`].
+pub fn part(words: &Words, part: &str) -> String {
+    match part.parse::<u32>() {
+        Ok(layer) => words.layer(&layer),
+        Err(_) if part == Turned::LABEL => words.parts_label(),
+        Err(_) => part.to_owned(),
+    }
 }
 
 /// Says how much room there is.

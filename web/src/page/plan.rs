@@ -4,7 +4,7 @@ use super::settings::{FIRST_WORD, MOST_IMAGES, Settings};
 use super::state::Plan;
 use super::word::{self, Sign};
 use crate::link::{Link, Show, View};
-use crate::protocol::{Gallery, Wanted};
+use crate::protocol::{Gallery, Turned, Wanted};
 
 /// Lists the images that the settings ask for. There are none where nothing is chosen.
 pub fn plan(settings: &Settings, gallery: &Gallery) -> Plan {
@@ -69,8 +69,10 @@ fn apart(settings: &Settings, gallery: &Gallery) -> Plan {
             gallery.classes.iter().take(MOST_IMAGES).map(|class| of(&class.id)).collect()
         }
     };
-    let columns = if settings.show == Show::Classes { square(images.len() as u32) } else { 2 };
-    Plan { columns: columns.min(images.len() as u32), images, ..Plan::default() }
+    let all = settings.show == Show::Classes;
+    let columns = if all { square(images.len() as u32) } else { 2 };
+    let parts = if all || settings.parts.is_nothing() { Turned::default() } else { settings.parts.clone() };
+    Plan { columns: columns.min(images.len() as u32), images, parts, ..Plan::default() }
 }
 
 /// An image of these classes, each with as much of its tailor as its dial says.
@@ -81,6 +83,12 @@ fn dialled(settings: &Settings, classes: &[&String]) -> Wanted {
     let whole = gate.len() == 1 && gate.iter().all(|(_, weight)| *weight == 1.0);
     let class = classes.first().map(|class| (*class).clone());
     Wanted { class, seed: settings.seed, gate: if whole { Vec::new() } else { gate } }
+}
+
+/// Lists the parts of a tailor that can be turned down, as in [`Turned`].
+pub fn parts(gallery: &Gallery) -> Vec<String> {
+    let layers = (1..=gallery.layers).map(|layer| layer.to_string());
+    layers.chain(gallery.matrices.iter().cloned()).chain([Turned::LABEL.to_owned()]).collect()
 }
 
 /// Returns how many of `n` images lie in a row of a square.
@@ -110,12 +118,14 @@ pub fn link(settings: &Settings, gallery: &Gallery) -> Link {
         View::Make | View::Teach | View::Device => false,
     };
     let mixed = view == View::Apart && settings.classes.len() > 1;
+    let own = |(part, share): (&String, &f32)| (part.clone(), *share);
     let dials = settings.dials.iter().filter(|(class, weight)| shown(class) && (mixed || **weight != 1.0));
     Link {
         view: Some(view).filter(|view| *view != View::Make),
         classes: if typed { Vec::new() } else { settings.classes.iter().map(word).collect() },
         word: typed.then(|| settings.word.clone()),
         dials: dials.map(|(class, weight)| (word(class), *weight)).collect(),
+        parts: settings.parts.0.iter().filter(|_| view == View::Apart).map(own).collect(),
         show: if view == View::Apart { settings.show } else { Show::Dial },
         seed: Some(settings.seed),
         steps: Some(settings.steps).filter(|n| *n != gallery.steps),
@@ -159,6 +169,8 @@ pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool)
     let dials = link.dials.iter().filter_map(|(class, weight)| Some((find(class)?, *weight)));
     settings.dials = dials.collect();
     settings.mix();
+    let there = |(part, _): &(String, f32)| parts(gallery).contains(part);
+    settings.parts = Turned(link.parts.into_iter().filter(there).collect());
     settings.show = link.show;
     settings.seed = link.seed.unwrap_or(7);
     settings.count = link.count.unwrap_or(1);

@@ -3,6 +3,7 @@
 use super::language::Language;
 use super::program::{Simd, Wish};
 use crate::link::{Show, View};
+use crate::protocol::Turned;
 use std::collections::BTreeMap;
 
 /// The word that stands there on a first visit, if the gallery has its letters.
@@ -42,6 +43,8 @@ pub struct Settings {
     pub word: String,
     /// How much of a class's tailor is used, 0 to 1, in the views with dials; 1 for other classes.
     pub dials: BTreeMap<String, f32>,
+    /// The parts of the tailors that are turned down in "Take apart".
+    pub parts: Turned,
     /// What "Take apart" shows.
     pub show: Show,
     /// Names of controls that the link hides.
@@ -70,6 +73,7 @@ impl Default for Settings {
             view: View::Make,
             word: String::new(),
             dials: BTreeMap::new(),
+            parts: Turned::default(),
             show: Show::Dial,
             hide: Vec::new(),
             classes: Vec::new(),

@@ -7,7 +7,8 @@ use super::program::{Program, Wish};
 use super::settings::FIRST_WORD;
 use crate::link::Link;
 use crate::protocol::{
-    Backend, Before, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Wait, Wanted,
+    Backend, Before, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Turned, Wait,
+    Wanted,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -188,6 +189,8 @@ pub struct Plan {
     pub places: Vec<Option<u32>>,
     /// The word that the images spell, if they were typed.
     pub word: Option<String>,
+    /// The parts of the tailors that are turned down.
+    pub parts: Turned,
 }
 
 /// The image with which the GPU's engine is tried. The CPU's engine makes it, too, and the GPU is

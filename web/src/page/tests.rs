@@ -58,6 +58,8 @@ fn letters() -> Gallery {
         side: 2,
         steps: 12,
         guidance: 2.0,
+        layers: 2,
+        matrices: vec!["qkv".into(), "out".into()],
     }
 }
 

@@ -5,7 +5,7 @@ use super::program::{Absence, Program, Wish, not_loaded};
 use super::recovery::may_mend;
 use super::state::{Adapter, Effect, Gpu, NoGpu, State, Trial};
 use super::words;
-use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request};
+use crate::protocol::{Backend, Code, Failure, Order, Remedy, Request, Turned};
 
 /// Steps of a trial.
 const TRIAL_STEPS: u32 = 2;
@@ -50,6 +50,7 @@ impl State {
             previews: false,
             workers: 0,
             trace: false,
+            parts: Turned::default(),
         };
         self.trial = Some(Trial { id, cpu: None, gpu: None });
         self.post(Backend::Cpu, Request::Sample(order.clone()), effects);

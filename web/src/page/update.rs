@@ -5,7 +5,9 @@ use super::png;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
 use super::words::file_name;
 use crate::link::{LONGEST, Link, View};
-use crate::protocol::{Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Wanted};
+use crate::protocol::{
+    Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Turned, Wanted,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -41,6 +43,11 @@ impl State {
             Message::Rested(number) if number == self.typed => self.generate(effects),
             Message::Rested(_) => {}
             Message::Dial { class, weight, done } => self.dial(class, weight, done, effects),
+            Message::Part { part, share, done } => self.part(part, share, done, effects),
+            Message::Whole => {
+                self.settings.parts = Turned::default();
+                self.generate(effects);
+            }
             Message::Pair(place, class) => self.pair(place, class, effects),
             Message::Show(show) => {
                 self.settings.show = show;
@@ -141,6 +148,22 @@ impl State {
         if weight.is_finite() {
             self.settings.dials.insert(class, weight.clamp(0.0, 1.0));
         }
+        self.turned(done, effects);
+    }
+
+    /// Turns the dial of a part of the tailors, and has the image follow.
+    fn part(&mut self, part: String, share: f32, done: bool, effects: &mut Vec<Effect>) {
+        let parts = &mut self.settings.parts.0;
+        match share.clamp(0.0, 1.0) {
+            1.0 => drop(parts.remove(&part)),
+            share if share.is_finite() => drop(parts.insert(part, share)),
+            _ => {}
+        }
+        self.turned(done, effects);
+    }
+
+    /// Has the images follow a dial that was turned, or that the visitor has let go of.
+    fn turned(&mut self, done: bool, effects: &mut Vec<Effect>) {
         // The steps of a film are worth making only for where the dial stays.
         if done && self.settings.view == View::Apart { self.generate(effects) } else { self.follow(effects) }
     }

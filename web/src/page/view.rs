@@ -69,6 +69,7 @@ pub fn App() -> impl IntoView {
         }
     });
     let title = |state: &State| state.gallery.as_ref().map_or_else(String::new, |g| g.title.clone());
+    let untitled = studio.part(move |state| title(state).is_empty());
     let signed = studio.part(words::signed);
     let backend = studio.part(|state| state.active.name());
     let side = move || match view.get() {
@@ -86,7 +87,8 @@ pub fn App() -> impl IntoView {
     view! {
         <main>
         <div class="bar">
-            <h2 class="title">{studio.words(title)}</h2>
+            // A heading without words would be one to those who hear the page.
+            <h2 class="title" hidden=move || untitled.get()>{studio.words(title)}</h2>
             <p id="signed" title=move || signed.get().1>{move || signed.get().0}</p>
             <Tabs studio/>
         </div>

@@ -140,7 +140,9 @@ pub fn caption(state: &State, order: &Order) -> String {
         }
     }
     let between = if names.iter().any(|name| name.contains(' ')) { ", " } else { " " };
-    words.caption(&seeds(words, order), &names.join(between))
+    let what = names.join(between);
+    let what = if order.parts.is_nothing() { what } else { words.caption_parts(&what) };
+    words.caption(&seeds(words, order), &what)
 }
 
 fn seeds(words: &Words, order: &Order) -> String {

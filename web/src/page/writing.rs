@@ -65,21 +65,31 @@ fn Dial(studio: Studio, class: (String, String)) -> impl IntoView {
     let of = id.clone();
     let weight = studio.part(move |state: &State| state.settings.dial(&of));
     let field = format!("dial-{id}");
+    dial(studio, field, name, weight, move |weight, done| Message::Dial { class: id.clone(), weight, done })
+}
+
+/// Shows a dial from 0 to 1 as the field with this id, and tells where it is turned.
+pub(super) fn dial(
+    studio: Studio,
+    field: String,
+    name: impl IntoView + 'static,
+    share: Memo<f32>,
+    turned: impl Fn(f32, bool) -> Message + Clone + 'static,
+) -> impl IntoView {
     let turn = move |done| {
-        let class = id.clone();
+        let turned = turned.clone();
         move |event: leptos::ev::Event| {
-            let weight = event_target_value(&event).parse().unwrap_or(1.0);
-            studio.tell(Message::Dial { class: class.clone(), weight, done });
+            studio.tell(turned(event_target_value(&event).parse().unwrap_or(1.0), done));
         }
     };
     view! {
         <div class="dial">
             <label for=field.clone()>
                 <b>{name}</b> " "
-                <output>{move || format!("{} %", words::hundredths(weight.get()))}</output>
+                <output>{move || format!("{} %", words::hundredths(share.get()))}</output>
             </label>
             <input id=field type="range" min="0" max="1" step="0.01" title=studio.say(Words::dial)
-                prop:value=move || weight.get().to_string() on:input=turn(false) on:change=turn(true)/>
+                prop:value=move || share.get().to_string() on:input=turn(false) on:change=turn(true)/>
         </div>
     }
 }

@@ -65,6 +65,11 @@ impl Model {
         self.0.remove(class);
     }
 
+    /// Returns the tailor of `class`, if it is loaded.
+    pub fn tailor(&self, class: &str) -> Option<&Tensors> {
+        self.0.tailor(class).ok()
+    }
+
     /// Returns the classes whose tailors are loaded, sorted.
     pub fn classes(&self) -> Vec<String> {
         self.0.classes()

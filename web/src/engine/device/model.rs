@@ -60,7 +60,7 @@ impl Model {
     }
 
     /// Returns the tailor of `class`, if it is loaded.
-    pub(super) fn tailor(&self, class: &str) -> Option<&Tensors> {
+    pub fn tailor(&self, class: &str) -> Option<&Tensors> {
         self.engine.tailor(class).ok()
     }
 }

@@ -6,7 +6,7 @@ use crate::page::plan;
 use crate::page::state::{Field, Settings};
 use crate::page::word::{self, Sign};
 use crate::page::{phrases, png, words};
-use crate::protocol::{Cell, Parts, Wanted};
+use crate::protocol::{Cell, Parts, Turned, Wanted};
 
 /// The classes of an order's images with their weights.
 fn gates(order: &Order) -> Vec<Vec<(String, f32)>> {
@@ -125,6 +125,42 @@ fn the_image_follows_a_dial_one_order_after_the_other_with_the_last_place_it_was
     assert_eq!(page.state.history.len(), 2, "what a dial passed is not kept");
     page.tell(dial(7.0, true));
     assert_eq!(gates(&page.order()), [[(A.to_owned(), 1.0)]]);
+}
+
+#[test]
+fn layers_matrices_and_the_label_are_turned_down_and_up_again() {
+    let mut page = Page::opened(Wish::Cpu, "#view=apart&class=A");
+    assert!(page.order().parts.is_nothing());
+    let named = |part: &String| phrases::part(&page.state.words, part);
+    let names: Vec<String> = plan::parts(page.state.gallery.as_ref().unwrap()).iter().map(named).collect();
+    assert_eq!(names, ["Layer 1", "Layer 2", "qkv", "out", "Label"]);
+    let turn = |part: &str, share, done| Message::Part { part: part.into(), share, done };
+    page.finish(Backend::Cpu);
+    page.tell(turn("2", 0.5, false));
+    assert_eq!(page.order().parts.0, [("2".to_owned(), 0.5)].into());
+    assert_eq!(page.tell(turn("qkv", 0.2, false)), [], "the one under way is not thrown away");
+    page.finish(Backend::Cpu);
+    let parts = page.order().parts;
+    assert!((parts.share(1, "qkv") - 0.1).abs() < 1e-6, "both act on the matrix: {parts:?}");
+    assert_eq!((parts.share(0, "qkv"), parts.share(0, "out"), parts.of(Turned::LABEL)), (0.2, 1.0, 1.0));
+    page.tell(turn("2", f32::NAN, false));
+    page.tell(turn("qkv", 0.2, true));
+    assert!(page.order().trace, "where the dial stays, the steps are shown");
+    assert_eq!(page.state.site.hash, "#v=1&view=apart&class=A&part=2:0.5,qkv:0.2&seed=7");
+    assert_eq!(words::caption(&page.state, &page.order()), "A, turned down in parts, seed 7");
+    assert_eq!(Page::opened(Wish::Cpu, &page.state.site.hash.clone()).order().parts, page.order().parts);
+    let elsewhere = Page::opened(Wish::Cpu, "#view=apart&class=A&part=3:0.5,adaln:0");
+    assert!(elsewhere.order().parts.is_nothing(), "what this gallery has not is nothing to turn");
+    page.tell(Message::Show(Show::Classes));
+    assert!(page.order().parts.is_nothing(), "each class with its whole tailor");
+    page.tell(Message::Open(View::Make));
+    assert!(page.order().parts.is_nothing());
+    page.tell(Message::Open(View::Apart));
+    page.tell(Message::Show(Show::Dial));
+    assert!(!page.order().parts.is_nothing());
+    page.tell(Message::Whole);
+    assert!(page.order().parts.is_nothing());
+    assert_eq!(page.state.site.hash, "#v=1&view=apart&class=A&seed=7");
 }
 
 #[test]
@@ -326,6 +362,10 @@ fn two_hundred_random_settings_come_back_from_their_links() {
             _ => Vec::new(),
         };
         before.dials = shown.into_iter().map(|class| (class, draws.below(100) as f32 / 100.0)).collect();
+        let parts = plan::parts(&gallery).into_iter().filter(|_| view == View::Apart && draws.below(2) == 1);
+        let parts: Vec<String> = parts.collect();
+        before.parts =
+            Turned(parts.into_iter().map(|part| (part, draws.below(100) as f32 / 100.0)).collect());
         let link = plan::link(&before, &gallery).to_string();
         let mut after = Settings::default();
         assert_eq!(plan::take(&mut after, Link::parse(&link), &gallery, true), None);
