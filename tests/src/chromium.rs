@@ -225,6 +225,14 @@ impl Browser {
         Ok(page)
     }
 
+    /// Sends a command of the DevTools protocol to a page and all of its workers, and waits for no answer.
+    pub fn tell_all(&self, page: &Page, method: &str) {
+        let logs = lock(&self.logs);
+        for (session, _) in logs.iter().filter(|(_, log)| Arc::ptr_eq(log, &page.log)) {
+            self.connection.post(session, method, json!({}));
+        }
+    }
+
     /// Any command of the DevTools protocol, sent to the browser.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use super::png;
+use leptos::prelude::on_cleanup;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{
     Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, ImageData, Url,
@@ -59,9 +60,12 @@ impl Grid {
     }
 }
 
-/// Returns an address under which the browser finds this PNG, as long as the page is open.
+/// Returns an address under which the browser finds this PNG, until the view that asked for it goes.
 pub fn picture_url(png: &[u8]) -> Option<String> {
-    url_of(png).ok()
+    let url = url_of(png).ok()?;
+    let given = url.clone();
+    on_cleanup(move || drop(Url::revoke_object_url(&given)));
+    Some(url)
 }
 
 fn url_of(png: &[u8]) -> Result<String, JsValue> {

@@ -28,6 +28,7 @@
 //! shell     carries out the effects, and sends their outcomes as messages
 //! engine    starts an engine's worker and exchanges messages with it
 //! gpu       finds out whether there is a GPU worth using
+//! memo      parts of the state for the views
 //! locale    finds out the visitor's language, and fetches its words
 //! storage   asks whether the browser may delete what is stored
 //! site      reads the page's address and document
@@ -75,6 +76,8 @@ pub mod gpu;
 pub mod history;
 #[cfg(any(feature = "page", feature = "teach"))]
 pub mod locale;
+#[cfg(any(feature = "page", feature = "teach"))]
+pub mod memo;
 #[cfg(feature = "page")]
 pub mod picture;
 #[cfg(feature = "page")]

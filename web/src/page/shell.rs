@@ -2,6 +2,7 @@
 
 use super::engine::{EngineWorker, Word, examine};
 use super::language::Words;
+use super::memo::memo;
 use super::program::Program;
 use super::state::{Effect, Message, Site, State};
 use super::update::update;
@@ -73,7 +74,7 @@ impl Studio {
     where
         T: PartialEq + Send + Sync + 'static,
     {
-        Memo::new(move |_| self.state.with(&part))
+        memo(move || self.state.with(&part))
     }
 
     /// Returns a text in the page's language, which changes with that.
@@ -83,7 +84,7 @@ impl Studio {
 
     /// Returns a text in the page's language by a closure, as [`Studio::say`] does.
     pub fn say_of(self, text: impl Fn(&Words) -> String + Send + Sync + 'static) -> Memo<String> {
-        Memo::new(move |_| self.words.with(&text))
+        memo(move || self.words.with(&text))
     }
 
     /// Returns a text made from the state, as [`Studio::part`] does.

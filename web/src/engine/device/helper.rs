@@ -21,6 +21,8 @@ pub(super) const TAILOR: u32 = 1;
 pub(super) const GATE: u32 = 2;
 /// The message with a query: its time and stride, and its images.
 pub(super) const PREDICT: u32 = 3;
+/// The message with a class whose tailor is no longer needed.
+pub(super) const REMOVE: u32 = 4;
 
 /// The parts of the model that were received.
 #[derive(Default)]
@@ -74,6 +76,10 @@ impl Helper {
                 let tailor = Tensors::from_flat(&model.config().tailor_tensors(), &values).ok()?;
                 // If the tailor does not fit, the gate that asks for it fails.
                 let _ = model.insert(&what.as_string()?, tailor);
+                None
+            }
+            REMOVE => {
+                self.model.as_mut()?.remove(&what.as_string()?);
                 None
             }
             GATE => {

@@ -1,16 +1,16 @@
 //! A team of other workers, each of which computes a part of a batch, without shared memory.
 //!
-//! Each holds a copy of the learngene and of the tailors that it needed so far. The program is
-//! compiled once and passed to all. Nothing depends on the team: if a worker does not start, or
-//! breaks down, the engine goes on without it.
+//! Each holds a copy of the learngene, and of the tailors that it needed so far and that were not
+//! removed since. The program is compiled once and passed to all. Nothing depends on the team: if a
+//! worker does not start, or breaks down, the engine goes on without it.
 //!
 //! ```text
 //! to a helper    [LEARNGENE, config as JSON, values]   [TAILOR, class, values]   [GATE, gates as JSON]
-//!                [PREDICT, [time, stride], images]
+//!                [PREDICT, [time, stride], images]   [REMOVE, class]
 //! from a helper  the bytes of its memory, once it is up and after each GATE    images, for each PREDICT
 //! ```
 
-use super::helper::{GATE, LEARNGENE, NAME, PREDICT, TAILOR};
+use super::helper::{GATE, LEARNGENE, NAME, PREDICT, REMOVE, TAILOR};
 use super::model::Model;
 use crate::engine::host::scope;
 use crate::spawn;
@@ -151,6 +151,12 @@ impl Helper {
             self.send(LEARNGENE, &json.into(), Some(&flat(learngene, &config.learngene_tensors())));
             self.model = model.number;
             self.tailors.clear();
+        }
+        let gone = |class: &String| !model.tailors.contains_key(class);
+        let removed: Vec<String> = self.tailors.keys().filter(|class| gone(class)).cloned().collect();
+        for class in removed {
+            self.send(REMOVE, &class.as_str().into(), None);
+            self.tailors.remove(&class);
         }
         for (class, _) in gates.iter().flatten() {
             let version = model.tailors.get(class);

@@ -151,6 +151,7 @@ impl Room {
         }
         // While the visitor gathers pictures: what the learngene makes of the seeds by itself.
         self.load().await?;
+        self.tell_memory();
         self.draw(0)
     }
 
@@ -337,13 +338,18 @@ impl Room {
         Ok(())
     }
 
-    /// Keeps the lesson on this device every few seconds, or at once if `now`.
-    async fn keep(&mut self, now: bool) {
-        let (Some(taught), Some(keeper)) = (&self.taught, &mut self.keeper) else { return };
-        let bytes = memory_bytes() + taught.team.memory();
+    /// Tells the page how much memory the teacher and its helpers take, if that is new.
+    fn tell_memory(&self) {
+        let bytes = memory_bytes() + self.taught.as_ref().map_or(0, |taught| taught.team.memory());
         if self.told.replace(bytes) != bytes {
             post(&Event::Memory(bytes));
         }
+    }
+
+    /// Keeps the lesson on this device every few seconds, or at once if `now`.
+    async fn keep(&mut self, now: bool) {
+        self.tell_memory();
+        let (Some(taught), Some(keeper)) = (&self.taught, &mut self.keeper) else { return };
         let at_once = now || taught.lesson.is_over();
         if let Some(kept) = keeper.keep(&taught.plan, &taught.material, &taught.lesson, at_once).await {
             post(&Event::Keeping(kept));

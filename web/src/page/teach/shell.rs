@@ -4,6 +4,7 @@ use super::desk::{Desk, Effect, Message, Values};
 use super::{MEMORY, PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught, classroom, pixels};
 use crate::page::language::{Language, TeachWords};
 use crate::page::locale;
+use crate::page::memo::memo;
 use crate::page::program::no_simd;
 use crate::protocol::{Code, Failure, Remedy};
 use crate::spawn;
@@ -117,7 +118,7 @@ impl Shell {
     where
         T: PartialEq + Send + Sync + 'static,
     {
-        Memo::new(move |_| self.desk.with(&part))
+        memo(move || self.desk.with(&part))
     }
 
     /// Returns a part of the state as it is now.
