@@ -233,12 +233,12 @@ opening:
     set -euo pipefail
     sample() { {{ tailor }} sample --gallery web/galleries/$1 --steps 12 "${@:2}"; }
     sample letters --class t --class a --class i --class l --class o --class r --out target/opening.png \
-        --film web/static/letters-film.webp
+        --film web/galleries/letters/film.webp
     sample fashion --class dress --class sneaker --class coat --class bag --class trouser --class ankle-boot \
-        --out target/opening.png --film web/static/fashion-film.webp
+        --out target/opening.png --film web/galleries/fashion/film.webp
     sample letters --class A --out web/static/letters.png
     sample fashion --class dress --out web/static/fashion.png
-    wc -c web/static/*.webp web/static/*.png
+    wc -c web/galleries/*/film.webp web/static/*.png
 
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them
 teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-small-zhe cyrillic-capital-ya":

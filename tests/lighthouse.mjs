@@ -13,6 +13,8 @@ for (const [name, least] of Object.entries(PROMISED)) {
   kept &&= median >= least;
   console.log(`${name}: ${median} (${scores.join(" ")}), promised ${least}`);
 }
+// Below 1000, another program took this machine's time, and the performance says little.
+console.log(`speed of this machine: ${reports.map((report) => report.environment.benchmarkIndex).join(" ")}`);
 const last = reports.at(-1);
 for (const audit of Object.values(last.audits)) {
   const counts = Object.values(last.categories).some((c) => c.auditRefs.some((r) => r.id === audit.id && r.weight > 0));

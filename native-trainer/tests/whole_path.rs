@@ -105,6 +105,10 @@ fn names(folder: &Path) -> Vec<String> {
 fn images_become_a_gallery_and_the_gallery_makes_images() {
     let workshop = Workshop::with_gallery();
     workshop.done("verify gallery");
+    assert!(fs::metadata(workshop.at("gallery/film.webp")).unwrap().len() <= 30_000);
+    let film = image::open(workshop.at("gallery/film.webp")).unwrap();
+    // Noise, which is all that four steps of training have learned to draw, may need steps left out.
+    assert_eq!((film.width() % 32, film.height()), (0, 6 * 32), "steps of six samples");
     workshop.done(&format!("{SAMPLE} --count 3 --out grid.png --raw grid.npy"));
     assert!(image::open(workshop.at("grid.png")).is_ok());
     let array = fs::read(workshop.at("grid.npy")).unwrap();

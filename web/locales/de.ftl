@@ -71,6 +71,7 @@ forget = Gesehenes vergessen
 language-label = Sprache
 language-failed = Die Wörter dieser Sprache sind nicht angekommen. Prüfe die Verbindung und wähle sie dann noch einmal.
 views = Ansichten
+gallery = Galerie
 tab-make = Bilder
 tab-word = Wort
 tab-apart = Zerlegen

@@ -72,6 +72,7 @@ forget = Forget what it has seen
 language-label = Language
 language-failed = The words of that language did not arrive. Check the connection, then choose it again.
 views = Views
+gallery = Gallery
 tab-make = Make
 tab-word = Word
 tab-apart = Take apart

@@ -71,6 +71,7 @@ forget = Olvidar lo que ha visto
 language-label = Idioma
 language-failed = Las palabras de ese idioma no llegaron. Comprueba la conexión y vuelve a elegirlo.
 views = Vistas
+gallery = Galería
 tab-make = Crear
 tab-word = Palabra
 tab-apart = Desmontar

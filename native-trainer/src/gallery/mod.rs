@@ -3,6 +3,7 @@
 pub mod change;
 pub mod export;
 pub mod fetch;
+pub mod film;
 pub mod finetune;
 pub mod folder;
 pub mod import;

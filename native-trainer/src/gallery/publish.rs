@@ -6,10 +6,12 @@ use tailor_packs::pack::{CardValue, Contents};
 use tailor_packs::publish::Draft;
 use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Tailor, Weights, archive};
 
+use super::film;
 use super::folder::{Gallery, few};
 use super::pack::{Previews, card, previewed};
 use super::sign::Signing;
 use crate::compute::device;
+use crate::compute::model::Model;
 use crate::data::names;
 use crate::error::Error;
 use crate::say;
@@ -130,6 +132,19 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    match previews.count {
+        // Neither is one of other weights left there.
+        0 => drop(std::fs::remove_file(settings.out.join(film::FILE))),
+        _ => {
+            let mut model = Model::new(&config, &learngene, &device)?;
+            let mut shown = Vec::new();
+            for number in film::chosen(header.classes.len()) {
+                model.insert(&header.classes[number].id, tailor_tensors(&trainer, number, weights)?)?;
+                shown.push(header.classes[number].id.clone());
+            }
+            film::write(&settings.out, &model, &shown, &sampling)?;
+        }
+    }
     let mut index = draft.finish();
     if let Some(before) = before {
         index.version = before.version + 1;

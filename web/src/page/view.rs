@@ -87,8 +87,11 @@ pub fn App() -> impl IntoView {
     view! {
         <main>
         <div class="bar">
-            // A heading without words would be one to those who hear the page.
-            <h2 class="title" hidden=move || untitled.get()>{studio.words(title)}</h2>
+            <h2 class="title">
+                {studio.words(title)}
+                // Until it has a title of its own, for those who hear the page.
+                <span class="unseen" hidden=move || !untitled.get()>{studio.say(Words::gallery)}</span>
+            </h2>
             <p id="signed" title=move || signed.get().1>{move || signed.get().0}</p>
             <Tabs studio/>
         </div>
