@@ -50,8 +50,8 @@
   const front = location.hash.length > 1 || document.body.dataset.gallery !== "letters" ? "make" : "word";
   document.body.dataset.view = view ? view[1] : front;
 
-  // Another gallery's film: a row for each of six samples, and a column for each step. Of other sites nothing is shown
-  // before it was checked. A gallery that an older program published has none.
+  // The film of another gallery that this page lists: a row for each of six samples, and a column for each step. Of
+  // galleries that are not the site's own nothing is shown before it was checked.
   const film = new Image();
   film.onload = () => {
     const { style, dataset } = document.body;
@@ -59,11 +59,11 @@
     style.setProperty("--frames", Math.max(2, Math.round((6 * film.naturalWidth) / film.naturalHeight)));
     dataset.film = "";
   };
-  try {
-    const { href, origin } = new URL(`${asked}/`.replace(/\/+$/, "/film.webp"), document.baseURI);
-    if (asked && document.body.dataset.gallery !== "letters" && origin === location.origin) film.src = href;
-  } catch {
-    // No address. The engine says so in words.
+  const folder = (name) => name?.replace(/\/*$/, "/");
+  const links = [...document.querySelectorAll("#galleries a")];
+  const listed = links.map((link) => folder(link.getAttribute("href").split("gallery=")[1]));
+  if (asked && document.body.dataset.gallery !== "letters" && listed.includes(folder(asked))) {
+    film.src = `${folder(asked)}film.webp`;
   }
 
   // After the first image, the browser is asked to keep the page for visits without a network.
