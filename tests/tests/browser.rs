@@ -9,7 +9,7 @@ use support::*;
 use tailor_packs::Index;
 use tailor_tests::chromium::Gpu;
 
-const FIRST_VISIT: u64 = 3_120_000;
+const FIRST_VISIT: u64 = 3_140_000;
 const CPU_ENGINE: u64 = 250_000;
 const GPU_ENGINE: u64 = 2_000_000;
 
