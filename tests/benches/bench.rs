@@ -374,7 +374,7 @@ fn first_visit() {
         let script = "(() => {
             const text = performance.getEntriesByName('first-contentful-paint')[0];
             const files = performance.getEntriesByType('resource');
-            const film = files.find((file) => file.name.endsWith('-film.webp'));
+            const film = files.find((file) => file.name.endsWith('/film.webp'));
             const seconds = document.querySelector('#first').innerText.match(/\\d+\\.\\d+/g).map(Number);
             return [text?.startTime, film?.responseEnd, ...seconds.map((seconds) => 1000 * seconds)];
         })()";
