@@ -13,11 +13,6 @@ use tailor_tests::chromium::{Browser, Gpu, Page};
 /// Long enough for a worker that works on to be caught at it.
 const A_WHILE: Duration = Duration::from_millis(1500);
 
-fn text(page: &Page, selector: &str) -> String {
-    let script = format!("document.querySelector('{selector}')?.innerText ?? ''");
-    page.eval(&script).unwrap().as_str().unwrap().to_owned()
-}
-
 fn wait_for_words(page: &Page, selector: &str, words: &str) {
     let there = format!("document.querySelector('{selector}')?.innerText.includes({})", json!(words));
     let outcome = page.wait_for(&there, PATIENCE);
@@ -31,10 +26,8 @@ fn steps_done(page: &Page) -> f64 {
 #[test]
 fn a_hidden_page_waits_between_two_steps_and_makes_the_same_image_when_it_is_shown() {
     let server = site(None);
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let page = browser.page().unwrap();
-    let hash = "#class=latin-capital-a&seed=3&steps=400";
-    page.navigate(&server.url(&format!("/?backend=cpu{hash}"))).unwrap();
+    let url = server.url("/?backend=cpu#class=latin-capital-a&seed=3&steps=400");
+    let (_browser, page) = open(Gpu::NoAdapter, &url);
     wait_for_image(&page);
     let image = shown(&page);
 
@@ -57,13 +50,9 @@ fn a_hidden_page_waits_between_two_steps_and_makes_the_same_image_when_it_is_sho
 /// Opens "Teach it" and begins a lesson with twenty drawings of xi.
 fn begin_lesson(page: &Page) {
     page.click("#tab-teach").unwrap();
-    page.wait_for("document.querySelector('.teach')?.dataset.phase === 'gathering'", PATIENCE).unwrap();
-    let document = page.call("DOM.getDocument", json!({})).unwrap();
-    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": "#teach-files" });
-    let node = page.call("DOM.querySelector", query).unwrap()["nodeId"].clone();
-    let files = drawings("greek-small-xi");
-    page.call("DOM.setFileInputFiles", json!({ "nodeId": node, "files": files })).unwrap();
-    page.wait_for("document.querySelectorAll('.thumbnails li').length === 20", PATIENCE).unwrap();
+    wait_for_phase(page, "gathering");
+    choose_in(page, "#teach-files", &drawings("greek-small-xi"));
+    count(page, 20);
     page.set_value("#teach-name", "Xi").unwrap();
     page.click("#teach-begin").unwrap();
 }
@@ -71,9 +60,7 @@ fn begin_lesson(page: &Page) {
 #[test]
 fn a_lesson_waits_behind_a_hidden_page_and_goes_on_when_the_teacher_breaks_down() {
     let server = site(None);
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let page = browser.page().unwrap();
-    page.navigate(&server.url("/?backend=cpu#class=latin-capital-a&steps=1")).unwrap();
+    let (_browser, page) = open(Gpu::NoAdapter, &server.url("/?backend=cpu#class=latin-capital-a&steps=1"));
     wait_for_image(&page);
     page.before_next_worker(&out_of_memory("Begun"));
     begin_lesson(&page);
@@ -91,9 +78,7 @@ fn a_lesson_waits_behind_a_hidden_page_and_goes_on_when_the_teacher_breaks_down(
 #[test]
 fn a_full_disk_costs_the_keeping_and_not_the_lesson_and_a_foreign_pack_dropped_on_the_page_is_named() {
     let server = site(None);
-    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let page = browser.page().unwrap();
-    page.navigate(&server.url("/?backend=cpu#class=latin-capital-a&steps=1")).unwrap();
+    let (browser, page) = open(Gpu::NoAdapter, &server.url("/?backend=cpu#class=latin-capital-a&steps=1"));
     wait_for_image(&page);
 
     // Another gallery's pack, dropped beside a file that is no pack at all.
@@ -118,7 +103,7 @@ fn a_full_disk_costs_the_keeping_and_not_the_lesson_and_a_foreign_pack_dropped_o
     page.eval("document.querySelector('details.more').open = true").unwrap();
     page.set_value("#teach-steps", "6").unwrap();
     begin_lesson(&page);
-    page.wait_for("document.querySelector('.teach')?.dataset.phase === 'ended'", PATIENCE).unwrap();
+    wait_for_phase(&page, "ended");
     wait_for_words(&page, ".teach", "This browser has no room to keep the lesson.");
     page.click("#teach-save").unwrap();
     wait_for_words(&page, "#teach-saved", "This browser could not keep it: save it as a file now.");

@@ -34,32 +34,9 @@ fn open_view(browser: &Browser, url: &str) -> Page {
     page
 }
 
-fn wait_for_phase(page: &Page, phase: &str) {
-    let there = format!("document.querySelector('.teach')?.dataset.phase === '{phase}'");
-    let outcome = page.wait_for(&there, PATIENCE);
-    assert!(outcome.is_ok(), "{phase}: {}\n{}", text(page, "body"), page.console().join("\n"));
-}
-
-fn text(page: &Page, selector: &str) -> String {
-    let script = format!("document.querySelector('{selector}')?.innerText ?? ''");
-    page.eval(&script).unwrap().as_str().unwrap().to_owned()
-}
-
 /// Chooses files in the page's own input for pictures.
 fn choose(page: &Page, files: &[PathBuf]) {
     choose_in(page, "#teach-files", files);
-}
-
-fn choose_in(page: &Page, selector: &str, files: &[PathBuf]) {
-    let document = page.call("DOM.getDocument", json!({})).unwrap();
-    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": selector });
-    let node = page.call("DOM.querySelector", query).unwrap()["nodeId"].clone();
-    page.call("DOM.setFileInputFiles", json!({ "nodeId": node, "files": files })).unwrap();
-}
-
-fn count(page: &Page, pictures: usize) {
-    let there = format!("document.querySelectorAll('.thumbnails li').length === {pictures}");
-    page.wait_for(&there, PATIENCE).unwrap();
 }
 
 fn fill(page: &Page, name: &str, steps: u32) {

@@ -1,7 +1,7 @@
 //! The film of a gallery: real steps of real samples, which the page plays before its program has come.
 //!
 //! It is a picture in a file of its own beside `index.json`, which does not name it: older programs refuse an index
-//! with fields that they do not know. So nothing depends on it, and a page plays it only from its own site.
+//! with fields that they do not know. So nothing depends on it, and a page plays it only for the galleries that it lists.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ use crate::system::files::write_atomic;
 use crate::system::grid;
 
 /// The file's name.
-pub const FILE: &str = "film.webp";
+const FILE: &str = "film.webp";
 /// How many samples the film shows, one below the other. The page counts on it.
-pub const SAMPLES: usize = 6;
+const SAMPLES: usize = 6;
 /// How many steps the film shows, where the sampler can make as many.
 const STEPS: usize = 12;
 /// The most bytes that the film may have: it must not delay what is really needed.
@@ -30,6 +30,11 @@ pub fn chosen(classes: usize) -> impl Iterator<Item = usize> {
     (0..shown).map(move |n| n * classes / shown)
 }
 
+/// Takes the film out of the gallery's folder, if there is one.
+pub fn remove(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join(FILE));
+}
+
 /// Draws the film of a model, and writes it into the gallery's folder. The samples show these classes, whose tailors
 /// are put on, or the learngene alone where there are none.
 ///
@@ -39,8 +44,11 @@ pub fn write(folder: &Path, model: &Model, classes: &[String], sampling: &Sampli
     let frames = model.film(settings(model.config(), classes, sampling))?;
     match small(frames) {
         Some(film) => Ok(write_atomic(&folder.join(FILE), &film)?),
-        // Channels that make no picture.
-        None => Ok(()),
+        // Channels that make no picture. Nor may one of other weights stay.
+        None => {
+            remove(folder);
+            Ok(())
+        }
     }
 }
 

@@ -134,7 +134,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     bar.finish_and_clear();
     match previews.count {
         // Neither is one of other weights left there.
-        0 => drop(std::fs::remove_file(settings.out.join(film::FILE))),
+        0 => film::remove(&settings.out),
         _ => {
             let mut model = Model::new(&config, &learngene, &device)?;
             let mut shown = Vec::new();

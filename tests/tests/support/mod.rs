@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use minisign::KeyPair;
+use serde_json::json;
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::Model;
 use tailor_core::{Guide, Item, Predict, SampleRun, SampleSettings};
@@ -58,6 +59,33 @@ pub fn drawings(class: &str) -> Vec<PathBuf> {
 pub fn in_base64(files: &[PathBuf]) -> Vec<String> {
     let text = |file: &PathBuf| base64::prelude::BASE64_STANDARD.encode(std::fs::read(file).unwrap());
     files.iter().map(text).collect()
+}
+
+/// Waits until "Teach it" is in this phase.
+pub fn wait_for_phase(page: &Page, phase: &str) {
+    let there = format!("document.querySelector('.teach')?.dataset.phase === '{phase}'");
+    let outcome = page.wait_for(&there, PATIENCE);
+    assert!(outcome.is_ok(), "{phase}: {}\n{}", text(page, "body"), page.console().join("\n"));
+}
+
+/// Returns the text that the page shows there, or nothing.
+pub fn text(page: &Page, selector: &str) -> String {
+    let script = format!("document.querySelector('{selector}')?.innerText ?? ''");
+    page.eval(&script).unwrap().as_str().unwrap().to_owned()
+}
+
+/// Chooses files in an input of the page.
+pub fn choose_in(page: &Page, selector: &str, files: &[PathBuf]) {
+    let document = page.call("DOM.getDocument", json!({})).unwrap();
+    let query = json!({ "nodeId": document["root"]["nodeId"], "selector": selector });
+    let node = page.call("DOM.querySelector", query).unwrap()["nodeId"].clone();
+    page.call("DOM.setFileInputFiles", json!({ "nodeId": node, "files": files })).unwrap();
+}
+
+/// Waits until "Teach it" shows so many pictures.
+pub fn count(page: &Page, pictures: usize) {
+    let there = format!("document.querySelectorAll('.thumbnails li').length === {pictures}");
+    page.wait_for(&there, PATIENCE).unwrap();
 }
 
 pub fn open(gpu: Gpu, url: &str) -> (Browser, Page) {

@@ -149,9 +149,10 @@ async fn serve(mut engine: Session, mut work: mpsc::UnboundedReceiver<Work>, run
             (Err(EngineError::Cancelled), Some(id)) => post(&Event::Cancelled { id }, None),
             (Err(error), id) => post(&Event::Failed { id, failure: error.failure() }, None),
         }
-        if told != engine.memory() {
-            told = engine.memory();
-            post(&Event::Memory { bytes: told.0, workers: told.1 }, None);
+        let memory = engine.memory();
+        if told != memory {
+            told = memory;
+            post(&Event::Memory { bytes: memory.0, workers: memory.1 }, None);
         }
     }
 }

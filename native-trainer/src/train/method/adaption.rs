@@ -128,18 +128,14 @@ impl Adaption {
 
     /// The network's flat weights for these values of what trains.
     pub fn weights(&self, values: &[f32]) -> Vec<f32> {
-        let leaves = self.tensors(values);
-        let matrices: Vec<Tensor<2>> =
-            self.targets.par_iter().map(|target| self.matrix(target, &leaves)).collect();
-        self.put(&matrices)
+        self.put(&self.matrices(&self.tensors(values)))
     }
 
     /// The same, with what it takes to find the gradient by the values from that by the weights.
     pub fn under_way(&self, values: &[f32]) -> UnderWay<'_> {
         let leaves = self.tensors(values).into_iter().map(|t| t.autodiff().require_grad());
         let leaves: Vec<Tensor<2>> = leaves.collect();
-        let matrices: Vec<Tensor<2>> =
-            self.targets.par_iter().map(|target| self.matrix(target, &leaves)).collect();
+        let matrices = self.matrices(&leaves);
         let inner: Vec<Tensor<2>> = matrices.iter().map(|matrix| matrix.clone().inner()).collect();
         UnderWay { weights: self.put(&inner), adaption: self, leaves, matrices }
     }
@@ -181,6 +177,11 @@ impl Adaption {
             on(Values::new(shape, values[start - len..start].to_vec()), &self.device)
         };
         self.trained.iter().map(part).collect()
+    }
+
+    /// The matrix of each target, computed side by side on the processor's threads.
+    fn matrices(&self, leaves: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        self.targets.par_iter().map(|target| self.matrix(target, leaves)).collect()
     }
 
     /// The matrix of a target.
