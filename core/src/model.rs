@@ -125,6 +125,12 @@ pub fn values<'a>(tensors: &'a Tensors, spec: &TensorSpec) -> Result<&'a [f32], 
     }
 }
 
+/// Returns the name under which a model holds the tailor of `class` without its label, for a
+/// [guide](crate::Guide) that loses it. No class has such a name.
+pub fn unnamed(class: &str) -> String {
+    format!("{class} without its label")
+}
+
 /// A part of a tailor that can be turned down by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -24,6 +24,8 @@ struct Batch {
     learngene: Vec<f32>,
     tailors: [Vec<f32>; 2],
     cosine: f32,
+    /// The image whose tailor works without its label.
+    unnamed: Option<usize>,
     /// What a teacher makes of each image; none without one.
     teachers: Vec<Features>,
 }
@@ -43,6 +45,7 @@ impl Batch {
             learngene: flat(&config.learngene_tensors(), 1),
             tailors: [2, 3].map(|seed| flat(&config.tailor_tensors(), seed)),
             cosine: 0.0,
+            unnamed: None,
             teachers: Vec::new(),
         }
     }
@@ -54,6 +57,7 @@ impl Batch {
             // A model without the table of strides does not look at the second.
             at: [(900.0, 4), (500.0, 2), (20.0, 0), (333.0, 3)].map(|(t, stride)| Moment { t, stride })[i],
             class: CLASSES[i],
+            named: self.unnamed != Some(i),
             cosine: self.cosine,
             teacher: self.teachers.get(i),
         };
@@ -97,11 +101,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn every_tensors_gradient_is_the_slope_of_the_loss() {
     // With learned variance it is not: the bound's gradient is held back from the prediction.
-    let all = configs().into_iter().filter(|config| !config.learned_variance).map(|config| (config, 0.0));
-    // The term for directions comes after the network, so one model will do.
+    let all = configs().into_iter().filter(|config| !config.learned_variance);
+    let all = all.map(|config| (config, 0.0, None));
+    // The term for directions comes after the network, so one model will do; and so it will for labels.
     let [fused, ..] = configs();
-    for (config, cosine) in all.chain([(fused, 0.8)]) {
-        let mut batch = Batch { cosine, ..Batch::new(&config) };
+    for (config, cosine, unnamed) in all.chain([(fused.clone(), 0.8, None), (fused, 0.0, Some(2))]) {
+        let mut batch = Batch { cosine, unnamed, ..Batch::new(&config) };
         let found = batch.gradients(false, &Pool::default());
         assert_eq!(found.tailors.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [0, 1]);
         let parts: [Part; 3] = [

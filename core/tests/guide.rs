@@ -4,9 +4,9 @@
 
 mod support;
 
-use support::{configs, difference, images, item, model, normal, samplers, settings};
+use support::{configs, difference, images, item, model, normal, samplers, settings, tailor, tensors};
 use tailor_core::engine::Model;
-use tailor_core::model::Gate;
+use tailor_core::model::{Gate, Part, turned_down, unnamed};
 use tailor_core::{Guide, ModelError, Predict, SampleRun, SampleSettings, Sampler};
 
 const STEPS: usize = 5;
@@ -23,6 +23,13 @@ fn by_hand(model: &Model, gate: &[(&str, f32)], seed: u64, guide: Guide) -> Vec<
         let weights = gate.iter().map(|(class, weight)| ((*class).to_owned(), weight * part));
         weights.filter(|(_, weight)| *weight != 0.0).collect()
     };
+    // The guide's own tailors, where it has some: the same with the label of no class.
+    let weaker = || -> Gate {
+        match guide.unnamed {
+            true => named(1.0).into_iter().map(|(class, weight)| (unnamed(&class), weight)).collect(),
+            false => named(guide.tailor),
+        }
+    };
     let predict = |gate: Gate, x: &[f32], t: f64| {
         let gated = model.gate(&[gate]).unwrap();
         model.predict(&gated, &model.images(x.to_vec()), (1000.0 * t) as f32).values
@@ -33,7 +40,7 @@ fn by_hand(model: &Model, gate: &[(&str, f32)], seed: u64, guide: Guide) -> Vec<
         let t = (STEPS - step) as f64 / STEPS as f64;
         let mut slope = predict(named(1.0), &x, t);
         if !gate.is_empty() && guide.times.0 <= t && t <= guide.times.1 {
-            let away = predict(named(guide.tailor), &x, t);
+            let away = predict(weaker(), &x, t);
             for (slope, away) in slope.iter_mut().zip(away) {
                 *slope = away + (GUIDANCE as f32) * (*slope - away);
             }
@@ -46,7 +53,16 @@ fn by_hand(model: &Model, gate: &[(&str, f32)], seed: u64, guide: Guide) -> Vec<
 #[test]
 fn a_weaker_self_guides_at_its_times_as_the_steps_written_out_say() {
     let [config, ..] = configs();
-    let model = model::<Model>(&config, &["A", "B"]);
+    let mut model = model::<Model>(&config, &["A", "B"]);
+    let learngene = tensors(&config.learngene_tensors(), 1);
+    let (_, null) = learngene.get("label.null").unwrap();
+    for class in ["A", "B"] {
+        let mut without = tailor(&config, class);
+        without.insert("label".to_owned(), &[null.len()], null.to_vec()).unwrap();
+        let share = |part| if part == Part::Label { 0.0 } else { 1.0 };
+        assert_eq!(turned_down(&config, &tailor(&config, class), null, share).unwrap(), without);
+        model.insert(&unnamed(class), without).unwrap();
+    }
     let usual = images(&model, guided(Sampler::Euler, GUIDANCE, Guide::default()));
     // At scale 0 the guide draws alone.
     let weaker = Guide { tailor: 0.5, ..Guide::default() };
@@ -59,7 +75,8 @@ fn a_weaker_self_guides_at_its_times_as_the_steps_written_out_say() {
         Guide::default(),
         Guide { tailor: 0.5, ..Guide::default() },
         Guide { times: (0.3, 0.7), ..Guide::default() },
-        Guide { tailor: 0.25, times: (0.5, 1.0) },
+        Guide { tailor: 0.25, times: (0.5, 1.0), ..Guide::default() },
+        Guide { unnamed: true, ..Guide::default() },
     ] {
         let found = images(&model, guided(Sampler::Euler, GUIDANCE, guide));
         let gates: [&[(&str, f32)]; 3] = [&[("A", 1.0)], &[("B", 0.7), ("A", 0.2)], &[]];

@@ -58,22 +58,27 @@ fn a_model_of_few_steps_is_taught_large_steps_as_well() {
     let config = ModelConfig { few_steps: true, ..config() };
     let specs = config.learngene_tensors();
     let mut values = learngene(&config);
-    let material = |values| Material::new(&config, values, examples(&config), settings()).unwrap();
+    let with = |values, settings| Material::new(&config, values, examples(&config), settings).unwrap();
+    let material = |values| with(values, settings());
     let first = material(values.clone());
     // The rows of all strides but that of the velocity at one time.
     let table = specs.iter().position(|spec| spec.name == "stride.table").unwrap();
     let start: usize = specs[..table].iter().map(|spec| spec.len()).sum();
     let width = config.width as usize;
     values[start + width..start + specs[table].len()].iter_mut().for_each(|value| *value += 0.5);
-    let second = material(values);
+    let second = material(values.clone());
+    // As far as the learngene's own are led.
+    let third = with(values, Settings { shortcut_guidance: 1.5, ..settings() });
 
     let tailor = init::tailor(&config, 3, 0).concat();
-    let differ = (0..40).filter(|&step| {
-        let image = |material: &Material| material.gradients(&tailor, step, 0..1);
-        image(&first) != image(&second)
-    });
-    let differ = differ.count();
-    assert!((4..=18).contains(&differ), "{differ} of 40 images learn a step; a quarter should");
+    let differ = |one: &Material, other: &Material| {
+        let image = |material: &Material, step| material.gradients(&tailor, step, 0..1);
+        (0..40).filter(|&step| image(one, step) != image(other, step)).count()
+    };
+    let steps = differ(&first, &second);
+    assert!((4..=18).contains(&steps), "{steps} of 40 images learn a step; a quarter should");
+    let led = differ(&second, &third);
+    assert!(led > 0 && led < steps, "{led} of {steps} steps are the smallest, which alone learns guidance");
     let whole = first.gradients(&tailor, 4, 0..7).squares;
     let parts: f64 = [0..2, 2..6, 6..7].map(|shard| first.gradients(&tailor, 4, shard).squares).iter().sum();
     assert!((parts - whole).abs() < 1e-6 * whole);
@@ -212,6 +217,7 @@ fn the_tailors_gradients_are_those_of_a_pass_that_computes_the_learngenes_too() 
         target: &image,
         at: 400.0.into(),
         class: Some(0),
+        named: true,
         cosine: 0.0,
         teacher: None,
     };

@@ -101,7 +101,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         mirror: args.mirror,
     };
     let Args { steps, batch, learning_rate, warmup, cooldown, average, clip, seed, .. } = args;
-    let settings = Settings { steps, batch, learning_rate, warmup, cooldown, average, clip, seed, moves };
+    let usual = Settings::default();
+    let shortcut_guidance = learngene.card.number("shortcut_guidance").unwrap_or(usual.shortcut_guidance);
+    let settings = Settings {
+        steps,
+        batch,
+        learning_rate,
+        warmup,
+        cooldown,
+        average,
+        clip,
+        seed,
+        moves,
+        shortcut_guidance,
+    };
     let from = match &args.from {
         Some(class) => {
             let tailor = gallery.tailor(gallery.class(class)?)?;

@@ -10,6 +10,7 @@ use image::{GrayImage, Luma};
 use tailor_packs::{
     Card, Contents, Digest, FileEntry, Index, Sampling, Tensors, read_learngene, write_learngene,
 };
+use tailor_trainer::gallery::folder::Gallery;
 
 /// A folder with data, a run and a gallery of two classes, made once per test.
 struct Workshop(tempfile::TempDir);
@@ -199,7 +200,9 @@ fn a_model_for_few_steps_is_published_taught_and_sampled_in_them() {
     let workshop = Workshop::new();
     fs::write(workshop.at("model.toml"), format!("{TINY}objective = 'flow'\nfew_steps = true")).unwrap();
     let brief = "--batch-size 4 --sample-every 0 --device cpu";
-    workshop.done(&format!("train --data data --config model.toml --steps 20 {brief} --out run"));
+    workshop.done(&format!(
+        "train --data data --config model.toml --steps 20 {brief} --shortcut-guidance 2 --out run"
+    ));
     let text = workshop.refused("publish run --device cpu --steps 3 --out gallery");
     assert!(text.contains("1, 2, 4 or 8"), "{text}");
     workshop.done("publish run --device cpu --out gallery");
@@ -233,6 +236,13 @@ fn a_model_for_few_steps_is_published_taught_and_sampled_in_them() {
     assert!(packs[0] == packs[1], "a run that was interrupted teaches something else");
     workshop.done(&format!("{teach} --steps 8 --shortcut-share 0 --out velocity.tailor"));
     assert!(packs[0] != fs::read(workshop.at("velocity.tailor")).unwrap());
+    // Large steps learn as much guidance as the learngene's did, which its card says.
+    for (guidance, same) in [(2, true), (3, false)] {
+        workshop
+            .done(&format!("{teach} --steps 8 --shortcut-guidance {guidance} --out led-{guidance}.tailor"));
+        let led = fs::read(workshop.at(&format!("led-{guidance}.tailor"))).unwrap();
+        assert_eq!(packs[0] == led, same, "with guidance {guidance}");
+    }
 }
 
 #[test]
@@ -272,11 +282,81 @@ fn a_gallery_in_whole_numbers_is_smaller_draws_nearly_the_same_and_stays_so() {
         let off = off / reference.len() as f32;
         assert!(off > 0.0 && off <= most, "{gallery} is {off} away");
     }
+    // A class that is taught later is stored as the others are, unless a flag says otherwise.
+    let taught = |more: &str| {
+        let line =
+            "train-tailor data/dots --class new --learngene small --out new.tailor --steps 1 --device cpu";
+        workshop.done(&format!("{line} --sample-every 0 {more}"));
+        fs::read(workshop.at("new.tailor")).unwrap()
+    };
+    let as_others = taught("");
+    assert!(
+        as_others == taught("--tailor-dtype int8") && as_others.len() < taught("--tailor-dtype f16").len()
+    );
     // Published again it keeps what no flag changes, and so the learngene's file.
     workshop.done("publish run --device cpu --out small");
     assert_eq!(bytes("small"), small);
     workshop.done("publish run --device cpu --out small --learngene-dtype f16");
     assert_eq!((bytes("small").0, bytes("small").1), (usual.0, small.1));
+}
+
+#[test]
+fn a_dropped_label_can_leave_its_tailor_on_and_guidance_then_leads_away_from_that() {
+    let workshop = Workshop::with_gallery();
+    workshop.done(&format!("{TRAIN} --device cpu --label-dropout 0.5 --null-gate --out gated"));
+    workshop.done("publish gated --device cpu --previews 0 --out gated-gallery");
+    let sampled = |gallery: &str, guide: &str| {
+        let line = format!("{SAMPLE} {guide} --guidance 3 --out grid.png --raw grid.npy");
+        workshop.done(&line.replace("--gallery gallery", &format!("--gallery {gallery}")));
+        fs::read(workshop.at("grid.npy")).unwrap()
+    };
+    for gallery in ["gallery", "gated-gallery"] {
+        let unnamed = sampled(gallery, "--guide unnamed");
+        assert!(unnamed != sampled(gallery, "") && unnamed != sampled(gallery, "--guide 1"), "{gallery}");
+    }
+    let output = workshop.tailor(&format!("{SAMPLE} --guide no --out grid.png"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("“unnamed”") && output.status.code() == Some(2));
+    // It learns something else than without, and says how it wants to be sampled.
+    workshop.done(&format!("{TRAIN} --device cpu --label-dropout 0.5 --out usual"));
+    let checkpoint =
+        |run: &str| fs::read(workshop.at(run).join("checkpoints/000000004.safetensors")).unwrap();
+    assert!(checkpoint("gated") != checkpoint("usual"));
+    let index = fs::read_to_string(workshop.at("gated-gallery/index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    assert_eq!(index["sampling"]["guidance"], 1.0);
+    fs::write(workshop.at("few.toml"), format!("{TINY}objective = 'flow'\nfew_steps = true")).unwrap();
+    let line = TRAIN.replace("--preset tiny", "--config few.toml");
+    let text = workshop.refused(&format!("{line} --null-gate --out no"));
+    assert!(text.contains("null_gate is true, which is not defined for a model with few_steps"), "{text}");
+}
+
+#[test]
+fn the_mean_of_several_checkpoints_is_published_when_asked_for() {
+    let workshop = Workshop::with_gallery();
+    let published = |run: &str, out: &str, more: &str| {
+        let exact = "--learngene-dtype f32 --tailor-dtype f32 --previews 0 --device cpu";
+        workshop.done(&format!("publish {run} --out {out} {exact} {more}"));
+        let gallery = Gallery::open(&workshop.at(out)).unwrap();
+        let (learngene, tailor) =
+            (gallery.learngene().unwrap(), gallery.tailor(gallery.class("dots").unwrap()));
+        let config = &learngene.manifest.config;
+        let mut values = learngene.tensors.to_flat(&config.learngene_tensors()).unwrap();
+        values.extend(tailor.unwrap().tensors.to_flat(&config.tailor_tensors()).unwrap());
+        values
+    };
+    let newest = published("run", "newest", "");
+    let mean = published("run", "mean", "--average-steps 2");
+    let refused = workshop.refused("publish run --out no --average-steps 1 --device cpu");
+    assert!(
+        refused.contains("no other checkpoint of its last 1 step") && refused.contains("--keep"),
+        "{refused}"
+    );
+    fs::remove_file(workshop.at("run/checkpoints/000000004.safetensors")).unwrap();
+    let older = published("run", "older", "");
+    assert!(older != newest);
+    for ((mean, newest), older) in mean.into_iter().zip(newest).zip(older) {
+        assert_eq!(mean, ((f64::from(newest) + f64::from(older)) / 2.0) as f32);
+    }
 }
 
 #[test]

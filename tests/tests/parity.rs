@@ -192,6 +192,7 @@ fn the_engine_agrees(name: &str) {
             target: &targets[i * n..][..n],
             at: at[i],
             class,
+            named: true,
             cosine: fixture.cosine(),
             teacher: None,
         });

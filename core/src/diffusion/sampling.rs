@@ -8,7 +8,7 @@ use super::noise::{Stream, standard_normal};
 use super::path::{Node, nodes};
 use super::sampler::{Past, Progress, Sampler, Span, Stepped, Trial};
 use super::shortcut::{Moment, stride};
-use crate::model::{Gate, ModelError};
+use crate::model::{Gate, ModelError, unnamed};
 
 /// The most values that one tensor may have. A browser's memory ends at 4 GiB, and a run needs
 /// several such tensors at once.
@@ -47,6 +47,10 @@ pub struct Guide {
     /// which is the unconditional model. Above, it is the same model with weaker tailors (a weaker
     /// self as the guide: Karras et al. 2024, arXiv 2406.02507).
     pub tailor: f32,
+    /// Whether the guide keeps each tailor whole, and loses its label alone: for a network that was
+    /// trained with the gate on where labels were dropped. The model has to hold a second tailor for each
+    /// class, under the name [`unnamed`](crate::model::unnamed).
+    pub unnamed: bool,
     /// The times at which guidance takes effect, from 0 (clean) to 1 (noise). At other times the
     /// gated model predicts alone, which takes half the work (Kynkäänniemi et al. 2024, arXiv
     /// 2404.07724).
@@ -55,7 +59,7 @@ pub struct Guide {
 
 impl Default for Guide {
     fn default() -> Self {
-        Self { tailor: 0.0, times: (0.0, 1.0) }
+        Self { tailor: 0.0, unnamed: false, times: (0.0, 1.0) }
     }
 }
 
@@ -175,11 +179,14 @@ impl<V: Combine> Course<V> {
     /// Returns the gate of each image of the present query. They are the same for every query of
     /// the run, except that some have only half of them where guidance has its times ([`Guide`]).
     pub fn gates(&self) -> Vec<Gate> {
-        let part = self.settings.guide.tailor;
-        let weaker =
-            |gate: &Gate| gate.iter().map(|(class, weight)| (class.clone(), weight * part)).collect();
+        let Guide { tailor: part, unnamed: without_label, .. } = self.settings.guide;
+        let weaker = |(class, weight): &(String, f32)| match without_label {
+            true => (unnamed(class), *weight),
+            false => (class.clone(), weight * part),
+        };
+        let weaker = |gate: &Gate| gate.iter().map(weaker).collect();
         let guide = self.settings.items.iter().map(|item| match part {
-            0.0 => Gate::new(),
+            0.0 if !without_label => Gate::new(),
             _ => weaker(&item.gate),
         });
         let gated = self.settings.items.iter().map(|item| item.gate.clone());
@@ -348,7 +355,7 @@ fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelErr
     if !(0.0..=100.0).contains(&settings.guidance) {
         return refuse("guidance", settings.guidance.to_string(), "0 to 100");
     }
-    let Guide { tailor, times: (from, until) } = settings.guide;
+    let Guide { tailor, times: (from, until), .. } = settings.guide;
     if !settings.guide.part_fits() {
         return refuse("the guide's part of a tailor", tailor.to_string(), "0 to 1");
     }

@@ -185,9 +185,9 @@ impl<'a> Pass<'a> {
         self.gradient
     }
 
-    pub(super) fn merged(&self) -> Merged<'_> {
+    pub(super) fn merged(&self, named: bool) -> Merged<'_> {
         let Self { network, learngene, own, ref components, .. } = *self;
-        Merged { network, learngene, own, components }
+        Merged { network, learngene, own, named, components }
     }
 
     /// Computes the loss of one image and adds its gradients.
@@ -196,7 +196,7 @@ impl<'a> Pass<'a> {
         let d = network.config.width as usize;
         let mut tape = std::mem::take(&mut self.tape);
         tape.keep = sample.teacher.is_some();
-        network.forward(&self.merged(), sample.x, sample.at, &mut tape, true);
+        network.forward(&self.merged(sample.named), sample.x, sample.at, &mut tape, true);
 
         let directs = sample.cosine > 0.0 && self.alphas.is_none();
         let output = (directs || sample.teacher.is_some()).then(|| tape.output.clone());
@@ -230,7 +230,7 @@ impl<'a> Pass<'a> {
             self.block_backward(block, &tape.condition, &mut dx, &mut dcondition, kept);
         }
         multiply(&mut dcondition, &tape.condition_slope);
-        match self.own {
+        match self.own.filter(|_| sample.named) {
             Some(_) => add(&mut self.own_gradient[network.label.clone()], &dcondition),
             None => add(&mut self.gradient[network.null_label.clone()], &dcondition),
         }

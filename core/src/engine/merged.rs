@@ -13,6 +13,8 @@ pub(super) struct Merged<'a> {
     pub(super) network: &'a Network,
     pub(super) learngene: &'a [f32],
     pub(super) own: Option<&'a [f32]>,
+    /// Whether the label is that of the class.
+    pub(super) named: bool,
     pub(super) components: &'a [ByMatrix<Components>],
 }
 
@@ -55,7 +57,7 @@ impl Weights for Merged<'_> {
     }
 
     fn label(&self) -> &[f32] {
-        match self.own {
+        match self.own.filter(|_| self.named) {
             Some(own) => &own[self.network.label.clone()],
             None => &self.learngene[self.network.null_label.clone()],
         }

@@ -53,7 +53,7 @@ impl Network {
             for sample in group {
                 let mut tape = std::mem::take(&mut pass.tape);
                 tape.keep = keep;
-                self.forward(&pass.merged(), sample.x, sample.at, &mut tape, false);
+                self.forward(&pass.merged(sample.named), sample.x, sample.at, &mut tape, false);
                 found.push(take(&tape));
                 pass.tape = tape;
             }

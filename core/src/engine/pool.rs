@@ -34,6 +34,9 @@ pub struct Sample<'a> {
     pub at: Moment,
     /// The number of its class; `None` for the learngene alone.
     pub class: Option<usize>,
+    /// Whether the network is told the class. Without, the class's tailor works with the label of no
+    /// class: the null label with the gate on, where KIND §3 leaves open which is meant.
+    pub named: bool,
     /// How much the direction of the output counts beside its error ([`crate::diffusion::direction`]).
     pub cosine: f32,
     /// What a teacher makes of the image, which the network is drawn towards: for each of its blocks

@@ -187,6 +187,23 @@ impl TailorStack {
     }
 }
 
+impl GatedTailors {
+    /// Gives samples the label of no class where they are to have none, and leaves their components
+    /// as they are.
+    ///
+    /// # Shapes
+    /// - `unnamed`: `[B]`
+    pub fn without_labels(self, unnamed: &[bool]) -> Self {
+        if !unnamed.contains(&true) {
+            return self;
+        }
+        let kept: Vec<f32> = unnamed.iter().map(|unnamed| f32::from(u8::from(!unnamed))).collect();
+        let kept = Tensor::<2>::from_data(TensorData::new(kept, [unnamed.len(), 1]), &self.label.device());
+        let null_weight = self.null_weight * kept.clone() + (1.0 - kept.clone());
+        Self { label: self.label * kept, null_weight, ..self }
+    }
+}
+
 /// Reads the layer `name` (for example `blocks.0.qkv`) of `matrix` from the learngene's parameters.
 pub(crate) fn linear(config: &ModelConfig, parameters: &Parameters, layer: u32, matrix: Matrix) -> Linear {
     let (m1, m2) = config.widths(matrix);

@@ -46,7 +46,7 @@ struct Drawn {
 }
 
 fn sample<'a>(x: &'a [f32], target: &'a [f32], at: Moment, class: Option<usize>) -> Sample<'a> {
-    Sample { x, target, at, class, cosine: 0.0, teacher: None }
+    Sample { x, target, at, class, named: true, cosine: 0.0, teacher: None }
 }
 
 impl Material {
@@ -126,7 +126,8 @@ impl Material {
         let x: Vec<f32> = steps.iter().flat_map(|drawn| drawn.x.iter().copied()).collect();
         let at: Vec<Moment> = steps.iter().map(|drawn| drawn.at).collect();
         let labels = vec![Some(0); at.len()];
-        let found = targets(Steps { x: &x, labels: &labels, at: &at }, shortcut::GUIDANCE as f32, |steps| {
+        let guidance = self.settings.shortcut_guidance as f32;
+        let found = targets(Steps { x: &x, labels: &labels, at: &at }, guidance, |steps| {
             let images = steps.x.chunks_exact(n).zip(steps.at).zip(steps.labels);
             let samples: Vec<_> = images.map(|((x, at), class)| sample(x, &[], *at, *class)).collect();
             self.network.predictions(&self.learngene, |_| tailor, &samples, &self.pool).concat()

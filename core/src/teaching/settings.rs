@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TeachingError;
 use super::examples::Moves;
+use crate::diffusion::shortcut;
 
 /// How a class is taught.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Settings {
     pub seed: u64,
     /// How examples are moved.
     pub moves: Moves,
+    /// Scale of the guidance that large steps learn, where the model has any. The learngene's card
+    /// says with which its own were taught.
+    pub shortcut_guidance: f64,
 }
 
 impl Default for Settings {
@@ -41,6 +45,7 @@ impl Default for Settings {
             clip: 1.0,
             seed: 0,
             moves: Moves { shift: 0.04, scale: 0.06, turn: 4.0, slant: 0.04, mirror: false },
+            shortcut_guidance: shortcut::GUIDANCE,
         }
     }
 }
@@ -53,7 +58,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), TeachingError> {
         let Moves { shift, scale, turn, slant, .. } = self.moves;
         let part = |value: f32, most: f32| (0.0..=most).contains(&value);
-        let checks: [(&'static str, String, &'static str, bool); 8] = [
+        let checks: [(&'static str, String, &'static str, bool); 9] = [
             ("steps", self.steps.to_string(), "1 to 100000", (1..=100_000).contains(&self.steps)),
             ("batch", self.batch.to_string(), "1 to 1024", (1..=1024).contains(&self.batch)),
             (
@@ -68,6 +73,12 @@ impl Settings {
                 self.average.to_string(),
                 "above 0 and below 1",
                 self.average > 0.0 && self.average < 1.0,
+            ),
+            (
+                "shortcut guidance",
+                self.shortcut_guidance.to_string(),
+                "0 to 100",
+                (0.0..=100.0).contains(&self.shortcut_guidance),
             ),
             ("clip", self.clip.to_string(), "above 0", self.clip > 0.0),
             ("shift", shift.to_string(), "0 to 0.5", part(shift, 0.5)),

@@ -106,6 +106,9 @@ pub struct PublishArgs {
     /// The weights themselves instead of their moving average
     #[arg(long)]
     pub raw_weights: bool,
+    /// Mean of the checkpoints that are kept of the last N steps [default: the newest alone]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub average_steps: Option<u64>,
     /// Number format of the learngene's matrices [default: the gallery's own, else f16]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub learngene_dtype: Option<StorageChoice>,
@@ -318,6 +321,7 @@ impl PublishArgs {
             card: self.card.settings(),
             signing: self.signing.settings(),
             raw_weights: self.raw_weights,
+            average_steps: self.average_steps,
             learngene_storage: self.learngene_dtype,
             tailor_storage: self.tailor_dtype,
             sampling: self.sampling.settings(),

@@ -184,9 +184,10 @@ impl SamplingFlags {
 /// What guidance leads away from, and when.
 #[derive(Clone, Debug, Args)]
 pub struct GuideFlags {
-    /// Part of each tailor that the model keeps from which guidance leads away: 0 is the learngene alone
-    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
-    pub guide: f32,
+    /// Part of each tailor that the model keeps from which guidance leads away: 0 is the learngene alone, `unnamed` the
+    /// whole tailor without its label
+    #[arg(long, value_name = "PART", default_value = "0", value_parser = guide)]
+    pub guide: Guide,
     /// Times at which guidance takes effect, of 0 (clean) to 1 (noise); at others a step takes half the work
     #[arg(long, value_name = "FROM..UNTIL", default_value = "0..1", value_parser = times)]
     pub guide_times: (f64, f64),
@@ -195,14 +196,17 @@ pub struct GuideFlags {
 impl GuideFlags {
     /// The settings asked for, with these.
     pub fn over(&self, sampling: SamplingSettings) -> SamplingSettings {
-        SamplingSettings { guide: Guide { tailor: self.guide, times: self.guide_times }, ..sampling }
+        SamplingSettings { guide: Guide { times: self.guide_times, ..self.guide }, ..sampling }
     }
 }
 
-fn part(text: &str) -> Result<f32, String> {
-    let part: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
+fn guide(text: &str) -> Result<Guide, String> {
+    if text == "unnamed" {
+        return Ok(Guide { unnamed: true, ..Guide::default() });
+    }
+    let part = text.parse().map_err(|_| "it is neither a number nor “unnamed”".to_owned())?;
     let guide = Guide { tailor: part, ..Guide::default() };
-    if guide.part_fits() { Ok(part) } else { Err("it must be 0 to 1".to_owned()) }
+    if guide.part_fits() { Ok(guide) } else { Err("it must be 0 to 1".to_owned()) }
 }
 
 fn times(text: &str) -> Result<(f64, f64), String> {

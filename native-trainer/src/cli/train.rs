@@ -10,6 +10,7 @@ use super::{CardFlags, DeviceFlags, TrainingFlags, finite, positive};
 use crate::error::Error;
 use crate::settings::device::DeviceChoice;
 use crate::settings::recipe::ModelChoice;
+use crate::settings::storage::StorageChoice;
 use crate::settings::train::{
     BenchSettings, FinetuneSettings, RunningSettings, TailorSettings, TrainSettings,
 };
@@ -178,6 +179,9 @@ pub struct TrainTailorArgs {
     /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
     #[arg(long, value_name = "CLASS|FILE.tailor")]
     pub from: Option<OsString>,
+    /// Number format of the packs' matrices [default: that of the gallery's packs, else f16]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub tailor_dtype: Option<StorageChoice>,
     /// Folder of the run [default: beside the pack or the folder of packs, ending in .run]
     #[arg(long, value_name = "RUN")]
     pub run: Option<PathBuf>,
@@ -360,6 +364,7 @@ impl TrainTailorArgs {
             class: self.class.clone(),
             out: self.out.clone(),
             from: self.from.clone(),
+            storage: self.tailor_dtype,
             run: self.run.clone(),
             training: self.training.changes().clone(),
             card: self.card.settings(),

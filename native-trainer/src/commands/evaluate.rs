@@ -100,8 +100,9 @@ fn in_words(report: &Evaluation) -> String {
     };
     let figures: String = report.figures.iter().map(line).collect();
     let sampling = &report.sampling;
-    let Sampled { guide, guide_times: (from, until), .. } = *sampling;
+    let Sampled { guide, guide_unnamed, guide_times: (from, until), .. } = *sampling;
     let guide = match (guide, from, until) {
+        _ if guide_unnamed => format!(" at times {from} to {until}, away from tailors without their labels"),
         (0.0, 0.0, 1.0) => String::new(),
         _ => format!(" at times {from} to {until}, away from tailors at {guide} of their strength"),
     };

@@ -42,8 +42,8 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         help: "ask for fewer at a time, with another --seed".to_owned(),
     })?;
     let device = device::open(args.device)?;
-    let model = assemble(&gallery, &classes, &device)?;
     let sampling = args.guide.over(args.sampling.settings());
+    let model = assemble(&gallery, &classes, &sampling.guide, &device)?;
     if let Some(path) = &args.film {
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed: args.seed }).collect();
         let frames = model.film(settings(&gallery, &sampling, items)?)?;

@@ -29,6 +29,9 @@ pub struct Sampled {
     pub guidance: f64,
     /// Part of each tailor that the model keeps from which guidance leads away.
     pub guide: f32,
+    /// Whether that is the whole tailor without its label instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub guide_unnamed: bool,
     /// Times at which guidance takes effect, from 0 (clean) to 1 (noise).
     pub guide_times: (f64, f64),
     /// Seed of the first sample of each class; the others have those that follow.
@@ -43,6 +46,7 @@ impl Sampled {
             steps: settings.steps,
             guidance: settings.guidance,
             guide: settings.guide.tailor,
+            guide_unnamed: settings.guide.unnamed,
             guide_times: settings.guide.times,
             seed,
         }

@@ -235,7 +235,7 @@ impl Rest {
             });
         }
         let ids: Vec<String> = others.iter().map(|(id, _)| id.clone()).chain(gone_here).collect();
-        let model = sample::assemble(&gallery, &ids, device)?;
+        let model = sample::assemble(&gallery, &ids, &judge.sampling.guide, device)?;
         Ok(Self { gallery, before, model, others })
     }
 

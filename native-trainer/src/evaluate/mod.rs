@@ -73,7 +73,7 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
 
     let chosen: Vec<String> = sampled.iter().map(|&c| ids[c].clone()).collect();
-    let model = sample::assemble(&gallery, &chosen, &device)?;
+    let model = sample::assemble(&gallery, &chosen, &settings.sampling.guide, &device)?;
     let asked: Vec<usize> = sampled.iter().flat_map(|&c| vec![c; settings.per_class]).collect();
     let item = |(i, class): (usize, Option<usize>)| Item {
         gate: class.map(|c| (ids[c].clone(), 1.0)).into_iter().collect(),

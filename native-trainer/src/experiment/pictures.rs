@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use indicatif::HumanCount;
-use tailor_core::Item;
+use tailor_core::{Guide, Item};
 use tailor_packs::index::INDEX_FILE;
 
 use super::plan::file_name;
@@ -294,7 +294,7 @@ fn apart(gallery: &Gallery, asked: &[String]) -> Result<(Vec<u8>, String, String
         asked => asked.iter().map(|class| gallery.class(class)).collect::<Result<Vec<_>, _>>()?,
     };
     let ids: Vec<String> = classes.iter().map(|class| class.id.clone()).collect();
-    let model = assemble(gallery, &ids, &device::open(DeviceChoice::Auto)?)?;
+    let model = assemble(gallery, &ids, &Guide::default(), &device::open(DeviceChoice::Auto)?)?;
     // Without a tailor the class makes no difference, so each column has a seed of its own.
     let seed = |pair: u64, column: usize| pair * ids.len() as u64 + column as u64 + 1;
     let mut items = Vec::new();

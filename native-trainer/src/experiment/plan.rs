@@ -117,6 +117,9 @@ pub struct Judging {
     /// Part of each tailor that guidance's weaker model keeps; none for the learngene alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guide: Option<f32>,
+    /// Whether guidance leads away from the whole tailor without its label instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub guide_unnamed: bool,
     /// Times at which guidance takes effect; none for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guide_times: Option<[f64; 2]>,
@@ -135,6 +138,7 @@ impl Default for Judging {
             guidance: None,
             sampler: None,
             guide: None,
+            guide_unnamed: false,
             guide_times: None,
         }
     }
@@ -169,6 +173,9 @@ impl Judging {
             }
             Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
                 wrong("guide", part.to_string(), "0 to 1")
+            }
+            Self { guide: Some(part), guide_unnamed: true, .. } => {
+                wrong("guide", part.to_string(), "left out beside guide_unnamed")
             }
             Self { guide_times: Some([from, until]), .. } if !self.sampling().guide.times_fit() => {
                 wrong("guide_times", format!("[{from}, {until}]"), "two numbers of 0 to 1, ascending")
@@ -208,6 +215,7 @@ impl Judging {
             sampler: self.sampler.as_deref().and_then(|name| name.parse().ok()),
             guide: Guide {
                 tailor: self.guide.unwrap_or_default(),
+                unnamed: self.guide_unnamed,
                 times: self.guide_times.map_or(Guide::default().times, |[from, until]| (from, until)),
             },
         }

@@ -305,8 +305,9 @@ fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
     let mut training = changes(training);
     // Settings that are newer than some experiments, which go on under their names.
-    for name in ["cosine", "orthogonality"] {
-        if training.get(name) == Some(&0.0.into()) {
+    for (name, usual) in [("cosine", 0.0.into()), ("orthogonality", 0.0.into()), ("null_gate", false.into())]
+    {
+        if training.get(name) == Some(&usual) {
             training.remove(name);
         }
     }
@@ -347,6 +348,7 @@ fn published(run: &Path, gallery: &Path, device: DeviceChoice) -> PublishSetting
         card: CardSettings { licence: None, data_note: None, authors: Vec::new() },
         signing: SigningSettings::default(),
         raw_weights: false,
+        average_steps: None,
         learngene_storage: None,
         tailor_storage: None,
         sampling: Default::default(),

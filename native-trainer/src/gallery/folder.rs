@@ -7,6 +7,7 @@ use tailor_packs::{ClassEntry, FileEntry, Index, Learngene, PublicKey, Tailor, V
 
 use super::origin::Origin;
 use crate::error::Error;
+use crate::settings::storage::StorageChoice;
 use crate::system::files::read_limited;
 use crate::system::shell;
 
@@ -151,6 +152,12 @@ impl Gallery {
     pub fn tailor(&self, class: &ClassEntry) -> Result<Tailor, Error> {
         let (path, bytes) = self.read(&class.file)?;
         self.index.read_tailor(&class.id, &bytes).map_err(Error::pack(&path))
+    }
+
+    /// The number format of some tailor that is there, when this program knows it.
+    pub(crate) fn tailor_storage(&self) -> Option<StorageChoice> {
+        let tailor = self.index.classes.iter().find_map(|class| self.tailor(class).ok())?;
+        StorageChoice::of(&tailor.manifest)
     }
 
     fn read(&self, entry: &FileEntry) -> Result<(PathBuf, Vec<u8>), Error> {

@@ -29,6 +29,9 @@ pub(crate) fn card(settings: &CardSettings, title: &str, header: &RunHeader, bef
         ("ema".to_owned(), training.ema.into()),
         ("seed".to_owned(), training.seed.into()),
     ]);
+    if training.null_gate {
+        said.insert("null_gate".to_owned(), CardValue::Text("true".to_owned()));
+    }
     if header.recipe.model.few_steps {
         said.insert("shortcut_guidance".to_owned(), training.shortcut_guidance.into());
     }

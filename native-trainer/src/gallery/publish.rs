@@ -4,7 +4,7 @@ use tailor_core::Sampler;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{CardValue, Contents};
 use tailor_packs::publish::Draft;
-use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Tailor, Weights, archive};
+use tailor_packs::{Class, Digest, Index, Learngene, NewFile, Sampling, Weights, archive};
 
 use super::film;
 use super::folder::{Gallery, few};
@@ -20,7 +20,7 @@ use crate::settings::storage::StorageChoice;
 use crate::system::files::{create_folder, write_atomic};
 use crate::system::shell;
 use crate::train::checkpoint::{self, ClassName};
-use crate::train::live::{learngene_tensors, tailor_tensors};
+use crate::train::snapshots::Snapshots;
 
 /// Publishes a run and returns the gallery's index, which is written last, so a gallery is never half new.
 ///
@@ -42,9 +42,10 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     }
     let before = gallery.as_ref().map(|gallery| &gallery.index);
     let device = device::open(settings.device)?;
-    let trainer = stored.restore(&device)?;
+    let weights = if settings.raw_weights { Weights::Raw } else { Weights::Ema };
+    let snapshots = Snapshots::new(&stored, &settings.run, settings.average_steps, weights, &device)?;
     let header = stored.header;
-    let config = trainer.config().clone();
+    let config = snapshots.config().clone();
     let folder_name = settings.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
     let id = settings.id.clone().or_else(|| before.map(|index| index.id.clone())).or(folder_name);
     let id = id.unwrap_or_else(|| header.recipe.name.clone());
@@ -54,11 +55,13 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     // Before anything is written: a gallery is not half published.
     let classes: Vec<Class> =
         header.classes.iter().map(|class| names::check(&class.id, &class.name)).collect::<Result<_, _>>()?;
-    let weights = if settings.raw_weights { Weights::Raw } else { Weights::Ema };
     let sampling = match before {
         Some(index) => settings.sampling.over(&index.sampling),
         None => settings.sampling.advice(&config),
     };
+    // Nothing has trained the learngene alone, which guidance would lead away from.
+    let unguided = header.recipe.training.null_gate && settings.sampling.guidance.is_none();
+    let sampling = Sampling { guidance: if unguided { 1.0 } else { sampling.guidance }, ..sampling };
     // A sampler of another version is kept as it is.
     if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
         sampler.check(&config, sampling.steps as usize)?;
@@ -72,12 +75,11 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     };
     before.map_or(Ok(()), |index| signing.check(&settings.out, index))?;
 
-    let learngene = learngene_tensors(&trainer, weights)?;
+    let learngene = snapshots.learngene()?;
     let there = gallery.as_ref().and_then(learngene_of);
     let of_learngene = there.as_ref().and_then(|there| StorageChoice::of(&there.manifest));
     let storage = settings.learngene_storage.or(of_learngene).unwrap_or_default().into();
-    let of_tailors =
-        gallery.as_ref().and_then(tailor_of).and_then(|there| StorageChoice::of(&there.manifest));
+    let of_tailors = gallery.as_ref().and_then(Gallery::tailor_storage);
     let tailor_storage = settings.tailor_storage.or(of_tailors).unwrap_or_default().into();
     let count = settings.previews.map(|count| count as usize).or_else(|| there.as_ref().map(previewed));
     let previews = Previews {
@@ -89,6 +91,8 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     };
     let packed = |reason| Error::Pack { path: settings.out.clone(), source: reason };
     let mut card = card(&settings.card, &title, &header, there.as_ref().map(|there| &there.card));
+    let averaged = settings.average_steps.map(|steps| ("averaged_steps".to_owned(), steps.into()));
+    card.training.extend(averaged);
     let body = learngene.to_safetensors_as(&config.learngene_tensors(), storage).map_err(packed)?;
     let digest = Digest::of(&body);
     let mut preview = None;
@@ -116,7 +120,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
 
     let bar = indicatif::ProgressBar::new(header.classes.len() as u64);
     for (number, (class, name)) in classes.into_iter().zip(&header.classes).enumerate() {
-        let tensors = tailor_tensors(&trainer, number, weights)?;
+        let tensors = snapshots.tailor(number)?;
         let preview = previews.png(Some((&class, &tensors)))?;
         let mut card = card.clone();
         card.title = format!("{title}: {}", name.name);
@@ -139,7 +143,7 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
             let mut model = Model::new(&config, &learngene, &device)?;
             let mut shown = Vec::new();
             for number in film::chosen(header.classes.len()) {
-                model.insert(&header.classes[number].id, tailor_tensors(&trainer, number, weights)?)?;
+                model.insert(&header.classes[number].id, snapshots.tailor(number)?)?;
                 shown.push(header.classes[number].id.clone());
             }
             film::write(&settings.out, &model, &shown, &sampling)?;
@@ -197,11 +201,6 @@ fn check_classes(gallery: &Gallery, trained: &[ClassName]) -> Result<(), Error> 
 fn learngene_of(gallery: &Gallery) -> Option<Learngene> {
     let note = |error| say!("note: {error}; what its card said is not kept");
     gallery.learngene().map_err(note).ok()
-}
-
-/// Some tailor of a gallery that is published again.
-fn tailor_of(gallery: &Gallery) -> Option<Tailor> {
-    gallery.index.classes.iter().find_map(|class| gallery.tailor(class).ok())
 }
 
 /// Whether the learngene's tensors have this digest.

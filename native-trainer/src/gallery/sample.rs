@@ -1,6 +1,7 @@
 //! A gallery's model, and how to sample it.
 
-use tailor_core::{Item, SampleSettings, Sampler};
+use tailor_core::model::{Part, turned_down, unnamed};
+use tailor_core::{Guide, Item, SampleSettings, Sampler};
 
 use super::folder::Gallery;
 use crate::compute::device::Device;
@@ -8,15 +9,27 @@ use crate::compute::model::Model;
 use crate::error::Error;
 use crate::settings::sampling::SamplingSettings;
 
-/// A gallery's model with the tailors of `classes` put on.
+/// A gallery's model with the tailors of `classes` put on, and with what the guide needs of them.
 ///
 /// # Errors
 /// Whatever is wrong with one of the files.
-pub fn assemble(gallery: &Gallery, classes: &[String], device: &Device) -> Result<Model, Error> {
-    let mut model = Model::new(&gallery.index.config, &gallery.learngene()?.tensors, device)?;
+pub fn assemble(
+    gallery: &Gallery,
+    classes: &[String],
+    guide: &Guide,
+    device: &Device,
+) -> Result<Model, Error> {
+    let (config, learngene) = (&gallery.index.config, gallery.learngene()?.tensors);
+    let null = learngene.get("label.null").map(|(_, values)| values).unwrap_or_default();
+    let mut model = Model::new(config, &learngene, device)?;
     for id in classes {
         let class = gallery.class(id)?;
-        model.insert(&class.id, gallery.tailor(class)?.tensors)?;
+        let tailor = gallery.tailor(class)?.tensors;
+        if guide.unnamed {
+            let share = |part| if part == Part::Label { 0.0 } else { 1.0 };
+            model.insert(&unnamed(&class.id), turned_down(config, &tailor, null, share)?)?;
+        }
+        model.insert(&class.id, tailor)?;
     }
     Ok(model)
 }

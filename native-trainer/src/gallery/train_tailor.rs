@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::say;
 use crate::settings::recipe::Recipe;
 use crate::settings::sampling::SamplingSettings;
+use crate::settings::storage::StorageChoice;
 use crate::settings::train::TailorSettings;
 use crate::settings::training::Training;
 use crate::system::files::{create_folder, folder_of, leave, lock, read_limited};
@@ -112,7 +113,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
         one.as_ref().map_or(Ok(()), |class| same_classes(stored, run, [class.id.as_str()]))?;
     }
     let recipe = |classes: usize, name: &str| {
-        let training = Training::for_classes(classes);
+        let training = Training::for_classes(classes).led_as(&learngene);
         let begin = Recipe { name: name.to_owned(), model: config.clone(), training };
         let recipe = stored.as_ref().map_or(begin, |stored| stored.header.recipe.clone());
         let recipe = recipe.with(&settings.training)?;
@@ -187,7 +188,10 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     }
     .go(&data, trainer)?;
     let status = ended.status();
-    let packs = ended.trainer().map(|trainer| publish(settings, run, &learngene, digest, &paths, &trainer));
+    let gallery = Gallery::open(folder_of(&file)).ok();
+    let storage = settings.storage.or_else(|| gallery?.tailor_storage()).unwrap_or_default();
+    let write = |trainer| publish(settings, run, &learngene, (digest, storage), &paths, &trainer);
+    let packs = ended.trainer().map(write);
     Ok((status, packs.transpose()?.unwrap_or_default()))
 }
 
@@ -295,7 +299,7 @@ fn publish(
     settings: &TailorSettings,
     run: &Path,
     learngene: &Learngene,
-    digest: Digest,
+    (digest, storage): (Digest, StorageChoice),
     paths: &[PathBuf],
     trainer: &Trainer,
 ) -> Result<Vec<NewPack>, Error> {
@@ -318,6 +322,7 @@ fn publish(
         let contents = Contents {
             steps: header.step,
             preview: preview.as_deref(),
+            storage: storage.into(),
             ..Contents::new(&learngene.manifest.model, config, &tensors, &card)
         };
         let bytes = write_tailor(&contents, digest, &class).map_err(Error::pack(path))?;

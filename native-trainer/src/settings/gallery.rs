@@ -46,6 +46,8 @@ pub struct PublishSettings {
     pub signing: SigningSettings,
     /// Whether to publish the weights themselves instead of their moving average.
     pub raw_weights: bool,
+    /// Over how many of the last steps to take the mean of the kept checkpoints; none for the newest alone.
+    pub average_steps: Option<u64>,
     /// In which number format to store the matrices of the learngene; none for that of the gallery that is there.
     pub learngene_storage: Option<StorageChoice>,
     /// The same of the tailors.

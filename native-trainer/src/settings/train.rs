@@ -8,6 +8,7 @@ use tailor_packs::{FactoredSet, ModelConfig};
 use super::device::DeviceSettings;
 use super::gallery::CardSettings;
 use super::recipe::{ModelChoice, Recipe};
+use super::storage::StorageChoice;
 use super::training::{Changes, Training};
 use crate::error::Error;
 
@@ -128,6 +129,8 @@ pub struct TailorSettings {
     pub out: PathBuf,
     /// A related tailor to start from: a pack, or a class of the learngene's gallery.
     pub from: Option<OsString>,
+    /// Number format of the packs' matrices; none for that of the packs in the learngene's gallery.
+    pub storage: Option<StorageChoice>,
     /// Folder of the run; none for one beside the pack or the folder of packs.
     pub run: Option<PathBuf>,
     /// Settings that differ from the defaults and the stored run's.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tailor_core::diffusion::shortcut;
-use tailor_packs::ModelConfig;
+use tailor_packs::{Learngene, ModelConfig};
 
 use crate::error::Error;
 
@@ -180,6 +180,13 @@ settings! {
         for_one_class: 0.0,
         range: "0 to 1" if is_fraction,
     }
+    /// Then sample with `--guide unnamed`. It has an effect only with some label_dropout, and is not for a model with
+    /// few_steps.
+    null_gate: bool {
+        help: "Leave the tailor on where a label is dropped, so that no image trains the learngene alone",
+        value: "BOOL",
+        default: false,
+    }
     /// Not for models with learned variance.
     cosine: f64 {
         help: "Weight of the angle between prediction and target beside the squared error, which alone is shown",
@@ -203,7 +210,7 @@ settings! {
     }
     /// For a model with few_steps, which then needs no guidance to sample.
     shortcut_guidance: f64 {
-        help: "Scale of the guidance that large steps learn, 1 for none",
+        help: "Scale of the guidance that large steps learn, 1 for none; a taught class takes its learngene's",
         value: "W",
         default: shortcut::GUIDANCE,
         range: "0 to 100" if |scale| (0.0..=100.0).contains(&scale),
@@ -293,10 +300,18 @@ impl Training {
         Self { steps, batch_size, ema, ..one }
     }
 
+    /// The same, with the guidance in large steps that this learngene's own were taught, where its card says so.
+    pub fn led_as(self, learngene: &Learngene) -> Self {
+        let few_steps = learngene.manifest.config.few_steps;
+        let taught = learngene.card.number("shortcut_guidance").filter(|_| few_steps);
+        Self { shortcut_guidance: taught.unwrap_or(self.shortcut_guidance), ..self }
+    }
+
     /// Refuses what is not defined for a model of this config.
     ///
     /// # Errors
-    /// [`Error::Refused`] for `cosine` beside learned variance, and for `orthogonality` without components.
+    /// [`Error::Refused`] for `cosine` beside learned variance, for `orthogonality` and `null_gate` without components,
+    /// and for `null_gate` beside large steps, which are led away from the learngene alone.
     pub fn suits(&self, model: &ModelConfig) -> Result<(), Error> {
         if self.cosine > 0.0 && model.learned_variance {
             return Err(Error::Refused {
@@ -305,6 +320,13 @@ impl Training {
                     self.cosine
                 ),
                 help: "leave one of the two out".to_owned(),
+            });
+        }
+        if self.null_gate && (model.few_steps || model.factored.matrices().is_empty()) {
+            let what = if model.few_steps { "a model with few_steps" } else { "a plain model" };
+            return Err(Error::Refused {
+                what: format!("null_gate is true, which is not defined for {what}"),
+                help: "leave it out".to_owned(),
             });
         }
         if self.orthogonality > 0.0 && model.factored.matrices().is_empty() {

@@ -40,7 +40,7 @@ impl Adapt {
     pub fn recipe(&self) -> Recipe {
         let manifest = &self.base.learngene.manifest;
         let learning_rate = self.method.learning_rate(manifest.config.width);
-        let training = Training { learning_rate, ..Training::default() };
+        let training = Training { learning_rate, ..Training::default() }.led_as(&self.base.learngene);
         let model = self.method.network(&manifest.config, self.rank, self.depth);
         Recipe { name: manifest.model.clone(), model, training }
     }

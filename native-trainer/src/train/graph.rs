@@ -275,7 +275,7 @@ impl GraphLearngene {
         (frozen, orthogonality): (bool, f32),
     ) -> Gradients {
         let device = self.device.clone().autodiff();
-        let labels = &batch.labels[range.clone()];
+        let (labels, unnamed) = (&batch.labels[range.clone()], &batch.unnamed[range.clone()]);
         let slot = |class: &Option<usize>| class.and_then(|c| classes.binary_search(&c).ok());
         let gate = labels.iter().map(|class| slot(class).map(|s| (s, 1.0)).into_iter().collect()).collect();
 
@@ -293,7 +293,7 @@ impl GraphLearngene {
         let leaves = rows.map(|rows| specs.iter().map(|spec| leaf(rows, spec)).collect::<Vec<_>>());
         let leaves = leaves.unwrap_or_default();
         let stack = rows.map(|_| factored::TailorStack::from_flat(&self.config, classes.len(), &leaves));
-        let tailors = stack.as_ref().and_then(|stack| stack.gather(&gate));
+        let tailors = stack.as_ref().and_then(|stack| Some(stack.gather(&gate)?.without_labels(unnamed)));
         let tensors = match &self.adaption {
             Some(adaption) => adaption.in_graph(&dense),
             None => dense.clone(),

@@ -7,6 +7,7 @@ use super::checkpoint::ClassName;
 use super::trainer::Trainer;
 use crate::compute::model::Model;
 use crate::error::Error;
+use crate::settings::training::Training;
 
 /// Steps of a look at a run under way.
 pub(crate) const LOOK_STEPS: usize = 12;
@@ -14,12 +15,13 @@ pub(crate) const LOOK_STEPS: usize = 12;
 /// Guidance of such a look.
 pub(crate) const LOOK_GUIDANCE: f64 = 1.5;
 
-/// How a run under way is sampled: by Heun's sampler, the same for every run, so that pictures can be compared.
-pub(crate) fn at_a_look(items: Vec<Item>) -> SampleSettings {
+/// How a run under way is sampled: by Heun's sampler, the same for every run, so that pictures can be compared. Only a run
+/// of which no image trains the learngene alone has nothing that guidance could lead away from.
+pub(crate) fn at_a_look(training: &Training, items: Vec<Item>) -> SampleSettings {
     SampleSettings {
         sampler: Sampler::Heun,
         steps: LOOK_STEPS,
-        guidance: LOOK_GUIDANCE,
+        guidance: if training.null_gate { 1.0 } else { LOOK_GUIDANCE },
         guide: Guide::default(),
         items,
     }

@@ -32,6 +32,8 @@ pub struct Batch {
     pub at: Vec<Moment>,
     /// Classes `[B]`.
     pub labels: Vec<Option<usize>>,
+    /// Whether the network is told no class, although the tailor of one works `[B]`.
+    pub unnamed: Vec<bool>,
     /// `[C, H, W]`
     pub shape: [usize; 3],
     /// How much the direction of the prediction counts beside its error.
@@ -78,8 +80,10 @@ pub struct Draws {
     alphas: Vec<f64>,
     /// Seed of the run.
     pub seed: u64,
-    /// Chance that an image's label is dropped to the null row with the gate off, for guidance.
+    /// Chance that an image's label is dropped to the null row, for guidance.
     pub label_dropout: f64,
+    /// Whether the gate is on where the label is dropped.
+    pub null_gate: bool,
     /// Whether each image is mirrored left to right with chance ½.
     pub flip: bool,
     /// How much the direction of the prediction counts beside its error ([`tailor_core::diffusion::direction`]).
@@ -100,10 +104,16 @@ impl Draws {
             alphas: path::alphas_cumprod(),
             seed,
             label_dropout,
+            null_gate: false,
             flip,
             cosine: 0.0,
             shortcuts: (0.0, 1.0),
         }
+    }
+
+    /// Leaves the gate on where a label is dropped, if so.
+    pub fn with_null_gate(self, null_gate: bool) -> Self {
+        Self { null_gate, ..self }
     }
 
     /// Lets the direction of the prediction count so much.
@@ -125,8 +135,10 @@ impl Draws {
     pub fn batch(&self, step: u64, mut images: Vec<f32>, labels: &[usize]) -> Batch {
         let (b, number) = (labels.len(), step as u32);
         let mut rng = generator(self.seed, Stream::Dropout(number));
-        let kept = |class: &usize| Some(*class).filter(|_| uniform(&mut rng) >= self.label_dropout);
-        let labels = labels.iter().map(kept).collect();
+        let dropped: Vec<bool> = labels.iter().map(|_| uniform(&mut rng) < self.label_dropout).collect();
+        let works = |(class, dropped): (&usize, &bool)| (self.null_gate || !dropped).then_some(*class);
+        let labels = labels.iter().zip(&dropped).map(works).collect();
+        let unnamed = dropped.into_iter().map(|dropped| dropped && self.null_gate).collect();
         let values = images.len() / b.max(1);
         if self.flip {
             let mut rng = generator(self.seed, Stream::Flip(number));
@@ -160,7 +172,7 @@ impl Draws {
         }
         let at = places.iter().zip(strides).map(|(p, stride)| Moment { t: p.t as f32, stride }).collect();
         let (cosine, guidance) = (self.cosine as f32, self.shortcuts.1 as f32);
-        Batch { x, target, at, labels, shape: self.shape, cosine, guidance }
+        Batch { x, target, at, labels, unnamed, shape: self.shape, cosine, guidance }
     }
 }
 
@@ -390,5 +402,10 @@ mod tests {
         assert!((0..400).all(|i| difference(i) < 1e-5 || (difference(i) - 1.0).abs() < 1e-5));
         let dropped = plain.labels.iter().filter(|label| label.is_none()).count();
         assert!((60..140).contains(&dropped), "{dropped} dropped");
+        // With the gate on, the same images lose their label alone.
+        let draws = Draws::new(&config, 1, 0.25, false).with_null_gate(true);
+        let gated = draws.batch(5, image.repeat(400), &[0; 400]);
+        assert!(gated.labels.iter().all(|label| *label == Some(0)) && gated.x == plain.x);
+        assert!(plain.labels.iter().map(Option::is_none).eq(gated.unnamed) && !plain.unnamed.contains(&true));
     }
 }

@@ -18,5 +18,6 @@ pub mod method;
 pub mod metrics;
 pub mod noted;
 pub mod run;
+pub(crate) mod snapshots;
 pub mod teacher;
 pub mod trainer;

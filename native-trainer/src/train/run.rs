@@ -49,6 +49,7 @@ impl Run<'_> {
         let signal = Watched::begin();
         let model = &self.recipe.model;
         let draws = Draws::new(model, training.seed, training.label_dropout, training.flip)
+            .with_null_gate(training.null_gate)
             .with_cosine(training.cosine);
         let draws = match model.few_steps {
             true => draws.with_shortcuts(training.shortcut_share, training.shortcut_guidance),
@@ -142,7 +143,7 @@ impl Run<'_> {
         let mut items: Vec<Item> =
             (1..=GRID_SEEDS).flat_map(|s| chosen.iter().map(move |&c| item(Some(c), s))).collect();
         items.extend((1..=chosen.len() as u64).map(|seed| item(None, seed)));
-        let images = model.generate(at_a_look(items), |_| ())?;
+        let images = model.generate(at_a_look(&self.recipe.training, items), |_| ())?;
         let path = self.out.join("samples").join(format!("{:09}.png", trainer.step));
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         Ok(save_grid(&path, &images.values, images.shape, chosen.len(), GRID_SCALE)?)

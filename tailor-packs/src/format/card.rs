@@ -64,6 +64,15 @@ impl From<&str> for CardValue {
 }
 
 impl Card {
+    /// Returns the number of this name among [`Card::training`].
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.training.get(name)? {
+            CardValue::Integer(number) => Some(*number as f64),
+            CardValue::Number(number) => Some(*number),
+            CardValue::Text(_) => None,
+        }
+    }
+
     pub(super) fn to_json(&self) -> Result<Vec<u8>> {
         let json = serde_json::to_vec_pretty(self).map_err(invalid)?;
         // Reading it back refuses what JSON cannot carry: NaN, infinity, an extra key that is a field's name.

@@ -94,6 +94,7 @@ impl Probe {
                 target: batch.image(&batch.target, i),
                 at: batch.at[i].t.into(),
                 class: batch.labels[i].filter(|_| labels.is_some()),
+                named: true,
                 cosine: 0.0,
                 teacher: None,
             };

@@ -57,6 +57,7 @@ impl Trainer {
                 target: batch.image(&batch.target, i),
                 at: batch.at[i],
                 class: batch.labels[i],
+                named: !batch.unnamed[i],
                 cosine: batch.cosine,
                 teacher: None,
             };

@@ -66,6 +66,7 @@ impl Trainer {
                 target: &[],
                 at: steps.at[i],
                 class: steps.labels[i],
+                named: true,
                 cosine: 0.0,
                 teacher: None,
             };

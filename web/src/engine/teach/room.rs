@@ -19,7 +19,7 @@ use std::rc::Rc;
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::sampling::Course;
 use tailor_core::model::Gate;
-use tailor_core::teaching::{Examples, Lesson, Material};
+use tailor_core::teaching::{Examples, Lesson, Material, Settings};
 use tailor_core::{Guide, Item, Predict as _, SampleSettings, engine};
 use tailor_packs::join::Join;
 use tailor_packs::{Card, Class, Contents, Digest, PublicKey, Tensors, write_tailor};
@@ -55,6 +55,8 @@ struct Base {
     model: engine::Model,
     /// The model's name in packs.
     name: String,
+    /// The guidance that its large steps were taught with, where its card says so.
+    shortcut_guidance: Option<f64>,
 }
 
 /// A lesson with all that belongs to it.
@@ -169,7 +171,8 @@ impl Room {
                 let config = &open.index.config;
                 let model = engine::Model::new(config, &read.tensors)?;
                 let flat = read.tensors.to_flat(&config.learngene_tensors()).map_err(refused(file))?;
-                Base { flat, model, name: read.manifest.model }
+                let shortcut_guidance = read.card.number("shortcut_guidance");
+                Base { flat, model, name: read.manifest.model, shortcut_guidance }
             }
         };
         Ok(self.base.insert(base))
@@ -197,9 +200,12 @@ impl Room {
 
     /// Begins, or goes on with, a lesson.
     async fn set_up(&mut self, plan: Plan, examples: Examples, lesson: Lesson) -> Result<(), EngineError> {
-        let flat = self.load().await?.flat.clone();
+        let base = self.load().await?;
+        let (flat, usual) = (base.flat.clone(), lesson.settings());
+        let shortcut_guidance = base.shortcut_guidance.unwrap_or(usual.shortcut_guidance);
+        let settings = Settings { shortcut_guidance, ..usual.clone() };
         let open = self.open.as_ref().ok_or(EngineError::NoGallery)?;
-        let material = Rc::new(Material::new(&open.index.config, flat, examples, lesson.settings().clone())?);
+        let material = Rc::new(Material::new(&open.index.config, flat, examples, settings)?);
         if let Some(keeper) = &mut self.keeper {
             keeper.take().await?;
         }
