@@ -6,7 +6,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
 
 # The gallery that `demo` and `evaluate-demo` show; `just gallery=DIR demo` shows another.
-gallery := "web/galleries/letters"
+gallery := "web/galleries/letters2"
 
 # The letters that `train-demo` learns, drawn from `fonts` when the folder is not there yet.
 letters := "runs/letters-data"
@@ -210,13 +210,13 @@ site-parts +parts: wasm-target bindgen
     fi
     du -h $dist/*.wasm*
 
-# Train the letters, about as the shipped gallery was, and publish them to runs/galleries/letters
-train-demo steps="8400":
+# Train the letters, about as the shipped gallery was, and publish them to runs/galleries/letters2
+train-demo steps="10000":
     [ -d {{ letters }} ] || cargo run -p tailor-trainer --example glyphs -- {{ fonts }} --out {{ letters }}
-    {{ tailor }} train --data {{ letters }} --preset letters --out runs/letters --steps {{ steps }} --resume \
-        --batch-size 32 --ema 0.998 --seed 1
-    {{ tailor }} publish runs/letters --out runs/galleries/letters --sampler dpm++ --steps 12 --guidance 2
-    @echo "To look at it: just gallery=runs/galleries/letters demo"
+    {{ tailor }} train --data {{ letters }} --config docs/galleries/letters.toml --out runs/letters2 \
+        --steps {{ steps }} --resume
+    {{ tailor }} publish runs/letters2 --out runs/galleries/letters2 --learngene-dtype int8 --tailor-dtype int8
+    @echo "To look at it: just gallery=runs/galleries/letters2 demo"
 
 # Judge the gallery's samples with a classifier trained on real letters
 evaluate-demo:
@@ -231,20 +231,20 @@ screenshots: (need "wasm-opt" "brotli" "chromium") site
 opening:
     #!/usr/bin/env bash
     set -euo pipefail
-    sample() { {{ tailor }} sample --gallery web/galleries/$1 --steps 12 "${@:2}"; }
-    sample letters --class t --class a --class i --class l --class o --class r --out target/opening.png \
-        --film web/galleries/letters/film.webp
-    sample fashion --class dress --class sneaker --class coat --class bag --class trouser --class ankle-boot \
+    sample() { {{ tailor }} sample --gallery web/galleries/$1 "${@:2}"; }
+    sample letters2 --steps 8 --class t --class a --class i --class l --class o --class r --out target/opening.png \
+        --film web/galleries/letters2/film.webp
+    sample fashion --steps 12 --class dress --class sneaker --class coat --class bag --class trouser --class ankle-boot \
         --out target/opening.png --film web/galleries/fashion/film.webp
-    sample letters --class A --out web/static/letters.png
-    sample fashion --class dress --out web/static/fashion.png
+    sample letters2 --class A --out web/static/letters.png
+    sample fashion --steps 12 --class dress --out web/static/fashion.png
     wc -c web/galleries/*/film.webp web/static/*.png
 
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them
 teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-small-zhe cyrillic-capital-ya":
     #!/usr/bin/env bash
     set -euo pipefail
-    run=runs/taught-{{ images }}
+    run=runs/taught-{{ images }}-$(basename {{ gallery }})
     gallery=runs/galleries/taught-{{ images }}
     rm -rf "$gallery" && mkdir -p "$run" runs/galleries && cp -r {{ gallery }} "$gallery"
     chosen=()
@@ -254,7 +254,7 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
         # Evenly spread over the folder.
         ls {{ data }}/"$class" | awk -v n="$(ls {{ data }}/"$class" | wc -l)" -v k={{ images }} \
             'int(NR * k / n) > int((NR - 1) * k / n)' | xargs -I '{}' cp {{ data }}/"$class"/'{}' "$few"
-        [ -f "$run/$class.tailor" ] || {{ tailor }} train-tailor --learngene "$gallery"/letters-*.learngene \
+        [ -f "$run/$class.tailor" ] || {{ tailor }} train-tailor --learngene "$gallery" \
             --class "$class" --out "$run/$class.tailor" "$few"
         {{ tailor }} gallery add "$gallery" "$run/$class.tailor"
         chosen+=(--class "$class")
@@ -275,7 +275,11 @@ teach-browser data: (need "wasm-opt" "brotli" "chromium") site
         {{ tailor }} gallery add "$gallery" "$pack"
         chosen+=(--class "$(basename "$pack" .tailor)")
     done
-    {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
+    # What was taught has names of its own beside the gallery's, and so has what it is read against.
+    real=runs/taught-browser-data
+    rm -rf "$real" && mkdir "$real"
+    for folder in "$(realpath {{ data }})"/*/; do ln -s "$folder" "$real/my-$(basename "$folder")"; done
+    {{ evaluate }} --gallery "$gallery" --data "$real" "${chosen[@]}"
 
 # Teach thirty classes for twenty steps each, join them in the page, and verify the gallery that it makes of them
 class-browser data: (need "wasm-opt" "brotli" "chromium") site
@@ -283,10 +287,10 @@ class-browser data: (need "wasm-opt" "brotli" "chromium") site
     set -euo pipefail
     class=$PWD/runs/class-browser
     rm -rf "$class" && mkdir -p "$class/data"
-    # Eight pictures of each of the first thirty classes.
+    # Eight pictures of each of the first thirty classes, under names that the gallery does not have.
     for folder in $(ls {{ data }} | head -n 30); do
-        mkdir "$class/data/$folder"
-        (cd {{ data }}/"$folder" && ls | head -n 8 | xargs cp -t "$class/data/$folder")
+        mkdir "$class/data/my-$folder"
+        (cd {{ data }}/"$folder" && ls | head -n 8 | xargs cp -t "$class/data/my-$folder")
     done
     {{ tailor }} train-tailor --learngene {{ gallery }} --out "$class/packs" --steps 20 --learning-rate 0.003 \
         --warmup 5 --ema 0.9 "$class/data"

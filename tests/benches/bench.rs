@@ -42,8 +42,11 @@ fn main() {
         ("visit", first_visit),
         ("word", word),
         ("browser", || {
-            browser("WASM in Chromium", Gpu::NoAdapter, "cpu", 20);
-            browser("WebGPU in Chromium, software adapter", Gpu::Software, "gpu", 2);
+            let wasm = "WASM in Chromium";
+            browser(wasm, "letters", Gpu::NoAdapter, "cpu", 20);
+            // Half the passes: no guidance.
+            browser(&format!("large, {wasm}"), "letters2", Gpu::NoAdapter, "cpu", 4);
+            browser("WebGPU in Chromium, software adapter", "letters", Gpu::Software, "gpu", 2);
         }),
     ];
     if let Some(unknown) = asked.iter().find(|part| !parts.iter().any(|(name, _)| name == part)) {
@@ -369,7 +372,7 @@ fn first_visit() {
         server.throttle(20e6);
         let browser = Browser::launch(Gpu::NoAdapter).unwrap();
         let page = browser.page().unwrap();
-        page.navigate(&server.url("/?backend=cpu#class=A&seed=7")).unwrap();
+        page.navigate(&server.url("/?backend=cpu&gallery=galleries/letters2/#class=A&seed=7")).unwrap();
         page.wait_for("document.querySelector('#first')?.innerText", Duration::from_secs(120)).unwrap();
         let script = "(() => {
             const text = performance.getEntriesByName('first-contentful-paint')[0];
@@ -422,16 +425,14 @@ fn word() {
 }
 
 /// The same in a browser, as the page itself measures it.
-fn browser(what: &str, gpu: Gpu, backend: &str, steps: u32) {
+fn browser(what: &str, gallery: &str, gpu: Gpu, backend: &str, steps: u32) {
     let server = Server::start(&[("/", root().join("web/dist"))]).unwrap();
     let browser = Browser::launch(gpu).unwrap();
     let page = browser.page().unwrap();
     let mut figures = Vec::new();
     for seed in 0..=ROUNDS as u64 {
-        page.navigate(
-            &server.url(&format!("/?backend={backend}&again={seed}#class=A&seed={seed}&steps={steps}")),
-        )
-        .unwrap();
+        let place = format!("/?gallery=galleries/{gallery}/&backend={backend}&again={seed}");
+        page.navigate(&server.url(&format!("{place}#class=A&seed={seed}&steps={steps}"))).unwrap();
         page.wait_for("['done', 'failed'].includes(document.body.dataset.state)", Duration::from_secs(600))
             .unwrap();
         let words = page.eval("document.querySelector('#status').innerText").unwrap();

@@ -9,14 +9,14 @@ use support::*;
 use tailor_packs::Index;
 use tailor_tests::chromium::Gpu;
 
-const FIRST_VISIT: u64 = 3_140_000;
+const FIRST_VISIT: u64 = 1_800_000;
 const CPU_ENGINE: u64 = 250_000;
 const GPU_ENGINE: u64 = 2_000_000;
 
 #[test]
 fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack() {
     let server = site(None);
-    let (_browser, page) = open(Gpu::NoAdapter, &server.url("/#class=A&seed=7"));
+    let (_browser, page) = open(Gpu::NoAdapter, &server.url("/?gallery=galleries/letters2/#class=A&seed=7"));
     wait_for_image(&page);
     // Helpers of the engine start after the first image, from the script that the engine came from; and so
     // does the worker for visits without a network.
@@ -40,7 +40,8 @@ fn a_first_visit_stays_under_its_limit_and_one_more_class_costs_exactly_its_pack
     assert_eq!(visit.iter().filter(|r| r.url.ends_with(".tailor")).count(), 1);
     assert!(!visit.iter().any(|r| r.url.contains("engine-gpu")), "no adapter, so no engine for one");
 
-    let index = Index::parse(&std::fs::read(letters().join("index.json")).unwrap()).unwrap();
+    let index =
+        Index::parse(&std::fs::read(root().join("web/galleries/letters2/index.json")).unwrap()).unwrap();
     let b = index.classes.iter().find(|c| c.name == "B").unwrap();
     page.clear_logs();
     page.click(&format!(".class[data-class='{}']", b.id)).unwrap();

@@ -37,6 +37,11 @@ fn a_word_is_typed_dialled_shared_and_opened_again_without_a_network() {
     // The front door of the letters is a word.
     wait_for_words(&page, "“Hi”");
     assert_eq!(packs(&page), ["latin-capital-h", "latin-small-i"], "the packs of its letters, and no others");
+    let place = text(&page, "location.search");
+    assert_eq!(
+        place, "?backend=cpu&gallery=galleries/letters2/",
+        "a link that is made here names its gallery"
+    );
 
     page.clear_logs();
     page.set_value("#word", "Hi hié").unwrap();
@@ -119,7 +124,9 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
     page.navigate(&server.url("/?backend=cpu#class=A&seed=7&steps=4")).unwrap();
     wait_for_image(&page);
     let old = shown(&page);
-    page.navigate(&server.url("/?backend=cpu#v=1&class=A&seed=7&steps=4")).unwrap();
+    assert!(page.network().iter().any(|r| r.url.contains("/galleries/letters/latin-capital-a-")));
+    page.navigate(&server.url("/?backend=cpu&gallery=galleries/letters/#v=1&class=A&seed=7&steps=4"))
+        .unwrap();
     wait_for_image(&page);
     assert_eq!(shown(&page), old);
     // Another language, chosen at the page's foot, also changes what stands around the program.
@@ -143,13 +150,13 @@ fn screenshots() {
     std::fs::create_dir_all(&folder).unwrap();
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
     let views = [
-        ("word", "/#v=1&view=word&word=Hello you&seed=7"),
-        ("make", "/#v=1&class=A&seed=7"),
-        ("apart", "/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
-        ("parts", "/#v=1&view=apart&class=A&part=3:0,qkv:0.5&show=beside&seed=7"),
-        ("teach", "/#v=1&view=teach"),
-        ("device", "/#v=1&view=device"),
-        ("fashion", "/?gallery=galleries/fashion/#v=1&seed=7"),
+        ("word", "letters2/#v=1&view=word&word=Hello you&seed=7"),
+        ("make", "letters2/#v=1&class=A&seed=7"),
+        ("apart", "letters2/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
+        ("parts", "letters2/#v=1&view=apart&class=A&part=3:0,qkv:0.5&show=beside&seed=7"),
+        ("teach", "letters2/#v=1&view=teach"),
+        ("device", "letters2/#v=1&view=device"),
+        ("fashion", "fashion/#v=1&seed=7"),
     ];
     for (name, link) in views {
         for theme in ["light", "dark"] {
@@ -157,7 +164,7 @@ fn screenshots() {
             let scheme =
                 serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
             page.call("Emulation.setEmulatedMedia", scheme).unwrap();
-            page.navigate(&server.url(link)).unwrap();
+            page.navigate(&server.url(&format!("/?gallery=galleries/{link}"))).unwrap();
             wait_for_image(&page);
             for (width, height) in [(360, 740), (1280, 800), (1920, 1080)] {
                 let file = folder.join(format!("{name}-{width}-{theme}.png"));

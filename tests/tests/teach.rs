@@ -23,6 +23,8 @@ const SEED: u64 = 7;
 const CLOSE: f32 = 1e-5;
 /// Steps of a short lesson.
 const FEW: u32 = 3;
+/// The gallery that a visitor sees first; links without a gallery mean an older one.
+const FIRST_GALLERY: &str = "/?backend=cpu&gallery=galleries/letters2/#class=latin-capital-a&seed=7&steps=1";
 
 /// Opens "Teach it" on a page that has made its first image.
 fn open_view(browser: &Browser, url: &str) -> Page {
@@ -400,7 +402,7 @@ fn packs_that_were_taught_elsewhere_become_a_gallery() {
     files.retain(|file| file.extension().is_some_and(|ending| ending == "tailor"));
     let server = site(None);
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let page = open_view(&browser, &server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1"));
+    let page = open_view(&browser, &server.url(FIRST_GALLERY));
     let begun = Instant::now();
     choose_in(&page, "#class-files", &files);
     let n = files.len();
@@ -421,19 +423,20 @@ fn four_letters_are_taught_whole() {
     std::fs::create_dir_all(&out).unwrap();
     let server = site(None);
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let url = server.url("/?backend=cpu#class=latin-capital-a&seed=7&steps=1");
+    let url = server.url(FIRST_GALLERY);
     for class in ["greek-small-xi", "greek-small-omega", "cyrillic-small-zhe", "cyrillic-capital-ya"] {
         let page = open_view(&browser, &url);
         choose(&page, &drawings(class));
         count(&page, 20);
-        fill(&page, class, 300);
+        let name = format!("my-{class}");
+        fill(&page, &name, 300);
         let begun = Instant::now();
         page.click("#teach-begin").unwrap();
         wait_for_phase(&page, "ended");
         println!("{class}: {:.0} s for 300 steps of 16", begun.elapsed().as_secs_f64());
         page.click("#teach-save").unwrap();
         wait_for_phase(&page, "saved");
-        std::fs::write(out.join(format!("{class}.tailor")), own_file(&page, ".tailor").unwrap()).unwrap();
+        std::fs::write(out.join(format!("{name}.tailor")), own_file(&page, ".tailor").unwrap()).unwrap();
         std::thread::sleep(Duration::from_millis(200));
         page.close().unwrap();
         forget_everything(&browser, &server);

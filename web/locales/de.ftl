@@ -325,6 +325,7 @@ teach-another = Noch eine Klasse beibringen
 static-lede = Ein <b class="learngene">Learngene</b> enthält, was alle Klassen teilen, und ein kleiner <b class="tailor">Tailor</b> fügt hinzu, was eine Klasse ausmacht. Lade das Learngene einmal und nur die Tailors, die du willst: Jedes Bild entsteht hier, in deinem Browser.
 static-galleries = Galerien
 static-letters = Buchstaben
+static-letters-first = Buchstaben, erste Fassung
 static-fashion = Mode
 static-about = Was ist das?
 static-what = Ein Modell, das aus Rauschen Bilder macht und sich zerlegen lässt. Es läuft in deinem Browser; nichts, was du machst, wird irgendwohin geschickt.

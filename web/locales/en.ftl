@@ -326,6 +326,7 @@ teach-another = Teach another class
 static-lede = One <b class="learngene">learngene</b> holds what all classes share, and a small <b class="tailor">tailor</b> adds what makes one class itself. Download the learngene once and only the tailors you want: every image is made here, in your browser.
 static-galleries = Galleries
 static-letters = Letters
+static-letters-first = Letters, first version
 static-fashion = Fashion
 static-about = What is this?
 static-what = A model that makes images out of noise, and that comes apart. It runs in your browser; nothing that you make is sent anywhere.

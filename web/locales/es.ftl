@@ -325,6 +325,7 @@ teach-another = Enseñar otra clase
 static-lede = Un <b class="learngene">learngene</b> contiene lo que comparten todas las clases, y un pequeño <b class="tailor">tailor</b> añade lo que hace única a cada clase. Descarga el learngene una vez y solo los tailors que quieras: cada imagen se hace aquí, en tu navegador.
 static-galleries = Galerías
 static-letters = Letras
+static-letters-first = Letras, primera versión
 static-fashion = Moda
 static-about = ¿Qué es esto?
 static-what = Un modelo que hace imágenes a partir de ruido y que se desmonta. Funciona en tu navegador; nada de lo que haces se envía a ningún sitio.

@@ -42,28 +42,45 @@
     "not-started": "The page’s program did not start. Load the page again. ({ $error })",
   };
 
-  // Which film plays, and where the picture will be, before the program knows better.
-  const asked = new URLSearchParams(location.search).get("gallery");
-  const gallery = (asked ?? "galleries/letters/").match(/(?:^|\/)galleries\/(\w+)\/?$/);
-  document.body.dataset.gallery = gallery ? gallery[1] : "other";
-  const view = location.hash.match(/[#&]view=(\w+)/);
-  const front = location.hash.length > 1 || document.body.dataset.gallery !== "letters" ? "make" : "word";
-  document.body.dataset.view = view ? view[1] : front;
+  // The galleries that this page lists, the first of which a visitor sees who asks for nothing. From then on the address
+  // names it: a link that names none was made when another gallery was the first, and the program opens that one.
+  const galleryOf = ({ search }) => new URLSearchParams(search).get("gallery")?.replace(/\/*$/, "/");
+  const listed = [...document.querySelectorAll("#galleries a")].filter(galleryOf);
+  let asked = galleryOf(location);
+  if (!asked && listed[0] && location.hash.length < 2) {
+    asked = galleryOf(listed[0]);
+    const named = `gallery=${encodeURIComponent(asked).replace(/%(2F|3A)/g, decodeURIComponent)}`;
+    try {
+      history.replaceState(null, "", `${location.search ? `${location.search}&` : "?"}${named}`);
+    } catch {
+      // A page that was opened as a file, or in a sandbox, says so below.
+    }
+  }
+  const link = listed.find((link) => galleryOf(link) === asked);
+  link?.setAttribute("aria-current", "page");
+  // What a visitor keeps for the letters that came first, such as classes of their own, stays within reach.
+  const first = document.querySelector("#galleries [hidden]");
+  const known = link === first || self.caches?.match(new URL("galleries/letters/index.json", here));
+  Promise.resolve(known).then((known) => { if (first && known) first.hidden = false; }, () => {});
 
-  // The film of another gallery that this page lists: a row for each of six samples, and a column for each step. Of
-  // galleries that are not the site's own nothing is shown before it was checked.
-  const film = new Image();
-  film.onload = () => {
-    const { style, dataset } = document.body;
-    style.setProperty("--film", `url("${film.src}")`);
-    style.setProperty("--frames", Math.max(2, Math.round((6 * film.naturalWidth) / film.naturalHeight)));
-    dataset.film = "";
-  };
-  const folder = (name) => name?.replace(/\/*$/, "/");
-  const links = [...document.querySelectorAll("#galleries a")];
-  const listed = links.map((link) => folder(link.getAttribute("href").split("gallery=")[1]));
-  if (asked && document.body.dataset.gallery !== "letters" && listed.includes(folder(asked))) {
-    film.src = `${folder(asked)}film.webp`;
+  // Where the picture will be, before the program knows better.
+  const view = location.hash.match(/[#&]view=(\w+)/)?.[1];
+  document.body.dataset.view = view ?? (location.hash.length < 2 && link?.dataset.view || "make");
+
+  // The film of the gallery: a row for each of six samples, and a column for each step. Of galleries that are not listed
+  // nothing is shown before it was checked. The style sheet has that of the gallery that the document names, so that it
+  // waits for nothing.
+  const styled = document.body.dataset.film === asked;
+  document.body.dataset.film = styled ? asked : "none";
+  if (link && !styled) {
+    const film = new Image();
+    film.onload = () => {
+      const { style, dataset } = document.body;
+      style.setProperty("--film", `url("${film.src}")`);
+      style.setProperty("--frames", Math.max(2, Math.round((6 * film.naturalWidth) / film.naturalHeight)));
+      dataset.film = "other";
+    };
+    film.src = `${asked}film.webp`;
   }
 
   // After the first image, the browser is asked to keep the page for visits without a network.

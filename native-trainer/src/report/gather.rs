@@ -103,7 +103,7 @@ fn apart(header: &RunHeader, trainer: &Trainer) -> Result<Apart, Error> {
             seed: (row * APART + column) as u64 + 1,
         }));
     }
-    let images = model.generate(at_a_look(items), |_| ())?;
+    let images = model.generate(at_a_look(&header.recipe.training, items), |_| ())?;
     Ok(Apart {
         png: grid_png(&images.values, images.shape, chosen.len(), 2)?,
         classes: chosen.iter().map(|&class| header.classes[class].name.clone()).collect(),

@@ -15,6 +15,7 @@ pub fn read(teach: bool) -> Site {
     let query = window().location().search().unwrap_or_default();
     let query = UrlSearchParams::new_with_str(&query).ok();
     let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
+    // The start script names the gallery in every new address. Links from before it did mean the first one there was.
     let gallery = parameter("gallery").unwrap_or_else(|| "galleries/letters/".to_owned());
     let base = document().base_uri().ok().flatten().unwrap_or_default();
     let absolute = Url::new_with_base(&gallery, &base).map(|url| url.href());
