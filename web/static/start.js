@@ -59,9 +59,11 @@
   const link = listed.find((link) => galleryOf(link) === asked);
   link?.setAttribute("aria-current", "page");
   // What a visitor keeps for the letters that came first, such as classes of their own, stays within reach.
-  const first = document.querySelector("#galleries [hidden]");
-  const known = link === first || self.caches?.match(new URL("galleries/letters/index.json", here));
-  Promise.resolve(known).then((known) => { if (first && known) first.hidden = false; }, () => {});
+  const reveal = async (first) => {
+    // In a sandbox the mere name of the caches is an error.
+    first.hidden = link !== first && !(await caches.match(new URL("galleries/letters/index.json", here)));
+  };
+  for (const first of document.querySelectorAll("#galleries [hidden]")) reveal(first).catch(() => {});
 
   // Where the picture will be, before the program knows better.
   const view = location.hash.match(/[#&]view=(\w+)/)?.[1];

@@ -49,7 +49,7 @@ pub struct Guide {
     pub tailor: f32,
     /// Whether the guide keeps each tailor whole, and loses its label alone: for a network that was
     /// trained with the gate on where labels were dropped. The model has to hold a second tailor for each
-    /// class, under the name [`unnamed`](crate::model::unnamed).
+    /// class, under the name that [`unnamed`] gives.
     pub unnamed: bool,
     /// The times at which guidance takes effect, from 0 (clean) to 1 (noise). At other times the
     /// gated model predicts alone, which takes half the work (Kynkäänniemi et al. 2024, arXiv
