@@ -57,11 +57,12 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
         header.classes.iter().map(|class| names::check(&class.id, &class.name)).collect::<Result<_, _>>()?;
     let sampling = match before {
         Some(index) => settings.sampling.over(&index.sampling),
+        // Nothing has trained the learngene alone, which guidance would lead away from.
+        None if header.recipe.training.null_gate && settings.sampling.guidance.is_none() => {
+            Sampling { guidance: 1.0, ..settings.sampling.advice(&config) }
+        }
         None => settings.sampling.advice(&config),
     };
-    // Nothing has trained the learngene alone, which guidance would lead away from.
-    let unguided = header.recipe.training.null_gate && settings.sampling.guidance.is_none();
-    let sampling = Sampling { guidance: if unguided { 1.0 } else { sampling.guidance }, ..sampling };
     // A sampler of another version is kept as it is.
     if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
         sampler.check(&config, sampling.steps as usize)?;

@@ -188,10 +188,11 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     }
     .go(&data, trainer)?;
     let status = ended.status();
-    let gallery = Gallery::open(folder_of(&file)).ok();
-    let storage = settings.storage.or_else(|| gallery?.tailor_storage()).unwrap_or_default();
-    let write = |trainer| publish(settings, run, &learngene, (digest, storage), &paths, &trainer);
-    let packs = ended.trainer().map(write);
+    let packs = ended.trainer().map(|trainer| {
+        let others = || Gallery::open(folder_of(&file)).ok()?.tailor_storage();
+        let storage = settings.storage.or_else(others).unwrap_or_default();
+        publish(settings, run, &learngene, (digest, storage), &paths, &trainer)
+    });
     Ok((status, packs.transpose()?.unwrap_or_default()))
 }
 
