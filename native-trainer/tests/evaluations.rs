@@ -41,7 +41,7 @@ fn settings(data: &Path) -> EvaluateSettings {
         classes: Vec::new(),
         per_class: 8,
         hold_out: 4,
-        epochs: 1,
+        epochs: Some(1),
         seed: 7,
         sampling: SamplingSettings {
             steps: Some(2),
@@ -93,7 +93,7 @@ fn figures_say_what_they_depend_on_and_a_kept_classifier_repeats_them() {
     assert!(fs::metadata(at("samples.npz")).unwrap().len() > 24 * 32 * 32 * 3);
 
     // Another seed for training would give another classifier, but none is trained.
-    let again = EvaluateSettings { epochs: 9, ..first };
+    let again = EvaluateSettings { epochs: Some(9), ..first };
     assert_eq!(serde_json::to_value(evaluate(&again).unwrap()).unwrap(), found);
 
     // The same file for other data.

@@ -131,9 +131,9 @@ pub struct ClassifierFlags {
     /// One source (for letters: font) in so many is held out from the classifier's training
     #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().hold_out as u32, value_parser = clap::value_parser!(u32).range(2..))]
     pub hold_out: u32,
-    /// Passes of the classifier over its training images
-    #[arg(long, value_name = "N", default_value_t = EvaluateSettings::default().epochs, value_parser = positive)]
-    pub epochs: usize,
+    /// Passes of the classifier over its training images [default: 4, and of few images as many as make 150 steps]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub epochs: Option<usize>,
     /// Seed of the classifier and of the first sample
     #[arg(long, default_value_t = EvaluateSettings::default().seed)]
     pub seed: u64,

@@ -19,6 +19,7 @@ use crate::data::Dataset;
 use crate::metrics::networks::weights::{NetworkError, read};
 use crate::metrics::networks::{Network, Reading, values};
 use crate::metrics::table::Table;
+use crate::settings::evaluate::EvaluateSettings;
 use crate::system::output;
 use crate::train::graph::DenseState;
 
@@ -49,18 +50,22 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Trains on the images at `indices` for `epochs` passes; `progress` is told each step of all.
+    /// Trains on the images at `indices` for `epochs` passes, without a number for as many as settings say;
+    /// `progress` is told each step of all.
     pub fn train(
         data: &Dataset,
         indices: &[usize],
-        epochs: usize,
+        epochs: Option<usize>,
         seed: u64,
         device: &Device,
         mut progress: impl FnMut(usize, usize),
     ) -> Self {
         let mut reader = Self::new(data.channels, data.size, data.classes.len(), seed, device);
         let adamw = AdamW { beta2: 0.999, weight_decay: 0.01, ..AdamW::default() };
-        let steps = epochs * indices.len().div_ceil(BATCH);
+        let of_a_pass = indices.len().div_ceil(BATCH).max(1);
+        let least = EvaluateSettings::LEAST_STEPS.div_ceil(of_a_pass);
+        let epochs = epochs.unwrap_or(least.max(EvaluateSettings::EPOCHS));
+        let steps = epochs * of_a_pass;
         let mut step = 0;
         for epoch in 0..epochs {
             let mut order = indices.to_vec();

@@ -127,12 +127,12 @@ pub struct Judging {
 
 impl Default for Judging {
     fn default() -> Self {
-        let EvaluateSettings { per_class, hold_out, epochs, seed, .. } = EvaluateSettings::default();
+        let EvaluateSettings { per_class, hold_out, seed, .. } = EvaluateSettings::default();
         Self {
             data: None,
             per_class,
             hold_out,
-            epochs,
+            epochs: EvaluateSettings::EPOCHS,
             seed,
             steps: None,
             guidance: None,
@@ -199,7 +199,7 @@ impl Judging {
             split,
             per_class: self.per_class,
             hold_out: self.hold_out,
-            epochs: self.epochs,
+            epochs: Some(self.epochs),
             seed: self.seed,
             sampling: self.sampling(),
             device,

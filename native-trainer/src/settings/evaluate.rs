@@ -22,8 +22,10 @@ pub struct EvaluateSettings {
     pub per_class: usize,
     /// One source in so many is held out from the classifier's training.
     pub hold_out: usize,
-    /// Passes of the classifier over its training images.
-    pub epochs: usize,
+    /// Passes of the classifier over its training images; none for [`EPOCHS`], and of few images for more.
+    ///
+    /// [`EPOCHS`]: Self::EPOCHS
+    pub epochs: Option<usize>,
     /// Seed of the classifier and of the first sample.
     pub seed: u64,
     /// How to sample.
@@ -32,6 +34,13 @@ pub struct EvaluateSettings {
     pub figures: FigureSettings,
     /// Where to compute.
     pub device: DeviceChoice,
+}
+
+impl EvaluateSettings {
+    /// Passes over images of which there are enough.
+    pub const EPOCHS: usize = 4;
+    /// Steps that the classifier makes at least, unless it is told how many passes.
+    pub const LEAST_STEPS: usize = 150;
 }
 
 impl Default for EvaluateSettings {
@@ -43,7 +52,7 @@ impl Default for EvaluateSettings {
             classes: Vec::new(),
             per_class: 100,
             hold_out: 10,
-            epochs: 4,
+            epochs: None,
             seed: 7,
             sampling: SamplingSettings::default(),
             figures: FigureSettings::default(),
