@@ -420,4 +420,17 @@ mod tests {
         assert_eq!(names(1), [("a", 1), ("b", 0), ("b", 2), ("c", 1)]);
         assert_eq!(part(&experiment, (0, 1)).len(), 9);
     }
+
+    #[test]
+    fn trainings_keep_their_names_so_that_experiments_go_on_with_a_later_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("arms.toml");
+        let text = "data = \"/data\"\nseeds = [3]\npreset = \"tiny\"\n\
+                    arms = [{ name = \"a\" }, { name = \"b\", training.cosine = 0.5 }, \
+                    { name = \"c\", model.few_steps = true }]\n";
+        std::fs::write(&file, text).unwrap();
+        let experiment = Experiment::read(&file).unwrap();
+        let names: Vec<String> = experiment.runs.iter().map(|run| name_of(&experiment, run)).collect();
+        assert_eq!(names, ["3-c91b331cb8b1", "3-5c632b5a3668", "3-451f5b941867"]);
+    }
 }
