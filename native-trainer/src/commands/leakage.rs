@@ -7,6 +7,7 @@ use {
     crate::evaluate::leakage::{Entry, Leakage, leakage},
     crate::gallery::folder::Gallery,
     crate::metrics::bootstrap::Interval,
+    crate::say,
     crate::system::output::{self, json, print},
 };
 
@@ -19,8 +20,12 @@ pub fn run(args: &LeakageArgs) -> Result<(), Error> {
     prepare(args)?;
     let (found, sheet) = leakage(&args.settings())?;
     let to_output = args.picture.as_deref().is_some_and(output::is_standard_output);
-    if !to_output {
-        print(&if args.json { json(&found) } else { in_words(&found) })?;
+    let said = if args.json { json(&found) } else { in_words(&found) };
+    // The picture has the standard output to itself.
+    if to_output {
+        say!("{said}")
+    } else {
+        print(&said)?
     }
     if let Some(path) = &args.picture {
         output::write(path, &sheet.png()?)?;
