@@ -1,6 +1,9 @@
 //! Which device a command computes on.
 
+use std::sync::Once;
+
 use crate::error::Error;
+use crate::say;
 use crate::settings::device::DeviceChoice;
 
 /// Where a command computes.
@@ -21,13 +24,21 @@ pub enum Device {
 /// # Errors
 /// [`Error::Refused`] when this build lacks the backend or the machine lacks the device.
 pub fn open(choice: DeviceChoice) -> Result<Device, Error> {
-    match choice {
-        DeviceChoice::Cpu => Ok(Device::Processor),
-        DeviceChoice::Auto => Ok(cuda().or_else(metal).unwrap_or(Device::Processor)),
-        DeviceChoice::Cuda => cuda().ok_or_else(|| missing("cuda", "an NVIDIA GPU and its driver")),
-        DeviceChoice::Metal => metal().ok_or_else(|| missing("metal", "an Apple GPU")),
-        DeviceChoice::Vulkan => vulkan().ok_or_else(|| missing("vulkan", "a Vulkan driver")),
+    let device = match choice {
+        DeviceChoice::Cpu => Device::Processor,
+        DeviceChoice::Auto => cuda().or_else(metal).unwrap_or(Device::Processor),
+        DeviceChoice::Cuda => cuda().ok_or_else(|| missing("cuda", "an NVIDIA GPU and its driver"))?,
+        DeviceChoice::Metal => metal().ok_or_else(|| missing("metal", "an Apple GPU"))?,
+        DeviceChoice::Vulkan => vulkan().ok_or_else(|| missing("vulkan", "a Vulkan driver"))?,
+    };
+    if device != Device::Processor {
+        // An H200 took minutes to its first step, in which nothing else is said.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            say!("note: a GPU tries out several kernels for each kind of product at first, which can take minutes");
+        });
     }
+    Ok(device)
 }
 
 /// The environment variable that holds a program to fewer cores. It is rayon's own, which Burn computes with on the

@@ -1,5 +1,6 @@
 //! A run under way: one step after the other, watched, saved and sampled.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -190,8 +191,9 @@ impl Ended {
 struct Watch {
     bar: ProgressBar,
     terminal: bool,
-    begun: (Instant, u64),
-    smooth: std::cell::Cell<(f64, Instant)>,
+    /// When the first step was done, and its number: on a GPU that one can take as long as a thousand others.
+    begun: Cell<Option<(Instant, u64)>>,
+    smooth: Cell<(f64, Instant)>,
 }
 
 impl Watch {
@@ -200,22 +202,29 @@ impl Watch {
         let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}  {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.reset_eta();
-        let now = Instant::now();
-        let smooth = std::cell::Cell::new((f64::NAN, now));
-        Self { bar, terminal: std::io::stderr().is_terminal(), begun: (now, step), smooth }
+        let smooth = Cell::new((f64::NAN, Instant::now()));
+        Self { bar, terminal: std::io::stderr().is_terminal(), begun: Cell::new(None), smooth }
     }
 
     fn step(&self, step: u64, loss: f32, batch: usize) {
         let (before, line) = self.smooth.get();
         let loss = if before.is_nan() { f64::from(loss) } else { before + 0.05 * (f64::from(loss) - before) };
         self.bar.set_position(step);
-        let rate = (step - self.begun.1) as f64 / self.begun.0.elapsed().as_secs_f64();
-        let message = format!("loss {loss:.4}, {:.0} images/s", rate * batch as f64);
+        let mut message = format!("loss {loss:.4}");
+        let steps = self.bar.length().unwrap_or(step);
+        let mut left = String::new();
+        if let Some((began, first)) = self.begun.get() {
+            let rate = (step - first) as f64 / began.elapsed().as_secs_f64();
+            message += &format!(", {:.0} images/s", rate * batch as f64);
+            let time = Duration::try_from_secs_f64((steps - step) as f64 / rate).unwrap_or(Duration::MAX);
+            left = format!("  {} left", HumanDuration(time));
+        } else {
+            self.begun.set(Some((Instant::now(), step)));
+            self.bar.reset_eta();
+        }
         let due = !self.terminal && line.elapsed() >= LINE_EVERY;
         if due {
-            let steps = self.bar.length().unwrap_or(step);
-            let left = Duration::try_from_secs_f64((steps - step) as f64 / rate).unwrap_or(Duration::MAX);
-            say!("step {step}/{steps}  {message}  {} left", HumanDuration(left));
+            say!("step {step}/{steps}  {message}{left}");
         }
         self.bar.set_message(message);
         self.smooth.set((loss, if due { Instant::now() } else { line }));
