@@ -314,6 +314,12 @@ lighthouse: (need "wasm-opt" "brotli" "chromium" "npx") site
     done
     node tests/lighthouse.mjs target/lighthouse/*.json
 
+# Apply the rules of axe-core for accessibility, its experimental ones too, to every view at two widths in both themes
+axe: (need "wasm-opt" "brotli" "chromium" "npm") site
+    npm install --silent --no-save --prefix target/axe axe-core@4.14.1
+    TAILOR_AXE=$PWD/target/axe/node_modules/axe-core/axe.min.js \
+        cargo test {{ workspace }} --test studio -- --nocapture --ignored accessibility
+
 # Format the code
 fmt:
     cargo fmt --all

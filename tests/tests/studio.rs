@@ -141,6 +141,30 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
     page.wait_for("document.querySelector('.lede').innerText.startsWith('One learngene')", PATIENCE).unwrap();
 }
 
+/// Every view that a designer looks at: its name, and its link behind `?gallery=galleries/`.
+const VIEWS: [(&str, &str); 7] = [
+    ("word", "letters2/#v=1&view=word&word=Hello you&seed=7"),
+    ("make", "letters2/#v=1&class=A&seed=7"),
+    ("apart", "letters2/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
+    ("parts", "letters2/#v=1&view=apart&class=A&part=3:0,qkv:0.5&show=beside&seed=7"),
+    ("teach", "letters2/#v=1&view=teach"),
+    ("device", "letters2/#v=1&view=device"),
+    ("fashion", "fashion/#v=1&seed=7"),
+];
+
+/// Opens a view in a theme, and waits until everything stands there.
+fn open_view(browser: &Browser, url: &str, name: &str, theme: &str) -> Page {
+    let page = browser.page().unwrap();
+    let scheme = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+    page.call("Emulation.setEmulatedMedia", scheme).unwrap();
+    page.navigate(url).unwrap();
+    wait_for_image(&page);
+    if name == "teach" {
+        page.wait_for("document.querySelector('#teach-status')?.innerText", PATIENCE).unwrap();
+    }
+    page
+}
+
 /// Takes the pictures of every view that the README shows and a designer looks at.
 #[test]
 #[ignore = "takes pictures, for people to look at; see `just screenshots`"]
@@ -149,23 +173,9 @@ fn screenshots() {
     let folder = root().join("target/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let views = [
-        ("word", "letters2/#v=1&view=word&word=Hello you&seed=7"),
-        ("make", "letters2/#v=1&class=A&seed=7"),
-        ("apart", "letters2/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
-        ("parts", "letters2/#v=1&view=apart&class=A&part=3:0,qkv:0.5&show=beside&seed=7"),
-        ("teach", "letters2/#v=1&view=teach"),
-        ("device", "letters2/#v=1&view=device"),
-        ("fashion", "fashion/#v=1&seed=7"),
-    ];
-    for (name, link) in views {
+    for (name, link) in VIEWS {
         for theme in ["light", "dark"] {
-            let page = browser.page().unwrap();
-            let scheme =
-                serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
-            page.call("Emulation.setEmulatedMedia", scheme).unwrap();
-            page.navigate(&server.url(&format!("/?gallery=galleries/{link}"))).unwrap();
-            wait_for_image(&page);
+            let page = open_view(&browser, &server.url(&format!("/?gallery=galleries/{link}")), name, theme);
             for (width, height) in [(360, 740), (1280, 800), (1920, 1080)] {
                 let file = folder.join(format!("{name}-{width}-{theme}.png"));
                 page.screenshot(&file, width, height, 1.0).unwrap();
@@ -174,4 +184,48 @@ fn screenshots() {
         }
     }
     println!("{}", folder.display());
+}
+
+/// Applies the rules of axe-core, its experimental ones too, to every view and lesson.
+#[test]
+#[ignore = "needs axe-core; see `just axe`"]
+fn no_view_breaks_a_rule_of_accessibility() {
+    let file = std::env::var("TAILOR_AXE").expect("TAILOR_AXE names the file axe.min.js");
+    let axe = std::fs::read_to_string(&file).unwrap();
+    let server = site(None);
+    let browser = Browser::launch(Gpu::NoAdapter).unwrap();
+    let rules = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', \
+        'best-practice', 'experimental'] }).then((found) => ({ passes: found.passes.length, \
+        broken: found.violations.map((rule) => rule.id + ': ' + \
+            rule.nodes.map((node) => node.target.join(' ')).join(', ')) }))";
+    let mut broken = Vec::new();
+    let mut look = |page: &Page, name: &str, theme: &str| {
+        for (width, height) in [(360, 740), (1280, 800)] {
+            page.resize(width, height, 1.0).unwrap();
+            let found = page.eval(&format!("{axe};\n{rules}")).unwrap();
+            // A page that did not load would break no rule.
+            assert!(found["passes"].as_u64().unwrap() > 10, "{name}: {found}");
+            for rule in found["broken"].as_array().unwrap() {
+                broken.push(format!("{name}, {width} px, {theme}: {}", rule.as_str().unwrap()));
+            }
+        }
+    };
+    for theme in ["light", "dark"] {
+        for (name, link) in VIEWS {
+            let url = server.url(&format!("/?gallery=galleries/{link}"));
+            let page = open_view(&browser, &url, name, theme);
+            look(&page, name, theme);
+            page.close().unwrap();
+        }
+        for lesson in 1..=3 {
+            let page = browser.page().unwrap();
+            let scheme =
+                serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+            page.call("Emulation.setEmulatedMedia", scheme).unwrap();
+            page.navigate(&server.url(&format!("/lessons/{lesson}.html"))).unwrap();
+            look(&page, &format!("lesson {lesson}"), theme);
+            page.close().unwrap();
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
