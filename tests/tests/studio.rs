@@ -152,12 +152,18 @@ const VIEWS: [(&str, &str); 7] = [
     ("fashion", "fashion/#v=1&seed=7"),
 ];
 
-/// Opens a view in a theme, and waits until everything stands there.
-fn open_view(browser: &Browser, url: &str, name: &str, theme: &str) -> Page {
+/// Opens a page in a theme.
+fn open_in(browser: &Browser, url: &str, theme: &str) -> Page {
     let page = browser.page().unwrap();
     let scheme = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
     page.call("Emulation.setEmulatedMedia", scheme).unwrap();
     page.navigate(url).unwrap();
+    page
+}
+
+/// Opens a view in a theme, and waits until everything stands there.
+fn open_view(browser: &Browser, url: &str, name: &str, theme: &str) -> Page {
+    let page = open_in(browser, url, theme);
     wait_for_image(&page);
     if name == "teach" {
         page.wait_for("document.querySelector('#teach-status')?.innerText", PATIENCE).unwrap();
@@ -218,11 +224,7 @@ fn no_view_breaks_a_rule_of_accessibility() {
             page.close().unwrap();
         }
         for lesson in 1..=3 {
-            let page = browser.page().unwrap();
-            let scheme =
-                serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
-            page.call("Emulation.setEmulatedMedia", scheme).unwrap();
-            page.navigate(&server.url(&format!("/lessons/{lesson}.html"))).unwrap();
+            let page = open_in(&browser, &server.url(&format!("/lessons/{lesson}.html")), theme);
             look(&page, &format!("lesson {lesson}"), theme);
             page.close().unwrap();
         }

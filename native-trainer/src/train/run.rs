@@ -210,21 +210,22 @@ impl Watch {
         let (before, line) = self.smooth.get();
         let loss = if before.is_nan() { f64::from(loss) } else { before + 0.05 * (f64::from(loss) - before) };
         self.bar.set_position(step);
+        let rate =
+            self.begun.get().map(|(began, first)| (step - first) as f64 / began.elapsed().as_secs_f64());
         let mut message = format!("loss {loss:.4}");
-        let steps = self.bar.length().unwrap_or(step);
-        let mut left = String::new();
-        if let Some((began, first)) = self.begun.get() {
-            let rate = (step - first) as f64 / began.elapsed().as_secs_f64();
-            message += &format!(", {:.0} images/s", rate * batch as f64);
-            let time = Duration::try_from_secs_f64((steps - step) as f64 / rate).unwrap_or(Duration::MAX);
-            left = format!("  {} left", HumanDuration(time));
-        } else {
-            self.begun.set(Some((Instant::now(), step)));
-            self.bar.reset_eta();
+        match rate {
+            Some(rate) => message += &format!(", {:.0} images/s", rate * batch as f64),
+            None => {
+                self.begun.set(Some((Instant::now(), step)));
+                self.bar.reset_eta();
+            }
         }
         let due = !self.terminal && line.elapsed() >= LINE_EVERY;
         if due {
-            say!("step {step}/{steps}  {message}{left}");
+            let steps = self.bar.length().unwrap_or(step);
+            let left = rate.map(|rate| Duration::try_from_secs_f64((steps - step) as f64 / rate));
+            let left = left.map(|left| format!("  {} left", HumanDuration(left.unwrap_or(Duration::MAX))));
+            say!("step {step}/{steps}  {message}{}", left.unwrap_or_default());
         }
         self.bar.set_message(message);
         self.smooth.set((loss, if due { Instant::now() } else { line }));
