@@ -35,7 +35,7 @@ demo: (site-parts "page" "cpu" "relaxed" "teach" "teacher" "teacher,relaxed")
     target/debug/tailor serve {{ gallery }} --site web/dist --open
 
 # Run every test, the browser's included; arguments go to cargo test
-test *arguments: (need "wasm-opt" "brotli" "chromium" "vulkan") site mutants-wasm
+test *arguments: ready site mutants-wasm
     cargo test {{ workspace }} {{ arguments }}
     cargo test -p tailor-web --lib
 
@@ -339,6 +339,10 @@ deny:
             cargo deny check bans licenses sources
         fi
     fi
+
+# What tests need beside a compiler.
+[private]
+ready: (need "wasm-opt" "brotli" "chromium" "vulkan") wasm-target
 
 # The mutants as WebAssembly, for a browser.
 [private]
