@@ -7,73 +7,19 @@
 
 #[path = "../../tests/tests/fixtures/mod.rs"]
 mod fixtures;
+#[path = "support/formula.rs"]
+mod formula;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
-use fixtures::{Tensors, read, relative_error};
-use safetensors::tensor::{Dtype, TensorView};
+use fixtures::{read, relative_error};
+use formula::{listed, save, uniform, weights};
 use tailor_core::diffusion::images::Images;
 use tailor_trainer::metrics::networks::dinov2::resized;
 use tailor_trainer::metrics::networks::{Network, Reading, load};
 
 const FORWARD: f64 = 1e-3;
-
-/// Values in [-1, 1) by the finaliser of SplitMix64, as `tests/reference/make_networks.py` makes them.
-fn uniform(stream: u64, count: usize) -> Vec<f32> {
-    let value = |i: u64| {
-        let mut z = ((stream << 32) + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        ((z >> 40) as f64 / f64::from(1 << 23) - 1.0) as f32
-    };
-    (0..count as u64).map(value).collect()
-}
-
-/// Name and shape of every tensor of a file of weights.
-type Shapes = Vec<(String, Vec<usize>)>;
-
-/// The weights of the formula: each tensor by its place among the sorted names.
-fn weights(mut shapes: Shapes) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-    shapes.sort();
-    let tensor = |(stream, (name, shape)): (usize, (String, Vec<usize>))| {
-        let mut values = uniform(stream as u64, shape.iter().product());
-        let gains = ["bn.weight", "norm1.weight", "norm2.weight", "layernorm.weight", "lambda1"];
-        let (shift, scale) = if name.ends_with("running_var") {
-            (1.0, 0.5)
-        } else if shape.len() > 1 && !name.contains("embeddings.position") && !name.contains("token") {
-            (0.0, (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt() as f32)
-        } else if gains.iter().any(|ending| name.ends_with(ending)) {
-            (1.0, 0.2)
-        } else {
-            (0.0, 0.2)
-        };
-        values.iter_mut().for_each(|v| *v = shift + scale * *v);
-        (name, shape, values)
-    };
-    shapes.into_iter().enumerate().map(tensor).collect()
-}
-
-fn save(folder: &Path, name: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> PathBuf {
-    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let data: Vec<_> = tensors.iter().map(|(_, _, values)| bytes(values)).collect();
-    let views = tensors.iter().zip(&data).map(|((name, shape, _), data)| {
-        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap())
-    });
-    let path = folder.join(name);
-    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-    path
-}
-
-/// The tensors that a `state_dict` of Inception-v3 has, from what the fixture says about them.
-fn listed(fixture: &Tensors, network: &str) -> Shapes {
-    let start = format!("{network}.shape.");
-    let shapes = fixture.iter().filter_map(|(name, (_, axes))| {
-        Some((name.strip_prefix(&start)?.to_owned(), axes.iter().map(|axis| *axis as usize).collect()))
-    });
-    shapes.collect()
-}
 
 /// Bytes `[3, side, side]` as values from -1 to 1: a coarse pattern with fine noise over it.
 fn picture(stream: u64, side: usize) -> Images {

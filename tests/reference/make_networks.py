@@ -3,12 +3,12 @@
 The weights are not in the file: both sides make them by a formula.
 """
 
-import math
 import pathlib
 import tempfile
 
 import numpy as np
 import torch
+from formula import listed, uniform, weights
 from PIL import Image
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
@@ -21,34 +21,6 @@ LARGE = 300
 EXACT = 224  # what DINOv2 takes without a resize
 # DINOv2 has positions of ten by ten patches, to be interpolated.
 POSITIONS = 10
-
-
-def uniform(stream, count):
-    """Values in [-1, 1) by the finaliser of SplitMix64, of a number that counts them."""
-    with np.errstate(over="ignore"):
-        z = (np.uint64(stream) << np.uint64(32)) + np.arange(count, dtype=np.uint64)
-        z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return ((z >> np.uint64(40)).astype(np.float64) / 2**23 - 1).astype(np.float32)
-
-
-def weights(shapes):
-    """Each tensor by its place among the sorted names: large enough for signals to pass all layers."""
-    tensors = {}
-    for stream, (name, shape) in enumerate(sorted(shapes.items())):
-        values = uniform(stream, math.prod(shape))
-        if name.endswith("running_var"):
-            values = 1 + np.float32(0.5) * values
-        elif len(shape) > 1 and "embeddings.position" not in name and "token" not in name:
-            values = np.float32(math.sqrt(6 / math.prod(shape[1:]))) * values
-        elif name.endswith(("bn.weight", "norm1.weight", "norm2.weight", "layernorm.weight", "lambda1")):
-            values = 1 + np.float32(0.2) * values
-        else:
-            values = np.float32(0.2) * values
-        tensors[name] = torch.from_numpy(values.reshape(shape))
-    return tensors
 
 
 def picture(stream, side):
@@ -87,11 +59,6 @@ def inception(pictures):
         "spatial": torch.cat(spatial),
         "scores": torch.cat([scores for _, scores in rows]),
     } | listed(shapes)
-
-
-def listed(shapes):
-    """What the tests make weights for."""
-    return {f"shape.{name}": torch.tensor(shape) for name, shape in shapes.items()}
 
 
 def dinov2(pictures):

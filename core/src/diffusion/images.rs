@@ -24,7 +24,7 @@ pub trait Combine: Clone {
 pub struct Images {
     /// `[B, C, H, W]`
     pub shape: [usize; 4],
-    /// Values, row-major; those of finished images lie in `[-1, 1]`.
+    /// Values, row-major; those of finished images lie in `[-1, 1]`, those of latents anywhere.
     pub values: Vec<f32>,
 }
 

@@ -276,15 +276,20 @@ impl<V: Combine> Course<V> {
         self.done
     }
 
-    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`, or
+    /// latents of any size.
     pub fn preview(&self) -> V {
-        self.preview.clamped()
+        self.shown(&self.preview)
     }
 
-    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`. They are finished
-    /// after the last step.
+    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`, or latents of any
+    /// size. They are finished after the last step.
     pub fn images(&self) -> V {
-        self.x.clamped()
+        self.shown(&self.x)
+    }
+
+    fn shown(&self, images: &V) -> V {
+        if self.config.makes_latents() { images.clone() } else { images.clamped() }
     }
 }
 

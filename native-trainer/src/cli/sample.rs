@@ -52,13 +52,16 @@ pub struct SampleArgs {
     /// What guidance leads away from.
     #[command(flatten)]
     pub guide: GuideFlags,
+    /// The autoencoder of a model of latents, as diffusers saves it: the grid then shows images
+    #[arg(long, value_name = "DIR|FILE")]
+    pub autoencoder: Option<PathBuf>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
     /// The grid: PNG, or JPEG, WebP or BMP by the ending of the name
     #[arg(long, value_name = "FILE.png")]
     pub out: PathBuf,
-    /// The images too, as a NumPy array f32 [B, C, H, W] in [-1, 1]
+    /// The images too, as a NumPy array f32 [B, C, H, W] in [-1, 1]; of a model of latents its latents
     #[arg(long, value_name = "FILE.npy")]
     pub raw: Option<PathBuf>,
     /// The first row's steps too, as one strip: a row for each class, and a column for each step
@@ -111,6 +114,9 @@ pub struct EvaluateArgs {
     /// classifier's; once for each network
     #[arg(long, value_name = "FILE")]
     pub features: Vec<PathBuf>,
+    /// The autoencoder of a model of latents, as diffusers saves it: --features and --npz then have images
+    #[arg(long, value_name = "DIR|FILE")]
+    pub autoencoder: Option<PathBuf>,
     /// Where the classifier is, and how sure its figures are.
     #[command(flatten)]
     pub figures: FigureFlags,
@@ -234,6 +240,7 @@ impl EvaluateArgs {
             figures: FigureSettings {
                 metrics: self.metrics.clone(),
                 features: self.features.clone(),
+                autoencoder: self.autoencoder.clone(),
                 classifier: self.figures.classifier.clone(),
                 resamples: self.figures.resamples as usize,
                 npz: self.npz.clone(),

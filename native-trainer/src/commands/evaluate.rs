@@ -45,7 +45,14 @@ fn prepare(args: &EvaluateArgs) -> Result<(), Error> {
     let read: Vec<_> = gallery
         .files()
         .chain([args.data.clone()])
-        .chain(args.features.iter().chain(&args.figures.classifier).filter(|path| path.exists()).cloned())
+        .chain(
+            args.features
+                .iter()
+                .chain(&args.autoencoder)
+                .chain(&args.figures.classifier)
+                .filter(|path| path.exists())
+                .cloned(),
+        )
         .collect();
     for (i, path) in outputs.iter().enumerate() {
         if outputs[..i].iter().any(|other| output::same(other, path)) {

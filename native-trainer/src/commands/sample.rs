@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use image::ImageFormat;
 use tailor_core::Item;
 use tailor_core::diffusion::images::Images;
+use tailor_packs::ModelConfig;
 
 use crate::cli::SampleArgs;
-use crate::compute::device;
+#[cfg(feature = "graph")]
+use crate::compute::autoencoder::Autoencoder;
+use crate::compute::device::{self, Device};
 use crate::error::Error;
 use crate::gallery::folder::Gallery;
 use crate::gallery::sample::{assemble, settings};
@@ -32,21 +35,24 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         false => classes.iter().map(|c| vec![(c.clone(), 1.0)]).collect(),
     };
     let config = &gallery.index.config;
+    let device = device::open(args.device)?;
+    let pictures = Pictures::open(args, config, &device)?;
+    let read: Vec<PathBuf> = gallery.files().chain(args.autoencoder.clone()).collect();
+    let layout = Layout::of(gates.len(), args.count as usize, pictures.shape)?;
+    let output = Output::prepare(args, layout, &read)?;
     let image = [config.channels, config.image_size, config.image_size].map(|axis| axis as usize);
-    let read: Vec<PathBuf> = gallery.files().collect();
-    let output = Output::prepare(args, Layout::of(gates.len(), args.count as usize, image)?, &read)?;
     let values = image.iter().product::<usize>().checked_mul(gates.len() * args.count as usize);
     let mut all = Images { shape: [0; 4], values: Vec::new() };
     values.and_then(|values| all.values.try_reserve_exact(values).ok()).ok_or_else(|| Error::Refused {
         what: format!("{} × {} images do not fit into memory", gates.len(), args.count),
         help: "ask for fewer at a time, with another --seed".to_owned(),
     })?;
-    let device = device::open(args.device)?;
     let sampling = args.guide.over(args.sampling.settings());
     let model = assemble(&gallery, &classes, &sampling.guide, &device)?;
     if let Some(path) = &args.film {
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed: args.seed }).collect();
         let frames = model.film(settings(&gallery, &sampling, items)?)?;
+        let frames = frames.into_iter().map(|frame| pictures.of(frame)).collect::<Result<Vec<_>, _>>()?;
         output::write(path, &film(&frames, format_of(path)?)?)?;
     }
     let bar = indicatif::ProgressBar::new(u64::from(args.count));
@@ -60,7 +66,60 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    output.write(&all)
+    output.write(all, &pictures)
+}
+
+/// Makes pictures of what a model makes: images as they are, or what an autoencoder makes of latents.
+struct Pictures {
+    /// `[C, H, W]` of a picture.
+    shape: [usize; 3],
+    #[cfg(feature = "graph")]
+    decoder: Option<Autoencoder>,
+}
+
+impl Pictures {
+    /// Reads the autoencoder, where the model needs one.
+    #[cfg_attr(not(feature = "graph"), expect(unused_variables, reason = "autoencoders are made of Burn"))]
+    fn open(args: &SampleArgs, config: &ModelConfig, device: &Device) -> Result<Self, Error> {
+        let [channels, side] = [config.channels, config.image_size].map(|axis| axis as usize);
+        match (&args.autoencoder, config.makes_latents()) {
+            (None, false) => Ok(Self {
+                shape: [channels, side, side],
+                #[cfg(feature = "graph")]
+                decoder: None,
+            }),
+            (None, true) => Err(Error::Refused {
+                what: format!("{} makes latents, which are no images yet", shown(&args.gallery)),
+                help: "name with --autoencoder the folder of the autoencoder that the latents are of"
+                    .to_owned(),
+            }),
+            (Some(_), false) => Err(Error::Refused {
+                what: format!("{} makes images, which need no autoencoder", shown(&args.gallery)),
+                help: "leave out --autoencoder".to_owned(),
+            }),
+            #[cfg(feature = "graph")]
+            (Some(path), true) => {
+                let decoder = Autoencoder::open(path, &device.for_graph())?;
+                let side = side * decoder.factor();
+                Ok(Self { shape: [3, side, side], decoder: Some(decoder) })
+            }
+            #[cfg(not(feature = "graph"))]
+            (Some(_), true) => Err(Error::Refused {
+                what: "this build has no autoencoders: they are made of Burn".to_owned(),
+                help: "build one that has them with: cargo install --path native-trainer --features graph"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// The pictures of what the model made.
+    fn of(&self, made: Images) -> Result<Images, Error> {
+        #[cfg(feature = "graph")]
+        if let Some(decoder) = &self.decoder {
+            return decoder.decode(&made);
+        }
+        Ok(made)
+    }
 }
 
 /// Where images go, and how they are laid out.
@@ -113,10 +172,11 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the array first, of which the pictures are only a view.
-    fn write(&self, images: &Images) -> Result<(), Error> {
+    fn write(&self, made: Images, pictures: &Pictures) -> Result<(), Error> {
         if let Some(raw) = &self.args.raw {
-            save_npy(raw, &images.shape, &images.values)?;
+            save_npy(raw, &made.shape, &made.values)?;
         }
+        let images = pictures.of(made)?;
         let [b, c, h, w] = images.shape;
         let each = self.layout.columns * self.layout.rows;
         for (number, values) in images.values.chunks(each * c * h * w).enumerate() {

@@ -96,7 +96,7 @@ impl Model {
 
 /// Reads images back from the device.
 #[cfg(feature = "graph")]
-fn read(images: &burn::tensor::Tensor<4>) -> Result<Images, Error> {
+pub(super) fn read(images: &burn::tensor::Tensor<4>) -> Result<Images, Error> {
     tailor_core::graph::sampling::read(images).map_err(|reason| Error::Refused {
         what: format!("the device failed while sampling: {reason}"),
         help: "try --device cpu".to_owned(),

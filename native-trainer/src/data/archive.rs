@@ -18,9 +18,9 @@ use tar::EntryType;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::DataError;
 use super::listing::{Node, Tree, is_dotted, is_hidden};
 use super::picture::Ending;
+use super::{DataError, Options};
 use crate::system::files;
 use crate::system::output::one_line;
 
@@ -83,8 +83,8 @@ impl Archive {
     }
 
     /// Everything in the archive that is not hidden; a file's number is its entry's.
-    pub(super) fn list(&self) -> Result<Tree, DataError> {
-        let mut names = Names { archive: self, tree: Tree::default(), bytes: 0 };
+    pub(super) fn list(&self, options: &Options) -> Result<Tree, DataError> {
+        let mut names = Names { archive: self, options, tree: Tree::default(), bytes: 0 };
         if let Form::Zip = self.form {
             let archive = self.zip()?;
             for at in 0..archive.len() {
@@ -211,6 +211,7 @@ fn unread(method: CompressionMethod) -> Option<String> {
 /// The names of an archive as they are found.
 struct Names<'a> {
     archive: &'a Archive,
+    options: &'a Options,
     tree: Tree,
     bytes: usize,
 }
@@ -235,7 +236,7 @@ impl Names<'_> {
             let folder: PathBuf = path.iter().take(depth + 1).collect();
             let is_folder = path.parent() == Some(&folder);
             if is_folder
-                && Ending::of(&path) == Ending::Readable
+                && self.options.ending(&path) == Ending::Readable
                 && is_dotted(&folder.file_name().unwrap_or_default().to_string_lossy())
                 && !self.tree.dotted.contains(&folder)
             {
@@ -253,7 +254,9 @@ impl Names<'_> {
                 Some(Node::File(first)) => Node::File(*first),
                 _ => Node::Left("it is a link to what is not in the archive".to_owned()),
             },
-            Kind::Other if Ending::of(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
+            Kind::Other if self.options.ending(&path) != Ending::Never => {
+                Node::Left("it is no plain file".to_owned())
+            }
             Kind::Other => return Ok(()),
         };
         // Archives need not list the folders that their files lie in.

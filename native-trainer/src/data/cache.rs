@@ -4,8 +4,8 @@
 //! "tailor data v2\n\0" | table length u64 | images length u64 | SHA-256 of the table | table | images
 //! ```
 //!
-//! Numbers are little-endian; the table is JSON; the images are `[N, C, S, S]`, one byte per value. The
-//! file's name is a digest of all that the images depend on, so changed data is looked for under
+//! Numbers are little-endian; the table is JSON; the images are `[N, C, S, S]`, one byte per value
+//! (four of a latent's). The file's name is a digest of all that the images depend on, so changed data is looked for under
 //! another name. Nothing in it is trusted that was not checked, except that the bytes of the images are
 //! those that were written: a wrong one is a wrong pixel, no more.
 
@@ -41,7 +41,7 @@ const ENDING: &str = ".tailor-data";
 /// Bytes before the table.
 const HEAD: usize = 16 + 8 + 8 + 32;
 
-/// One byte per value, in memory or in a file.
+/// The bytes of all images, in memory or in a file.
 #[derive(Clone)]
 pub(super) enum Pixels {
     Memory(Vec<u8>),
@@ -118,7 +118,7 @@ impl Cache {
                 for (file, node) in &tree.listing {
                     match node {
                         // What is no image makes no difference.
-                        Node::File(_) if Ending::of(file) == Ending::Never => {}
+                        Node::File(_) if options.ending(file) == Ending::Never => {}
                         Node::File(_) => key.add_file(file, &path.join(file).metadata()?)?,
                         Node::Folder | Node::Left(_) => key.add(file.as_os_str().as_encoded_bytes()),
                     }

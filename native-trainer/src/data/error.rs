@@ -141,9 +141,14 @@ pub enum DataError {
     /// A split that is none, or that does not fit the data.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// Channels that images cannot be read into.
-    #[error("images cannot be read into {0} channels; 1 (grey) and 3 (RGB) can")]
-    Channels(usize),
+    /// No latents where a model learns from them.
+    #[error("a model of {channels} channels learns from latents, and {} holds none", shown(path))]
+    NoLatents {
+        /// The folder, archive or file.
+        path: PathBuf,
+        /// The model's channels.
+        channels: usize,
+    },
     /// More images than memory holds.
     #[error("{images} images of {bytes} bytes each do not fit into memory")]
     TooLarge {
@@ -215,8 +220,9 @@ impl DataError {
             }
             Self::IdxCount { .. } => "use images and labels of the same set",
             Self::Split(error) => error.help(),
-            Self::Channels(_) => {
-                "set channels in the model config to 1 or 3; latents of an autoencoder cannot be read yet"
+            Self::NoLatents { .. } => {
+                "put an autoencoder's latents into class folders, one .safetensors file each, or set channels in \
+                 the model config to 1 (grey) or 3 (RGB)"
             }
             Self::TooLarge { .. } => "use fewer or smaller images",
         }

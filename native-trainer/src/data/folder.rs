@@ -5,14 +5,14 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::DataError;
 use super::listing::{Node, Tree, is_dotted, is_hidden};
 use super::picture::Ending;
+use super::{DataError, Options};
 use crate::system::output::one_line;
 
 /// Everything below `root` that is not hidden. Links are followed; what cannot be opened is left out with the
 /// reason.
-pub(super) fn list(root: &Path) -> Result<Tree, DataError> {
+pub(super) fn list(root: &Path, options: &Options) -> Result<Tree, DataError> {
     let mut tree = Tree::default();
     let dotted = &mut tree.dotted;
     let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
@@ -21,7 +21,7 @@ pub(super) fn list(root: &Path) -> Result<Tree, DataError> {
         if entry.depth() == 0 || !is_hidden(&name) {
             return true;
         }
-        if entry.file_type().is_dir() && is_dotted(&name) && holds_images(entry.path()) {
+        if entry.file_type().is_dir() && is_dotted(&name) && holds_images(entry.path(), options) {
             dotted.insert(below(entry.path()));
         }
         false
@@ -44,7 +44,7 @@ pub(super) fn list(root: &Path) -> Result<Tree, DataError> {
             kind if kind.is_dir() => Node::Folder,
             kind if kind.is_file() => Node::File(0),
             // Opening a pipe would wait for somebody to write to it.
-            _ if Ending::of(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
+            _ if options.ending(&path) != Ending::Never => Node::Left("it is no plain file".to_owned()),
             _ => continue,
         };
         tree.listing.insert(path, node);
@@ -52,9 +52,9 @@ pub(super) fn list(root: &Path) -> Result<Tree, DataError> {
     Ok(tree)
 }
 
-fn holds_images(folder: &Path) -> bool {
+fn holds_images(folder: &Path, options: &Options) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
-    entries.flatten().any(|entry| Ending::of(Path::new(&entry.file_name())) == Ending::Readable)
+    entries.flatten().any(|entry| options.ending(Path::new(&entry.file_name())) == Ending::Readable)
 }
 
 /// Why a part of the tree cannot be walked, in words.
@@ -80,7 +80,7 @@ mod tests {
     use image::{ImageFormat, Rgb, RgbImage};
 
     use super::*;
-    use crate::data::{Dataset, Options};
+    use crate::data::Dataset;
 
     const OPTIONS: Options = Options {
         channels: 1,
@@ -318,13 +318,6 @@ mod tests {
         fs::write(root.path().join("a/notes.txt"), "").unwrap();
         let data = open(root.path()).unwrap();
         assert_eq!((data.len(), data.skipped.len()), (2, 1));
-    }
-
-    #[test]
-    fn four_channels_are_refused() {
-        let root = tempfile::tempdir().unwrap();
-        let options = Options { channels: 4, ..OPTIONS };
-        assert!(matches!(Dataset::open(root.path(), &options), Err(DataError::Channels(4))));
     }
 
     #[test]

@@ -12,12 +12,16 @@
 //! over white; the largest centred square is cut out and, if it is not `S × S` yet, resized with a
 //! triangle filter (no ringing, so no value leaves the image's own range); then it becomes grey
 //! (`C = 1`, luma) or RGB (`C = 3`).
+//!
+//! Of any other number of channels are an autoencoder's latents, which are read as they are from
+//! `.safetensors` files in the same folders or archives.
 
 mod archive;
 mod cache;
 mod error;
 mod folder;
 mod idx;
+mod latents;
 mod listing;
 pub mod names;
 mod picture;
@@ -35,6 +39,7 @@ use archive::Archive;
 use cache::{Cache, Pixels};
 pub use error::DataError;
 use listing::Tree;
+use picture::Ending;
 use splits::Split;
 
 use crate::system::output::{one_line, shown};
@@ -42,7 +47,7 @@ use crate::system::output::{one_line, shown};
 /// What the images of a data set must become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Channels `C`: 1 (grey) or 3 (RGB).
+    /// Channels `C`: 1 (grey), 3 (RGB), or any other number, of latents.
     pub channels: usize,
     /// Height and width `S` in pixels.
     pub size: usize,
@@ -97,10 +102,26 @@ impl Options {
         Self { class: Some(name.to_owned()), ..self }
     }
 
-    /// Bytes of one image, `C·S·S`.
-    fn image_len(&self) -> usize {
-        self.channels * self.size * self.size
+    /// Whether an autoencoder's latents are wanted, and not images.
+    fn latents(&self) -> bool {
+        !matches!(self.channels, 1 | 3)
     }
+
+    /// Bytes of one image.
+    fn image_len(&self) -> usize {
+        image_len(self.channels, self.size)
+    }
+
+    /// What the ending of a file says of it.
+    fn ending(&self, path: &Path) -> Ending {
+        if self.latents() { latents::ending(path) } else { Ending::of(path) }
+    }
+}
+
+/// Bytes of one image of a data set: one for each value, or four of a latent's.
+fn image_len(channels: usize, size: usize) -> usize {
+    let value = if matches!(channels, 1 | 3) { 1 } else { latents::VALUE };
+    channels * size * size * value
 }
 
 /// One class of a data set.
@@ -120,7 +141,7 @@ pub struct DataClass {
 pub struct Dataset {
     /// The classes, sorted by name; a label is an index into this list.
     pub classes: Vec<DataClass>,
-    /// All images in one block, `[N, C, S, S]`, one byte per value.
+    /// All images in one block, `[N, C, S, S]`, one byte per value, or four for each of a latent's.
     images: Pixels,
     /// The class of each image, `[N]`.
     pub labels: Vec<u32>,
@@ -164,7 +185,7 @@ pub(crate) fn number(count: usize, what: &str) -> String {
 const CLASSES: usize = 8;
 
 impl Input {
-    fn find(path: &Path) -> Result<Self, DataError> {
+    fn find(path: &Path, options: &Options) -> Result<Self, DataError> {
         if let Some(archive) = Archive::named(path).filter(|_| path.is_file()) {
             return Ok(Self::Archive(archive));
         }
@@ -177,7 +198,7 @@ impl Input {
         if !path.is_dir() {
             return Err(DataError::NoData(path.to_owned()));
         }
-        let tree = folder::list(path)?;
+        let tree = folder::list(path, options)?;
         Ok(match idx::in_folder(path, &tree.listing)? {
             Some(pair) => Self::Idx(pair),
             None => Self::Folder(tree),
@@ -197,8 +218,9 @@ impl Input {
         match self {
             Self::Folder(tree) => tree::read(path, None, tree, options),
             Self::Archive(archive) => {
-                let tree = archive.list()?;
+                let tree = archive.list(options)?;
                 let idx = match options.class {
+                    _ if options.latents() => None,
                     Some(_) => None,
                     None => idx::read_archive(path, archive, &tree.listing, options)?,
                 };
@@ -206,6 +228,9 @@ impl Input {
             }
             // It has labels of its own.
             Self::Idx(_) if options.class.is_some() => Err(DataError::HasClasses(path.to_owned())),
+            Self::Idx(_) if options.latents() => {
+                Err(DataError::NoLatents { path: path.to_owned(), channels: options.channels })
+            }
             Self::Idx(pair) => idx::read(pair, options),
         }
     }
@@ -254,13 +279,10 @@ impl Dataset {
     /// # Errors
     /// A [`DataError`] that names the file or class that is at fault.
     pub fn open(path: &Path, options: &Options) -> Result<Self, DataError> {
-        if !matches!(options.channels, 1 | 3) {
-            return Err(DataError::Channels(options.channels));
-        }
         if !path.exists() {
             return Err(DataError::Missing(path.to_owned()));
         }
-        let input = Input::find(path)?;
+        let input = Input::find(path, options)?;
         let mut notes = Vec::new();
         let mut data = match &options.cache {
             Some(folder) => cached(folder, path, &input, options, &mut notes)?,
@@ -330,12 +352,12 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Bytes of one image, `C·S·S`.
+    /// Bytes of one image: `C·S·S`, of a latent four times as many.
     pub fn image_len(&self) -> usize {
-        self.channels * self.size * self.size
+        image_len(self.channels, self.size)
     }
 
-    /// Image `i` as bytes.
+    /// Image `i` as bytes; of a latent, those of its values in f32, little-endian.
     ///
     /// # Shapes
     /// `[C, S, S]`.
@@ -343,13 +365,17 @@ impl Dataset {
         &self.images[i * self.image_len()..][..self.image_len()]
     }
 
-    /// The images at `indices`, with 0 to 255 mapped to −1 to 1.
+    /// The images at `indices`, with 0 to 255 mapped to −1 to 1; latents as they are.
     ///
     /// # Shapes
     /// `[B, C, S, S]`, `B` the number of indices.
     pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
         let bytes = indices.iter().flat_map(|&i| self.image(i));
-        bytes.map(|&byte| f32::from(byte) / 127.5 - 1.0).collect()
+        if matches!(self.channels, 1 | 3) {
+            return bytes.map(|&byte| f32::from(byte) / 127.5 - 1.0).collect();
+        }
+        let values = indices.iter().flat_map(|&i| self.image(i).as_chunks().0);
+        values.map(|value| f32::from_le_bytes(*value)).collect()
     }
 
     /// Indices of the images to keep and of those whose source is `held_out`, for an evaluation on

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::archive::Archive;
 use super::listing::{Listing, Node, Tree};
 use super::picture::{self, Ending, Found, whole};
-use super::{DataClass, DataError, Dataset, Options, names, number, room_for};
+use super::{DataClass, DataError, Dataset, Options, latents, names, number, room_for};
 use crate::system::files;
 use crate::system::output::{one_line, shown};
 use crate::system::progress::Progress;
@@ -39,10 +39,13 @@ pub(super) fn read(
     if listing.is_empty() {
         return Err(DataError::EmptyFolder(root.to_owned()));
     }
-    let looks = looks(root, archive, listing)?;
+    let looks = looks(root, archive, listing, options)?;
     let mut sorted = Sorted::default();
-    sorted.add_all(root, listing, &looks);
+    sorted.add_all(root, listing, &looks, options);
     let Sorted { mut folders, mut skipped, ignored } = sorted;
+    if options.latents() && folders.values().all(|folder| folder.images.is_empty()) {
+        return Err(DataError::NoLatents { path: root.to_owned(), channels: options.channels });
+    }
     let top = match options.class {
         None if !options.whole_names => leading(&folders),
         _ => Path::new(""),
@@ -78,7 +81,8 @@ pub(super) fn read(
 
     let mut data = Dataset::new(classes.iter().map(|(_, class)| class.clone()).collect(), options);
     data.skipped = skipped;
-    data.notes = notes(root, top, tree, &classes, &ignored);
+    data.notes =
+        notes(root, top, tree, &classes, &ignored, if options.latents() { "latent" } else { "image" });
     data.wrapped = !top.as_os_str().is_empty();
     // Readable images move up over the gaps that broken ones leave.
     let bytes = options.image_len();
@@ -106,11 +110,12 @@ fn looks<'a>(
     root: &Path,
     archive: Option<&Archive>,
     listing: &'a Listing,
+    options: &Options,
 ) -> Result<HashMap<&'a Path, Found>, DataError> {
     let unsure: Vec<(&Path, usize)> = listing
         .iter()
         .filter_map(|(path, node)| match node {
-            Node::File(at) if Ending::of(path) == Ending::Unsure => Some((path.as_path(), *at)),
+            Node::File(at) if options.ending(path) == Ending::Unsure => Some((path.as_path(), *at)),
             _ => None,
         })
         .collect();
@@ -162,7 +167,13 @@ struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    fn add_all(&mut self, root: &Path, listing: &'a Listing, looks: &HashMap<&'a Path, Found>) {
+    fn add_all(
+        &mut self,
+        root: &Path,
+        listing: &'a Listing,
+        looks: &HashMap<&'a Path, Found>,
+        options: &Options,
+    ) {
         for (path, node) in listing {
             let parent = path.parent().unwrap_or(Path::new(""));
             match node {
@@ -172,7 +183,7 @@ impl<'a> Sorted<'a> {
                 }
                 Node::Left(reason) => self.skipped.push((root.join(path), reason.clone())),
                 Node::File(at) => {
-                    let found = match Ending::of(path) {
+                    let found = match options.ending(path) {
                         Ending::Readable => &Found::Picture,
                         Ending::Never => &Found::Nothing,
                         Ending::Unsure => looks.get(path.as_path()).unwrap_or(&Found::Nothing),
@@ -195,13 +206,14 @@ fn notes(
     tree: &Tree,
     classes: &[(&Path, DataClass)],
     ignored: &[&Path],
+    wanted: &str,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(ignored.first().map(|first| {
         let first = shown(&root.join(first));
         match ignored.len() {
-            1 => format!("{first} is no image"),
-            n => format!("{} are no images, the first is {first}", number(n, "file")),
+            1 => format!("{first} is no {wanted}"),
+            n => format!("{} are no {wanted}s, the first is {first}", number(n, "file")),
         }
     }));
     notes.extend(tree.dotted.iter().map(|folder| {
@@ -330,7 +342,7 @@ impl Content {
             Self::File(path) => whole(&mut files::open(&path).map_err(|error| error.to_string())?)?,
             Self::Bytes(bytes) => bytes?,
         };
-        picture::read(&bytes, options)
+        if options.latents() { latents::read(&bytes, options) } else { picture::read(&bytes, options) }
     }
 }
 

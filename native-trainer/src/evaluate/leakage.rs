@@ -17,7 +17,7 @@ use tailor_core::model::Gate;
 
 use super::classifier::Classifier;
 use super::figures::Sampled;
-use super::{Source, classifier, read_real};
+use super::{Eyes, Source, classifier, read_real};
 use crate::compute::device::{self, Device};
 use crate::compute::model::Model;
 use crate::data::splits::Split;
@@ -129,7 +129,7 @@ pub fn leakage(settings: &LeakageSettings) -> Result<(Leakage, Sheet), Error> {
     }
 
     let (reader, kept, held_out) = classifier(judge, &data, &device)?;
-    let real = read_real(&[&reader], &data, &held_out).remove(0);
+    let real = read_real(&reader, &data, &held_out);
     let right = real.answers().into_iter().zip(&held_out).filter(|(answer, i)| *answer == label(&data, **i));
     let right = right.count();
 
@@ -141,7 +141,7 @@ pub fn leakage(settings: &LeakageSettings) -> Result<(Leakage, Sheet), Error> {
     let (mut found, mut sheet) = (Vec::new(), Sheet::default());
     for &class in &removed {
         let own: Vec<usize> = kept.iter().copied().filter(|i| label(&data, *i) == class).collect();
-        let near = read_real(&[&reader], &data, &own).remove(0).features;
+        let near = read_real(&reader, &data, &own).features;
         let target = Target { class, own, near };
         let of_class = |is: bool| -> Vec<usize> {
             (0..held_out.len()).filter(|i| (label(&data, held_out[*i]) == class) == is).collect()
@@ -276,8 +276,10 @@ impl Finder<'_> {
         let (alone, images) = self.make(rest, &[], n * ALONE, 0, "sampling the learngene alone")?;
         let gates = rest.others.iter().flat_map(|(id, _)| (0..n).map(move |i| (vec![(id.clone(), 1.0)], i)));
         let items = gates.map(|(gate, i)| Item { gate, seed: self.seed(i) }).collect();
-        let others =
-            self.source(rest).read(&[self.reader], items, "sampling every other class", None)?.remove(0);
+        let others = self
+            .source(rest)
+            .read(&Eyes::of(self.reader), items, "sampling every other class", None)?
+            .remove(0);
         Ok(Pool { alone, images, others })
     }
 
@@ -300,7 +302,8 @@ impl Finder<'_> {
     ) -> Result<(Reading, Images), Error> {
         let items = (0..n).map(|i| Item { gate: gate.to_vec(), seed: self.seed(first + i) }).collect();
         let mut images = Images::default();
-        let reading = self.source(rest).read(&[self.reader], items, what, Some(&mut images))?.remove(0);
+        let reading =
+            self.source(rest).read(&Eyes::of(self.reader), items, what, Some(&mut images))?.remove(0);
         Ok((reading, images))
     }
 
@@ -399,7 +402,7 @@ impl Finder<'_> {
         let trials = self.judge.per_class.div_ceil(4).max(1);
         let items = mixtures.iter().flat_map(|mixture| (0..trials).map(move |i| (mixture, i)));
         let items = items.map(|(mixture, i)| Item { gate: gate(mixture), seed: self.seed(i) }).collect();
-        let tried = self.source(rest).read(&[self.reader], items, "trying mixtures", None)?.remove(0);
+        let tried = self.source(rest).read(&Eyes::of(self.reader), items, "trying mixtures", None)?.remove(0);
         let likely: Vec<f64> = likelihoods(&tried, class).chunks(trials).map(mean).collect();
         let best = mixtures.iter().zip(likely).max_by(|a, b| a.1.total_cmp(&b.1));
         Ok(best.map(|(mixture, _)| {
@@ -460,6 +463,10 @@ fn most(reading: Option<&Reading>, class: usize, n: usize) -> Vec<usize> {
 
 fn drawn(images: &Images, i: usize) -> Result<Option<image::RgbImage>, Error> {
     let [_, c, h, w] = images.shape;
+    // Latents are no pictures.
+    if !matches!(c, 1 | 3) {
+        return Ok(None);
+    }
     Ok(Some(picture(images.image(i), [c, h, w])?))
 }
 

@@ -22,6 +22,7 @@ use figures::{Plan, Sets};
 pub use report::{ClassReport, Evaluation, Frechet};
 use report::{Confusion, Found};
 
+use crate::compute::autoencoder::Autoencoder;
 use crate::compute::device::{self, Device};
 use crate::compute::model::Model;
 use crate::data::splits::Split;
@@ -35,6 +36,7 @@ use crate::metrics::npz;
 use crate::metrics::table::Table;
 use crate::say;
 use crate::settings::evaluate::EvaluateSettings;
+use crate::system::output;
 
 /// Real images with which samples are compared, at most.
 const REAL: usize = 10_000;
@@ -65,11 +67,12 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     reference.truncate(REAL);
     let samples = sampled.len() * settings.per_class;
     let plan = Plan::new(&settings.figures, data.size, samples, reference.len(), &device.for_graph())?;
+    let decoder = decoder(settings, &gallery, &device)?;
 
     let (reader, _, held_out) = classifier(settings, &data, &device)?;
-    let networks: Vec<&dyn Network> =
-        std::iter::once(&reader as &dyn Network).chain(plan.networks.iter().map(|n| &**n)).collect();
-    let answers = read_real(&networks[..1], &data, &held_out).remove(0).answers();
+    let others = plan.networks.iter().map(|network| &**network).collect();
+    let eyes = Eyes { reader: &reader, others, decoder: decoder.as_ref() };
+    let answers = read_real(&reader, &data, &held_out).answers();
     let real = Confusion::new(ids.len(), held_out.iter().map(|&i| data.labels[i] as usize).zip(answers));
 
     let chosen: Vec<String> = sampled.iter().map(|&c| ids[c].clone()).collect();
@@ -82,14 +85,14 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let of_classes = asked.iter().map(|c| Some(*c)).enumerate().map(item).collect();
     let source = Source { settings, gallery: &gallery, model: &model };
     let mut images = settings.figures.npz.as_ref().map(|_| Images::default());
-    let made = source.read(&networks, of_classes, "sampling every class", images.as_mut())?;
+    let made = source.read(&eyes, of_classes, "sampling every class", images.as_mut())?;
     let alone = (0..settings.per_class.max(1) * 10)
         .map(|i| Item { gate: Vec::new(), seed: settings.seed.wrapping_add(i as u64) })
         .collect();
-    let alone = source.read(&networks, alone, "sampling the learngene alone", None)?;
+    let alone = source.read(&eyes, alone, "sampling the learngene alone", None)?;
 
     let bar = bar("reading real images, finding figures");
-    let compared = read_real(&networks, &data, &reference);
+    let compared = eyes.read_real(&data, &reference)?;
     let sets = |i: usize| Sets { samples: &made[i], alone: &alone[i], real: &compared[i] };
     let figures = plan.figures(sets, &sampling, settings.figures.resamples)?;
     bar.finish_and_clear();
@@ -150,14 +153,86 @@ fn classifier(
     Ok((reader, kept, held_out))
 }
 
-/// What each network makes of the real images at `indices`.
-fn read_real(networks: &[&dyn Network], data: &Dataset, indices: &[usize]) -> Vec<Reading> {
-    let mut all = vec![Reading::default(); networks.len()];
-    for indices in indices.chunks(READ) {
-        let shape = [indices.len(), data.channels, data.size, data.size];
-        let images = Images::new(shape, data.batch(indices));
-        all.iter_mut().zip(networks).for_each(|(all, network)| all.extend(network.read(&images)));
+/// The decoder for a model of latents, if the settings name one.
+///
+/// # Errors
+/// [`Error::Refused`] where it is missing, or makes no difference.
+fn decoder(
+    settings: &EvaluateSettings,
+    gallery: &Gallery,
+    device: &Device,
+) -> Result<Option<Autoencoder>, Error> {
+    let figures = &settings.figures;
+    let sees_images = !figures.features.is_empty() || figures.npz.is_some();
+    let latents = gallery.index.config.makes_latents();
+    match &figures.autoencoder {
+        Some(path) if latents && sees_images => Autoencoder::open(path, &device.for_graph()).map(Some),
+        Some(path) => Err(Error::Refused {
+            what: match latents {
+                true => format!("{} decodes images that nothing here looks at", output::shown(path)),
+                false => format!("{} makes images, which need no autoencoder", settings.gallery.display()),
+            },
+            help: "leave out --autoencoder; the classifier reads what the model makes".to_owned(),
+        }),
+        None if latents && sees_images => Err(Error::Refused {
+            what: format!("{} makes latents, which only the classifier reads", settings.gallery.display()),
+            help: "name with --autoencoder the folder of the autoencoder that the latents are of".to_owned(),
+        }),
+        None => Ok(None),
     }
+}
+
+/// What looks at images.
+struct Eyes<'a> {
+    /// It reads whatever the model makes, latents too.
+    reader: &'a Classifier,
+    /// They read images.
+    others: Vec<&'a dyn Network>,
+    /// Makes images of latents.
+    decoder: Option<&'a Autoencoder>,
+}
+
+impl<'a> Eyes<'a> {
+    /// The classifier alone.
+    fn of(reader: &'a Classifier) -> Self {
+        Self { reader, others: Vec::new(), decoder: None }
+    }
+
+    /// Adds what each network makes of these images to `all`, the classifier's first, and returns the images.
+    fn read(&self, images: Images, all: &mut [Reading]) -> Result<Images, Error> {
+        let Some((first, rest)) = all.split_first_mut() else { return Ok(images) };
+        first.extend(self.reader.read(&images));
+        let images = match self.decoder {
+            Some(decoder) => decoder.decode(&images)?,
+            None => images,
+        };
+        rest.iter_mut().zip(&self.others).for_each(|(all, network)| all.extend(network.read(&images)));
+        Ok(images)
+    }
+
+    fn nothing(&self) -> Vec<Reading> {
+        vec![Reading::default(); 1 + self.others.len()]
+    }
+
+    /// What each network makes of the real images at `indices`.
+    fn read_real(&self, data: &Dataset, indices: &[usize]) -> Result<Vec<Reading>, Error> {
+        let mut all = self.nothing();
+        for indices in indices.chunks(READ) {
+            self.read(real(data, indices), &mut all)?;
+        }
+        Ok(all)
+    }
+}
+
+/// The real images at `indices`.
+fn real(data: &Dataset, indices: &[usize]) -> Images {
+    Images::new([indices.len(), data.channels, data.size, data.size], data.batch(indices))
+}
+
+/// What the classifier makes of the real images at `indices`.
+fn read_real(reader: &Classifier, data: &Dataset, indices: &[usize]) -> Reading {
+    let mut all = Reading::default();
+    indices.chunks(READ).for_each(|indices| all.extend(reader.read(&real(data, indices))));
     all
 }
 
@@ -187,7 +262,7 @@ impl Source<'_> {
     /// What each network makes of each item's sample. The samples are added to `kept`.
     fn read(
         &self,
-        networks: &[&dyn Network],
+        eyes: &Eyes<'_>,
         items: Vec<Item>,
         what: &'static str,
         mut kept: Option<&mut Images>,
@@ -195,12 +270,11 @@ impl Source<'_> {
         let bar = bar(what);
         bar.set_length(items.len() as u64);
         let batches: Vec<Vec<Item>> = items.chunks(SAMPLED).map(<[Item]>::to_vec).collect();
-        let mut all = vec![Reading::default(); networks.len()];
+        let mut all = eyes.nothing();
         for items in batches {
             let n = items.len() as u64;
             let settings = sample::settings(self.gallery, &self.settings.sampling, items)?;
-            let images = self.model.generate(settings, |_| ())?;
-            all.iter_mut().zip(networks).for_each(|(all, network)| all.extend(network.read(&images)));
+            let images = eyes.read(self.model.generate(settings, |_| ())?, &mut all)?;
             if let Some(kept) = kept.as_mut() {
                 let [b, c, h, w] = images.shape;
                 kept.shape = [kept.shape[0] + b, c, h, w];

@@ -265,6 +265,10 @@ fn with_and_without(root: &Path, shown: &[&Outcome], asked: &[String]) -> Result
             words.push(format!("The network of {arm} does not come apart."));
             continue;
         }
+        if outcome.recipe.model.makes_latents() {
+            words.push(format!("{arm} makes latents, which tailor sample --autoencoder shows."));
+            continue;
+        }
         let Some(gallery) = gallery(root, outcome)? else {
             words.push(format!("The gallery of {arm} is gone."));
             continue;

@@ -45,7 +45,7 @@ use crate::data::splits::Split;
 use crate::error::Error;
 use crate::gallery::finetune::open as open_base;
 use crate::settings::device::DeviceChoice;
-use crate::settings::evaluate::EvaluateSettings;
+use crate::settings::evaluate::{EvaluateSettings, FigureSettings};
 use crate::settings::recipe::{ModelChoice, Recipe};
 use crate::settings::sampling::SamplingSettings;
 use crate::settings::training::Training;
@@ -97,6 +97,12 @@ pub struct Judging {
     /// Other real images to judge with, relative to the file; none for those of the training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
+    /// Weights of Inception-v3 or DINOv2, relative to the file, in whose features figures are found too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<PathBuf>,
+    /// The autoencoder of a model of latents, relative to the file, with which these networks see images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoencoder: Option<PathBuf>,
     /// Samples of each class.
     pub per_class: usize,
     /// One source in so many is held out from the classifier's training.
@@ -130,6 +136,8 @@ impl Default for Judging {
         let EvaluateSettings { per_class, hold_out, seed, .. } = EvaluateSettings::default();
         Self {
             data: None,
+            features: Vec::new(),
+            autoencoder: None,
             per_class,
             hold_out,
             epochs: EvaluateSettings::EPOCHS,
@@ -202,6 +210,11 @@ impl Judging {
             epochs: Some(self.epochs),
             seed: self.seed,
             sampling: self.sampling(),
+            figures: FigureSettings {
+                features: self.features.clone(),
+                autoencoder: self.autoencoder.clone(),
+                ..FigureSettings::default()
+            },
             device,
             ..EvaluateSettings::default()
         }
@@ -338,6 +351,8 @@ impl File {
                 let mut judging: Judging =
                     serde_json::from_value(all).map_err(|e| at(format!("evaluate: {e}")))?;
                 judging.data = judging.data.map(|data| folder.join(data));
+                judging.autoencoder = judging.autoencoder.map(|path| folder.join(path));
+                judging.features = judging.features.iter().map(|path| folder.join(path)).collect();
                 judging.check().map_err(at)?;
                 Ok(judging)
             });

@@ -41,10 +41,15 @@ pub fn remove(folder: &Path) {
 /// # Errors
 /// Those of sampling, and of writing.
 pub fn write(folder: &Path, model: &Model, classes: &[String], sampling: &Sampling) -> Result<(), Error> {
-    let frames = model.film(settings(model.config(), classes, sampling))?;
+    // Latents are no pictures.
+    let frames = if model.config().makes_latents() {
+        Vec::new()
+    } else {
+        model.film(settings(model.config(), classes, sampling))?
+    };
     match small(frames) {
         Some(film) => Ok(write_atomic(&folder.join(FILE), &film)?),
-        // Channels that make no picture. Nor may one of other weights stay.
+        // Nor may one of other weights stay.
         None => {
             remove(folder);
             Ok(())

@@ -86,9 +86,10 @@ impl Previews<'_> {
     /// Samples in a preview unless told otherwise.
     pub(crate) const USUAL: usize = 8;
 
-    /// A grid at seeds 1 to `count` of one class, or of the learngene alone; fewer where a pack has no room.
+    /// A grid at seeds 1 to `count` of one class, or of the learngene alone; fewer where a pack has no room, and none
+    /// of latents.
     pub(crate) fn png(&self, class: Option<(&Class, &Tensors)>) -> Result<Option<Vec<u8>>, Error> {
-        if self.count == 0 {
+        if self.count == 0 || self.config.makes_latents() {
             return Ok(None);
         }
         let mut model = Model::new(self.config, self.learngene, self.device)?;

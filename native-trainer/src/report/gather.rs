@@ -44,7 +44,8 @@ pub fn write(run: &Path, out: &Path, header: &RunHeader, trainer: &Trainer) -> R
         steps: training.steps,
         metrics: metrics::read(run)?,
         grids: grids(run)?,
-        apart: Some(apart(header, trainer)?),
+        // Latents are no pictures.
+        apart: (!config.makes_latents()).then(|| apart(header, trainer)).transpose()?,
         settings: settings.map(|(name, value)| (name, text(&value))).collect(),
         engine: header.engine.clone(),
         parameters: (config.learngene_parameters(), config.tailor_parameters()),

@@ -68,6 +68,8 @@ pub struct FigureSettings {
     pub metrics: Vec<Metric>,
     /// Files with the weights of networks, in whose features figures are found instead of the classifier's.
     pub features: Vec<PathBuf>,
+    /// Where the autoencoder is that makes images of a model's latents, for those networks and [`Self::npz`].
+    pub autoencoder: Option<PathBuf>,
     /// Where the classifier's weights are: read where the file is there, else written once it is trained.
     pub classifier: Option<PathBuf>,
     /// Resamples behind each interval; none for no intervals.
@@ -86,6 +88,7 @@ impl Default for FigureSettings {
         Self {
             metrics: Vec::new(),
             features: Vec::new(),
+            autoencoder: None,
             classifier: None,
             resamples: Self::RESAMPLES,
             npz: None,

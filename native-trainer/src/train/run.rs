@@ -133,8 +133,11 @@ impl Run<'_> {
     }
 
     /// Samples from the averaged weights as they stand: some classes in columns, seeds in rows, and a last row of
-    /// the learngene alone.
+    /// the learngene alone. Latents are not drawn.
     fn sample_grid(&self, trainer: &Trainer) -> Result<(), Error> {
+        if trainer.config().makes_latents() {
+            return Ok(());
+        }
         let chosen = spread(self.classes.len(), GRID_CLASSES);
         let model = live_model(trainer, &self.classes, &chosen)?;
         let item = |class: Option<usize>, seed| Item {

@@ -40,6 +40,14 @@ pub enum WeightsError {
         /// What is wrong.
         reason: String,
     },
+    /// Its tensors are not those of an autoencoder.
+    #[error("{} holds no autoencoder of diffusers: {reason}", shown(path))]
+    Autoencoder {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Its tensors are not those of a DiT.
     #[error("{}: {source}", shown(path))]
     Layout {
@@ -58,6 +66,9 @@ impl WeightsError {
             Self::Unknown(_) => "name a .safetensors file, or a .pt file that torch.save wrote",
             Self::TooOld(_) => "load it with PyTorch and save it again with torch.save",
             Self::Damaged { .. } => "fetch it again, or save its weights as safetensors",
+            Self::Autoencoder { .. } => {
+                "name the folder of an AutoencoderKL as diffusers saves it, such as stabilityai/sd-vae-ft-ema"
+            }
             Self::Layout { source, .. } => source.help(),
         }
     }

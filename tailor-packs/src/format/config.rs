@@ -449,6 +449,12 @@ impl ModelConfig {
         one.saturating_mul(images as u64)
     }
 
+    /// Returns whether images of this model are an autoencoder's latents: those have values of any size,
+    /// in other than one channel (grey) or three (RGB).
+    pub fn makes_latents(&self) -> bool {
+        !matches!(self.channels, 1 | 3)
+    }
+
     /// Returns the number of values of one patch, `p·p·C`.
     pub fn patch_values(&self) -> usize {
         (self.patch_size * self.patch_size * self.channels) as usize
