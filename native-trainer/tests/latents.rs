@@ -141,7 +141,8 @@ mod decoded {
             // The folder stands for the file with diffusers' own name.
             let path = if name.starts_with("diff") { folder.path().to_owned() } else { path };
             let decoder = Autoencoder::open(&path, &Device::flex()).unwrap();
-            assert_eq!((decoder.channels(), decoder.factor()), (4, 2));
+            assert!(decoder.fits(16).is_err() && decoder.fits(4).is_ok());
+            assert_eq!(decoder.factor(), 2);
             let images = decoder.decode(&latents).unwrap();
             let (shape, expected) = &fixture["image"];
             assert_eq!(images.shape, shape[..]);
@@ -185,12 +186,23 @@ mod decoded {
         });
         assert!(told.ends_with("decoder.conv_norm_out.bias is [16], must be [32]"), "{told}");
         assert!(change("post_quant_conv.bias", &|_, values| values[0] = f32::NAN).contains("not finite"));
+        // A part that would be left out, and sizes beyond memory that nothing else bears out.
+        let mut more = decoder();
+        more.push(("decoder.up_blocks.0.attentions.0.to_q.weight".to_owned(), vec![1], vec![0.0]));
+        assert!(refused(&more).ends_with("nothing here uses decoder.up_blocks.0.attentions.0.to_q.weight"));
         // A folder with nothing in it, settings that are none, and a file that is not there.
         let empty = tempfile::tempdir().unwrap();
         let open = |path: &Path| Autoencoder::open(path, &Device::flex()).err().unwrap().to_string();
         assert!(open(empty.path()).contains("diffusion_pytorch_model.safetensors"));
         save(empty.path(), "diffusion_pytorch_model.safetensors", &decoder());
-        for config in ["{", r#"{"scaling_factor": 0}"#, r#"{"norm_num_groups": 7}"#] {
+        for config in [
+            "{",
+            r#"{"scaling_factor": 0}"#,
+            r#"{"norm_num_groups": 7}"#,
+            r#"{"_class_name": "VQModel"}"#,
+            r#"{"latents_mean": [0, 0, 0, 0]}"#,
+            r#"{"act_fn": "relu"}"#,
+        ] {
             fs::write(empty.path().join("config.json"), config).unwrap();
             assert!(open(empty.path()).contains(empty.path().to_str().unwrap()));
         }

@@ -84,6 +84,12 @@ fn entropy_variance_and_kurtosis_of_predictions_are_scipys() {
     fixture.check("kurtosis", mean(each.iter().map(|c| c.kurtosis).collect()));
 }
 
+fn pixels(images: &Images) -> npz::Pixels {
+    let mut pixels = npz::Pixels::default();
+    pixels.extend(images);
+    pixels
+}
+
 /// What a `.npz` file holds: name, header and values of each array.
 fn arrays(path: &std::path::Path) -> Vec<(String, String, Vec<u8>)> {
     let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
@@ -107,7 +113,7 @@ fn samples_and_statistics_are_written_in_the_layout_of_adms_suite() {
     let path = folder.path().join("samples.npz");
     let grey = Images::new([2, 1, 1, 2], vec![-1.0, 1.0, 0.0, 2.0]);
     let gaussian = Gaussian::fit(&Table::new(2, vec![0.0, 0.0, 2.0, 4.0])).unwrap();
-    npz::write(&path, &grey, Some((&gaussian, &gaussian))).unwrap();
+    npz::write(&path, &pixels(&grey), Some((&gaussian, &gaussian))).unwrap();
     let found = arrays(&path);
     let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, ["arr_0.npy", "mu.npy", "sigma.npy", "mu_s.npy", "sigma_s.npy"]);
@@ -121,7 +127,7 @@ fn samples_and_statistics_are_written_in_the_layout_of_adms_suite() {
     assert_eq!(doubles(&found[4].2), [2.0, 4.0, 4.0, 8.0]);
 
     let colour = Images::new([1, 3, 2, 1], vec![-1.0, 1.0, 0.0, -1.0, 1.0, 1.0]);
-    npz::write(&path, &colour, None).unwrap();
+    npz::write(&path, &pixels(&colour), None).unwrap();
     let found = arrays(&path);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].2, [0, 128, 255, 255, 0, 255]);

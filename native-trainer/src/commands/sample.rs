@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::gallery::folder::Gallery;
 use crate::gallery::sample::{assemble, settings};
 use crate::say;
-use crate::system::grid::{Layout, film, format_of, grid, numbered, save_npy};
+use crate::system::grid::{Layout, film, film_fits, format_of, grid, numbered, save_npy};
 use crate::system::output::{self, shown};
 
 /// Runs `tailor sample`.
@@ -51,7 +51,9 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
     let model = assemble(&gallery, &classes, &sampling.guide, &device)?;
     if let Some(path) = &args.film {
         let items = gates.iter().map(|gate| Item { gate: gate.clone(), seed: args.seed }).collect();
-        let frames = model.film(settings(&gallery, &sampling, items)?)?;
+        let settings = settings(&gallery, &sampling, items)?;
+        film_fits(settings.steps, gates.len(), pictures.shape)?;
+        let frames = model.film(settings)?;
         let frames = frames.into_iter().map(|frame| pictures.of(frame)).collect::<Result<Vec<_>, _>>()?;
         output::write(path, &film(&frames, format_of(path)?)?)?;
     }
@@ -66,7 +68,7 @@ pub fn run(args: &SampleArgs) -> Result<(), Error> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    output.write(all, &pictures)
+    output.write(&all, &pictures)
 }
 
 /// Makes pictures of what a model makes: images as they are, or what an autoencoder makes of latents.
@@ -100,6 +102,7 @@ impl Pictures {
             #[cfg(feature = "graph")]
             (Some(path), true) => {
                 let decoder = Autoencoder::open(path, &device.for_graph())?;
+                decoder.fits(channels)?;
                 let side = side * decoder.factor();
                 Ok(Self { shape: [3, side, side], decoder: Some(decoder) })
             }
@@ -172,16 +175,15 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the array first, of which the pictures are only a view.
-    fn write(&self, made: Images, pictures: &Pictures) -> Result<(), Error> {
+    fn write(&self, made: &Images, pictures: &Pictures) -> Result<(), Error> {
         if let Some(raw) = &self.args.raw {
             save_npy(raw, &made.shape, &made.values)?;
         }
-        let images = pictures.of(made)?;
-        let [b, c, h, w] = images.shape;
+        let b = made.shape[0];
         let each = self.layout.columns * self.layout.rows;
-        for (number, values) in images.values.chunks(each * c * h * w).enumerate() {
-            let shape = [(b - number * each).min(each), c, h, w];
-            let picture = grid(values, shape, self.layout.columns, self.layout.scale, self.format)?;
+        for (number, start) in (0..b).step_by(each).enumerate() {
+            let Images { shape, values } = pictures.of(made.part(start..b.min(start + each)))?;
+            let picture = grid(&values, shape, self.layout.columns, self.layout.scale, self.format)?;
             output::write(&numbered(&self.args.out, number), &picture)?;
         }
         if self.layout.pictures > 1 {

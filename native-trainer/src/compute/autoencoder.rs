@@ -4,7 +4,7 @@
 //! in: convolutions with residual blocks, one layer of attention in the middle, and maps that double in size
 //! from block to block. Its sizes are read from the weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::{silu, softmax};
@@ -34,35 +34,105 @@ const MOST_BLOCKS: usize = 8;
 const MOST_LAYERS: usize = 16;
 /// The attention in the middle.
 const ATTENTION: &str = "decoder.mid_block.attentions.0";
-/// Latents at a time: the maps of one image of 256 × 256 take hundreds of megabytes.
-const BATCH: usize = 4;
+/// Places of latents that are decoded at a time, four of 32 × 32: the maps of one image of 256 × 256 take hundreds of
+/// megabytes.
+const BATCH: usize = 4 * 32 * 32;
 
 /// What is said of an autoencoder beside its weights; each has the value of Stable Diffusion's where nothing is said.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 struct Config {
+    #[serde(rename = "_class_name")]
+    class: String,
+    act_fn: String,
     /// Latents are what the encoder makes, less the shift, times this.
     scaling_factor: Option<f32>,
     shift_factor: Option<f32>,
     norm_num_groups: usize,
+    /// Means and deviations of channels, which some pipelines apply to latents.
+    latents_mean: Option<Vec<f32>>,
+    latents_std: Option<Vec<f32>>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { scaling_factor: None, shift_factor: None, norm_num_groups: 32 }
+        Self {
+            class: "AutoencoderKL".to_owned(),
+            act_fn: "silu".to_owned(),
+            scaling_factor: None,
+            shift_factor: None,
+            norm_num_groups: 32,
+            latents_mean: None,
+            latents_std: None,
+        }
     }
 }
 
 impl Config {
     /// Stable Diffusion's, which the config files of its time leave out.
     const SCALING_FACTOR: f32 = 0.18215;
+
+    /// Reads what diffusers wrote beside the weights.
+    fn read(path: &Path) -> Result<Self, Error> {
+        let refused = |reason: String| WeightsError::Autoencoder { path: path.to_owned(), reason };
+        let bytes = read_limited(path, LARGEST_CONFIG)?;
+        let config: Self = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+        config.check().map_err(refused)?;
+        Ok(config)
+    }
+
+    /// Refuses what the decoder does not do.
+    fn check(&self) -> Result<(), String> {
+        let positive = |scale: f32| scale.is_finite() && scale > 0.0;
+        match self {
+            Self { class, .. } if class != "AutoencoderKL" => Err(format!("it is of a {class}")),
+            Self { act_fn, .. } if act_fn != "silu" => Err(format!("act_fn is {act_fn}, and silu is known")),
+            Self { scaling_factor: Some(scale), .. } if !positive(*scale) => {
+                Err(format!("scaling_factor is {scale}, must be a number above 0"))
+            }
+            Self { shift_factor: Some(shift), .. } if !shift.is_finite() => {
+                Err(format!("shift_factor is {shift}, must be a number"))
+            }
+            Self { latents_mean, latents_std, .. } if latents_mean.is_some() || latents_std.is_some() => {
+                Err("latents_mean and latents_std are not known".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The tensors of a decoder, by their present names.
+struct Layout(BTreeMap<String, Vec<usize>>);
+
+impl Layout {
+    /// Whether there is a layer of this name.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(&format!("{name}.weight"))
+    }
+
+    /// Channels of a latent.
+    fn channels(&self) -> usize {
+        let first = if self.has("post_quant_conv") { "post_quant_conv" } else { "decoder.conv_in" };
+        let weight = self.0.get(&format!("{first}.weight"));
+        weight.and_then(|shape| shape.get(1).copied()).unwrap_or_default()
+    }
+
+    fn blocks(&self) -> usize {
+        (0..MOST_BLOCKS).take_while(|block| self.layers(*block) > 0).count()
+    }
+
+    fn layers(&self, block: usize) -> usize {
+        let is_there = |layer: &usize| self.has(&format!("{}.conv1", resnet(block, *layer)));
+        (0..MOST_LAYERS).take_while(is_there).count()
+    }
 }
 
 /// The decoder.
 pub struct Autoencoder {
     path: PathBuf,
-    /// Each with its shape, as one row.
-    tensors: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
+    layout: Layout,
+    /// Each as one row.
+    tensors: BTreeMap<String, Tensor<1>>,
     config: Config,
     device: Device,
 }
@@ -82,40 +152,53 @@ impl Autoencoder {
             let reason = format!("it has neither {} nor {}", FILES[0], FILES[1]);
             return Err(WeightsError::Autoencoder { path: path.to_owned(), reason }.into());
         };
+        let refused = |reason: String| WeightsError::Autoencoder { path: file.clone(), reason };
         let config = file.with_file_name(CONFIG);
-        let config = if config.exists() { read_config(&config)? } else { Config::default() };
+        let config = if config.exists() { Config::read(&config)? } else { Config::default() };
         let mut weights = WeightsFile::open(&file)?;
-        let shapes: Vec<(String, Vec<usize>)> = weights
-            .shapes()
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("decoder.") || name.starts_with("post_quant_conv."))
-            .map(|(name, shape)| (name.to_owned(), shape.to_owned()))
-            .collect();
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in shapes {
-            let values = weights.read(&name)?;
-            if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
-                let reason = format!("{name} is empty or holds values that are not finite");
-                return Err(WeightsError::Autoencoder { path: file, reason }.into());
+        let (mut names, mut layout) = (Vec::new(), Layout(BTreeMap::new()));
+        for (name, shape) in weights.shapes() {
+            if name.starts_with("decoder.") || name.starts_with("post_quant_conv.") {
+                names.push(name.to_owned());
+                layout.0.insert(renamed(name), shape.to_owned());
             }
-            let row = TensorData::new(values, [shape.iter().product::<usize>()]);
-            tensors.insert(renamed(&name), (shape, Tensor::from_data(row, device)));
         }
-        let decoder = Self { path: file, tensors, config, device: device.clone() };
-        decoder.check()?;
-        Ok(decoder)
+        // Before a value is read: what the file says of itself may be larger than memory.
+        Check::of(&layout, config.norm_num_groups).map_err(refused)?;
+        let mut tensors = BTreeMap::new();
+        for name in names {
+            let values = weights.read(&name)?;
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(refused(format!("{name} holds values that are not finite")).into());
+            }
+            let length = values.len();
+            tensors.insert(renamed(&name), Tensor::from_data(TensorData::new(values, [length]), device));
+        }
+        Ok(Self { path: file, layout, tensors, config, device: device.clone() })
     }
 
-    /// Channels of a latent.
-    pub fn channels(&self) -> usize {
-        let first = if self.has("post_quant_conv") { "post_quant_conv" } else { "decoder.conv_in" };
-        let weight = self.tensors.get(&format!("{first}.weight"));
-        weight.and_then(|(shape, _)| shape.get(1).copied()).unwrap_or_default()
+    /// Refuses latents of another number of channels than this decoder's.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] names both numbers.
+    pub fn fits(&self, channels: usize) -> Result<(), Error> {
+        let own = self.layout.channels();
+        if channels == own {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            what: format!(
+                "{} decodes latents of {own} channels, and the model's have {channels}",
+                shown(&self.path)
+            ),
+            help: "name the autoencoder whose latents the model learned from".to_owned(),
+        })
     }
 
     /// Pixels of an image's side for one of a latent's.
     pub fn factor(&self) -> usize {
-        1 << (0..self.blocks()).filter(|block| self.has(&upsampler(*block))).count()
+        let layout = &self.layout;
+        1 << (0..layout.blocks()).filter(|block| layout.has(&upsampler(*block))).count()
     }
 
     /// The images of these latents.
@@ -127,20 +210,12 @@ impl Autoencoder {
     /// [`Error::Refused`] for latents of another number of channels, and when the device fails.
     pub fn decode(&self, latents: &Images) -> Result<Images, Error> {
         let [b, c, h, w] = latents.shape;
-        if c != self.channels() {
-            return Err(Error::Refused {
-                what: format!(
-                    "{} decodes latents of {} channels, and these have {c}",
-                    shown(&self.path),
-                    self.channels()
-                ),
-                help: "name the autoencoder whose latents the model learned from".to_owned(),
-            });
-        }
+        self.fits(c)?;
         let factor = self.factor();
         let mut images = Images::new([0, 3, h * factor, w * factor], Vec::new());
-        for start in (0..b).step_by(BATCH) {
-            let part = latents.part(start..b.min(start + BATCH));
+        let at_a_time = (BATCH / (h * w).max(1)).max(1);
+        for start in (0..b).step_by(at_a_time) {
+            let part = latents.part(start..b.min(start + at_a_time));
             let x = Tensor::<4>::from_data(TensorData::new(part.values, part.shape), &self.device);
             let decoded = read_back(&self.forward(x))?;
             images.shape[0] += decoded.shape[0];
@@ -152,21 +227,21 @@ impl Autoencoder {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let scale = self.config.scaling_factor.unwrap_or(Config::SCALING_FACTOR);
         let mut x = x / scale + self.config.shift_factor.unwrap_or(0.0);
-        if self.has("post_quant_conv") {
+        if self.layout.has("post_quant_conv") {
             x = self.convolve("post_quant_conv", x);
         }
         x = self.convolve("decoder.conv_in", x);
         x = self.residual("decoder.mid_block.resnets.0", x);
-        if self.has(&format!("{ATTENTION}.to_q")) {
+        if self.layout.has(&format!("{ATTENTION}.to_q")) {
             x = self.attend(x);
         }
         x = self.residual("decoder.mid_block.resnets.1", x);
-        for block in 0..self.blocks() {
-            for layer in 0..self.layers(block) {
+        for block in 0..self.layout.blocks() {
+            for layer in 0..self.layout.layers(block) {
                 x = self.residual(&resnet(block, layer), x);
             }
             let upsampler = upsampler(block);
-            if self.has(&upsampler) {
+            if self.layout.has(&upsampler) {
                 let twice = InterpolateOptions::new(InterpolateMode::Nearest).with_scale_factor([2.0, 2.0]);
                 x = self.convolve(&upsampler, interpolate(x, twice));
             }
@@ -178,7 +253,7 @@ impl Autoencoder {
     fn residual(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
         let part = |part: &str| format!("{name}.{part}");
         let shortcut = part("conv_shortcut");
-        let own = if self.has(&shortcut) { self.convolve(&shortcut, x.clone()) } else { x.clone() };
+        let own = if self.layout.has(&shortcut) { self.convolve(&shortcut, x.clone()) } else { x.clone() };
         let h = self.convolve(&part("conv1"), silu(self.normalise(&part("norm1"), x)));
         own + self.convolve(&part("conv2"), silu(self.normalise(&part("norm2"), h)))
     }
@@ -219,131 +294,109 @@ impl Autoencoder {
         x * of_channels("weight") + of_channels("bias")
     }
 
-    /// Whether there is a layer of this name.
-    fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(&format!("{name}.weight"))
-    }
-
-    fn blocks(&self) -> usize {
-        (0..MOST_BLOCKS).take_while(|block| self.layers(*block) > 0).count()
-    }
-
-    fn layers(&self, block: usize) -> usize {
-        let is_there = |layer: &usize| self.has(&format!("{}.conv1", resnet(block, *layer)));
-        (0..MOST_LAYERS).take_while(is_there).count()
-    }
-
-    /// The shape of a tensor that [`Self::check`] has found.
+    /// The shape of a tensor that [`Check`] has found.
     fn shape<const D: usize>(&self, name: &str) -> [usize; D] {
-        let shape = self.tensors.get(name).and_then(|(shape, _)| shape[..].try_into().ok());
+        let shape = self.layout.0.get(name).and_then(|shape| shape[..].try_into().ok());
         shape.unwrap_or_else(|| unreachable!("{name} was checked"))
     }
 
     fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
-        let Some((_, row)) = self.tensors.get(name) else { unreachable!("{name} was checked") };
+        let Some(row) = self.tensors.get(name) else { unreachable!("{name} was checked") };
         row.clone().reshape(shape)
     }
-
-    /// Refuses weights with which [`Self::forward`] would fail.
-    fn check(&self) -> Result<(), Error> {
-        let mut check = Check { decoder: self, channels: 0 };
-        check.all().map_err(|reason| WeightsError::Autoencoder { path: self.path.clone(), reason }.into())
-    }
 }
 
-/// Goes through the network as [`Autoencoder::forward`] does, with numbers of channels instead of maps.
+/// Goes through the network as [`Autoencoder::forward`] does, with numbers of channels instead of maps, and refuses
+/// weights with which that would fail or leave a tensor out.
 struct Check<'a> {
-    decoder: &'a Autoencoder,
-    /// Channels of the maps so far.
-    channels: usize,
+    layout: &'a Layout,
+    groups: usize,
+    used: BTreeSet<String>,
 }
 
-impl Check<'_> {
-    fn all(&mut self) -> Result<(), String> {
-        let decoder = self.decoder;
-        self.channels = decoder.channels();
-        if decoder.has("post_quant_conv") {
-            self.convolution("post_quant_conv")?;
+impl<'a> Check<'a> {
+    fn of(layout: &'a Layout, groups: usize) -> Result<(), String> {
+        let mut check = Self { layout, groups, used: BTreeSet::new() };
+        let made = check.all()?;
+        if made != 3 {
+            return Err(format!("it makes images of {made} channels"));
         }
-        self.convolution("decoder.conv_in")?;
-        self.residual("decoder.mid_block.resnets.0")?;
-        if decoder.has(&format!("{ATTENTION}.to_q")) {
-            self.normalisation(&format!("{ATTENTION}.group_norm"))?;
+        match layout.0.keys().find(|name| !check.used.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(format!("nothing here uses {name}")),
+        }
+    }
+
+    /// The number of channels that come out.
+    fn all(&mut self) -> Result<usize, String> {
+        let layout = self.layout;
+        let mut c = layout.channels();
+        if layout.has("post_quant_conv") {
+            c = self.convolution("post_quant_conv", c)?;
+        }
+        c = self.convolution("decoder.conv_in", c)?;
+        c = self.residual("decoder.mid_block.resnets.0", c)?;
+        if layout.has(&format!("{ATTENTION}.to_q")) {
+            self.normalisation(&format!("{ATTENTION}.group_norm"), c)?;
             for part in ["to_q", "to_k", "to_v", "to_out.0"] {
-                let name = format!("{ATTENTION}.{part}");
-                self.tensor(&format!("{name}.weight"), &[self.channels, self.channels])?;
-                self.tensor(&format!("{name}.bias"), &[self.channels])?;
+                self.tensor(&format!("{ATTENTION}.{part}.weight"), &[c, c])?;
+                self.tensor(&format!("{ATTENTION}.{part}.bias"), &[c])?;
             }
         }
-        self.residual("decoder.mid_block.resnets.1")?;
-        if decoder.blocks() == 0 {
+        c = self.residual("decoder.mid_block.resnets.1", c)?;
+        if layout.blocks() == 0 {
             return Err(missing(&format!("{}.conv1.weight", resnet(0, 0))));
         }
-        for block in 0..decoder.blocks() {
-            for layer in 0..decoder.layers(block) {
-                self.residual(&resnet(block, layer))?;
+        for block in 0..layout.blocks() {
+            for layer in 0..layout.layers(block) {
+                c = self.residual(&resnet(block, layer), c)?;
             }
-            if decoder.has(&upsampler(block)) {
-                self.convolution(&upsampler(block))?;
+            if layout.has(&upsampler(block)) {
+                c = self.convolution(&upsampler(block), c)?;
             }
         }
-        self.normalisation("decoder.conv_norm_out")?;
-        self.convolution("decoder.conv_out")?;
-        match self.channels {
-            3 => Ok(()),
-            other => Err(format!("it makes images of {other} channels")),
-        }
+        self.normalisation("decoder.conv_norm_out", c)?;
+        self.convolution("decoder.conv_out", c)
     }
 
-    fn residual(&mut self, name: &str) -> Result<(), String> {
-        let before = self.channels;
-        self.normalisation(&format!("{name}.norm1"))?;
-        self.convolution(&format!("{name}.conv1"))?;
-        self.normalisation(&format!("{name}.norm2"))?;
-        self.convolution(&format!("{name}.conv2"))?;
+    fn residual(&mut self, name: &str, before: usize) -> Result<usize, String> {
+        self.normalisation(&format!("{name}.norm1"), before)?;
+        let c = self.convolution(&format!("{name}.conv1"), before)?;
+        self.normalisation(&format!("{name}.norm2"), c)?;
+        let c = self.convolution(&format!("{name}.conv2"), c)?;
         let shortcut = format!("{name}.conv_shortcut");
-        let mut own = Check { decoder: self.decoder, channels: before };
-        if self.decoder.has(&shortcut) {
-            own.convolution(&shortcut)?;
-        }
-        match own.channels == self.channels {
-            true => Ok(()),
-            false => Err(missing(&format!("{shortcut}.weight"))),
-        }
+        let own = if self.layout.has(&shortcut) { self.convolution(&shortcut, before)? } else { before };
+        if own == c { Ok(c) } else { Err(missing(&format!("{shortcut}.weight"))) }
     }
 
-    fn convolution(&mut self, name: &str) -> Result<(), String> {
+    fn convolution(&mut self, name: &str, before: usize) -> Result<usize, String> {
         let weight = format!("{name}.weight");
-        let (shape, _) = self.decoder.tensors.get(&weight).ok_or_else(|| missing(&weight))?;
+        let shape = self.layout.0.get(&weight).ok_or_else(|| missing(&weight))?;
         match shape[..] {
-            [o, i, h, w] if i == self.channels && h == w && matches!(h, 1 | 3) => {
+            [o, i, h, w] if o > 0 && i > 0 && i == before && h == w && matches!(h, 1 | 3) => {
+                self.used.insert(weight);
                 self.tensor(&format!("{name}.bias"), &[o])?;
-                self.channels = o;
-                Ok(())
+                Ok(o)
             }
-            _ => Err(format!(
-                "{weight} is {shape:?}, must be of {} channels with a kernel of 1 or 3",
-                self.channels
-            )),
+            _ => Err(format!("{weight} is {shape:?}, must be of {before} channels with a kernel of 1 or 3")),
         }
     }
 
-    fn normalisation(&self, name: &str) -> Result<(), String> {
-        let groups = self.decoder.config.norm_num_groups;
-        if groups == 0 || !self.channels.is_multiple_of(groups) {
-            return Err(format!("{} channels are not normalised in {groups} groups", self.channels));
+    fn normalisation(&mut self, name: &str, c: usize) -> Result<(), String> {
+        let groups = self.groups;
+        if groups == 0 || !c.is_multiple_of(groups) {
+            return Err(format!("{c} channels are not normalised in {groups} groups"));
         }
-        ["weight", "bias"]
-            .iter()
-            .try_for_each(|part| self.tensor(&format!("{name}.{part}"), &[self.channels]))
+        ["weight", "bias"].iter().try_for_each(|part| self.tensor(&format!("{name}.{part}"), &[c]))
     }
 
-    fn tensor(&self, name: &str, wanted: &[usize]) -> Result<(), String> {
-        let (shape, _) = self.decoder.tensors.get(name).ok_or_else(|| missing(name))?;
-        match shape == wanted {
-            true => Ok(()),
-            false => Err(format!("{name} is {shape:?}, must be {wanted:?}")),
+    fn tensor(&mut self, name: &str, wanted: &[usize]) -> Result<(), String> {
+        let shape = self.layout.0.get(name).ok_or_else(|| missing(name))?;
+        if shape != wanted {
+            return Err(format!("{name} is {shape:?}, must be {wanted:?}"));
         }
+        self.used.insert(name.to_owned());
+        Ok(())
     }
 }
 
@@ -364,14 +417,4 @@ fn renamed(name: &str) -> String {
     let names =
         [(".query.", ".to_q."), (".key.", ".to_k."), (".value.", ".to_v."), (".proj_attn.", ".to_out.0.")];
     names.iter().fold(name.to_owned(), |name, (before, now)| name.replace(before, now))
-}
-
-fn read_config(path: &Path) -> Result<Config, Error> {
-    let bytes = read_limited(path, LARGEST_CONFIG)?;
-    let damaged = |reason: String| WeightsError::Autoencoder { path: path.to_owned(), reason };
-    let config: Config = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    match config.scaling_factor.is_none_or(|scale| scale.is_finite() && scale > 0.0) {
-        true => Ok(config),
-        false => Err(damaged("scaling_factor must be a number above 0".to_owned()).into()),
-    }
 }

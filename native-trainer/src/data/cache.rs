@@ -7,7 +7,8 @@
 //! Numbers are little-endian; the table is JSON; the images are `[N, C, S, S]`, one byte per value
 //! (four of a latent's). The file's name is a digest of all that the images depend on, so changed data is looked for under
 //! another name. Nothing in it is trusted that was not checked, except that the bytes of the images are
-//! those that were written: a wrong one is a wrong pixel, no more.
+//! those that were written: a wrong one is a wrong pixel, and in a latent one
+//! value that may be any.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};

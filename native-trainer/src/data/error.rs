@@ -208,10 +208,14 @@ impl DataError {
                 "mend or replace the files, or unpack the archive yourself"
             }
             Self::EmptyFolder(_) | Self::NoClassFolders { .. } => {
-                "make one folder per class with its images inside (PNG, JPEG, WebP, BMP, GIF), or name a folder of IDX files"
+                "make one folder per class with its images inside (PNG, JPEG, WebP, BMP, GIF; latents as .safetensors), or name a folder of IDX files"
             }
-            Self::EmptyClass { unreadable: 0, .. } => "put images into it, or remove the class",
-            Self::EmptyClass { .. } => "put PNG, JPEG, WebP, BMP or GIF images into it, or remove the class",
+            Self::EmptyClass { unreadable: 0, .. } => {
+                "put images into it (latents for a model of other than 1 or 3 channels), or remove the class"
+            }
+            Self::EmptyClass { .. } => {
+                "put PNG, JPEG, WebP, BMP or GIF images into it (or latents of the model's shape), or remove the class"
+            }
             Self::SeveralIdx { .. } => "name one of these files",
             Self::SameId { .. } | Self::NoId(_) => "rename the folder",
             Self::BrokenImage { .. } => "remove or replace it, or leave out --strict to skip it",

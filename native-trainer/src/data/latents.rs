@@ -1,7 +1,8 @@
 //! Latents: what an autoencoder makes of an image, which a model of other than one or three channels learns from.
 //!
 //! A latent is the one tensor of a `.safetensors` file, `[C, S, S]` or `[1, C, S, S]`, of f16, bf16 or f32, scaled
-//! as the model is to see it: for Stable Diffusion's autoencoder, times 0.18215. It is kept as it is, in f32.
+//! as the model is to see it: for Stable Diffusion's autoencoder, times 0.18215 (and before that less the shift, for
+//! autoencoders that have one). It is kept as it is, in f32.
 
 use std::path::Path;
 
@@ -14,6 +15,9 @@ use crate::system::output::one_line;
 
 /// Bytes of one value, as a data set holds it.
 pub(super) const VALUE: usize = size_of::<f32>();
+
+/// The largest value of a latent: those of trained autoencoders are hardly beyond 10.
+const LARGEST: f32 = 1e4;
 
 /// What an ending says of a file where latents are wanted.
 pub(super) fn ending(path: &Path) -> Ending {
@@ -46,9 +50,9 @@ pub(super) fn read(bytes: &[u8], options: &Options) -> Result<Vec<u8>, String> {
         }
         other => return Err(format!("its values are {other:?}, and F16, BF16 and F32 are read")),
     };
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        false => Err("it holds values that are not finite".to_owned()),
+    match values.iter().find(|value| !(-LARGEST..=LARGEST).contains(*value)) {
+        None => Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Some(value) => Err(format!("it holds the value {value}, and latents are within ±{LARGEST}")),
     }
 }
 
@@ -118,7 +122,7 @@ mod tests {
                 "its shape is [2, 4, 2, 1], and the model's images are [4, 2, 2]",
             ),
             (file(Dtype::I32, &[4, 2, 2], &values), "its values are I32, and F16, BF16 and F32 are read"),
-            (file(Dtype::F32, &[4, 2, 2], &bytes(&[f32::NAN; 16])), "it holds values that are not finite"),
+            (file(Dtype::F32, &[4, 2, 2], &bytes(&[f32::NAN; 16])), "it holds the value NaN"),
         ];
         for (content, said) in cases {
             let reason = read(&content, &OPTIONS).unwrap_err();

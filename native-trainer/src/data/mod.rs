@@ -199,7 +199,9 @@ impl Input {
             return Err(DataError::NoData(path.to_owned()));
         }
         let tree = folder::list(path, options)?;
-        Ok(match idx::in_folder(path, &tree.listing)? {
+        // Those hold pixels.
+        let idx = if options.latents() { None } else { idx::in_folder(path, &tree.listing)? };
+        Ok(match idx {
             Some(pair) => Self::Idx(pair),
             None => Self::Folder(tree),
         })

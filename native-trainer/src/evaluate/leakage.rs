@@ -278,7 +278,7 @@ impl Finder<'_> {
         let items = gates.map(|(gate, i)| Item { gate, seed: self.seed(i) }).collect();
         let others = self
             .source(rest)
-            .read(&Eyes::of(self.reader), items, "sampling every other class", None)?
+            .read(&Eyes::of(self.reader), items, "sampling every other class", |_| ())?
             .remove(0);
         Ok(Pool { alone, images, others })
     }
@@ -302,8 +302,12 @@ impl Finder<'_> {
     ) -> Result<(Reading, Images), Error> {
         let items = (0..n).map(|i| Item { gate: gate.to_vec(), seed: self.seed(first + i) }).collect();
         let mut images = Images::default();
-        let reading =
-            self.source(rest).read(&Eyes::of(self.reader), items, what, Some(&mut images))?.remove(0);
+        let reading = self.source(rest).read(&Eyes::of(self.reader), items, what, |seen| {
+            let [b, c, h, w] = seen.shape;
+            images.shape = [images.shape[0] + b, c, h, w];
+            images.values.extend(seen.values);
+        })?;
+        let reading = reading.into_iter().next().unwrap_or_default();
         Ok((reading, images))
     }
 
@@ -402,7 +406,8 @@ impl Finder<'_> {
         let trials = self.judge.per_class.div_ceil(4).max(1);
         let items = mixtures.iter().flat_map(|mixture| (0..trials).map(move |i| (mixture, i)));
         let items = items.map(|(mixture, i)| Item { gate: gate(mixture), seed: self.seed(i) }).collect();
-        let tried = self.source(rest).read(&Eyes::of(self.reader), items, "trying mixtures", None)?.remove(0);
+        let tried =
+            self.source(rest).read(&Eyes::of(self.reader), items, "trying mixtures", |_| ())?.remove(0);
         let likely: Vec<f64> = likelihoods(&tried, class).chunks(trials).map(mean).collect();
         let best = mixtures.iter().zip(likely).max_by(|a, b| a.1.total_cmp(&b.1));
         Ok(best.map(|(mixture, _)| {

@@ -84,12 +84,14 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     };
     let of_classes = asked.iter().map(|c| Some(*c)).enumerate().map(item).collect();
     let source = Source { settings, gallery: &gallery, model: &model };
-    let mut images = settings.figures.npz.as_ref().map(|_| Images::default());
-    let made = source.read(&eyes, of_classes, "sampling every class", images.as_mut())?;
+    let mut images = settings.figures.npz.as_ref().map(|_| npz::Pixels::default());
+    let made = source.read(&eyes, of_classes, "sampling every class", |seen| {
+        images.iter_mut().for_each(|kept| kept.extend(&seen));
+    })?;
     let alone = (0..settings.per_class.max(1) * 10)
         .map(|i| Item { gate: Vec::new(), seed: settings.seed.wrapping_add(i as u64) })
         .collect();
-    let alone = source.read(&eyes, alone, "sampling the learngene alone", None)?;
+    let alone = source.read(&eyes, alone, "sampling the learngene alone", |_| ())?;
 
     let bar = bar("reading real images, finding figures");
     let compared = eyes.read_real(&data, &reference)?;
@@ -166,7 +168,11 @@ fn decoder(
     let sees_images = !figures.features.is_empty() || figures.npz.is_some();
     let latents = gallery.index.config.makes_latents();
     match &figures.autoencoder {
-        Some(path) if latents && sees_images => Autoencoder::open(path, &device.for_graph()).map(Some),
+        Some(path) if latents && sees_images => {
+            let decoder = Autoencoder::open(path, &device.for_graph())?;
+            decoder.fits(gallery.index.config.channels as usize)?;
+            Ok(Some(decoder))
+        }
         Some(path) => Err(Error::Refused {
             what: match latents {
                 true => format!("{} decodes images that nothing here looks at", output::shown(path)),
@@ -259,13 +265,13 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// What each network makes of each item's sample. The samples are added to `kept`.
+    /// What each network makes of each item's sample. `each` is handed what was looked at.
     fn read(
         &self,
         eyes: &Eyes<'_>,
         items: Vec<Item>,
         what: &'static str,
-        mut kept: Option<&mut Images>,
+        mut each: impl FnMut(Images),
     ) -> Result<Vec<Reading>, Error> {
         let bar = bar(what);
         bar.set_length(items.len() as u64);
@@ -274,12 +280,7 @@ impl Source<'_> {
         for items in batches {
             let n = items.len() as u64;
             let settings = sample::settings(self.gallery, &self.settings.sampling, items)?;
-            let images = eyes.read(self.model.generate(settings, |_| ())?, &mut all)?;
-            if let Some(kept) = kept.as_mut() {
-                let [b, c, h, w] = images.shape;
-                kept.shape = [kept.shape[0] + b, c, h, w];
-                kept.values.extend(images.values);
-            }
+            each(eyes.read(self.model.generate(settings, |_| ())?, &mut all)?);
             bar.inc(n);
         }
         bar.finish_and_clear();

@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod estimate;
+pub mod judging;
 pub mod pictures;
 pub mod plan;
 pub mod results;

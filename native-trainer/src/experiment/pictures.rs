@@ -135,6 +135,9 @@ fn over_steps(root: &Path, shown: &[&Outcome], asked: &PictureSettings) -> Resul
         histories.extend(History::read(root, outcome)?);
     }
     let Some(one) = histories.first() else {
+        if shown.iter().all(|outcome| outcome.recipe.model.makes_latents()) {
+            return empty("The models make latents, which are no pictures.");
+        }
         return empty(
             "The runs have left no samples; `training.sample_every` says after how many steps they do.",
         );

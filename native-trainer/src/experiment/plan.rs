@@ -35,19 +35,15 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use tailor_core::diffusion::shortcut;
-use tailor_core::{Guide, Sampler};
 use tailor_packs::{FactoredSet, ModelConfig};
 
+use super::judging::Judging;
 use crate::data::splits::Split;
 use crate::error::Error;
 use crate::gallery::finetune::open as open_base;
-use crate::settings::device::DeviceChoice;
-use crate::settings::evaluate::{EvaluateSettings, FigureSettings};
 use crate::settings::recipe::{ModelChoice, Recipe};
-use crate::settings::sampling::SamplingSettings;
 use crate::settings::training::Training;
 use crate::system::files::read_limited;
 use crate::train::method::MethodHeader;
@@ -88,151 +84,6 @@ pub struct Planned {
     pub base: Option<PathBuf>,
     /// How the gallery is judged; none to train only.
     pub evaluate: Option<Judging>,
-}
-
-/// How a gallery is judged: [`EvaluateSettings`] without the places, as an experiment's file writes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Judging {
-    /// Other real images to judge with, relative to the file; none for those of the training.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<PathBuf>,
-    /// Weights of Inception-v3 or DINOv2, relative to the file, in whose features figures are found too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub features: Vec<PathBuf>,
-    /// The autoencoder of a model of latents, relative to the file, with which these networks see images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub autoencoder: Option<PathBuf>,
-    /// Samples of each class.
-    pub per_class: usize,
-    /// One source in so many is held out from the classifier's training.
-    pub hold_out: usize,
-    /// Passes of the classifier over its training images.
-    pub epochs: usize,
-    /// Seed of the classifier and of the first sample.
-    pub seed: u64,
-    /// Sampling steps; none for those that suit the model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub steps: Option<u32>,
-    /// Guidance scale, 1 for none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guidance: Option<f32>,
-    /// The way from noise to an image.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sampler: Option<String>,
-    /// Part of each tailor that guidance's weaker model keeps; none for the learngene alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guide: Option<f32>,
-    /// Whether guidance leads away from the whole tailor without its label instead.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub guide_unnamed: bool,
-    /// Times at which guidance takes effect; none for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub guide_times: Option<[f64; 2]>,
-}
-
-impl Default for Judging {
-    fn default() -> Self {
-        let EvaluateSettings { per_class, hold_out, seed, .. } = EvaluateSettings::default();
-        Self {
-            data: None,
-            features: Vec::new(),
-            autoencoder: None,
-            per_class,
-            hold_out,
-            epochs: EvaluateSettings::EPOCHS,
-            seed,
-            steps: None,
-            guidance: None,
-            sampler: None,
-            guide: None,
-            guide_unnamed: false,
-            guide_times: None,
-        }
-    }
-}
-
-impl Judging {
-    /// Refuses what cannot be measured, in words.
-    fn check(&self) -> Result<(), String> {
-        let wrong = |field: &str, found: String, allowed: &str| {
-            Err(format!("evaluate.{field} is {found}, must be {allowed}"))
-        };
-        match self {
-            Self { per_class: n, .. } if !(1..=100_000).contains(n) => {
-                wrong("per_class", n.to_string(), "1 to 100000")
-            }
-            Self { hold_out: n, .. } if *n < 2 => wrong("hold_out", n.to_string(), "2 or more"),
-            Self { epochs: n, .. } if !(1..=1000).contains(n) => wrong("epochs", n.to_string(), "1 to 1000"),
-            Self { steps: Some(n), .. } if !(1..=1000).contains(n) => {
-                wrong("steps", n.to_string(), "1 to 1000")
-            }
-            Self { guidance: Some(w), .. } if !w.is_finite() => {
-                wrong("guidance", w.to_string(), "a finite number")
-            }
-            Self { sampler: Some(name), .. } if name.parse::<Sampler>().is_err() => {
-                let known = Sampler::ALL.map(Sampler::name).join(", ");
-                wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
-            }
-            Self { sampler: Some(name), steps: Some(n), .. }
-                if *name == Sampler::Shortcut.name() && shortcut::stride(*n as usize).is_none() =>
-            {
-                wrong("steps", n.to_string(), "1, 2, 4 or 8 with the sampler \"shortcut\"")
-            }
-            Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
-                wrong("guide", part.to_string(), "0 to 1")
-            }
-            Self { guide: Some(part), guide_unnamed: true, .. } => {
-                wrong("guide", part.to_string(), "left out beside guide_unnamed")
-            }
-            Self { guide_times: Some([from, until]), .. } if !self.sampling().guide.times_fit() => {
-                wrong("guide_times", format!("[{from}, {until}]"), "two numbers of 0 to 1, ascending")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The settings with which the gallery in `gallery` is judged, trained on `data` with the classes of
-    /// `split`.
-    pub fn settings(
-        &self,
-        gallery: &Path,
-        data: &Path,
-        split: Option<OsString>,
-        device: DeviceChoice,
-    ) -> EvaluateSettings {
-        EvaluateSettings {
-            gallery: gallery.to_owned(),
-            data: self.data.clone().unwrap_or_else(|| data.to_owned()),
-            split,
-            per_class: self.per_class,
-            hold_out: self.hold_out,
-            epochs: Some(self.epochs),
-            seed: self.seed,
-            sampling: self.sampling(),
-            figures: FigureSettings {
-                features: self.features.clone(),
-                autoencoder: self.autoencoder.clone(),
-                ..FigureSettings::default()
-            },
-            device,
-            ..EvaluateSettings::default()
-        }
-    }
-
-    /// How to sample.
-    pub fn sampling(&self) -> SamplingSettings {
-        SamplingSettings {
-            steps: self.steps,
-            guidance: self.guidance,
-            sampler: self.sampler.as_deref().and_then(|name| name.parse().ok()),
-            guide: Guide {
-                tailor: self.guide.unwrap_or_default(),
-                unnamed: self.guide_unnamed,
-                times: self.guide_times.map_or(Guide::default().times, |[from, until]| (from, until)),
-            },
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -354,6 +205,7 @@ impl File {
                 judging.autoencoder = judging.autoencoder.map(|path| folder.join(path));
                 judging.features = judging.features.iter().map(|path| folder.join(path)).collect();
                 judging.check().map_err(at)?;
+                judging.sees(&recipe.model).map_err(at)?;
                 Ok(judging)
             });
             let evaluate = evaluate.transpose()?;

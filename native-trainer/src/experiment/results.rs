@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Experiment, Judging, Planned, file_name};
+use super::judging::Judging;
+use super::plan::{Experiment, Planned, file_name};
 use crate::error::Error;
 use crate::settings::recipe::Recipe;
 use crate::system::files::{create_folder, read_limited, write_atomic};

@@ -12,6 +12,23 @@ use crate::system::files::WriteError;
 use crate::system::grid::{npy_header, to_pixel};
 use crate::system::output;
 
+/// Images as bytes, a quarter of what their values take.
+#[derive(Clone, Debug, Default)]
+pub struct Pixels {
+    /// `[N, C, H, W]`
+    shape: [usize; 4],
+    bytes: Vec<u8>,
+}
+
+impl Pixels {
+    /// Adds images of the same size, with values in `[-1, 1]`.
+    pub fn extend(&mut self, images: &Images) {
+        let [b, c, h, w] = images.shape;
+        self.shape = [self.shape[0] + b, c, h, w];
+        self.bytes.extend(images.values.iter().map(|value| to_pixel(*value)));
+    }
+}
+
 /// Writes `images` as the suite reads them: one array `arr_0`, `[N, H, W, 3]` of bytes. A grey image has three
 /// equal channels there. `statistics` come beside them under the names that the suite and `pytorch-fid` look
 /// for: mean and covariance of the features as `mu` and `sigma`, of the spatial features as `mu_s` and
@@ -21,7 +38,7 @@ use crate::system::output;
 /// [`WriteError`] names the file.
 pub fn write(
     path: &Path,
-    images: &Images,
+    images: &Pixels,
     statistics: Option<(&Gaussian, &Gaussian)>,
 ) -> Result<(), WriteError> {
     let [n, c, h, w] = images.shape;
@@ -29,7 +46,7 @@ pub fn write(
         let mut zip = ZipWriter::new_stream(file);
         let pixel = |at: usize| {
             let (i, y, x, channel) = (at / (h * w * 3), at / (w * 3) % h, at / 3 % w, at % 3);
-            to_pixel(images.image(i)[(channel.min(c - 1) * h + y) * w + x])
+            images.bytes[((i * c + channel.min(c - 1)) * h + y) * w + x]
         };
         array(&mut zip, "arr_0", "|u1", &[n, h, w, 3], (0..n * h * w * 3).map(|at| [pixel(at)]))?;
         if let Some((features, spatial)) = statistics {

@@ -203,6 +203,18 @@ pub fn grid(
     encoded((width, height), c, format, value)
 }
 
+/// Whether a film of so many frames of so many images, each `[C, H, W]`, is no larger than a picture can be.
+///
+/// # Errors
+/// [`GridError::TooLarge`] says how large it would be.
+pub fn film_fits(frames: usize, images: usize, [_, h, w]: [usize; 3]) -> Result<(), GridError> {
+    let (width, height) = (w.saturating_mul(frames), h.saturating_mul(images));
+    match width.max(height) <= MAX_SIDE && width.saturating_mul(height) <= MAX_AREA {
+        true => Ok(()),
+        false => Err(GridError::TooLarge(width, height)),
+    }
+}
+
 /// Draws the steps of a batch as one strip without lines: a row for each image, and a column for each
 /// step. Values are rounded to 16 levels, which makes the file a fraction of its size.
 ///
@@ -217,10 +229,8 @@ pub fn film(frames: &[Images], format: ImageFormat) -> Result<Vec<u8>, GridError
     {
         return Err(GridError::Shape { found: frames.len(), shape: [b, c, h, w] });
     }
+    film_fits(frames.len(), b, [c, h, w])?;
     let (width, height) = (w * frames.len(), h * b);
-    if width.max(height) > MAX_SIDE || width * height > MAX_AREA {
-        return Err(GridError::TooLarge(width, height));
-    }
     let value = |x: u32, y: u32, channel: usize| -> u8 {
         let (x, y) = (x as usize, y as usize);
         let pixel = ((y / h * c + channel) * h + y % h) * w + x % w;
