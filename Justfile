@@ -236,8 +236,11 @@ opening:
         --film web/galleries/letters2/film.webp
     sample fashion --steps 12 --class dress --class sneaker --class coat --class bag --class trouser --class ankle-boot \
         --out target/opening.png --film web/galleries/fashion/film.webp
+    sample icons --steps 8 --class house --class anchor --class camera --class headphones --class umbrella --class bell \
+        --out target/opening.png --film web/galleries/icons/film.webp
     sample letters2 --class A --out web/static/letters.png
     sample fashion --steps 12 --class dress --out web/static/fashion.png
+    sample icons --class house --out web/static/icons.png
     wc -c web/galleries/*/film.webp web/static/*.png
 
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them

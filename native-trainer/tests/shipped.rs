@@ -11,7 +11,7 @@ fn every_file_of_every_shipped_gallery_is_what_its_index_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/galleries");
     let page = std::fs::read_to_string(folder.join("../index.html")).unwrap();
     // The first letters stay for links that mean them, and for what visitors keep for them.
-    for (name, classes) in [("letters2", 118), ("fashion", 10), ("letters", 62)] {
+    for (name, classes) in [("letters2", 118), ("fashion", 10), ("icons", 140), ("letters", 62)] {
         let gallery = Gallery::open(&folder.join(name)).unwrap();
         assert_eq!((gallery.index.id.as_str(), gallery.index.classes.len()), (name, classes));
         let verdict = verify_gallery(&gallery);
@@ -21,5 +21,5 @@ fn every_file_of_every_shipped_gallery_is_what_its_index_says() {
         assert!(folder.join(name).join("film.webp").metadata().unwrap().len() <= 30_000);
         assert!(page.contains(&format!("?gallery=galleries/{name}/")), "the page does not link to {name}");
     }
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 3, "a gallery without a test");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 4, "a gallery without a test");
 }

@@ -52,6 +52,7 @@ engine-not-loaded = Die Engine wurde nicht geladen. Prüfe die Verbindung und ve
 engine-again = Die Engine ist bei diesen Bildern abgestürzt. Sie wurde neu gestartet und hat sie noch einmal gemacht.
 engine-handed = Die GPU ist bei diesen Bildern verloren gegangen. Die CPU hat sie gemacht.
 engine-twice = Die Engine ist abgestürzt, wurde neu gestartet und ist noch einmal abgestürzt. Schließe andere Tabs oder verlange weniger Bilder, und versuche es dann noch einmal.
+gpu-twice = Die GPU ist verloren gegangen, wurde noch einmal versucht und ist wieder verloren gegangen. Lass die CPU diese Bilder machen.
 
 ## Who vouches for the gallery
 
@@ -327,6 +328,7 @@ static-galleries = Galerien
 static-letters = Buchstaben
 static-letters-first = Buchstaben, erste Fassung
 static-fashion = Mode
+static-icons = Symbole
 static-about = Was ist das?
 static-what = Ein Modell, das aus Rauschen Bilder macht und sich zerlegen lässt. Es läuft in deinem Browser; nichts, was du machst, wird irgendwohin geschickt.
 static-learngene = was alle Klassen teilen: der große Teil, einmal heruntergeladen.

@@ -53,6 +53,7 @@ engine-not-loaded = The engine did not load. Check the connection, then try agai
 engine-again = The engine broke down while it made these images, so it was started again and made them once more.
 engine-handed = The GPU was lost while it made these images, so the CPU made them.
 engine-twice = The engine broke down, was started again, and broke down once more. Close other tabs or ask for fewer images, then try again.
+gpu-twice = The GPU was lost, was tried again, and was lost once more. Let the CPU make these images.
 
 ## Who vouches for the gallery
 
@@ -328,6 +329,7 @@ static-galleries = Galleries
 static-letters = Letters
 static-letters-first = Letters, first version
 static-fashion = Fashion
+static-icons = Icons
 static-about = What is this?
 static-what = A model that makes images out of noise, and that comes apart. It runs in your browser; nothing that you make is sent anywhere.
 static-learngene = what all classes share: the large part, downloaded once.

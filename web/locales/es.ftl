@@ -52,6 +52,7 @@ engine-not-loaded = El motor no se cargó. Comprueba la conexión y vuelve a int
 engine-again = El motor falló mientras hacía estas imágenes; se volvió a arrancar y las hizo otra vez.
 engine-handed = La GPU se perdió mientras hacía estas imágenes, así que las hizo la CPU.
 engine-twice = El motor falló, se volvió a arrancar y falló de nuevo. Cierra otras pestañas o pide menos imágenes y vuelve a intentarlo.
+gpu-twice = La GPU se perdió, se probó otra vez y se volvió a perder. Deja que la CPU haga estas imágenes.
 
 ## Who vouches for the gallery
 
@@ -327,6 +328,7 @@ static-galleries = Galerías
 static-letters = Letras
 static-letters-first = Letras, primera versión
 static-fashion = Moda
+static-icons = Iconos
 static-about = ¿Qué es esto?
 static-what = Un modelo que hace imágenes a partir de ruido y que se desmonta. Funciona en tu navegador; nada de lo que haces se envía a ningún sitio.
 static-learngene = lo que comparten todas las clases: la parte grande, que se descarga una vez.

@@ -34,10 +34,12 @@ impl State {
                 // It opens the gallery and follows the link, which names these images.
                 self.go_on(effects);
             }
-            Backend::Gpu => self.lost(from, failure, effects),
-            Backend::Cpu => {
+            Backend::Cpu | Backend::Gpu => {
                 let detail = [&*failure.sentence, &*failure.detail].join(" ").trim().to_owned();
-                let sentence = self.words.engine_twice();
+                let sentence = match from {
+                    Backend::Cpu => self.words.engine_twice(),
+                    Backend::Gpu => self.words.gpu_twice(),
+                };
                 self.lost(from, Failure { sentence, detail, remedy: Remedy::Retry, ..failure }, effects);
             }
         }

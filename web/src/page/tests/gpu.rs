@@ -200,6 +200,7 @@ fn a_gpu_that_was_asked_for_starts_first_and_its_second_loss_is_a_question() {
     page.hear(Backend::Gpu, Event::Lost { failure: failure(Code::Panic, Remedy::Retry) });
     let shown = page.state.failure().unwrap();
     assert_eq!((shown.code.clone(), shown.remedy), (Code::Panic, Remedy::UseCpu));
+    assert_eq!(shown.sentence, page.state.words.gpu_twice());
     page.tell(Message::Remedy);
     assert_eq!(page.effects, [Effect::Spawn(Program::CpuRelaxed)]);
     page.ready(Backend::Cpu);
