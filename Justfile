@@ -343,6 +343,12 @@ deny:
         fi
     fi
 
+# Compiles the tests, which need no site for that.
+[private]
+tests:
+    cargo test {{ workspace }} --no-run
+    cargo test -p tailor-web --lib --no-run
+
 # What tests need beside a compiler.
 [private]
 ready: (need "wasm-opt" "brotli" "chromium" "vulkan") wasm-target
