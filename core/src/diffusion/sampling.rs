@@ -342,13 +342,12 @@ impl<'a, M: Predict> SampleRun<'a, M> {
         self.course.steps_done()
     }
 
-    /// Returns the clean images as the last step estimated them, `[B, C, H, W]` in `[-1, 1]`.
+    /// Returns the clean images as the last step estimated them: [`Course::preview`].
     pub fn preview(&self) -> M::Images {
         self.course.preview()
     }
 
-    /// Returns the images in their present state, `[B, C, H, W]` in `[-1, 1]`. They are finished
-    /// after the last step.
+    /// Returns the images in their present state: [`Course::images`].
     pub fn images(&self) -> M::Images {
         self.course.images()
     }

@@ -130,7 +130,7 @@ impl Draws {
     /// The batch of step number `step` (from 0).
     ///
     /// # Shapes
-    /// - `images`: `[B, C, H, W]` in `[-1, 1]`, flat
+    /// - `images`: `[B, C, H, W]` in `[-1, 1]` (latents of any size), flat
     /// - `labels`: the class number of each image
     pub fn batch(&self, step: u64, mut images: Vec<f32>, labels: &[usize]) -> Batch {
         let (b, number) = (labels.len(), step as u32);
