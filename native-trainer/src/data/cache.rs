@@ -300,15 +300,7 @@ mod tests {
         }
 
         fn options(&self) -> Options {
-            Options {
-                channels: 1,
-                size: 4,
-                strict: false,
-                cache: Some(self.cache()),
-                class: None,
-                whole_names: false,
-                split: None,
-            }
+            Options::of(1, 4).with_cache(self.cache())
         }
 
         fn open(&self) -> Dataset {

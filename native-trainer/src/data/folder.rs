@@ -82,15 +82,7 @@ mod tests {
     use super::*;
     use crate::data::Dataset;
 
-    const OPTIONS: Options = Options {
-        channels: 1,
-        size: 4,
-        strict: false,
-        cache: None,
-        class: None,
-        whole_names: false,
-        split: None,
-    };
+    const OPTIONS: Options = Options::of(1, 4);
 
     fn image(path: &Path, brightness: u8) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

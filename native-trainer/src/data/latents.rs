@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 
 use super::Options;
 use super::picture::Ending;
+use crate::system::float::Float;
 use crate::system::output::one_line;
 
 /// Bytes of one value, as a data set holds it.
@@ -18,6 +18,11 @@ pub(super) const VALUE: usize = size_of::<f32>();
 
 /// The largest value of a latent: those of trained autoencoders are hardly beyond 10.
 const LARGEST: f32 = 1e4;
+
+/// Whether images of so many channels are latents, and no grey or RGB.
+pub(super) fn are(channels: usize) -> bool {
+    !matches!(channels, 1 | 3)
+}
 
 /// What an ending says of a file where latents are wanted.
 pub(super) fn ending(path: &Path) -> Ending {
@@ -41,14 +46,9 @@ pub(super) fn read(bytes: &[u8], options: &Options) -> Result<Vec<u8>, String> {
     if shape != wanted && shape.split_first() != Some((&1, &wanted[..])) {
         return Err(format!("its shape is {shape:?}, and the model's images are {wanted:?}"));
     }
-    let values = tensor.data();
-    let values: Vec<f32> = match tensor.dtype() {
-        Dtype::F32 => values.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect(),
-        Dtype::F16 => values.as_chunks().0.iter().map(|value| f16::from_le_bytes(*value).to_f32()).collect(),
-        Dtype::BF16 => {
-            values.as_chunks().0.iter().map(|value| bf16::from_le_bytes(*value).to_f32()).collect()
-        }
-        other => return Err(format!("its values are {other:?}, and F16, BF16 and F32 are read")),
+    let values = match Float::of(tensor.dtype()) {
+        Some(float @ (Float::F16 | Float::Bf16 | Float::F32)) => float.decode(tensor.data()),
+        _ => return Err(format!("its values are {:?}, and F16, BF16 and F32 are read", tensor.dtype())),
     };
     match values.iter().find(|value| !(-LARGEST..=LARGEST).contains(*value)) {
         None => Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
@@ -60,21 +60,15 @@ pub(super) fn read(bytes: &[u8], options: &Options) -> Result<Vec<u8>, String> {
 mod tests {
     use std::fs;
 
+    use half::{bf16, f16};
     use image::RgbaImage;
+    use safetensors::Dtype;
     use safetensors::tensor::{TensorView, serialize};
 
     use super::*;
     use crate::data::{DataError, Dataset};
 
-    const OPTIONS: Options = Options {
-        channels: 4,
-        size: 2,
-        strict: false,
-        cache: None,
-        class: None,
-        whole_names: false,
-        split: None,
-    };
+    const OPTIONS: Options = Options::of(4, 2);
 
     fn file(kind: Dtype, shape: &[usize], values: &[u8]) -> Vec<u8> {
         let view = TensorView::new(kind, shape.to_vec(), values).unwrap();

@@ -42,6 +42,7 @@ use listing::Tree;
 use picture::Ending;
 use splits::Split;
 
+use crate::system::float::Float;
 use crate::system::output::{one_line, shown};
 
 /// What the images of a data set must become.
@@ -69,6 +70,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// All classes of images of this size, as the tests want them.
+    #[cfg(test)]
+    const fn of(channels: usize, size: usize) -> Self {
+        let (strict, whole_names) = (false, false);
+        Self { channels, size, strict, cache: None, class: None, whole_names, split: None }
+    }
+
     /// The images that `config` is a model of.
     pub fn for_model(config: &ModelConfig, strict: bool) -> Self {
         Self {
@@ -104,7 +112,7 @@ impl Options {
 
     /// Whether an autoencoder's latents are wanted, and not images.
     fn latents(&self) -> bool {
-        !matches!(self.channels, 1 | 3)
+        latents::are(self.channels)
     }
 
     /// Bytes of one image.
@@ -120,7 +128,7 @@ impl Options {
 
 /// Bytes of one image of a data set: one for each value, or four of a latent's.
 fn image_len(channels: usize, size: usize) -> usize {
-    let value = if matches!(channels, 1 | 3) { 1 } else { latents::VALUE };
+    let value = if latents::are(channels) { latents::VALUE } else { 1 };
     channels * size * size * value
 }
 
@@ -222,9 +230,8 @@ impl Input {
             Self::Archive(archive) => {
                 let tree = archive.list(options)?;
                 let idx = match options.class {
-                    _ if options.latents() => None,
-                    Some(_) => None,
-                    None => idx::read_archive(path, archive, &tree.listing, options)?,
+                    None if !options.latents() => idx::read_archive(path, archive, &tree.listing, options)?,
+                    _ => None,
                 };
                 idx.map_or_else(|| tree::read(path, Some(archive), &tree, options), Ok)
             }
@@ -372,12 +379,11 @@ impl Dataset {
     /// # Shapes
     /// `[B, C, S, S]`, `B` the number of indices.
     pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
-        let bytes = indices.iter().flat_map(|&i| self.image(i));
-        if matches!(self.channels, 1 | 3) {
-            return bytes.map(|&byte| f32::from(byte) / 127.5 - 1.0).collect();
+        if latents::are(self.channels) {
+            return indices.iter().flat_map(|&i| Float::F32.decode(self.image(i))).collect();
         }
-        let values = indices.iter().flat_map(|&i| self.image(i).as_chunks().0);
-        values.map(|value| f32::from_le_bytes(*value)).collect()
+        let bytes = indices.iter().flat_map(|&i| self.image(i));
+        bytes.map(|&byte| f32::from(byte) / 127.5 - 1.0).collect()
     }
 
     /// Indices of the images to keep and of those whose source is `held_out`, for an evaluation on
@@ -412,15 +418,7 @@ mod tests {
                 RgbaImage::new(2, 2).save(root.path().join(format!("{class}/{i}.png"))).unwrap();
             }
         }
-        let options = Options {
-            channels: 1,
-            size: 2,
-            strict: false,
-            cache: None,
-            class: None,
-            whole_names: false,
-            split: None,
-        };
+        let options = Options::of(1, 2);
         let summary = |path: &Path| Dataset::open(path, &options).unwrap().summary();
         assert_eq!(
             summary(root.path()),

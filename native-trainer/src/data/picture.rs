@@ -311,15 +311,7 @@ mod tests {
 
     use super::*;
 
-    const OPTIONS: Options = Options {
-        channels: 3,
-        size: 48,
-        strict: false,
-        cache: None,
-        class: None,
-        whole_names: false,
-        split: None,
-    };
+    const OPTIONS: Options = Options::of(3, 48);
 
     fn fitted(picture: impl Into<DynamicImage>, channels: usize, size: usize) -> Vec<u8> {
         let mut out = vec![0; channels * size * size];

@@ -32,6 +32,7 @@ use crate::metrics::predictions::Predictions;
 use crate::metrics::table::Table;
 use crate::settings::evaluate::EvaluateSettings;
 use crate::settings::leakage::LeakageSettings;
+use crate::system::grid::GridError;
 use crate::system::sheet::{Block, Sheet, picture};
 
 /// Tailors of which mixtures are made: those that come nearest to the removed class.
@@ -468,11 +469,11 @@ fn most(reading: Option<&Reading>, class: usize, n: usize) -> Vec<usize> {
 
 fn drawn(images: &Images, i: usize) -> Result<Option<image::RgbImage>, Error> {
     let [_, c, h, w] = images.shape;
-    // Latents are no pictures.
-    if !matches!(c, 1 | 3) {
-        return Ok(None);
+    match picture(images.image(i), [c, h, w]) {
+        // Latents are no pictures.
+        Err(GridError::Channels(_)) => Ok(None),
+        drawn => Ok(Some(drawn?)),
     }
-    Ok(Some(picture(images.image(i), [c, h, w])?))
 }
 
 /// The same reading, of the images with these numbers alone.

@@ -86,7 +86,9 @@ pub fn evaluate(settings: &EvaluateSettings) -> Result<Evaluation, Error> {
     let source = Source { settings, gallery: &gallery, model: &model };
     let mut images = settings.figures.npz.as_ref().map(|_| npz::Pixels::default());
     let made = source.read(&eyes, of_classes, "sampling every class", |seen| {
-        images.iter_mut().for_each(|kept| kept.extend(&seen));
+        if let Some(kept) = &mut images {
+            kept.extend(&seen);
+        }
     })?;
     let alone = (0..settings.per_class.max(1) * 10)
         .map(|i| Item { gate: Vec::new(), seed: settings.seed.wrapping_add(i as u64) })

@@ -115,8 +115,8 @@ impl Judging {
         }
     }
 
-    /// Refuses networks and an autoencoder that are not there, or that do not suit the model: who learns of it after
-    /// the training has lost that.
+    /// Refuses networks and an autoencoder that are not there, or that do not suit the model, before a training is
+    /// spent on it.
     pub(super) fn sees(&self, model: &ModelConfig) -> Result<(), String> {
         let files = self.features.iter().map(|path| ("features", path));
         for (key, path) in files.chain(self.autoencoder.iter().map(|path| ("autoencoder", path))) {

@@ -42,12 +42,9 @@ pub fn remove(folder: &Path) {
 /// Those of sampling, and of writing.
 pub fn write(folder: &Path, model: &Model, classes: &[String], sampling: &Sampling) -> Result<(), Error> {
     // Latents are no pictures.
-    let frames = if model.config().makes_latents() {
-        Vec::new()
-    } else {
-        model.film(settings(model.config(), classes, sampling))?
-    };
-    match small(frames) {
+    let drawn = !model.config().makes_latents();
+    let frames = drawn.then(|| model.film(settings(model.config(), classes, sampling))).transpose()?;
+    match frames.and_then(small) {
         Some(film) => Ok(write_atomic(&folder.join(FILE), &film)?),
         // Nor may one of other weights stay.
         None => {

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod files;
+pub(crate) mod float;
 pub mod grid;
 pub mod memory;
 pub mod output;

@@ -15,9 +15,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
-
 use crate::system::files::{self, ReadError};
+use crate::system::float::Float;
 use crate::system::output::shown;
 
 /// Why a file of weights cannot be used.
@@ -70,38 +69,6 @@ impl WeightsError {
                 "name the folder of an AutoencoderKL as diffusers saves it, such as stabilityai/sd-vae-ft-ema"
             }
             Self::Layout { source, .. } => source.help(),
-        }
-    }
-}
-
-/// A number format in which weights are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Float {
-    F16,
-    Bf16,
-    F32,
-    F64,
-}
-
-impl Float {
-    fn bytes(self) -> usize {
-        match self {
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-
-    /// The values of little-endian bytes.
-    fn decode(self, bytes: &[u8]) -> Vec<f32> {
-        fn of<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-            bytes.as_chunks::<N>().0.iter().map(|bytes| value(*bytes)).collect()
-        }
-        match self {
-            Self::F16 => of(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Self::Bf16 => of(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Self::F32 => of(bytes, f32::from_le_bytes),
-            Self::F64 => of(bytes, |b| f64::from_le_bytes(b) as f32),
         }
     }
 }

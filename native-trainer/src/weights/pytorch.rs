@@ -16,8 +16,9 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::{Float, Place, Reason, Source, Stored, WeightsFile};
+use super::{Place, Reason, Source, Stored, WeightsFile};
 use crate::system::files;
+use crate::system::float::Float;
 
 /// The archive of a checkpoint.
 pub(super) type Zip = ZipArchive<BufReader<File>>;

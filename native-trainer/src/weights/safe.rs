@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::{Float, Place, Reason, Source, Stored, WeightsFile};
+use super::{Place, Reason, Source, Stored, WeightsFile};
 use crate::system::files;
+use crate::system::float::Float;
 
 /// Bytes of a header, as the format has it.
 const MAX_HEADER: u64 = 100 << 20;
@@ -32,13 +32,7 @@ pub(super) fn open(path: &Path) -> Result<WeightsFile, Reason> {
     }
     let mut tensors = BTreeMap::new();
     for (name, info) in metadata.tensors() {
-        let float = match info.dtype {
-            Dtype::F16 => Some(Float::F16),
-            Dtype::BF16 => Some(Float::Bf16),
-            Dtype::F32 => Some(Float::F32),
-            Dtype::F64 => Some(Float::F64),
-            _ => None,
-        };
+        let float = Float::of(info.dtype);
         let place = Place::At(8 + header_len + info.data_offsets.0 as u64);
         tensors.insert(name, Stored { shape: info.shape.clone(), float, place });
     }

@@ -11,15 +11,7 @@ use super::*;
 use crate::data::picture::MAX_FILE;
 use crate::data::{DataClass, Dataset, Options};
 
-const OPTIONS: Options = Options {
-    channels: 3,
-    size: 4,
-    strict: false,
-    cache: None,
-    class: None,
-    whole_names: false,
-    split: None,
-};
+const OPTIONS: Options = Options::of(3, 4);
 
 type Files = Vec<(&'static str, Vec<u8>)>;
 

@@ -7,15 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
-const OPTIONS: Options = Options {
-    channels: 1,
-    size: 2,
-    strict: false,
-    cache: None,
-    class: None,
-    whole_names: false,
-    split: None,
-};
+const OPTIONS: Options = Options::of(1, 2);
 
 fn words(words: &[u32], body: &[u8]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).chain(body.iter().copied()).collect()
@@ -55,19 +47,7 @@ fn plain_and_gzipped_files_are_read_as_they_are() {
 fn another_size_and_colour_are_made_from_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let data = Dataset::open(
-        folder.path(),
-        &Options {
-            channels: 3,
-            size: 4,
-            strict: false,
-            cache: None,
-            class: None,
-            whole_names: false,
-            split: None,
-        },
-    )
-    .unwrap();
+    let data = Dataset::open(folder.path(), &Options::of(3, 4)).unwrap();
     assert_eq!(data.images.len(), 3 * 3 * 16);
 }
 
