@@ -73,7 +73,7 @@ lint: wasm-target fmt-check deny
     for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
     RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
-# Time training and sampling on this machine, or one part: training, classes, sampling, onnx, visit, word, browser
+# Time training and sampling on this machine, or one part: training, layers, classes, sampling, onnx, visit, word, browser
 bench *parts: (need "wasm-opt" "brotli" "chromium") site
     cargo build -p tailor-trainer --bin tailor
     cargo bench {{ workspace }} --bench bench --profile dev -- {{ parts }}
@@ -238,9 +238,12 @@ opening:
         --out target/opening.png --film web/galleries/fashion/film.webp
     sample icons --steps 8 --class house --class anchor --class camera --class headphones --class umbrella --class bell \
         --out target/opening.png --film web/galleries/icons/film.webp
+    sample avatars --steps 8 --class lorelei --class open-peeps --class miniavs --class toon-head --class micah \
+        --class adventurer --out target/opening.png --film web/galleries/avatars/film.webp
     sample letters2 --class A --out web/static/letters.png
     sample fashion --steps 12 --class dress --out web/static/fashion.png
     sample icons --class house --out web/static/icons.png
+    sample avatars --class lorelei --out web/static/avatars.png
     wc -c web/galleries/*/film.webp web/static/*.png
 
 # Teach the letters learngene classes that it never saw, from a few of each class's images, and judge them

@@ -34,8 +34,9 @@ fn main() {
         return;
     }
     let asked: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with('-')).collect();
-    let parts: [(&str, fn()); 7] = [
+    let parts: [(&str, fn()); 8] = [
         ("training", training),
+        ("layers", layers),
         ("classes", classes),
         ("sampling", native_sampling),
         ("onnx", onnx),
@@ -97,14 +98,10 @@ fn training() {
     let data = folder.path().join("data");
     random_classes(&data, CLASSES, 100);
     let masked = folder.path().join("masked.toml");
-    let letters = Command::new(tailor()).args(["inspect", "--preset", "letters", "--toml"]).output().unwrap();
-    let letters = String::from_utf8(letters.stdout).unwrap();
+    let letters = letters();
     let components = format!("learngene_components = {}", 48 + CLASSES * 3);
     std::fs::write(&masked, letters.replace("learngene_components = 48", &components)).unwrap();
     let masked = ["--config", masked.to_str().unwrap(), "--label-dropout", "1"];
-    let python = python();
-    let threads = threads().to_string();
-    let script = root().join("tests/reference/bench_train.py");
     let mut rows = [const { (Vec::new(), 0) }; 4];
     let mut add = |row: usize, (rate, peak): (Option<f64>, u64)| {
         rows[row].0.extend(rate);
@@ -113,20 +110,7 @@ fn training() {
     for _ in 0..ROUNDS {
         add(0, train(&data, &["--preset", "letters"]));
         for (row, form) in [(1, "gathered"), (2, "dense")] {
-            let mut torch = Command::new(&python);
-            torch.arg(&script).args([
-                "--steps",
-                "20",
-                "--batch",
-                "64",
-                "--threads",
-                &threads,
-                "--form",
-                form,
-            ]);
-            let (output, peak) = run(torch);
-            let line = serde_json::from_str::<Value>(output.trim()).ok();
-            add(row, (line.and_then(|line| line["images_per_second"].as_f64()), peak));
+            add(row, theirs(form, "{}"));
         }
         add(3, train(&data, &masked));
     }
@@ -139,7 +123,7 @@ fn training() {
     let mut medians = Vec::new();
     for (name, (rates, peak)) in names.into_iter().zip(rows) {
         match rates.len() {
-            0 => println!("\nPyTorch was not found as {python}: set PYTHON to compare with it.\n"),
+            0 => println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python()),
             _ => medians.push((name, row(name, "images/s", rates, Some(peak)))),
         }
     }
@@ -149,6 +133,55 @@ fn training() {
         .skip(1)
         .for_each(|(name, other)| println!("| ratio to: {name} | {:.2} | | |", ours / other));
     loader(&data);
+}
+
+/// The letters preset with each of the newer layers, in turns with the same net in PyTorch.
+fn layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    random_classes(&data, CLASSES, 100);
+    let config = folder.path().join("config.toml");
+    let letters = letters();
+    for (name, fields, features) in [
+        ("as before", "", "{}"),
+        ("QK-norm", "qk_norm = true", r#"{"qk_norm": true}"#),
+        ("RMSNorm", "norm = \"rms\"", r#"{"norm": "rms"}"#),
+        ("SwiGLU", "swiglu = true", r#"{"swiglu": true}"#),
+        ("RoPE", "rope = true", r#"{"rope": true}"#),
+        ("SwiGLU and RoPE", "swiglu = true\nrope = true", r#"{"swiglu": true, "rope": true}"#),
+    ] {
+        std::fs::write(&config, format!("{fields}\n{letters}")).unwrap();
+        let mut rates = [const { Vec::new() }; 2];
+        for _ in 0..ROUNDS {
+            rates[0].extend(train(&data, &["--config", config.to_str().unwrap()]).0);
+            rates[1].extend(theirs("gathered", features).0);
+        }
+        row(&format!("training, letters preset, {name}"), "images/s", rates[0].clone(), None);
+        match rates[1].len() {
+            ROUNDS => {
+                row(&format!("{name}, in PyTorch"), "images/s", rates[1].clone(), None);
+                ratio(&format!("ours to PyTorch's, {name}"), &rates[0], &rates[1]);
+            }
+            _ => println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python()),
+        }
+    }
+}
+
+/// The sizes of the letters preset, as TOML.
+fn letters() -> String {
+    let letters = Command::new(tailor()).args(["inspect", "--preset", "letters", "--toml"]).output().unwrap();
+    String::from_utf8(letters.stdout).unwrap()
+}
+
+/// Images per second of a step of 64 in PyTorch, if it is there, with these fields of the config, and peak memory in KiB.
+fn theirs(form: &str, features: &str) -> (Option<f64>, u64) {
+    let mut torch = Command::new(python());
+    torch.arg(root().join("tests/reference/bench_train.py"));
+    torch.args(["--steps", "20", "--batch", "64", "--threads", &threads().to_string()]);
+    torch.args(["--form", form, "--features", features]);
+    let (output, peak) = run(torch);
+    let line = serde_json::from_str::<Value>(output.trim()).ok();
+    (line.and_then(|line| line["images_per_second"].as_f64()), peak)
 }
 
 /// Images per second that the loader decodes from JPEG files, and draws ahead once they are decoded.

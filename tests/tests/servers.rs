@@ -171,6 +171,21 @@ fn a_gallery_published_anew_under_an_open_page_is_followed() {
 }
 
 #[test]
+fn a_gallery_of_latents_is_named_as_one_before_its_files_are_downloaded() {
+    let tiny = Tiny::new();
+    let mut index = tiny.index.clone();
+    index.config.channels = 4;
+    std::fs::write(tiny.folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
+    let (_browser, page) =
+        open(Gpu::NoAdapter, &tiny.server.url("/?gallery=galleries/tiny/&backend=cpu#class=one"));
+    let words = refusal(&page);
+    assert!(words.contains("latents of 4 channels"), "{words}");
+    assert_eq!(page.eval("document.querySelector('#error').dataset.code").unwrap(), "latents");
+    let asked: Vec<_> = tiny.server.sent().into_iter().map(|sent| sent.path).collect();
+    assert!(!asked.iter().any(|path| path.ends_with(".learngene") || path.ends_with(".tailor")), "{asked:?}");
+}
+
+#[test]
 fn a_class_among_ten_thousand_costs_less_than_300_kb_beside_its_files() {
     const FEW: u64 = 300_000;
     let tiny = Tiny::new();

@@ -381,6 +381,7 @@ failure-wrong-learngene = Die Datei { $subject } gehört zu einem anderen Learng
 failure-digest-mismatch = Die Datei { $subject } ist nicht, was diese Galerie verspricht, deshalb wurde sie nicht verwendet.
 failure-truncated = Die Datei { $subject } hört zu früh auf, deshalb wurde sie nicht verwendet.
 failure-pack-refused = Die Datei { $subject } ist nicht, was diese Galerie verspricht, deshalb wurde sie nicht verwendet.
+failure-latents = Das Modell dieser Galerie macht Latents mit { $subject } Kanälen, aus denen erst ein Autoencoder Bilder macht; den hat diese Seite nicht. Zeichne mit der Befehlszeile: tailor sample --autoencoder.
 failure-unknown-class = Diese Galerie hat keine Klasse „{ $subject }“. Wähle eine, die sie zeigt.
 failure-unknown-sampler = Die Galerie wurde für eine andere Version von tailor gemacht.
 failure-model = Das kann das Modell nicht.

@@ -381,6 +381,7 @@ failure-wrong-learngene = El archivo { $subject } es de otro learngene, así que
 failure-digest-mismatch = El archivo { $subject } no es lo que promete esta galería, así que no se usó.
 failure-truncated = El archivo { $subject } termina antes de tiempo, así que no se usó.
 failure-pack-refused = El archivo { $subject } no es lo que promete esta galería, así que no se usó.
+failure-latents = El modelo de esta galería produce latentes de { $subject } canales, que solo un autocodificador convierte en imágenes, y esta página no lo tiene. Dibuja con la línea de órdenes: tailor sample --autoencoder.
 failure-unknown-class = Esta galería no tiene la clase «{ $subject }». Elige una de las que muestra.
 failure-unknown-sampler = La galería se hizo para otra versión de tailor.
 failure-model = El modelo no puede hacer esto.

@@ -123,6 +123,8 @@ codes! {
     Truncated = "truncated",
     /// The file cannot be used for another reason.
     PackRefused = "pack-refused",
+    /// The gallery's model makes latents, which no browser turns into images.
+    Latents = "latents",
     /// The gallery has no such class.
     UnknownClass = "unknown-class",
     /// The gallery wants a sampler that this version lacks.

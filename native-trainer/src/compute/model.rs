@@ -98,7 +98,7 @@ impl Model {
 #[cfg(feature = "graph")]
 pub(super) fn read(images: &burn::tensor::Tensor<4>) -> Result<Images, Error> {
     tailor_core::graph::sampling::read(images).map_err(|reason| Error::Refused {
-        what: format!("the device failed while sampling: {reason}"),
+        what: format!("the images cannot be read back from the device: {reason}"),
         help: "try --device cpu".to_owned(),
     })
 }

@@ -49,6 +49,15 @@ pub enum EngineError {
         /// The key's fingerprint.
         fingerprint: String,
     },
+    /// The gallery's model makes latents, which only an autoencoder turns into images.
+    #[error(
+        "This gallery's model makes latents of {channels} channels, and only an autoencoder, which this page does \
+         not have, makes images of them. Draw with the command line: tailor sample --autoencoder."
+    )]
+    Latents {
+        /// The model's channels.
+        channels: u32,
+    },
     /// The gallery does not have this class.
     #[error("This gallery has no class “{class}”. Choose one that it shows.")]
     UnknownClass {
@@ -126,6 +135,7 @@ impl EngineError {
             E::Pack { source: PackError::DigestMismatch { .. }, .. } => (Code::DigestMismatch, Remedy::Retry),
             E::Pack { source: PackError::Truncated { .. }, .. } => (Code::Truncated, Remedy::Retry),
             E::Pack { .. } => (Code::PackRefused, Remedy::Retry),
+            E::Latents { .. } => (Code::Latents, Remedy::Choose),
             E::UnknownClass { .. } => (Code::UnknownClass, Remedy::Choose),
             E::Sampler(_) => (Code::UnknownSampler, Remedy::Reload),
             E::Model(_) => (Code::Model, Remedy::Choose),
@@ -149,6 +159,7 @@ impl EngineError {
             E::Memory { file, .. } | E::Pack { file, .. } => file.clone(),
             E::Address { url } => url.clone(),
             E::FirstUse { fingerprint } => fingerprint.clone(),
+            E::Latents { channels } => channels.to_string(),
             E::UnknownClass { class } => class.clone(),
             _ => String::new(),
         };

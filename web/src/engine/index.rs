@@ -46,7 +46,8 @@ impl Published {
     ///
     /// # Errors
     /// Those of downloading; [`EngineError::Index`] for an index that [`Opening::decide`] refuses;
-    /// [`EngineError::Cancelled`], but not during the decision.
+    /// [`EngineError::Latents`] for one whose model makes no images; [`EngineError::Cancelled`], but not
+    /// during the decision.
     pub async fn find(
         folder: &Folder,
         pinned: Option<PublicKey>,
@@ -77,6 +78,10 @@ impl Published {
             stop.or(self.ask(before, store)).await??;
             match self.decide(before, store).await? {
                 (Decision::Open(opened), remembered) => {
+                    let config = &opened.checked.index.config;
+                    if config.makes_latents() {
+                        return Err(EngineError::Latents { channels: config.channels });
+                    }
                     let Self { folder, pinned, .. } = self;
                     let minisig = opened.minisig.map_or(0, |minisig| minisig.len());
                     let bytes = (opened.json.len() + minisig) as u64;

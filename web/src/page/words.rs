@@ -301,6 +301,7 @@ pub fn is_of_trust(code: &Code) -> bool {
         | Code::DigestMismatch
         | Code::Truncated
         | Code::PackRefused
+        | Code::Latents
         | Code::UnknownClass
         | Code::UnknownSampler
         | Code::Model
