@@ -268,14 +268,15 @@ teach-demo data images="20" classes="greek-small-xi greek-small-omega cyrillic-s
     sha256sum {{ gallery }}/*.learngene "$gallery"/*.learngene
     {{ evaluate }} --gallery "$gallery" --data {{ data }} "${chosen[@]}"
 
-# Teach four letters in Chromium as a visitor does, 300 steps each, and have a reader of `data` judge them; takes minutes
-teach-browser data: (need "wasm-opt" "brotli" "chromium") site
+# Teach four letters, or the classes of `pictures`, in Chromium as a visitor does, 300 steps each, and have a reader of `data` judge them; takes minutes
+teach-browser data pictures="tests/fixtures/teach": (need "wasm-opt" "brotli" "chromium") site
     #!/usr/bin/env bash
     set -euo pipefail
     packs=$PWD/runs/taught-browser
     gallery=runs/galleries/taught-browser
     rm -rf "$packs" "$gallery" && mkdir -p runs/galleries && cp -r {{ gallery }} "$gallery"
-    TAILOR_TAUGHT=$packs cargo test {{ workspace }} --test teach -- --nocapture --ignored four_letters
+    export TAILOR_TAUGHT=$packs TAILOR_TEACH=$(realpath {{ pictures }}) TAILOR_GALLERY=$(basename {{ gallery }})
+    cargo test {{ workspace }} --test teach -- --nocapture --ignored taught_whole
     chosen=()
     for pack in "$packs"/*.tailor; do
         {{ tailor }} gallery add "$gallery" "$pack"

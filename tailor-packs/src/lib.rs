@@ -101,7 +101,7 @@ pub use digest::Digest;
 pub use download::{Download, DownloadError};
 pub use error::{PackError, Result};
 pub use file::FileEntry;
-pub use format::{DataType, Storage, TensorSpec};
+pub use format::{DataType, Storage, TensorSpec, is_name};
 pub use index::{ClassEntry, Index, ParameterCounts, Sampling};
 pub use manifest::{Class, Entry, Extension, FORMAT_VERSION, Kind, Manifest, Weights};
 pub use pack::{

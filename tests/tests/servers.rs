@@ -5,7 +5,7 @@
 mod support;
 
 use support::*;
-use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
+use tailor_packs::{ClassEntry, Digest, FileEntry, Index, ParameterCounts};
 use tailor_tests::chromium::{Browser, Gpu};
 use tailor_tests::server::{Fault, Sent, Server};
 
@@ -175,6 +175,7 @@ fn a_gallery_of_latents_is_named_as_one_before_its_files_are_downloaded() {
     let tiny = Tiny::new();
     let mut index = tiny.index.clone();
     index.config.channels = 4;
+    index.parameters = ParameterCounts::of(&index.config).unwrap();
     std::fs::write(tiny.folder.path().join("index.json"), index.to_json().unwrap()).unwrap();
     let (_browser, page) =
         open(Gpu::NoAdapter, &tiny.server.url("/?gallery=galleries/tiny/&backend=cpu#class=one"));

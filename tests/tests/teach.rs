@@ -130,6 +130,15 @@ fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_an
     println!("after {FEW} steps no value of the tailor is further than {furthest:.1e} from this machine's");
     assert!(furthest <= CLOSE, "{furthest}");
 
+    // Whoever closes the tab before saving finds the lesson as it ended, and no step more.
+    page.kill().unwrap();
+    let page = browser.page().unwrap();
+    page.navigate(&server.url("/?backend=cpu#view=teach")).unwrap();
+    wait_for_phase(&page, "gathering");
+    page.click("#teach-resume").unwrap();
+    wait_for_phase(&page, "ended");
+    assert_eq!(own_file(&page, ".lesson").unwrap(), kept);
+
     // The pack is one that any reader takes, and its class can be chosen at once and after a reload.
     page.set_value("#teach-card-author", "Somebody").unwrap();
     page.set_value("#teach-card-licence", "CC0-1.0").unwrap();
@@ -150,6 +159,9 @@ fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_an
         ("Somebody".to_owned(), "CC0-1.0".to_owned())
     );
     assert_eq!(own_file(&page, ".tailor").unwrap(), bytes);
+    // Also when the page is hidden, which keeps lessons that are under way.
+    page.hide(true).unwrap();
+    page.hide(false).unwrap();
     assert!(own_file(&page, ".lesson").is_none(), "the lesson is done with");
     page.click("#teach-make").unwrap();
     page.wait_for("document.querySelector('#status')?.innerText.startsWith('Xi of mine')", PATIENCE).unwrap();
@@ -209,9 +221,25 @@ fn a_lesson_in_a_closed_tab_is_offered_again_and_bad_pictures_are_refused_in_wor
     page.wait_for("document.querySelector('#teach-video')?.videoWidth > 0", PATIENCE).unwrap();
     page.click("#teach-take").unwrap();
     count(&page, 3);
+    // It goes off when the view is left, and the pictures stay.
+    page.click("#tab-make").unwrap();
+    page.wait_for("!document.querySelector('#teach-video')", PATIENCE).unwrap();
+    page.click("#tab-teach").unwrap();
+    page.wait_for("document.querySelector('#teach-camera')", PATIENCE).unwrap();
+    assert_eq!(page.eval("document.querySelector('#teach-video')").unwrap(), serde_json::Value::Null);
+    count(&page, 3);
 
     choose(&page, &files[1..8]);
     count(&page, 10);
+    // A name that no pack can have is refused before the lesson, and not after it.
+    fill(&page, "O\u{200b}mega", 200);
+    page.click("#teach-begin").unwrap();
+    page.wait_for("document.querySelector('#teach-error')?.innerText.includes('cannot be seen')", PATIENCE)
+        .unwrap();
+    page.click("#teach-again").unwrap();
+    wait_for_phase(&page, "gathering");
+    count(&page, 10);
+    fill(&page, "Omega", 200);
     page.click("#teach-begin").unwrap();
     page.wait_for("document.querySelector('#teach-status').innerText.startsWith('Step 2 ')", PATIENCE)
         .unwrap();
@@ -413,26 +441,38 @@ fn packs_that_were_taught_elsewhere_become_a_gallery() {
     ours(&browser, &page, n, &folder.with_file_name("gallery"));
 }
 
-/// Teaches all four letters for 300 steps; TAILOR_TAUGHT names a folder for their packs, which `just teach-browser` has
-/// read by a classifier.
+/// Teaches each class of a folder for 300 steps: the four letters, or those of TAILOR_TEACH, in the gallery TAILOR_GALLERY.
+/// TAILOR_TAUGHT names a folder for their packs, which `just teach-browser` has read by a classifier.
 #[test]
 #[ignore = "takes minutes; `just teach-browser` runs it"]
-fn four_letters_are_taught_whole() {
-    let out =
-        std::env::var_os("TAILOR_TAUGHT").map_or_else(|| root().join("runs/taught-browser"), PathBuf::from);
+fn classes_are_taught_whole() {
+    let of = |name: &str, otherwise: &str| {
+        std::env::var_os(name).map_or_else(|| root().join(otherwise), PathBuf::from)
+    };
+    let out = of("TAILOR_TAUGHT", "runs/taught-browser");
     std::fs::create_dir_all(&out).unwrap();
+    let folders = std::fs::read_dir(of("TAILOR_TEACH", "tests/fixtures/teach")).unwrap();
+    let mut folders: Vec<_> =
+        folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let gallery = std::env::var("TAILOR_GALLERY").unwrap_or_else(|_| "letters2".to_owned());
     let server = site(None);
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
-    let url = server.url(FIRST_GALLERY);
-    for class in ["greek-small-xi", "greek-small-omega", "cyrillic-small-zhe", "cyrillic-capital-ya"] {
+    let url = server.url(&format!("/?gallery=galleries/{gallery}/&backend=cpu#view=make"));
+    for folder in folders {
+        let class = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let mut files: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
         let page = open_view(&browser, &url);
-        choose(&page, &drawings(class));
-        count(&page, 20);
+        choose(&page, &files);
+        count(&page, files.len());
         let name = format!("my-{class}");
         fill(&page, &name, 300);
         let begun = Instant::now();
         page.click("#teach-begin").unwrap();
-        wait_for_phase(&page, "ended");
+        let ended = "document.querySelector('.teach')?.dataset.phase === 'ended'";
+        page.wait_for(ended, Duration::from_secs(1800)).unwrap();
         println!("{class}: {:.0} s for 300 steps of 16", begun.elapsed().as_secs_f64());
         page.click("#teach-save").unwrap();
         wait_for_phase(&page, "saved");

@@ -63,6 +63,11 @@ signed = signiert ✓
 signed-by = Signiert vom Schlüssel mit dem Fingerabdruck { $fingerprint }, dem dieses Gerät vertraut.
 signed-not-kept = signiert, nicht gemerkt
 signed-by-not-kept = Signiert vom Schlüssel mit dem Fingerabdruck { $fingerprint }. Dieses Gerät hat keinen Platz, ihn sich zu merken, und fragt daher wieder.
+card-heading = Wer dieses Modell gemacht hat, und woraus
+card-authors = Gemacht von
+card-licence = Lizenz
+card-data = Daten
+card-tool = Programm
 vouched = Der Herausgeber hat mir gesagt, dass das so richtig ist
 forgetting = Dieses Gerät vergisst dann den Schlüssel und die Version, die es gesehen hat, und macht weiter wie bei einem ersten Besuch.
 forget = Gesehenes vergessen
@@ -81,7 +86,7 @@ tab-device = Dateien
 close = Schließen
 link-wrong = Dieser Link sagt { $parts }, und das versteht diese Seite nicht. Dieser Teil wurde weggelassen.
 quoted = „{ $text }“
-unknown-class = Diese Galerie hat keine Klasse „{ $class }“. Wähle eine, die sie zeigt.
+unknown-class = Diese Galerie hat keine Klasse „{ $class }“. Wähle eine, die sie zeigt. Hat jemand sie auf dem eigenen Gerät beigebracht, bitte um ihre Datei, und lass sie auf diese Seite fallen.
 no-settings = In dieser Datei stehen keine Einstellungen. In einem Bild, das hier gespeichert wurde, stehen sie, wenn kein anderes Programm es neu geschrieben hat.
 view-not-loaded = Diese Ansicht wurde nicht geladen. Prüfe die Verbindung und lade die Seite dann neu.
 
@@ -140,6 +145,7 @@ copy = Link kopieren
 link = Link zu diesem Bild
 qr = QR-Code des Links
 local = Der Link enthält alle Einstellungen. Wer ihn öffnet, bekommt dasselbe Bild.
+local-own = Wer den Link öffnet, braucht die Datei der Klasse, die hier beigebracht wurde: Schick sie mit.
 too-long = Der Link ist zu lang für einen QR-Code.
 copied = Der Link ist kopiert.
 not-copied = Dieser Browser lässt die Seite nicht kopieren. Markiere den Link und kopiere ihn.
@@ -154,8 +160,8 @@ word-teach = Bring es dem Modell bei
 no-pack = Für { $sign } gibt es kein Pack.
 no-packs = Für { $signs } und { $last } gibt es keine Packs.
 letters-shared = { $count ->
-    [one] Was von Buchstabe zu Buchstabe gleich bleibt, ist das Learngene ({ $bytes }). Was sich unterscheidet, ist der Tailor: Dieses Wort braucht einen Tailor ({ $own }). Alle Buchstaben beginnen mit demselben Rauschen, und das gibt ihnen einen gemeinsamen Stil.
-   *[other] Was von Buchstabe zu Buchstabe gleich bleibt, ist das Learngene ({ $bytes }). Was sich unterscheidet, ist der Tailor: Dieses Wort braucht { $count } Tailors ({ $own }). Alle Buchstaben beginnen mit demselben Rauschen, und das gibt ihnen einen gemeinsamen Stil.
+    [one] Was von Buchstabe zu Buchstabe gleich bleibt, ist das Learngene ({ $bytes }). Was sich unterscheidet, ist der Tailor: Dieses Wort braucht einen Tailor ({ $own }). Alle Buchstaben beginnen mit demselben Rauschen; darum gleichen sich viele in Gewicht, Größe und Lage.
+   *[other] Was von Buchstabe zu Buchstabe gleich bleibt, ist das Learngene ({ $bytes }). Was sich unterscheidet, ist der Tailor: Dieses Wort braucht { $count } Tailors ({ $own }). Alle Buchstaben beginnen mit demselben Rauschen; darum gleichen sich viele in Gewicht, Größe und Lage.
 }
 
 ## Take apart
@@ -170,8 +176,8 @@ parts-whole = Alles wieder aufdrehen
 shown = Zeigen
 show-dial = Wie die Regler sagen
 show-beside = Ohne und mit Tailor, nebeneinander
-show-classes = Alle Klassen aus einem Startwert
-show-classes-bytes = Alle Klassen aus einem Startwert ({ $bytes } herunterzuladen)
+show-classes = { $count } Klassen aus einem Startwert
+show-classes-bytes = { $count } Klassen aus einem Startwert ({ $bytes } herunterzuladen)
 showing-dial = Bei 0 % arbeitet das Learngene allein, bei 100 % mit dem ganzen Tailor. Alles andere bleibt, wie es ist.
 showing-beside = Zweimal derselbe Startwert: links das Learngene allein, rechts mit dem Tailor, so weit er aufgedreht ist.
 showing-classes = Derselbe Startwert für jede Klasse, mit dem eigenen Tailor der Klasse bei 100 %.
@@ -269,6 +275,7 @@ teach-ended = Gelernt in { $step } Schritten.
 teach-saving = Das Pack wird geschrieben…
 teach-made = Das Pack ist fertig.
 teach-saved = Gespeichert. Die Klasse steht bei den anderen unter „Bilder“.
+teach-kept-first = Eine Lektion zu „{ $name }“ ist aufgehoben. Mach mit ihr weiter oder wirf sie weg, bevor eine andere beginnt.
 teach-kept = Eine Lektion zu „{ $name }“ liegt auf diesem Gerät: { $step } von { $all } Schritten sind gemacht.
 teach-near = { $far }, fast eine Kopie
 teach-close = { $far }, ähnlich
@@ -343,7 +350,7 @@ static-sandbox = Diese Seite steht in einem Rahmen, der von ihrer eigenen Websit
 static-not-arrived = Die Datei { $file } ist nicht angekommen. Prüfe die Verbindung und lade die Seite dann neu.
 static-not-there = Die Datei { $file } gibt es auf diesem Server nicht (Status { $status }). Wer die Seite betreibt, sollte alle Dateien aus dem Ordner des Studios dorthin legen.
 static-type = Dieser Server schickt die Datei { $file } als „{ $type }“, und Browser führen sie nur als „text/javascript“ aus. Wer die Seite betreibt, kann diesen Typ für Dateien einstellen, die auf .js enden.
-static-opened-as-file = Diese Seite wurde als Datei geöffnet, und Browser laden Programme nur von Webservern. Starte im Ordner der Seite einen Server, mit „tailor serve galleries/letters --site .“ oder „python3 -m http.server“, und öffne die Adresse, die er ausgibt.
+static-opened-as-file = Diese Seite wurde als Datei geöffnet, und Browser laden Programme nur von Webservern. Starte im Ordner der Seite einen Server, mit „tailor serve galleries/letters2 --site .“ oder „python3 -m http.server“, und öffne die Adresse, die er ausgibt.
 static-no-wasm = Dieser Browser hat kein WebAssembly, oder es ist abgeschaltet. Die Seite macht damit ihre Bilder.
 static-policy = Die Sicherheitsregeln dieser Website verbieten WebAssembly, mit dem die Seite ihre Bilder macht. Wer die Seite betreibt, kann es erlauben: „script-src“ braucht „'wasm-unsafe-eval'“.
 static-no-simd = Diesem Browser fehlt WebAssembly SIMD, und daraus besteht die Seite. Chrome und Edge haben es ab Version 91, Firefox ab 89, Safari ab 16.4.
@@ -384,7 +391,7 @@ failure-pack-refused = Die Datei { $subject } ist nicht, was diese Galerie versp
 failure-latents = Das Modell dieser Galerie macht Latents mit { $subject } Kanälen, aus denen erst ein Autoencoder Bilder macht; den hat diese Seite nicht. Zeichne mit der Befehlszeile: tailor sample --autoencoder.
 failure-unknown-class = Diese Galerie hat keine Klasse „{ $subject }“. Wähle eine, die sie zeigt.
 failure-unknown-sampler = Die Galerie wurde für eine andere Version von tailor gemacht.
-failure-model = Das kann das Modell nicht.
+failure-model = Das kann das Modell nicht. Vielleicht passt die Zahl der Schritte nicht zum Sampler: Versuche 4.
 failure-teaching = Diese Klasse lässt sich nicht beibringen.
 failure-no-gallery = Es ist keine Galerie offen. Öffne erst eine.
 failure-device = Die GPU ist nicht nutzbar.

@@ -64,6 +64,11 @@ signed = signed ✓
 signed-by = Signed by the key with the fingerprint { $fingerprint }, which this device trusts.
 signed-not-kept = signed, not remembered
 signed-by-not-kept = Signed by the key with the fingerprint { $fingerprint }. This device has no room to remember it, so it will ask again.
+card-heading = Who made this model, and of what
+card-authors = Made by
+card-licence = Licence
+card-data = Data
+card-tool = Program
 vouched = The publisher has told me that this is right
 forgetting = This device then forgets the key and the version that it has seen, and goes on as on a first visit.
 forget = Forget what it has seen
@@ -82,7 +87,7 @@ tab-device = On this device
 close = Close
 link-wrong = This link says { $parts }, which this page does not understand. That part was left out.
 quoted = “{ $text }”
-unknown-class = This gallery has no class “{ $class }”. Choose one that it shows.
+unknown-class = This gallery has no class “{ $class }”. Choose one that it shows. If somebody taught it on their own device, ask them for its file, and drop it on this page.
 no-settings = This file holds no settings. A picture that was saved here does, unless another program wrote it anew.
 view-not-loaded = This view did not load. Check the connection, then load the page again.
 
@@ -117,7 +122,7 @@ search = Search all classes
 not-all = Only the classes shown so far can be searched.
 hint-coming = The list of all classes is on its way…
 hint-found = The first { $count } are shown: type more.
-hint-click = A click makes that class.
+hint-click = A click makes an image of that class.
 hint-too-many = { $count } chosen; the first { $most } are made.
 hint-chosen = { $count } chosen; then Generate.
 here = , on this device
@@ -141,6 +146,7 @@ copy = Copy link
 link = Link to this image
 qr = QR code of the link
 local = The link holds all settings. Whoever opens it gets the same image.
+local-own = Whoever opens the link needs the file of the class that was taught here: send it along.
 too-long = The link is too long for a QR code.
 copied = The link is copied.
 not-copied = This browser does not let the page copy. Select the link and copy it.
@@ -155,8 +161,8 @@ word-teach = Teach it
 no-pack = There is no pack for { $sign }.
 no-packs = There are no packs for { $signs } and { $last }.
 letters-shared = { $count ->
-    [one] What stays the same from letter to letter is the learngene ({ $bytes }). What differs is the tailor: this word takes one tailor ({ $own }). All letters begin with the same noise, which gives them one style.
-   *[other] What stays the same from letter to letter is the learngene ({ $bytes }). What differs is the tailor: this word takes { $count } tailors ({ $own }). All letters begin with the same noise, which gives them one style.
+    [one] What stays the same from letter to letter is the learngene ({ $bytes }). What differs is the tailor: this word takes one tailor ({ $own }). All letters begin with the same noise, so many of them look alike in weight, size and place.
+   *[other] What stays the same from letter to letter is the learngene ({ $bytes }). What differs is the tailor: this word takes { $count } tailors ({ $own }). All letters begin with the same noise, so many of them look alike in weight, size and place.
 }
 
 ## Take apart
@@ -171,8 +177,8 @@ parts-whole = Turn all up again
 shown = Show
 show-dial = As the dials say
 show-beside = Without and with the tailor, side by side
-show-classes = All classes from one seed
-show-classes-bytes = All classes from one seed ({ $bytes } to download)
+show-classes = { $count } classes from one seed
+show-classes-bytes = { $count } classes from one seed ({ $bytes } to download)
 showing-dial = At 0 % the learngene works alone, at 100 % with the full tailor. Everything else stays as it is.
 showing-beside = The same seed twice: on the left the learngene alone, on the right with the tailor as dialled.
 showing-classes = The same seed for each class, with the class’s own tailor at 100 %.
@@ -270,6 +276,7 @@ teach-ended = Taught for { $step } steps.
 teach-saving = Writing the pack…
 teach-made = The pack is made.
 teach-saved = Saved. The class stands among the others under Make.
+teach-kept-first = A lesson of “{ $name }” is kept. Go on with it, or throw it away, before another one begins.
 teach-kept = A lesson of “{ $name }” is kept on this device: { $step } of { $all } steps are made.
 teach-near = { $far }, nearly a copy
 teach-close = { $far }, close
@@ -344,7 +351,7 @@ static-sandbox = This page is in a frame that is cut off from its own site (“s
 static-not-arrived = The file { $file } did not arrive. Check the connection, then load the page again.
 static-not-there = The file { $file } is not to be had from this server (status { $status }). Whoever runs the site should put all files of the studio’s folder there.
 static-type = This server sends the file { $file } as “{ $type }”, and browsers run it only as “text/javascript”. Whoever runs the site can set that type for files that end in .js.
-static-opened-as-file = This page was opened as a file, and browsers load programs from web servers only. Start a server in the page’s folder, with “tailor serve galleries/letters --site .” or “python3 -m http.server”, and open the address that it prints.
+static-opened-as-file = This page was opened as a file, and browsers load programs from web servers only. Start a server in the page’s folder, with “tailor serve galleries/letters2 --site .” or “python3 -m http.server”, and open the address that it prints.
 static-no-wasm = This browser has no WebAssembly, or it is switched off. The page makes its images with it.
 static-policy = This site’s security policy forbids WebAssembly, with which the page makes its images. Whoever runs the site can allow it: “script-src” needs “'wasm-unsafe-eval'”.
 static-no-simd = This browser has no WebAssembly SIMD, which the page is made of. Chrome and Edge have it from version 91 on, Firefox from 89, Safari from 16.4.

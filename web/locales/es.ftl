@@ -63,6 +63,11 @@ signed = firmada ✓
 signed-by = Firmada con la clave de huella { $fingerprint }, en la que este dispositivo confía.
 signed-not-kept = firmada, no recordada
 signed-by-not-kept = Firmada con la clave de huella { $fingerprint }. Este dispositivo no tiene espacio para recordarla, así que volverá a preguntar.
+card-heading = Quién hizo este modelo, y con qué
+card-authors = Hecho por
+card-licence = Licencia
+card-data = Datos
+card-tool = Programa
 vouched = El editor me ha dicho que esto es correcto
 forgetting = Este dispositivo olvida entonces la clave y la versión que ha visto, y sigue como en una primera visita.
 forget = Olvidar lo que ha visto
@@ -81,7 +86,7 @@ tab-device = Archivos
 close = Cerrar
 link-wrong = Este enlace dice { $parts }, y esta página no lo entiende. Esa parte se ha omitido.
 quoted = «{ $text }»
-unknown-class = Esta galería no tiene la clase «{ $class }». Elige una de las que muestra.
+unknown-class = Esta galería no tiene la clase «{ $class }». Elige una de las que muestra. Si alguien la enseñó en su dispositivo, pídele su archivo y suéltalo en esta página.
 no-settings = Este archivo no contiene ajustes. Una imagen guardada aquí sí, salvo que otro programa la haya reescrito.
 view-not-loaded = Esta vista no se cargó. Comprueba la conexión y vuelve a cargar la página.
 
@@ -116,7 +121,7 @@ search = Buscar en todas las clases
 not-all = Solo se puede buscar entre las clases mostradas hasta ahora.
 hint-coming = La lista de todas las clases está en camino…
 hint-found = Se muestran las primeras { $count }: escribe más.
-hint-click = Un clic crea esa clase.
+hint-click = Un clic crea una imagen de esa clase.
 hint-too-many = { $count } elegidas; se crean las primeras { $most }.
 hint-chosen = { $count } elegidas; luego «Generar».
 here = , en este dispositivo
@@ -140,6 +145,7 @@ copy = Copiar enlace
 link = Enlace a esta imagen
 qr = Código QR del enlace
 local = El enlace contiene todos los ajustes. Quien lo abra obtiene la misma imagen.
+local-own = Quien abra el enlace necesita el archivo de la clase que se enseñó aquí: envíalo también.
 too-long = El enlace es demasiado largo para un código QR.
 copied = El enlace está copiado.
 not-copied = Este navegador no deja que la página copie. Selecciona el enlace y cópialo.
@@ -154,8 +160,8 @@ word-teach = Enséñaselo
 no-pack = No hay pack para { $sign }.
 no-packs = No hay packs para { $signs } y { $last }.
 letters-shared = { $count ->
-    [one] Lo que no cambia de una letra a otra es el learngene ({ $bytes }). Lo que cambia es el tailor: esta palabra necesita un tailor ({ $own }). Todas las letras empiezan con el mismo ruido, y eso les da un mismo estilo.
-   *[other] Lo que no cambia de una letra a otra es el learngene ({ $bytes }). Lo que cambia es el tailor: esta palabra necesita { $count } tailors ({ $own }). Todas las letras empiezan con el mismo ruido, y eso les da un mismo estilo.
+    [one] Lo que no cambia de una letra a otra es el learngene ({ $bytes }). Lo que cambia es el tailor: esta palabra necesita un tailor ({ $own }). Todas las letras empiezan con el mismo ruido; por eso muchas se parecen en peso, tamaño y lugar.
+   *[other] Lo que no cambia de una letra a otra es el learngene ({ $bytes }). Lo que cambia es el tailor: esta palabra necesita { $count } tailors ({ $own }). Todas las letras empiezan con el mismo ruido; por eso muchas se parecen en peso, tamaño y lugar.
 }
 
 ## Take apart
@@ -170,8 +176,8 @@ parts-whole = Subirlo todo otra vez
 shown = Mostrar
 show-dial = Como dicen los controles
 show-beside = Sin y con el tailor, uno al lado del otro
-show-classes = Todas las clases con una semilla
-show-classes-bytes = Todas las clases con una semilla ({ $bytes } por descargar)
+show-classes = { $count } clases con una semilla
+show-classes-bytes = { $count } clases con una semilla ({ $bytes } por descargar)
 showing-dial = Al 0 % el learngene trabaja solo; al 100 %, con todo el tailor. Lo demás queda como está.
 showing-beside = Dos veces la misma semilla: a la izquierda el learngene solo; a la derecha, con el tailor según su control.
 showing-classes = La misma semilla para cada clase, con el tailor propio de la clase al 100 %.
@@ -269,6 +275,7 @@ teach-ended = Enseñada en { $step } pasos.
 teach-saving = Escribiendo el pack…
 teach-made = El pack está hecho.
 teach-saved = Guardada. La clase está con las demás en «Crear».
+teach-kept-first = Hay guardada una lección de «{ $name }». Sigue con ella, o descártala, antes de empezar otra.
 teach-kept = En este dispositivo se guarda una lección de «{ $name }»: se han hecho { $step } de { $all } pasos.
 teach-near = { $far }, casi una copia
 teach-close = { $far }, parecida
@@ -343,7 +350,7 @@ static-sandbox = Esta página está en un marco aislado de su propio sitio («sa
 static-not-arrived = El archivo { $file } no llegó. Comprueba la conexión y vuelve a cargar la página.
 static-not-there = El archivo { $file } no está en este servidor (estado { $status }). Quien lleva el sitio debería poner ahí todos los archivos de la carpeta del estudio.
 static-type = Este servidor envía el archivo { $file } como «{ $type }», y los navegadores solo lo ejecutan como «text/javascript». Quien lleva el sitio puede fijar ese tipo para los archivos que terminan en .js.
-static-opened-as-file = Esta página se abrió como archivo, y los navegadores solo cargan programas de servidores web. Inicia un servidor en la carpeta de la página, con «tailor serve galleries/letters --site .» o «python3 -m http.server», y abre la dirección que muestra.
+static-opened-as-file = Esta página se abrió como archivo, y los navegadores solo cargan programas de servidores web. Inicia un servidor en la carpeta de la página, con «tailor serve galleries/letters2 --site .» o «python3 -m http.server», y abre la dirección que muestra.
 static-no-wasm = Este navegador no tiene WebAssembly, o está desactivado. La página hace sus imágenes con él.
 static-policy = La política de seguridad de este sitio prohíbe WebAssembly, con el que la página hace sus imágenes. Quien lleva el sitio puede permitirlo: «script-src» necesita «'wasm-unsafe-eval'».
 static-no-simd = Este navegador no tiene WebAssembly SIMD, y de eso está hecha la página. Chrome y Edge lo tienen desde la versión 91, Firefox desde la 89 y Safari desde la 16.4.
@@ -384,7 +391,7 @@ failure-pack-refused = El archivo { $subject } no es lo que promete esta galerí
 failure-latents = El modelo de esta galería produce latentes de { $subject } canales, que solo un autocodificador convierte en imágenes, y esta página no lo tiene. Dibuja con la línea de órdenes: tailor sample --autoencoder.
 failure-unknown-class = Esta galería no tiene la clase «{ $subject }». Elige una de las que muestra.
 failure-unknown-sampler = La galería se hizo para otra versión de tailor.
-failure-model = El modelo no puede hacer esto.
+failure-model = El modelo no puede hacer esto. Quizá el número de pasos no vale con este método: prueba con 4.
 failure-teaching = No se puede enseñar la clase.
 failure-no-gallery = No hay ninguna galería abierta. Abre una antes.
 failure-device = No se puede usar la GPU.

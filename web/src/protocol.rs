@@ -175,6 +175,9 @@ pub enum Event {
         /// The picture in the file, as the bytes of a PNG; empty if it has none.
         #[serde(default)]
         preview: Vec<u8>,
+        /// What the file says of itself, if it is one of a model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        card: Option<Card>,
     },
     /// A class's tailor was removed, and its pack deleted.
     Dropped {
@@ -229,6 +232,21 @@ pub enum Event {
         /// What happened, and what to do about it.
         failure: Failure,
     },
+}
+
+/// What a learngene or a pack says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The data that it was trained on.
+    pub data: String,
+    /// The licence of its weights.
+    pub licence: String,
+    /// The people who made it.
+    pub authors: Vec<String>,
+    /// The program that trained and published it.
+    pub tool: String,
+    /// What was measured of it, by name.
+    pub metrics: Vec<(String, String)>,
 }
 
 /// How long an order took before its first step, in milliseconds.
@@ -346,6 +364,25 @@ pub struct Gallery {
     pub matrices: Vec<String>,
 }
 
+impl Gallery {
+    /// Finds a class by its id, else by its name. The gallery's own classes come before those that were
+    /// taught on this device, so that a link means the same everywhere.
+    pub fn find(&self, wanted: &str) -> Option<&ClassInfo> {
+        let of = |own| self.classes.iter().filter(move |class| class.own == own);
+        let in_all = |own| {
+            let by_id = of(own).find(|class| class.id == wanted);
+            by_id.or_else(|| of(own).find(|class| class.name == wanted))
+        };
+        in_all(false).or_else(|| in_all(true))
+    }
+
+    /// Finds a class by its name, in the same order.
+    pub fn named(&self, name: &str) -> Option<&ClassInfo> {
+        let of = |own| self.classes.iter().find(|class| class.own == own && class.name == name);
+        of(false).or_else(|| of(true))
+    }
+}
+
 /// A class of the gallery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassInfo {
@@ -382,8 +419,14 @@ mod tests {
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-        let event =
-            Event::Loaded { file: File::Tailor("a".into()), network: 143_211, kept: false, preview: vec![1] };
+        let card = Card { licence: "CC0-1.0".into(), ..Card::default() };
+        let event = Event::Loaded {
+            file: File::Tailor("a".into()),
+            network: 143_211,
+            kept: false,
+            preview: vec![1],
+            card: Some(card),
+        };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }

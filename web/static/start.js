@@ -30,7 +30,7 @@
       + "runs the site can set that type for files that end in .js.",
     "opened-as-file":
       "This page was opened as a file, and browsers load programs from web servers only. Start a server in the "
-      + "page’s folder, with “tailor serve galleries/letters --site .” or “python3 -m http.server”, and open the "
+      + "page’s folder, with “tailor serve galleries/letters2 --site .” or “python3 -m http.server”, and open the "
       + "address that it prints.",
     "no-wasm": "This browser has no WebAssembly, or it is switched off. The page makes its images with it.",
     "policy":

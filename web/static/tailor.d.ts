@@ -7,7 +7,7 @@
  *
  * ```js
  * import { createEngine } from "./tailor.js";
- * const engine = await createEngine({ gallery: "https://example.org/galleries/letters/" });
+ * const engine = await createEngine({ gallery: "https://example.org/galleries/letters2/" });
  * for await (const { images, done } of engine.sample({ classes: ["latin-capital-a"], seed: 7 })) {
  *   context.putImageData(images.imageData(), 0, 0);
  * }

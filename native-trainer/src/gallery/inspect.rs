@@ -175,11 +175,7 @@ pub fn text(report: &Inspection) -> String {
             ));
             lines.push(("tool", card.tool.clone()));
             for (what, values) in [("settings", &card.training), ("metrics", &card.metrics)] {
-                let value = |(name, value): (&String, &CardValue)| match value {
-                    CardValue::Integer(number) => format!("{name} {number}"),
-                    CardValue::Number(number) => format!("{name} {number}"),
-                    CardValue::Text(text) => format!("{name} {text}"),
-                };
+                let value = |(name, value): (&String, &CardValue)| format!("{name} {value}");
                 if !values.is_empty() {
                     lines.push((what, values.iter().map(value).collect::<Vec<_>>().join(", ")));
                 }

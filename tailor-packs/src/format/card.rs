@@ -45,6 +45,16 @@ pub enum CardValue {
     Text(String),
 }
 
+impl std::fmt::Display for CardValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
 impl From<f64> for CardValue {
     fn from(number: f64) -> Self {
         Self::Number(number)

@@ -12,5 +12,6 @@ mod specs;
 pub mod tensors;
 mod types;
 
+pub use names::is_name;
 pub use specs::TensorSpec;
 pub use types::{DataType, Storage};

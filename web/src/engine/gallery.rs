@@ -8,7 +8,7 @@ use super::index::{Opened, info};
 use super::own;
 use super::stop::Stop;
 use super::store::{Kept, Store};
-use crate::protocol::{Before, Cell, Event, File, Parts, Turned};
+use crate::protocol::{Before, Card, Cell, Event, File, Parts, Turned};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +185,7 @@ impl Open {
         let model = device.model(&self.index.config, read.tensors)?;
         took.verify += verified - began;
         took.prepare += now() - verified;
-        arrived.announce(None);
+        arrived.announce(Some(&read.card), None);
         Ok((model, label.unwrap_or_default()))
     }
 
@@ -202,7 +202,7 @@ impl Open {
         model.insert(&class.id, tailor.tensors)?;
         took.verify += verified - began;
         took.prepare += now() - verified;
-        arrived.announce(tailor.preview);
+        arrived.announce(Some(&tailor.card), tailor.preview);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Open {
         if !self.shards.contains_key(&number) {
             let arrived = self.fetch(file, File::List, store, stop).await?;
             let classes = self.index.read_shard(number, &arrived.bytes).map_err(refused(file))?;
-            arrived.announce(None);
+            arrived.announce(None, None);
             self.shards.insert(number, classes);
         }
         let mut classes = self.shards.get(&number).into_iter().flatten();
@@ -286,10 +286,18 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    /// Tells the page that the file is verified and in use, and sends the picture in it.
-    pub fn announce(self, preview: Option<Vec<u8>>) {
+    /// Tells the page that the file is verified and in use, and sends what it says of itself and the picture
+    /// in it.
+    pub fn announce(self, card: Option<&tailor_packs::Card>, preview: Option<Vec<u8>>) {
         let Self { file, network, kept, .. } = self;
-        post(&Event::Loaded { file, network, kept, preview: preview.unwrap_or_default() }, None);
+        let card = card.map(|card| Card {
+            data: card.data.clone(),
+            licence: card.licence.clone(),
+            authors: card.authors.clone(),
+            tool: card.tool.clone(),
+            metrics: card.metrics.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        });
+        post(&Event::Loaded { file, network, kept, preview: preview.unwrap_or_default(), card }, None);
     }
 }
 

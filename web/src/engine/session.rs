@@ -152,7 +152,7 @@ impl Session {
         let Some(file) = &open.index.names else { return Ok(Names::new()) };
         let arrived = open.fetch(file, File::List, &self.store, stop).await?;
         let names = open.index.read_names(&arrived.bytes).map_err(refused(file))?;
-        arrived.announce(None);
+        arrived.announce(None, None);
         Ok(names)
     }
 

@@ -159,7 +159,7 @@ fn FilmStrip(studio: Studio) -> impl IntoView {
 /// Shows the model, layers by matrices, and how large the parts of each matrix are.
 #[component]
 fn Inside(studio: Studio) -> impl IntoView {
-    let parts = studio.part(|state| state.parts.clone());
+    let parts = studio.part(|state| state.measured().cloned());
     // How much is used of a cell's tailor, as the dials of its class, its layer and its matrix say.
     let dials = studio.part(|state| {
         let first = state.settings.classes.first();

@@ -2,7 +2,8 @@
 
 use super::grid::Grid;
 use super::png;
-use leptos::prelude::on_cleanup;
+use leptos::prelude::{on_cleanup, set_timeout};
+use std::time::Duration;
 use wasm_bindgen::{Clamped, JsCast, JsValue};
 use web_sys::{
     Blob, BlobPropertyBag, CanvasRenderingContext2d, HtmlAnchorElement, HtmlCanvasElement, ImageData, Url,
@@ -56,6 +57,8 @@ impl Grid {
         link.set_href(&url);
         link.set_download(name);
         link.click();
+        // The browser has begun to read it by then.
+        set_timeout(move || drop(Url::revoke_object_url(&url)), Duration::from_secs(60));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::language::Words;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
+use super::view::said;
 use super::words::{self, Row};
 use leptos::prelude::*;
 
@@ -56,7 +57,7 @@ pub(super) fn Files(studio: Studio) -> impl IntoView {
 
 /// Shows a file, and the button that removes it.
 fn line(studio: Studio, row: Row) -> impl IntoView {
-    let Row { name, bytes, removable, place } = row;
+    let Row { name, bytes, removable, place, card } = row;
     let class = removable.clone();
     let used = studio.words_of(move |state| phrases::used(state, class.as_deref()));
     let remove = removable.map(|id| {
@@ -67,9 +68,19 @@ fn line(studio: Studio, row: Row) -> impl IntoView {
                 on:click=move |_| studio.tell(Message::Remove(id.clone()))>"×"</button>
         }
     });
+    let heading = match card {
+        None => name.into_any(),
+        Some(card) => view! {
+            <details>
+                <summary>{name}</summary>
+                {said(studio, card)}
+            </details>
+        }
+        .into_any(),
+    };
     view! {
         <tr>
-            <th scope="row">{name}</th>
+            <th scope="row">{heading}</th>
             <td class="number">{studio.say_of(move |words| words.kilobytes(bytes))}</td>
             <td>{studio.say_of(move |words| words::place(words, place))}</td>
             <td>{used}</td>

@@ -42,7 +42,11 @@ impl State {
     fn order(&mut self, quiet: bool, effects: &mut Vec<Effect>) {
         let plan = self.plan();
         if plan.images.is_empty() {
-            if plan.word.is_some() {
+            // A word of signs that nobody has a pack of: the images of another one would not be what the link says.
+            if plan.word.is_some_and(|word| !word.trim().is_empty()) {
+                self.cancel(effects);
+                self.shown = None;
+                self.phase = Phase::Ready;
                 self.write_link(effects);
             }
             return;
@@ -176,9 +180,14 @@ impl State {
     pub(super) fn open_view(&mut self, view: View, effects: &mut Vec<Effect>) {
         self.settings.view = view;
         self.settings.mix();
+        if self.gallery.is_none() {
+            // The visitor was faster than the gallery, which is opened by the link.
+            self.site.hash = Link { view: Some(view), ..Link::parse(&self.site.hash) }.to_string();
+            return;
+        }
         self.write_link(effects);
         let there = self.finished().is_some_and(|shown| shown.hash == self.site.hash);
-        if self.gallery.is_none() || (there && self.current.is_none()) {
+        if there && self.current.is_none() {
             return;
         }
         if self.can_generate() { self.generate(effects) } else { self.rest(effects) }

@@ -56,14 +56,23 @@ pub fn show(state: &State, show: Show) -> String {
                 let place = state.files.get(&File::Tailor(class.id.clone()));
                 !matches!(place, Some(Place::Stored | Place::Loaded(_)))
             };
-            let classes = state.gallery.iter().flat_map(|gallery| &gallery.classes);
-            let bytes = classes.take(MOST_IMAGES).filter(missing).map(|class| class.bytes).sum();
-            match bytes {
-                0 => words.show_classes(),
-                bytes => words.show_classes_bytes(&words.megabytes(bytes)),
+            let classes = state.gallery.iter().flat_map(|gallery| &gallery.classes).take(MOST_IMAGES);
+            let count = classes.clone().count();
+            match classes.filter(missing).map(|class| class.bytes).sum() {
+                0 => words.show_classes(&count),
+                bytes => words.show_classes_bytes(&words.megabytes(bytes), &count),
             }
         }
     }
+}
+
+/// Says what the link to the images is good for: less, where they need a class that only this device has.
+pub fn local(state: &State) -> String {
+    let shown = state.plan().images.into_iter().flat_map(|image| image.weights());
+    let own =
+        |id: &str| state.gallery.iter().flat_map(|g| &g.classes).any(|class| class.own && class.id == *id);
+    let words = &state.words;
+    if shown.map(|(class, _)| class).any(|class| own(&class)) { words.local_own() } else { words.local() }
 }
 
 /// Says what the choice of "Take apart" means.

@@ -141,7 +141,7 @@ pub fn link(settings: &Settings, gallery: &Gallery) -> Link {
 /// names and the gallery lacks, if there is one.
 pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool) -> Option<String> {
     let find = |wanted: &String| {
-        let class = gallery.classes.iter().find(|c| c.id == *wanted || c.name == *wanted);
+        let class = gallery.find(wanted);
         // In a large gallery only the engine knows whether there is such an id.
         class.map(|class| class.id.clone()).or_else(|| gallery.more.then(|| wanted.clone()))
     };
@@ -156,8 +156,7 @@ pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool)
     let mut classes: Vec<String> = link.classes.iter().filter_map(find).collect();
     let unknown = link.classes.iter().find(|wanted| find(wanted).is_none()).cloned();
     if classes.is_empty() {
-        let named = gallery.classes.iter().find(|class| class.name == "A");
-        classes.extend(named.or(gallery.classes.first()).map(|class| class.id.clone()));
+        classes.extend(gallery.named("A").or(gallery.classes.first()).map(|class| class.id.clone()));
     }
     settings.several = classes.len() > 1 && settings.view == View::Make;
     let first = classes.first().and_then(|id| gallery.classes.iter().find(|class| class.id == *id));

@@ -11,18 +11,14 @@ use qrcodegen::{QrCode, QrCodeEcc};
 #[component]
 pub(super) fn Sharing(studio: Studio) -> impl IntoView {
     let open = studio.holds(|state| state.sharing);
-    // The address is written whenever this changes.
     let hash = studio.words(|state| state.site.hash.clone());
-    let address = move || {
-        hash.track();
-        site::address()
-    };
+    let address = move || site::address(&hash.get());
     let copied = studio.part(phrases::copied);
     move || {
         open.get().then(|| {
             view! {
                 <section class="sharing" aria-label=studio.say(Words::share)>
-                    <p>{studio.say(Words::local)}</p>
+                    <p>{studio.words(phrases::local)}</p>
                     <div class="copying">
                         <input id="link" type="text" readonly aria-label=studio.say(Words::link) prop:value=address/>
                         <button id="copy" type="button" on:click=move |_| studio.tell(Message::Copy)>

@@ -150,7 +150,8 @@ impl Studio {
                 self.tell(Message::Room(room));
             }),
             Effect::Copy => spawn_local(async move {
-                self.tell(Message::Copied(copy(&site::address()).await.is_some()));
+                let hash = self.state.with_untracked(|state| state.site.hash.clone());
+                self.tell(Message::Copied(copy(&site::address(&hash)).await.is_some()));
             }),
             Effect::Go(gallery, hash) => {
                 let address = format!("?gallery={}{hash}", encode(&gallery));

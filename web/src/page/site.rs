@@ -49,9 +49,12 @@ pub fn is_embedded() -> bool {
     UrlSearchParams::new_with_str(&query).is_ok_and(|query| query.has("embed"))
 }
 
-/// Returns the page's whole address.
-pub fn address() -> String {
-    window().location().href().unwrap_or_default()
+/// Returns the page's whole address with this part after `#`. The browser's own may be behind: it limits how often a page
+/// writes it.
+pub fn address(hash: &str) -> String {
+    let href = window().location().href().unwrap_or_default();
+    let page = href.split_once('#').map_or(&*href, |(page, _)| page);
+    format!("{page}{hash}")
 }
 
 /// Reads the part of the address after `#`.

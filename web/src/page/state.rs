@@ -7,8 +7,8 @@ use super::program::{Program, Wish};
 use super::settings::FIRST_WORD;
 use crate::link::Link;
 use crate::protocol::{
-    Backend, Before, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Turned, Wait,
-    Wanted,
+    Backend, Before, Card, ClassInfo, Failure, File, Gallery, Names, Order, Parts, Remedy, Request, Turned,
+    Wait, Wanted,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct State {
     pub film: Film,
     /// The pictures in the packs that were loaded, each a PNG.
     pub pictures: BTreeMap<String, Arc<Vec<u8>>>,
+    /// What the files that were loaded say of themselves.
+    pub cards: BTreeMap<File, Arc<Card>>,
     /// How large the parts of a class's matrices are, or why that is not known.
     pub parts: Option<Result<Parts, String>>,
     /// Something that the visitor should know, and that stops nothing.
@@ -220,6 +222,7 @@ impl State {
             history: Vec::new(),
             film: Film::default(),
             pictures: BTreeMap::new(),
+            cards: BTreeMap::new(),
             parts: None,
             notice: None,
             sharing: false,
@@ -271,6 +274,13 @@ impl State {
             Backend::Cpu => self.engines.cpu,
             Backend::Gpu => self.engines.gpu,
         }
+    }
+
+    /// Returns how large the parts of the first chosen class are, or why that is not known. What was measured of another
+    /// class says nothing about it.
+    pub fn measured(&self) -> Option<&Result<Parts, String>> {
+        let first = self.settings.classes.first();
+        self.parts.as_ref().filter(|parts| parts.as_ref().map_or(true, |parts| first == Some(&parts.class)))
     }
 
     /// Sends a request to an engine that runs.

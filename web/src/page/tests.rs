@@ -188,7 +188,13 @@ fn a_visit_opens_the_gallery_and_makes_its_first_image_unasked() {
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "loading"));
     page.hear(
         Backend::Cpu,
-        Event::Loaded { file: File::Learngene, network: 2_400_000, kept: true, preview: Vec::new() },
+        Event::Loaded {
+            file: File::Learngene,
+            network: 2_400_000,
+            kept: true,
+            preview: Vec::new(),
+            card: None,
+        },
     );
     page.hear_images(Backend::Cpu, Event::Preview { id: order.id, step: 3, of: 12 }, &[0.0; 4]);
     assert_eq!((page.state.progress(), page.state.word()), (Some(0.25), "sampling"));

@@ -322,8 +322,9 @@ impl State {
             Event::Fetching { file, received, total } => {
                 self.files.insert(file, Place::Arriving(received, total));
             }
-            Event::Loaded { file, network, kept, preview } => {
+            Event::Loaded { file, network, kept, preview, card } => {
                 self.gallery_bytes += network;
+                self.cards.extend(card.map(|card| (file.clone(), Arc::new(card))));
                 if let File::Tailor(class) = &file
                     && !preview.is_empty()
                 {

@@ -29,7 +29,7 @@ pub fn signs(gallery: &Gallery, text: &str) -> Vec<Sign> {
         if cluster.trim().is_empty() {
             return Sign::Gap;
         }
-        match gallery.classes.iter().find(|class| class.name == cluster) {
+        match gallery.named(&cluster) {
             Some(class) => Sign::Letter(class.id.clone()),
             None => Sign::Missing(cluster),
         }

@@ -6,7 +6,8 @@ use super::search::FOUND;
 use super::state::{Gpu, NameList, NoGpu, Phase, Place, Shown, State};
 use super::word;
 use crate::link::View;
-use crate::protocol::{Backend, Code, File, Order, Remedy, Wait};
+use crate::protocol::{Backend, Card, Code, File, Order, Remedy, Wait};
+use std::sync::Arc;
 
 /// Says what the page is doing.
 pub fn status(state: &State) -> String {
@@ -103,6 +104,17 @@ pub fn signed(state: &State) -> (String, String) {
         (Some(fingerprint), true) => (words.signed(), words.signed_by(fingerprint)),
         (Some(fingerprint), false) => (words.signed_not_kept(), words.signed_by_not_kept(fingerprint)),
     }
+}
+
+/// Lists what a file says of itself, each with its heading. Leaves out what it does not say.
+pub fn card(words: &Words, card: &Card) -> Vec<(String, String)> {
+    let said = [
+        (words.card_authors(), card.authors.join(", ")),
+        (words.card_licence(), card.licence.clone()),
+        (words.card_data(), card.data.clone()),
+        (words.card_tool(), card.tool.clone()),
+    ];
+    said.into_iter().chain(card.metrics.clone()).filter(|(_, what)| !what.is_empty()).collect()
 }
 
 /// Says how many classes share the gallery's learngene, and how large that is.
@@ -226,6 +238,8 @@ pub struct Row {
     pub removable: Option<String>,
     /// Where the file is.
     pub place: Place,
+    /// What it says of itself, once it was loaded.
+    pub card: Option<Arc<Card>>,
 }
 
 /// Lists the learngene and the packs that are on this device or being downloaded, in the gallery's order.
@@ -246,7 +260,7 @@ pub fn rows(state: &State) -> Vec<Row> {
             File::List => return None,
         };
         let removable = class.filter(|_| !matches!(place, Place::Arriving(..)));
-        Some(Row { name, bytes, removable, place: *place })
+        Some(Row { name, bytes, removable, place: *place, card: state.cards.get(file).cloned() })
     };
     let classes = state.gallery.as_ref().map_or(&[][..], |gallery| &gallery.classes);
     let order = |file: &File| match file {

@@ -5,6 +5,7 @@ use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
 use super::words;
+use crate::link::View;
 use leptos::prelude::*;
 
 /// Shows the field for the word, and which of its signs have no pack.
@@ -17,6 +18,11 @@ pub(super) fn Word(studio: Studio) -> impl IntoView {
         event.prevent_default();
         studio.tell(Message::Generate);
     };
+    // The link alone would begin a visit of its own, without the word.
+    let open_teach = move |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        studio.tell(Message::Open(View::Teach));
+    };
     view! {
         <form class="typing" on:submit=submit>
             <label for="word">{studio.say(Words::word)}</label>
@@ -27,7 +33,9 @@ pub(super) fn Word(studio: Studio) -> impl IntoView {
             <p id="missing" role="status">
                 {move || missing.get().map(|words| view! {
                     {words} " "
-                    {teach.get().then(|| view! { <a href="#view=teach">{studio.say(Words::word_teach)}</a> })}
+                    {teach.get().then(|| view! {
+                        <a href="#view=teach" on:click=open_teach>{studio.say(Words::word_teach)}</a>
+                    })}
                 })}
             </p>
         </form>

@@ -99,8 +99,13 @@ impl Keeper {
     }
 
     /// Deletes the lesson that is kept, and lets other tabs teach.
-    pub(super) async fn forget(&mut self) {
+    ///
+    /// # Errors
+    /// Those of [`Keeper::take`]: the lesson of a tab that teaches stays.
+    pub(super) async fn forget(&mut self) -> Result<(), EngineError> {
+        self.take().await?;
         own::remove(&self.name).await;
         self.lock = None;
+        Ok(())
     }
 }

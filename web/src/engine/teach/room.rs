@@ -22,7 +22,7 @@ use tailor_core::model::Gate;
 use tailor_core::teaching::{Examples, Lesson, Material, Settings};
 use tailor_core::{Guide, Item, Predict as _, SampleSettings, engine};
 use tailor_packs::join::Join;
-use tailor_packs::{Card, Class, Contents, Digest, PublicKey, Tensors, write_tailor};
+use tailor_packs::{Card, Class, Contents, Digest, PublicKey, Tensors, is_name, write_tailor};
 
 /// The class's name in the model that draws samples.
 const OWN: &str = "own";
@@ -118,10 +118,10 @@ impl Room {
             Request::Save(card) => self.save(&card, &values).await,
             Request::Forget => {
                 self.taught = None;
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.forget().await;
+                match &mut self.keeper {
+                    Some(keeper) => keeper.forget().await,
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Request::Members => self.members().await,
             Request::Join => self.join(&values).await,
@@ -167,7 +167,7 @@ impl Room {
                 let file = &open.index.learngene;
                 let arrived = open.fetch(file, File::Learngene, &self.store, &stop).await?;
                 let read = open.index.read_learngene(&arrived.bytes).map_err(refused(file))?;
-                arrived.announce(None);
+                arrived.announce(None, None);
                 let config = &open.index.config;
                 let model = engine::Model::new(config, &read.tensors)?;
                 let flat = read.tensors.to_flat(&config.learngene_tensors()).map_err(refused(file))?;
@@ -179,6 +179,7 @@ impl Room {
     }
 
     async fn begin(&mut self, plan: Plan, pictures: Vec<u8>) -> Result<(), EngineError> {
+        check_name(&plan.name)?;
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         let config = open.index.config.clone();
         let examples = Examples::new(&config, pictures)?;
@@ -210,16 +211,19 @@ impl Room {
             keeper.take().await?;
         }
         let team = Team::new(&material, plan.workers);
-        let taught = Taught { plan, lesson, material, team, state: State::Learning };
+        // One that was kept may have ended already, and then only its samples are missing.
+        let (step, over) = (lesson.step(), lesson.is_over());
+        let state = if over { State::Over } else { State::Learning };
+        let taught = Taught { plan, lesson, material, team, state };
         taught.announce();
         self.taught = Some(taught);
         self.keep(true).await;
-        Ok(())
+        if over { self.draw(step) } else { Ok(()) }
     }
 
     async fn go_on(&mut self) -> Result<(), EngineError> {
         if let Some(taught) = &mut self.taught {
-            if taught.state == State::Paused {
+            if taught.state != State::Over {
                 taught.state = State::Learning;
                 taught.announce();
             }
@@ -265,6 +269,7 @@ impl Room {
             Ok(loss) => loss,
             Err(error) => {
                 taught.state = State::Paused;
+                post(&Event::Paused);
                 return Err(error);
             }
         };
@@ -364,12 +369,13 @@ impl Room {
 
     /// Makes a pack of the lesson, and keeps it on this device.
     async fn save(&mut self, text: &CardText, preview: &[u8]) -> Result<(), EngineError> {
+        check_name(text.name.trim())?;
         let reason = "there is no lesson to save".to_owned();
         let taught = self.taught.as_ref().ok_or(EngineError::Teaching { reason })?;
         let open = self.open.as_mut().ok_or(EngineError::NoGallery)?;
         let learngene = open.index.learngene.sha256;
-        let class =
-            Class { id: free_id(open, &text.name).await, name: text.name.trim().to_owned(), wordnet: None };
+        let id = free_id(open, &self.store, &text.name).await;
+        let class = Class { id, name: text.name.trim().to_owned(), wordnet: None };
         let name = self.base.as_ref().map(|base| base.name.clone()).unwrap_or_default();
         let bytes = taught
             .pack(&class, text, preview, (learngene, &name))
@@ -380,7 +386,9 @@ impl Room {
         let entry = own::entry_of(&learngene, &class, &bytes);
         post_bytes(&Event::Pack { class: own::info(&entry), kept }, &bytes);
         if let (true, Some(keeper)) = (kept, &mut self.keeper) {
-            keeper.forget().await;
+            keeper.forget().await?;
+            // What is saved is no lesson any more: it would be kept, and offered, a second time.
+            self.taught = None;
         }
         Ok(())
     }
@@ -441,13 +449,23 @@ impl Taught {
     }
 }
 
-/// Makes an id for a class of this name that the gallery does not have.
-async fn free_id(open: &Open, name: &str) -> String {
+/// Refuses a name that no pack can have, before anything is taught under it.
+fn check_name(name: &str) -> Result<(), EngineError> {
+    if is_name(name) {
+        return Ok(());
+    }
+    let reason = "its name is too long, or has signs that cannot be seen; type it anew".to_owned();
+    Err(EngineError::Teaching { reason })
+}
+
+/// Makes an id for a class of this name that neither the gallery nor this device has.
+async fn free_id(open: &mut Open, store: &Store, name: &str) -> String {
     let id = crate::teaching::id(name);
-    let taken = |id: &str| open.index.class(id).is_some();
+    let (_pull, stop) = Stop::new();
     let ids = (1..).map(|number| if number == 1 { id.clone() } else { format!("{id}-{number}") });
     for candidate in ids {
-        if !taken(&candidate) && own::entry(&open.index, &candidate).await.is_none() {
+        // Without a network a large gallery's lists may not be here, and then nobody can know.
+        if open.class(&candidate, store, &stop).await.is_err() {
             return candidate;
         }
     }

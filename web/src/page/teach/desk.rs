@@ -78,6 +78,8 @@ pub struct Desk {
     /// The packs of a whole class.
     pub classroom: Classroom,
     next: u32,
+    /// The last number among the pictures that came with the kept lesson.
+    recalled: u32,
 }
 
 /// A pack that was written.
@@ -159,6 +161,8 @@ pub enum Message {
     Another,
     /// The visitor has read the failure, and tries again.
     Again,
+    /// The browser shows the page again as it was left, but for the teacher.
+    Back,
     /// Something about the packs of a whole class.
     Classroom(classroom::Message),
     /// The teacher says something.
@@ -224,6 +228,7 @@ impl Desk {
             restarted: false,
             classroom: Classroom::new(&place.gallery),
             next: 0,
+            recalled: 0,
             place,
         }
     }
@@ -241,10 +246,23 @@ impl Desk {
         match self.pictures.len() {
             _ if self.phase == Phase::Loading => Some(self.words.teach_loading()),
             _ if self.name.trim().is_empty() => Some(self.words.teach_nameless()),
+            // There is room for one lesson, and the new one would take the other's.
+            _ if let Some(kept) = &self.kept => Some(self.words.teach_kept_first(&kept.plan.name)),
             0 => Some(self.words.teach_no_pictures()),
             1 => Some(self.words.teach_one_picture()),
             _ if equal => Some(self.words.teach_all_equal()),
             _ => None,
+        }
+    }
+
+    /// Tells whether something would be lost if the page went away now.
+    pub fn would_lose(&self) -> bool {
+        match self.phase {
+            Phase::Loading | Phase::Gathering => {
+                self.pictures.iter().any(|(number, _)| *number > self.recalled)
+            }
+            Phase::Saved => self.pack.as_ref().is_some_and(|pack| !pack.kept),
+            _ => !self.keeping,
         }
     }
 
@@ -295,9 +313,13 @@ impl Desk {
             }
             Message::Forget => {
                 self.kept = None;
+                let own = self.pictures.iter().filter(|(number, _)| *number > self.recalled);
+                self.pictures = Arc::new(own.cloned().collect());
                 effects.push(Effect::Post(Request::Forget, Vec::new()));
             }
             Message::Card(card) => self.card = card,
+            // A second press of the button comes too late.
+            Message::Save(_) if self.phase != Phase::Ended => {}
             Message::Save(preview) => {
                 self.phase = Phase::Saving;
                 let name = match self.card.name.trim() {
@@ -315,15 +337,23 @@ impl Desk {
                 let (next, alone, words, hidden) =
                     (self.next, self.alone.take(), self.words.clone(), self.hidden);
                 let classroom = std::mem::take(&mut self.classroom);
+                let saved = self.pack.as_ref().is_some_and(|pack| pack.kept);
                 let fresh = Self::new(self.place.clone());
                 *self = Self { phase: Phase::Gathering, next, alone, words, hidden, classroom, ..fresh };
-                effects.push(Effect::Post(Request::Forget, Vec::new()));
+                if !saved {
+                    effects.push(Effect::Post(Request::Forget, Vec::new()));
+                }
             }
             Message::Again => {
-                self.failure = None;
-                self.phase = Phase::Loading;
-                effects.push(Effect::Spawn);
+                let code = self.failure.take().map(|failure| failure.code);
+                let ended = matches!(code, Some(Code::Engine | Code::Panic | Code::Worker));
+                // A teacher that is at work has the lesson, and does not end for a failure.
+                if ended || self.phase == Phase::Loading {
+                    self.phase = Phase::Loading;
+                    effects.push(Effect::Spawn);
+                }
             }
+            Message::Back => self.come_back(&mut effects),
             Message::NoTeacher(failure) => self.fail(failure),
             Message::BrokeDown(failure) => self.broke_down(failure, &mut effects),
             Message::Classroom(message) => self.together(message, &mut effects),
@@ -394,11 +424,10 @@ impl Desk {
 
     fn fail(&mut self, failure: Failure) {
         self.phase = match self.phase {
-            Phase::Loading | Phase::Gathering => self.phase,
-            // What was taught is still there.
-            Phase::Learning | Phase::Paused => Phase::Paused,
             Phase::Starting => Phase::Gathering,
-            Phase::Ending | Phase::Ended | Phase::Saving | Phase::Saved => Phase::Ended,
+            Phase::Ending | Phase::Saving => Phase::Ended,
+            // A lesson under way goes on, unless the teacher says that it is paused.
+            other => other,
         };
         self.failure = Some(failure);
     }
@@ -415,11 +444,14 @@ impl Desk {
             }
             Event::Open { kept } if self.recover(kept.as_ref(), effects) => {}
             Event::Open { kept } => {
-                self.phase = Phase::Gathering;
+                if self.phase != Phase::Saved {
+                    self.phase = Phase::Gathering;
+                }
                 let image = (self.place.channels * self.place.side * self.place.side) as usize;
                 if self.pictures.is_empty() {
                     let planes = values.bytes.chunks_exact(image.max(1));
                     planes.for_each(|planes| self.add(Picture::from_planes(planes, self.place.side)));
+                    self.recalled = self.next;
                 }
                 self.kept = kept;
             }

@@ -55,6 +55,9 @@ pub const MEMORY: &str = "tailorTeacherMemory";
 /// The name of the event by which the view learns that it is shown once more, or that there are packs.
 pub const SHOWN_AGAIN: &str = "tailor-teach-shown";
 
+/// The name of the event by which the view learns that another one is shown instead.
+pub const LEFT: &str = "tailor-teach-left";
+
 /// Classes that the page can draw now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Taught {

@@ -61,7 +61,13 @@ impl Shell {
             let set_aside =
                 js_sys::Reflect::get(&event, &"persisted".into()).is_ok_and(|set| set.is_truthy());
             if set_aside {
-                let _ = window().location().reload();
+                shell.tell(Message::Back);
+            }
+        });
+        let _ = window_event_listener_untyped("beforeunload", move |event| {
+            if shell.now(Desk::would_lose) {
+                // The browser asks, in its own words.
+                event.prevent_default();
             }
         });
         // The view lives as long as the page, and so does what it listens to.

@@ -1,6 +1,6 @@
 //! In the page: the place of the view, and what it needs to know of the gallery.
 
-use super::{PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught};
+use super::{LEFT, PACKS, Place, SHOWN_AGAIN, TAUGHT, Taught};
 use crate::page::language::Words;
 use crate::page::shell::Studio;
 use crate::page::state::{Message, State};
@@ -27,7 +27,10 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
             studio.tell(Message::Choose { class, add: false });
         }
     });
-    on_cleanup(move || heard.remove());
+    on_cleanup(move || {
+        heard.remove();
+        tell(LEFT);
+    });
     let failed = RwSignal::new(false);
     let open = studio.holds(|state| state.gallery.is_some());
     let place = studio.part(place);
@@ -35,7 +38,7 @@ pub(in crate::page) fn Teach(studio: Studio) -> impl IntoView {
         // Asked first, so that a view that is opened before the gallery is hears of it.
         let open = open.get();
         if let Some(place) = place.get_untracked().filter(|_| open) {
-            failed.set(load(&place).is_err());
+            failed.set(load(&place, move || failed.set(true)).is_err());
         }
     });
     view! {
@@ -53,14 +56,19 @@ pub fn take_packs(files: &FileList) -> bool {
         // A list of dropped files is emptied once the event is over.
         let files = js_sys::Array::from(files);
         let kept = js_sys::Reflect::set(&window(), &PACKS.into(), &files);
-        let told = web_sys::Event::new(SHOWN_AGAIN).and_then(|event| window().dispatch_event(&event));
-        return kept.is_ok() && told.is_ok();
+        return kept.is_ok() && tell(SHOWN_AGAIN);
     }
     false
 }
 
-/// Loads the script that shows the view. It finds `place` in its element.
-fn load(place: &Place) -> Result<(), JsValue> {
+/// Tells the view something by an event of this name. Returns whether the browser could.
+fn tell(name: &str) -> bool {
+    web_sys::Event::new(name).and_then(|event| window().dispatch_event(&event)).is_ok()
+}
+
+/// Loads the script that shows the view. It finds `place` in its element. `missing` is called when the script, or
+/// the program that it asks for, does not come.
+fn load(place: &Place, missing: impl FnOnce() + 'static) -> Result<(), JsValue> {
     let document = document();
     let element = document.get_element_by_id(ID).ok_or(JsValue::NULL)?;
     element.set_attribute("data-place", &serde_json::to_string(place).unwrap_or_default())?;
@@ -71,6 +79,7 @@ fn load(place: &Place) -> Result<(), JsValue> {
     let url = Url::new_with_base(&format!("teach-start.js?{times}"), &spawn::own_script())?;
     script.set_attribute("src", &url.href())?;
     script.set_attribute("data-teach", "")?;
+    script.add_event_listener_with_callback("error", Closure::once_into_js(missing).unchecked_ref())?;
     document.body().ok_or(JsValue::NULL)?.append_child(&script)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::desk::Message;
 use super::picture::Invert;
 use super::shell::Shell;
-use super::{pixels, words};
+use super::{LEFT, pixels, words};
 use crate::page::language::TeachWords;
 use leptos::html::{Canvas, Video};
 use leptos::prelude::*;
@@ -61,25 +61,35 @@ fn Camera(shell: Shell) -> impl IntoView {
     let video: NodeRef<Video> = NodeRef::new();
     let stream = StoredValue::new_local(None::<MediaStream>);
     let on = shell.part(|desk| desk.camera);
+    // The browser asks the visitor once, however often the button is pressed.
+    let asking = StoredValue::new_local(false);
     let off = move || {
-        stream.update_value(|stream| {
-            for track in stream.take().iter().flat_map(|stream| stream.get_tracks().to_vec()) {
-                track.unchecked_into::<MediaStreamTrack>().stop();
-            }
-        });
+        asking.try_set_value(false);
+        if let Some(stream) = stream.try_update_value(Option::take).flatten() {
+            end(&stream);
+        }
     };
     let switch = move |_| {
         if on.get_untracked() {
             off();
             return shell.tell(Message::Camera(false));
         }
+        if asking.get_value() {
+            return;
+        }
+        asking.set_value(true);
         spawn_local(async move {
-            match ask().await {
-                Ok(found) => {
+            let asked = ask().await;
+            // The view was left, or the lesson began, while the visitor thought about it.
+            let wanted = asking.try_update_value(std::mem::take).unwrap_or(false);
+            match asked {
+                Ok(found) if wanted => {
                     stream.set_value(Some(found));
                     shell.tell(Message::Camera(true));
                 }
-                Err(why) => shell.tell(Message::Refused(shell.now(|desk| why(&desk.words)))),
+                Ok(found) => end(&found),
+                Err(why) if wanted => shell.tell(Message::Refused(shell.now(|desk| why(&desk.words)))),
+                Err(_) => {}
             }
         });
     };
@@ -89,9 +99,15 @@ fn Camera(shell: Shell) -> impl IntoView {
             let _ = video.play();
         }
     });
-    on_cleanup(move || {
+    let leave = move || {
         off();
         shell.tell(Message::Camera(false));
+    };
+    // A view that is left is kept as it is, and would go on filming.
+    let left = window_event_listener_untyped(LEFT, move |_| leave());
+    on_cleanup(move || {
+        left.remove();
+        leave();
     });
     let take = move |_| {
         let side = shell.now(|desk| desk.place.side);
@@ -113,6 +129,13 @@ fn Camera(shell: Shell) -> impl IntoView {
                 false => desk.words.teach_camera_on(),
             })}
         </button>
+    }
+}
+
+/// Ends a camera's pictures, and its light with them.
+fn end(stream: &MediaStream) {
+    for track in stream.get_tracks() {
+        track.unchecked_into::<MediaStreamTrack>().stop();
     }
 }
 

@@ -23,7 +23,10 @@ fn what_is_on_this_device_from_an_earlier_visit_is_shown_at_once() {
 fn a_full_storage_costs_the_keeping_and_not_the_image() {
     let mut page = Page::opened(Wish::Cpu, "#class=A");
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 36_000, kept: false, preview: Vec::new() });
+        page.hear(
+            Backend::Cpu,
+            Event::Loaded { file, network: 36_000, kept: false, preview: Vec::new(), card: None },
+        );
     }
     page.finish(Backend::Cpu);
     assert_eq!(page.state.word(), "done");
@@ -37,10 +40,33 @@ fn a_full_storage_costs_the_keeping_and_not_the_image() {
 }
 
 #[test]
+fn a_file_says_who_made_it_and_of_what() {
+    let mut page = Page::opened(Wish::Cpu, "#class=A");
+    let card = crate::protocol::Card {
+        licence: "CC-BY-4.0".into(),
+        authors: vec!["Ada".into(), "Bob".into()],
+        metrics: vec![("agreement".into(), "0.99".into())],
+        ..Default::default()
+    };
+    let file = File::Tailor(A.into());
+    page.hear(
+        Backend::Cpu,
+        Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: Some(card) },
+    );
+    let card = rows(&page.state).remove(0).card.unwrap();
+    let said = crate::page::words::card(&page.state.words, &card);
+    let said: Vec<_> = said.iter().map(|(what, words)| (&**what, &**words)).collect();
+    assert_eq!(said, [("Made by", "Ada, Bob"), ("Licence", "CC-BY-4.0"), ("agreement", "0.99")]);
+}
+
+#[test]
 fn a_class_that_was_removed_is_gone_and_must_come_again() {
     let mut page = Page::opened(Wish::Cpu, "#class=A");
     for file in [File::Learngene, File::Tailor(A.into()), File::List] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new() });
+        page.hear(
+            Backend::Cpu,
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+        );
     }
     page.finish(Backend::Cpu);
     assert_eq!(rows(&page.state).len(), 2, "a list is no file that a visitor cares for");

@@ -1,6 +1,7 @@
 //! Galleries: links into them, keys, renewal, and large ones.
 
 use super::*;
+use crate::page::phrases;
 use crate::page::state::{NameList, Place};
 
 #[test]
@@ -13,6 +14,30 @@ fn a_link_is_followed_by_id_or_by_name() {
     assert!(page.state.settings.several, "a link to several classes chooses several");
     let written = Effect::WriteLink("#v=1&class=C,B&seed=3&steps=5&guidance=1.5&count=4".into());
     assert_eq!(page.effects[0], written);
+}
+
+#[test]
+fn a_link_means_the_gallery_s_class_whatever_was_taught_here_under_its_name() {
+    let own = |id: &str, name: &str| ClassInfo {
+        id: id.into(),
+        name: name.into(),
+        bytes: 9,
+        stored: true,
+        own: true,
+    };
+    let mut gallery = letters();
+    gallery.classes.insert(0, own("a", "A"));
+    gallery.classes.insert(0, own("A", "hut"));
+    assert_eq!(gallery.find("A").map(|class| &*class.id), Some(A));
+    assert_eq!(gallery.named("A").map(|class| &*class.id), Some(A));
+    assert_eq!(gallery.find("hut").map(|class| &*class.id), Some("A"));
+    let mut page = Page::start(Wish::Cpu, "#class=A&seed=3");
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(gallery));
+    assert_eq!(page.order().images[0].class.as_deref(), Some(A));
+    assert!(phrases::local(&page.state).contains("the same image"));
+    page.choose("a");
+    assert!(phrases::local(&page.state).contains("needs the file"));
 }
 
 #[test]
@@ -112,7 +137,10 @@ fn a_gallery_published_anew_is_shown_as_it_is_now_and_the_order_goes_on() {
     let mut page = Page::opened(Wish::Cpu, "#class=A");
     let id = page.current();
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new() });
+        page.hear(
+            Backend::Cpu,
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+        );
     }
     let mut anew = Gallery { title: "Anew".into(), learngene_stored: true, ..letters() };
     anew.classes.truncate(2);

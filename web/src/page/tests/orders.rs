@@ -20,7 +20,10 @@ fn a_click_makes_that_class_and_writes_a_link_to_it() {
 fn an_order_whose_files_are_all_in_the_model_starts_sampling_at_once() {
     let mut page = Page::done(Wish::Cpu);
     for file in [File::Learngene, File::Tailor(A.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 0, kept: true, preview: Vec::new() });
+        page.hear(
+            Backend::Cpu,
+            Event::Loaded { file, network: 0, kept: true, preview: Vec::new(), card: None },
+        );
     }
     page.tell(Message::Generate);
     assert_eq!(page.state.phase, Phase::Sampling(0, 12));

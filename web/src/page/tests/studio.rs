@@ -22,7 +22,10 @@ fn later(page: &Page) -> Message {
 
 fn files_arrive(page: &mut Page) {
     for file in [File::Learngene, File::Tailor(A.into()), File::Tailor(B.into())] {
-        page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new() });
+        page.hear(
+            Backend::Cpu,
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+        );
     }
 }
 
@@ -79,6 +82,34 @@ fn signs_without_a_pack_are_named_once_and_leave_a_place_free() {
     let rested = later(&page);
     page.tell(rested);
     assert_eq!(page.orders(), [], "there is nothing to draw");
+    assert_eq!(
+        (page.state.current.is_none(), page.state.shown.is_none()),
+        (true, true),
+        "no image of another word"
+    );
+    assert!(page.state.site.hash.contains("word=%C3%A9"));
+}
+
+#[test]
+fn a_word_that_is_cleared_leaves_its_image_and_the_link_to_it() {
+    let mut page = Page::opened(Wish::Cpu, "#view=word&word=A");
+    page.finish(Backend::Cpu);
+    let hash = page.state.site.hash.clone();
+    page.tell(Message::Word(" ".into()));
+    let rested = later(&page);
+    page.tell(rested);
+    assert!(page.state.finished().is_some());
+    assert_eq!(page.state.site.hash, hash);
+}
+
+#[test]
+fn a_view_that_is_opened_before_the_gallery_is_the_one_that_is_shown() {
+    let mut page = Page::start(Wish::Cpu, "#class=B&seed=3");
+    page.tell(Message::Open(View::Apart));
+    page.ready(Backend::Cpu);
+    page.hear(Backend::Cpu, Event::Index(letters()));
+    assert_eq!((page.state.settings.view, page.state.settings.seed), (View::Apart, 3));
+    assert_eq!(page.state.settings.classes, [B]);
 }
 
 #[test]
@@ -179,7 +210,7 @@ fn two_classes_mix_and_the_learngene_stands_beside_the_dialled_image() {
     page.tell(Message::Pair(1, A.into()));
     assert_eq!(page.state.settings.classes, [A], "a class is not mixed with itself");
     let choice = phrases::show(&page.state, Show::Classes);
-    assert_eq!(choice, "All classes from one seed (0.14 MB to download)");
+    assert_eq!(choice, "4 classes from one seed (0.14 MB to download)");
     page.tell(Message::Show(Show::Classes));
     let order = page.order();
     assert_eq!((order.images.len(), order.trace), (4, false));
@@ -251,7 +282,12 @@ fn parts_are_asked_for_and_their_formula_is_said_with_its_numbers() {
     let cell = Cell { layer: 1, matrix: "qkv".into(), learngene: 3.0, tailor: 2.0 };
     let parts = Parts { class: A.into(), cells: vec![cell.clone()] };
     page.hear(Backend::Cpu, Event::Parts(Ok(parts.clone())));
-    assert_eq!(page.state.parts, Some(Ok(parts)));
+    assert_eq!(page.state.measured(), Some(&Ok(parts)));
+    page.tell(Message::Open(View::Make));
+    page.choose(B);
+    page.tell(Message::Open(View::Apart));
+    assert_eq!(page.state.measured(), None, "what was measured of A says nothing about B");
+    page.tell(Message::Pair(0, A.into()));
     let said = phrases::formula(&crate::page::language::Words::english(), &cell, 0.5);
     assert!(said.starts_with("Layer 2, qkv: y = x·L + 0.50·x·T + b.") && said.contains("25 %"), "{said}");
     page.hear(Backend::Cpu, Event::Parts(Err(failure(Code::Missing, Remedy::Retry))));

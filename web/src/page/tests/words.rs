@@ -65,7 +65,7 @@ fn the_idea_is_told_in_the_gallerys_own_numbers() {
 #[test]
 fn the_hint_beside_the_classes_says_what_a_click_does() {
     let mut page = Page::done(Wish::Cpu);
-    assert_eq!(words::hint(&page.state), "A click makes that class.");
+    assert_eq!(words::hint(&page.state), "A click makes an image of that class.");
     page.tell(Message::Several(true));
     assert_eq!(words::hint(&page.state), "1 chosen; then Generate.");
     for class in [B, "latin-capital-c", "latin-capital-d", "e"] {

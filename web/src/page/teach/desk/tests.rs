@@ -83,9 +83,63 @@ fn a_lesson_is_followed_from_its_first_step_to_its_pack() {
 fn a_failure_loses_nothing() {
     let mut desk = learning();
     let failure = Failure::new(Code::Teaching, "Broken.", Remedy::Retry);
+    // Such as a gallery of the whole class that cannot be saved: the lesson goes on.
+    desk.update(Message::Heard(Event::Failed(failure.clone()), Values::default()));
+    assert_eq!((desk.phase, desk.pictures.len()), (Phase::Learning, 2));
+    assert!(desk.update(Message::Again).is_empty(), "the teacher has the lesson, and is not ended");
+    assert_eq!((desk.phase, desk.failure.clone()), (Phase::Learning, None));
+    // A step that failed: the teacher says that it waits.
+    desk.update(Message::Heard(Event::Paused, Values::default()));
     desk.update(Message::Heard(Event::Failed(failure), Values::default()));
-    assert_eq!((desk.phase, desk.pictures.len()), (Phase::Paused, 2));
+    assert_eq!(desk.phase, Phase::Paused);
+    let ended = Failure::new(Code::Worker, "No worker.", Remedy::Retry);
+    desk.update(Message::NoTeacher(ended));
     assert_eq!(desk.update(Message::Again), [Effect::Spawn]);
+}
+
+#[test]
+fn a_lesson_that_is_kept_is_not_taken_by_another_and_goes_with_its_pictures_alone() {
+    let mut desk = Desk::new(desk().place);
+    let plan = Plan { name: "я".into(), from: None, mirror: true, steps: 50, every: 5, workers: 0 };
+    let values = Values { images: Vec::new(), bytes: vec![0, 255, 0, 0, 0, 200, 0, 0] };
+    desk.update(Message::Heard(Event::Open { kept: Some(Kept { plan, step: 20 }) }, values));
+    assert!(!desk.would_lose());
+    desk.update(Message::Name("cat".into()));
+    desk.update(Message::Add(picture(9)));
+    assert!(desk.would_lose(), "a drawing that no lesson has");
+    assert_eq!(desk.cannot_begin(), Some(desk.words.teach_kept_first(&"я")));
+    assert!(desk.update(Message::Begin).is_empty());
+    assert_eq!(desk.update(Message::Forget), [Effect::Post(Request::Forget, Vec::new())]);
+    assert_eq!(desk.pictures.len(), 1, "the visitor's own");
+    desk.update(Message::Add(picture(7)));
+    assert_eq!(desk.cannot_begin(), None);
+}
+
+#[test]
+fn a_class_is_saved_once_and_another_one_begins_without_forgetting_what_other_tabs_keep() {
+    let mut desk = learning();
+    desk.update(Message::Heard(Event::Ended { step: 300 }, Values::default()));
+    assert_eq!(desk.update(Message::Save(Vec::new())).len(), 1);
+    assert!(desk.update(Message::Save(Vec::new())).is_empty(), "a double click");
+    let class = ClassInfo { id: "u03be".into(), name: "ξ".into(), bytes: 3, stored: true, own: true };
+    desk.update(Message::Heard(Event::Pack { class, kept: true }, Values::default()));
+    assert!(desk.update(Message::Another).is_empty());
+    assert_eq!((desk.phase, desk.pictures.len()), (Phase::Gathering, 0));
+}
+
+#[test]
+fn a_page_that_the_browser_brings_back_keeps_its_drawings_and_goes_on_with_its_lesson() {
+    let mut desk = desk();
+    desk.update(Message::Add(picture(9)));
+    assert_eq!(desk.update(Message::Back), [Effect::Spawn]);
+    desk.update(Message::Heard(Event::Open { kept: None }, Values::default()));
+    assert_eq!((desk.phase, desk.pictures.len()), (Phase::Gathering, 1));
+    let mut desk = learning();
+    assert_eq!(desk.update(Message::Back), [Effect::Spawn]);
+    let plan = Plan { name: "ξ".into(), from: None, mirror: false, steps: 300, every: 25, workers: 0 };
+    let kept = Some(Kept { plan, step: 2 });
+    let effects = desk.update(Message::Heard(Event::Open { kept }, Values::default()));
+    assert_eq!(effects[0], Effect::Post(Request::GoOn, Vec::new()));
 }
 
 #[test]

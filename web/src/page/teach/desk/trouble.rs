@@ -14,6 +14,20 @@ impl Desk {
         effects.push(Effect::Post(Request::Hold(hidden), Vec::new()));
     }
 
+    /// Has a teacher start, after the browser ended the last one with the page and brought the page back.
+    pub(super) fn come_back(&mut self, effects: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::Starting | Phase::Learning | Phase::Ending => {
+                self.restarted = true;
+                self.phase = Phase::Starting;
+            }
+            Phase::Saved => {}
+            // A lesson that is paused or over is kept, and is offered again.
+            _ => self.phase = Phase::Loading,
+        }
+        effects.push(Effect::Spawn);
+    }
+
     /// Handles a teacher that broke down: it is started again, once for each lesson.
     pub(super) fn broke_down(&mut self, failure: Failure, effects: &mut Vec<Effect>) {
         let under_way = matches!(self.phase, Phase::Starting | Phase::Learning | Phase::Ending);
