@@ -68,15 +68,19 @@ fn line(studio: Studio, row: Row) -> impl IntoView {
                 on:click=move |_| studio.tell(Message::Remove(id.clone()))>"×"</button>
         }
     });
+    let open = RwSignal::new(false);
     let heading = match card {
         None => name.into_any(),
-        Some(card) => view! {
-            <details>
-                <summary>{name}</summary>
-                {said(studio, card)}
-            </details>
+        Some(_) => view! {
+            <button type="button" class="disclosing" aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)>{name}</button>
         }
         .into_any(),
+    };
+    // In a row of its own, so that the table stays as narrow as a phone.
+    let below = move || {
+        let card = card.clone().filter(|_| open.get());
+        card.map(|card| view! { <tr class="below"><td colspan="5">{said(studio, card)}</td></tr> })
     };
     view! {
         <tr>
@@ -86,5 +90,6 @@ fn line(studio: Studio, row: Row) -> impl IntoView {
             <td>{used}</td>
             <td>{remove}</td>
         </tr>
+        {below}
     }
 }
