@@ -335,6 +335,7 @@ static-galleries = Galerien
 static-letters = Buchstaben
 static-letters-first = Buchstaben, erste Fassung
 static-fashion = Mode
+static-avatars = Gesichter
 static-icons = Symbole
 static-about = Was ist das?
 static-what = Ein Modell, das aus Rauschen Bilder macht und sich zerlegen lässt. Es läuft in deinem Browser; nichts, was du machst, wird irgendwohin geschickt.
@@ -344,6 +345,7 @@ static-pack = die kleine Datei, in der ein Tailor kommt.
 static-gallery-term = Galerie
 static-gallery = ein Ordner im Netz mit einem Learngene und den Packs, die dazugehören.
 static-kind = die Art, wie so ein Modell trainiert wird: <a href="https://proceedings.mlr.press/v267/xie25d.html">Knowledge Integration and Diversion</a> (ICML 2025).
+static-credits = Die Gesichter sind nach Stilen von Lisa Wischofsky, The Visual Team, Ashley Seo, vijay verma, Natalia Spivak, Davis Uche, Micah Lanier, Webpixels, Draftbit und Johan Melin gezeichnet (<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>; Farben, Ausschnitt und Auswahl der Teile geändert) und nach solchen von Zoish, Pablo Stanley und DiceBear (CC0).
 static-loading = Lädt…
 static-slow = Lädt noch: Das Programm der Seite ist noch nicht da. Wenn es nicht kommt, lade die Seite neu.
 static-sandbox = Diese Seite steht in einem Rahmen, der von ihrer eigenen Website abgeschnitten ist („sandbox“ ohne „allow-same-origin“), deshalb gibt der Browser ihr ihre Dateien nicht. Öffne sie in einem eigenen Tab: { $address }

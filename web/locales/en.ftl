@@ -336,6 +336,7 @@ static-galleries = Galleries
 static-letters = Letters
 static-letters-first = Letters, first version
 static-fashion = Fashion
+static-avatars = Avatars
 static-icons = Icons
 static-about = What is this?
 static-what = A model that makes images out of noise, and that comes apart. It runs in your browser; nothing that you make is sent anywhere.
@@ -345,6 +346,7 @@ static-pack = the small file that a tailor comes in.
 static-gallery-term = Gallery
 static-gallery = a folder on the web with one learngene and the packs that belong to it.
 static-kind = the way such a model is trained: <a href="https://proceedings.mlr.press/v267/xie25d.html">Knowledge Integration and Diversion</a> (ICML 2025).
+static-credits = The avatars are drawn after styles by Lisa Wischofsky, The Visual Team, Ashley Seo, vijay verma, Natalia Spivak, Davis Uche, Micah Lanier, Webpixels, Draftbit and Johan Melin (<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>, colours, frame and choice of parts changed) and by Zoish, Pablo Stanley and DiceBear (CC0).
 static-loading = Loading…
 static-slow = Still loading: the page’s program has not arrived yet. If it does not, load the page again.
 static-sandbox = This page is in a frame that is cut off from its own site (“sandbox” without “allow-same-origin”), so the browser keeps its files from it. Open it in a tab of its own: { $address }

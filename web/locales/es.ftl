@@ -335,6 +335,7 @@ static-galleries = Galerías
 static-letters = Letras
 static-letters-first = Letras, primera versión
 static-fashion = Moda
+static-avatars = Avatares
 static-icons = Iconos
 static-about = ¿Qué es esto?
 static-what = Un modelo que hace imágenes a partir de ruido y que se desmonta. Funciona en tu navegador; nada de lo que haces se envía a ningún sitio.
@@ -344,6 +345,7 @@ static-pack = el pequeño archivo en el que viene un tailor.
 static-gallery-term = Galería
 static-gallery = una carpeta en la web con un learngene y los packs que le corresponden.
 static-kind = la manera de entrenar un modelo así: <a href="https://proceedings.mlr.press/v267/xie25d.html">Knowledge Integration and Diversion</a> (ICML 2025).
+static-credits = Los avatares siguen estilos de Lisa Wischofsky, The Visual Team, Ashley Seo, vijay verma, Natalia Spivak, Davis Uche, Micah Lanier, Webpixels, Draftbit y Johan Melin (<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>; colores, encuadre y elección de partes cambiados) y de Zoish, Pablo Stanley y DiceBear (CC0).
 static-loading = Cargando…
 static-slow = Aún cargando: el programa de la página todavía no ha llegado. Si no llega, vuelve a cargar la página.
 static-sandbox = Esta página está en un marco aislado de su propio sitio («sandbox» sin «allow-same-origin»), así que el navegador no le da sus archivos. Ábrela en una pestaña propia: { $address }
