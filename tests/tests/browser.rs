@@ -10,7 +10,7 @@ use tailor_packs::Index;
 use tailor_tests::chromium::Gpu;
 
 const FIRST_VISIT: u64 = 1_800_000;
-const CPU_ENGINE: u64 = 250_000;
+const CPU_ENGINE: u64 = 252_000;
 const GPU_ENGINE: u64 = 2_000_000;
 
 #[test]

@@ -175,9 +175,9 @@ pub enum Event {
         /// The picture in the file, as the bytes of a PNG; empty if it has none.
         #[serde(default)]
         preview: Vec<u8>,
-        /// What the file says of itself, if it is one of a model.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        card: Option<Card>,
+        /// What the file says of itself.
+        #[serde(default, skip_serializing_if = "Card::is_empty")]
+        card: Card,
     },
     /// A class's tailor was removed, and its pack deleted.
     Dropped {
@@ -234,20 +234,9 @@ pub enum Event {
     },
 }
 
-/// What a learngene or a pack says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
-    /// The data that it was trained on.
-    pub data: String,
-    /// The licence of its weights.
-    pub licence: String,
-    /// The people who made it.
-    pub authors: Vec<String>,
-    /// The program that trained and published it.
-    pub tool: String,
-    /// What was measured of it, by name.
-    pub metrics: Vec<(String, String)>,
-}
+/// What a learngene or a pack says of itself, each with its name: `authors`, `licence`, `data`, `tool`, and what was
+/// measured. Nothing for a file that is neither.
+pub type Card = Vec<(String, String)>;
 
 /// How long an order took before its first step, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -419,13 +408,13 @@ mod tests {
         let request = Request::Sample(order);
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
-        let card = Card { licence: "CC0-1.0".into(), ..Card::default() };
+        let card = vec![("licence".to_owned(), "CC0-1.0".to_owned())];
         let event = Event::Loaded {
             file: File::Tailor("a".into()),
             network: 143_211,
             kept: false,
             preview: vec![1],
-            card: Some(card),
+            card,
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);

@@ -290,15 +290,22 @@ impl Arrived {
     /// in it.
     pub fn announce(self, card: Option<&tailor_packs::Card>, preview: Option<Vec<u8>>) {
         let Self { file, network, kept, .. } = self;
-        let card = card.map(|card| Card {
-            data: card.data.clone(),
-            licence: card.licence.clone(),
-            authors: card.authors.clone(),
-            tool: card.tool.clone(),
-            metrics: card.metrics.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
-        });
+        let card = card.map(said).unwrap_or_default();
         post(&Event::Loaded { file, network, kept, preview: preview.unwrap_or_default(), card }, None);
     }
+}
+
+/// Returns what a card says, without what only programs want.
+fn said(card: &tailor_packs::Card) -> Card {
+    let people = [
+        ("authors", card.authors.join(", ")),
+        ("licence", card.licence.clone()),
+        ("data", card.data.clone()),
+        ("tool", card.tool.clone()),
+    ];
+    let people = people.map(|(name, said)| (name.to_owned(), said));
+    let measured = card.metrics.iter().map(|(name, value)| (name.clone(), value.to_string()));
+    people.into_iter().filter(|(_, said)| !said.is_empty()).chain(measured).collect()
 }
 
 /// Returns the Frobenius norm of `U Σ V`, the part that `k` components make of the matrix `name`.

@@ -1,10 +1,10 @@
 //! The view of the files on this device and of what was downloaded.
 
+use super::card::said;
 use super::language::Words;
 use super::phrases;
 use super::shell::Studio;
 use super::state::{Message, State};
-use super::view::said;
 use super::words::{self, Row};
 use leptos::prelude::*;
 

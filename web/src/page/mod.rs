@@ -63,6 +63,8 @@ pub mod apart;
 #[cfg(feature = "page")]
 pub mod canvas;
 #[cfg(feature = "page")]
+pub mod card;
+#[cfg(feature = "page")]
 pub mod classes;
 #[cfg(feature = "page")]
 pub mod controls;

@@ -193,7 +193,7 @@ fn a_visit_opens_the_gallery_and_makes_its_first_image_unasked() {
             network: 2_400_000,
             kept: true,
             preview: Vec::new(),
-            card: None,
+            card: Vec::new(),
         },
     );
     page.hear_images(Backend::Cpu, Event::Preview { id: order.id, step: 3, of: 12 }, &[0.0; 4]);

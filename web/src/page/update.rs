@@ -324,7 +324,9 @@ impl State {
             }
             Event::Loaded { file, network, kept, preview, card } => {
                 self.gallery_bytes += network;
-                self.cards.extend(card.map(|card| (file.clone(), Arc::new(card))));
+                if !card.is_empty() {
+                    self.cards.insert(file.clone(), Arc::new(card));
+                }
                 if let File::Tailor(class) = &file
                     && !preview.is_empty()
                 {

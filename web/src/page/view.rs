@@ -1,6 +1,7 @@
 //! The view of the whole page.
 
 use super::apart::Apart;
+use super::card::Origin;
 use super::classes::Classes;
 use super::controls::Controls;
 use super::files::Files;
@@ -13,11 +14,9 @@ use super::state::{Message, State};
 use super::writing::{Letters, Word};
 use super::{canvas, locale, phrases, site, teaching, words};
 use crate::link::View;
-use crate::protocol::{Card, File};
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use std::sync::Arc;
 
 /// Shows the whole page.
 #[component]
@@ -142,27 +141,6 @@ fn Tabs(studio: Studio) -> impl IntoView {
             {move || tabs.get().into_iter().map(tab).collect_view()}
         </nav>
     }
-}
-
-/// Shows who made the model, of what data, and under which licence.
-#[component]
-fn Origin(studio: Studio) -> impl IntoView {
-    let card = studio.part(|state| state.cards.get(&File::Learngene).cloned());
-    let signed = studio.part(words::signed);
-    view! {
-        <details id="origin" hidden=move || card.with(Option::is_none)>
-            <summary>{studio.say(Words::card_heading)}</summary>
-            {move || card.get().map(|card| said(studio, card))}
-            <p>{move || signed.get().1}</p>
-        </details>
-    }
-}
-
-/// Shows what a file says of itself.
-pub(super) fn said(studio: Studio, card: Arc<Card>) -> impl IntoView {
-    let lines = studio.part(move |state| words::card(&state.words, &card));
-    let line = |(heading, what): (String, String)| view! { <dt>{heading}</dt> <dd>{what}</dd> };
-    view! { <dl class="said">{move || lines.get().into_iter().map(line).collect_view()}</dl> }
 }
 
 /// Shows the choice of the page's language.

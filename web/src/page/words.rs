@@ -106,15 +106,16 @@ pub fn signed(state: &State) -> (String, String) {
     }
 }
 
-/// Lists what a file says of itself, each with its heading. Leaves out what it does not say.
+/// Lists what a file says of itself, each with its heading.
 pub fn card(words: &Words, card: &Card) -> Vec<(String, String)> {
-    let said = [
-        (words.card_authors(), card.authors.join(", ")),
-        (words.card_licence(), card.licence.clone()),
-        (words.card_data(), card.data.clone()),
-        (words.card_tool(), card.tool.clone()),
-    ];
-    said.into_iter().chain(card.metrics.clone()).filter(|(_, what)| !what.is_empty()).collect()
+    let heading = |name: &String| match &**name {
+        "authors" => words.card_authors(),
+        "licence" => words.card_licence(),
+        "data" => words.card_data(),
+        "tool" => words.card_tool(),
+        measured => measured.to_owned(),
+    };
+    card.iter().map(|(name, said)| (heading(name), said.clone())).collect()
 }
 
 /// Says how many classes share the gallery's learngene, and how large that is.

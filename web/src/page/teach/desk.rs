@@ -255,17 +255,6 @@ impl Desk {
         }
     }
 
-    /// Tells whether something would be lost if the page went away now.
-    pub fn would_lose(&self) -> bool {
-        match self.phase {
-            Phase::Loading | Phase::Gathering => {
-                self.pictures.iter().any(|(number, _)| *number > self.recalled)
-            }
-            Phase::Saved => self.pack.as_ref().is_some_and(|pack| !pack.kept),
-            _ => !self.keeping,
-        }
-    }
-
     /// Tells whether a lesson is there, under way or over.
     pub fn has_lesson(&self) -> bool {
         !matches!(self.phase, Phase::Loading | Phase::Gathering)
@@ -344,15 +333,7 @@ impl Desk {
                     effects.push(Effect::Post(Request::Forget, Vec::new()));
                 }
             }
-            Message::Again => {
-                let code = self.failure.take().map(|failure| failure.code);
-                let ended = matches!(code, Some(Code::Engine | Code::Panic | Code::Worker));
-                // A teacher that is at work has the lesson, and does not end for a failure.
-                if ended || self.phase == Phase::Loading {
-                    self.phase = Phase::Loading;
-                    effects.push(Effect::Spawn);
-                }
-            }
+            Message::Again => self.again(&mut effects),
             Message::Back => self.come_back(&mut effects),
             Message::NoTeacher(failure) => self.fail(failure),
             Message::BrokeDown(failure) => self.broke_down(failure, &mut effects),
@@ -420,16 +401,6 @@ impl Desk {
             self.phase = Phase::Starting;
         }
         effects.push(Effect::Post(Request::GoOn, Vec::new()));
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        self.phase = match self.phase {
-            Phase::Starting => Phase::Gathering,
-            Phase::Ending | Phase::Saving => Phase::Ended,
-            // A lesson under way goes on, unless the teacher says that it is paused.
-            other => other,
-        };
-        self.failure = Some(failure);
     }
 
     fn hear(&mut self, event: Event, values: Values, effects: &mut Vec<Effect>) {

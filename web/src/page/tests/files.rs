@@ -25,7 +25,7 @@ fn a_full_storage_costs_the_keeping_and_not_the_image() {
     for file in [File::Learngene, File::Tailor(A.into())] {
         page.hear(
             Backend::Cpu,
-            Event::Loaded { file, network: 36_000, kept: false, preview: Vec::new(), card: None },
+            Event::Loaded { file, network: 36_000, kept: false, preview: Vec::new(), card: Vec::new() },
         );
     }
     page.finish(Backend::Cpu);
@@ -42,17 +42,10 @@ fn a_full_storage_costs_the_keeping_and_not_the_image() {
 #[test]
 fn a_file_says_who_made_it_and_of_what() {
     let mut page = Page::opened(Wish::Cpu, "#class=A");
-    let card = crate::protocol::Card {
-        licence: "CC-BY-4.0".into(),
-        authors: vec!["Ada".into(), "Bob".into()],
-        metrics: vec![("agreement".into(), "0.99".into())],
-        ..Default::default()
-    };
+    let card = [("authors", "Ada, Bob"), ("licence", "CC-BY-4.0"), ("agreement", "0.99")];
+    let card = card.map(|(name, said)| (name.to_owned(), said.to_owned())).to_vec();
     let file = File::Tailor(A.into());
-    page.hear(
-        Backend::Cpu,
-        Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: Some(card) },
-    );
+    page.hear(Backend::Cpu, Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card });
     let card = rows(&page.state).remove(0).card.unwrap();
     let said = crate::page::words::card(&page.state.words, &card);
     let said: Vec<_> = said.iter().map(|(what, words)| (&**what, &**words)).collect();
@@ -65,7 +58,7 @@ fn a_class_that_was_removed_is_gone_and_must_come_again() {
     for file in [File::Learngene, File::Tailor(A.into()), File::List] {
         page.hear(
             Backend::Cpu,
-            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: Vec::new() },
         );
     }
     page.finish(Backend::Cpu);

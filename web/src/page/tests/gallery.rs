@@ -139,7 +139,7 @@ fn a_gallery_published_anew_is_shown_as_it_is_now_and_the_order_goes_on() {
     for file in [File::Learngene, File::Tailor(A.into())] {
         page.hear(
             Backend::Cpu,
-            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: Vec::new() },
         );
     }
     let mut anew = Gallery { title: "Anew".into(), learngene_stored: true, ..letters() };

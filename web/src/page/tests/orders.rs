@@ -22,7 +22,7 @@ fn an_order_whose_files_are_all_in_the_model_starts_sampling_at_once() {
     for file in [File::Learngene, File::Tailor(A.into())] {
         page.hear(
             Backend::Cpu,
-            Event::Loaded { file, network: 0, kept: true, preview: Vec::new(), card: None },
+            Event::Loaded { file, network: 0, kept: true, preview: Vec::new(), card: Vec::new() },
         );
     }
     page.tell(Message::Generate);

@@ -24,7 +24,7 @@ fn files_arrive(page: &mut Page) {
     for file in [File::Learngene, File::Tailor(A.into()), File::Tailor(B.into())] {
         page.hear(
             Backend::Cpu,
-            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: None },
+            Event::Loaded { file, network: 1, kept: true, preview: Vec::new(), card: Vec::new() },
         );
     }
 }

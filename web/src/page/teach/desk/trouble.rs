@@ -1,7 +1,7 @@
-//! Has the lesson wait while the page is hidden, and go on after the teacher broke down.
+//! What may go wrong: a page that is hidden, left or brought back, a failure, a teacher that breaks down.
 
 use super::{Desk, Effect, Phase};
-use crate::protocol::Failure;
+use crate::protocol::{Code, Failure};
 use crate::teaching::{Kept, Request};
 
 impl Desk {
@@ -55,5 +55,37 @@ impl Desk {
         }
         self.notice = Some(self.words.teach_again_from(&step));
         true
+    }
+
+    /// Shows what went wrong. A lesson under way goes on, unless the teacher says that it is paused.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.phase = match self.phase {
+            Phase::Starting => Phase::Gathering,
+            Phase::Ending | Phase::Saving => Phase::Ended,
+            other => other,
+        };
+        self.failure = Some(failure);
+    }
+
+    /// Tries again after a failure.
+    pub(super) fn again(&mut self, effects: &mut Vec<Effect>) {
+        let code = self.failure.take().map(|failure| failure.code);
+        let ended = matches!(code, Some(Code::Engine | Code::Panic | Code::Worker));
+        // A teacher that is at work has the lesson, and does not end for a failure.
+        if ended || self.phase == Phase::Loading {
+            self.phase = Phase::Loading;
+            effects.push(Effect::Spawn);
+        }
+    }
+
+    /// Tells whether something would be lost if the page went away now.
+    pub fn would_lose(&self) -> bool {
+        match self.phase {
+            Phase::Loading | Phase::Gathering => {
+                self.pictures.iter().any(|(number, _)| *number > self.recalled)
+            }
+            Phase::Saved => self.pack.as_ref().is_some_and(|pack| !pack.kept),
+            _ => !self.keeping,
+        }
     }
 }
