@@ -66,6 +66,10 @@ fn python() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
+fn no_pytorch() {
+    println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python());
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
@@ -123,7 +127,7 @@ fn training() {
     let mut medians = Vec::new();
     for (name, (rates, peak)) in names.into_iter().zip(rows) {
         match rates.len() {
-            0 => println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python()),
+            0 => no_pytorch(),
             _ => medians.push((name, row(name, "images/s", rates, Some(peak)))),
         }
     }
@@ -162,7 +166,7 @@ fn layers() {
                 row(&format!("{name}, in PyTorch"), "images/s", rates[1].clone(), None);
                 ratio(&format!("ours to PyTorch's, {name}"), &rates[0], &rates[1]);
             }
-            _ => println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python()),
+            _ => no_pytorch(),
         }
     }
 }
@@ -306,7 +310,7 @@ fn native_sampling() {
         let where_ = if cores == 1 { "one core" } else { "every core" };
         row(&format!("a sampling step, one letter, native, {where_}"), "ms", ours.clone(), Some(peak));
         if torch.is_empty() {
-            println!("\nPyTorch was not found as {}: set PYTHON to compare with it.\n", python());
+            no_pytorch();
             continue;
         }
         row(&format!("the same in PyTorch, {where_}"), "ms", torch.clone(), None);

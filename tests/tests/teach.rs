@@ -426,7 +426,7 @@ fn ours(browser: &Browser, page: &Page, classes: usize, gallery: &Path) -> Strin
 #[ignore = "`just class-browser` teaches the packs, runs this and verifies the gallery"]
 fn packs_that_were_taught_elsewhere_become_a_gallery() {
     let folder = PathBuf::from(std::env::var_os("TAILOR_CLASS").expect("TAILOR_CLASS names a folder"));
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files = entries(&folder);
     files.retain(|file| file.extension().is_some_and(|ending| ending == "tailor"));
     let server = site(None);
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
@@ -451,19 +451,15 @@ fn classes_are_taught_whole() {
     };
     let out = of("TAILOR_TAUGHT", "runs/taught-browser");
     std::fs::create_dir_all(&out).unwrap();
-    let folders = std::fs::read_dir(of("TAILOR_TEACH", "tests/fixtures/teach")).unwrap();
-    let mut folders: Vec<_> =
-        folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
-    folders.sort();
+    let mut folders = entries(&of("TAILOR_TEACH", "tests/fixtures/teach"));
+    folders.retain(|path| path.is_dir());
     let gallery = std::env::var("TAILOR_GALLERY").unwrap_or_else(|_| "letters2".to_owned());
     let server = site(None);
     let browser = Browser::launch(Gpu::NoAdapter).unwrap();
     let url = server.url(&format!("/?gallery=galleries/{gallery}/&backend=cpu#view=make"));
     for folder in folders {
         let class = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let mut files: Vec<_> =
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
+        let files = entries(&folder);
         let page = open_view(&browser, &url);
         choose(&page, &files);
         count(&page, files.len());

@@ -46,11 +46,16 @@ pub fn site(tiny: Option<&Path>) -> Server {
     Server::start(&mounts).unwrap()
 }
 
+/// What lies in a folder, by name.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
 /// The drawings of one of the letters that are taught.
 pub fn drawings(class: &str) -> Vec<PathBuf> {
-    let folder = root().join("tests/fixtures/teach").join(class);
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
+    let files = entries(&root().join("tests/fixtures/teach").join(class));
     assert_eq!(files.len(), 20, "of {class}");
     files
 }
