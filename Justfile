@@ -65,13 +65,10 @@ check-graph +files: (need "vulkan")
     cargo test {{ workspace }} $(printf -- ' --test %s' {{ files }})
 
 # Check format, lints, documentation, licences
-lint: wasm-target fmt-check deny
+lint: wasm-target fmt-check deny lint-without-burn doc
     cargo clippy {{ workspace }} --all-targets -- -D warnings
-    # Without Burn other code is compiled.
-    cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
     # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
     for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
-    RUSTDOCFLAGS="-D warnings" cargo doc {{ workspace }} --no-deps
 
 # Time training and sampling on this machine, or one part: training, layers, classes, sampling, onnx, visit, word, browser
 bench *parts: (need "wasm-opt" "brotli" "chromium") site
@@ -347,10 +344,10 @@ deny:
         fi
     fi
 
-# Compiles the tests, which need no site for that.
+# Compiles the tests and the benchmark, which need no site for that.
 [private]
 tests:
-    cargo test {{ workspace }} --no-run
+    cargo test {{ workspace }} --all-targets --no-run
     cargo test -p tailor-web --lib --no-run
 
 # What tests need beside a compiler.
@@ -366,6 +363,16 @@ mutants-wasm: wasm-target
 [private]
 fmt-check:
     cargo fmt --all --check
+
+# Other code is compiled then.
+[private]
+lint-without-burn:
+    cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
+
+# Nothing is documented for one kind of GPU alone.
+[private]
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --features tailor-trainer/graph --no-deps
 
 # Where rustup does not see to it by itself that the target of rust-toolchain.toml is there.
 [private]
