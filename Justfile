@@ -44,25 +44,23 @@ check crate test="":
     #!/usr/bin/env bash
     set -euo pipefail
     case {{ quote(crate) }} in
-        packs | tailor-packs) package=tailor-packs folder=tailor-packs ;;
-        core | tailor-core) package=tailor-core folder=core ;;
-        trainer | native-trainer | tailor-trainer) package=tailor-trainer folder=native-trainer ;;
-        web | tailor-web) package=tailor-web folder=web ;;
+        packs | tailor-packs) package=tailor-packs ;;
+        core | tailor-core) package=tailor-core ;;
+        trainer | native-trainer | tailor-trainer) package=tailor-trainer ;;
+        web | tailor-web) package=tailor-web ;;
         *) echo "there is no crate "{{ quote(crate) }}"; choose packs, core, trainer or web" >&2; exit 2 ;;
     esac
     test={{ quote(test) }}
-    # The name of a file under tests/ is that file; any other is part of a test's name.
-    if [ -n "$test" ] && [ -e "$folder/tests/$test.rs" ]; then
-        cargo test -p $package --test "$test"
-    elif [ $package = tailor-web ]; then
+    # What tests a subject is a module, and its name a part of theirs.
+    if [ $package = tailor-web ]; then
         cargo test -p $package --lib -- "$test"
     else
         cargo test -p $package -- "$test"
     fi
 
-# Run these test files of the trainer on every engine, as in `just check-graph methods`; compiles Burn the first time
-check-graph +files: (need "vulkan")
-    cargo test {{ workspace }} $(printf -- ' --test %s' {{ files }})
+# Run the trainer's tests of these subjects on every engine, as in `just check-graph methods`; compiles Burn the first time
+check-graph +subjects: (need "vulkan")
+    cargo test {{ workspace }} --test trainer -- {{ subjects }}
 
 # Check format, lints, documentation, licences
 lint: wasm-target fmt-check deny lint-without-burn doc
@@ -103,17 +101,16 @@ cuda:
 
 # Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants, open and close fifty galleries
 torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
-    TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test checkpoints -- --nocapture killed
-    TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test galleries -- --nocapture altered
-    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test mutants -- --nocapture
+    TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test trainer -- --nocapture trainer_killed_at
+    TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test packs -- --nocapture every_altered_byte
+    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test packs -- --nocapture alterations
     TAILOR_MUTANTS={{ mutants }} cargo test {{ workspace }} --test mutants_wasm -- --nocapture
-    cargo test {{ workspace }} --test browser -- --nocapture --ignored
-    cargo test {{ workspace }} --test survive -- --nocapture --ignored
+    cargo test {{ workspace }} --test browser -- --nocapture --ignored one_image:: survive::
 
 # Draw, teach and go without a network in Firefox and in WebKitGTK, whose engine Safari shares
 other-browsers: (need "wasm-opt" "brotli" "firefox" "WebKitWebDriver" "Xvfb") site
     command -v geckodriver >/dev/null || cargo install geckodriver --locked --root target/tools
-    cargo test {{ workspace }} --test other_browsers -- --ignored --nocapture --test-threads 1
+    cargo test {{ workspace }} --test browser -- --ignored --nocapture --test-threads 1 other_browsers::
 
 # Fuzz each reader of packs and galleries for so many seconds; needs a nightly compiler and cargo-fuzz
 fuzz seconds="60":
@@ -222,7 +219,7 @@ evaluate-demo:
 
 # Take pictures of every view of the studio at three widths, light and dark, into target/screenshots
 screenshots: (need "wasm-opt" "brotli" "chromium") site
-    cargo test {{ workspace }} --test studio -- --nocapture --ignored screenshots
+    cargo test {{ workspace }} --test browser -- --nocapture --ignored studio::screenshots
 
 # Draw anew what the page shows before its program has come: the steps of samples of each gallery, and their pictures
 opening:
@@ -273,7 +270,7 @@ teach-browser data pictures="tests/fixtures/teach": (need "wasm-opt" "brotli" "c
     gallery=runs/galleries/taught-browser
     rm -rf "$packs" "$gallery" && mkdir -p runs/galleries && cp -r {{ gallery }} "$gallery"
     export TAILOR_TAUGHT=$packs TAILOR_TEACH=$(realpath {{ pictures }}) TAILOR_GALLERY=$(basename {{ gallery }})
-    cargo test {{ workspace }} --test teach -- --nocapture --ignored taught_whole
+    cargo test {{ workspace }} --test browser -- --nocapture --ignored taught_whole
     chosen=()
     for pack in "$packs"/*.tailor; do
         {{ tailor }} gallery add "$gallery" "$pack"
@@ -298,7 +295,7 @@ class-browser data: (need "wasm-opt" "brotli" "chromium") site
     done
     {{ tailor }} train-tailor --learngene {{ gallery }} --out "$class/packs" --steps 20 --learning-rate 0.003 \
         --warmup 5 --ema 0.9 "$class/data"
-    TAILOR_CLASS=$class/packs cargo test {{ workspace }} --test teach -- --nocapture --ignored taught_elsewhere
+    TAILOR_CLASS=$class/packs cargo test {{ workspace }} --test browser -- --nocapture --ignored taught_elsewhere
     {{ tailor }} verify "$class/gallery"
 
 # Have Lighthouse judge the first visit on a phone, five times; needs Node, whose npx fetches Lighthouse
@@ -322,7 +319,7 @@ lighthouse: (need "wasm-opt" "brotli" "chromium" "npx") site
 axe: (need "wasm-opt" "brotli" "chromium" "npm") site
     npm install --silent --no-save --prefix target/axe axe-core@4.14.1
     TAILOR_AXE=$PWD/target/axe/node_modules/axe-core/axe.min.js \
-        cargo test {{ workspace }} --test studio -- --nocapture --ignored accessibility
+        cargo test {{ workspace }} --test browser -- --nocapture --ignored studio::accessibility
 
 # Format the code
 fmt:

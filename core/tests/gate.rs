@@ -1,10 +1,8 @@
 //! The class gate on every engine: batches may mix classes, packs come and go without a trace.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::{OnEngine, configs, difference, images, item, model, one, samplers, settings, tailor, tensors};
+use crate::support::{
+    OnEngine, configs, difference, images, item, model, one, samplers, settings, tailor, tensors,
+};
 use tailor_core::diffusion::path::nodes;
 use tailor_core::model::{Part, turned_down};
 use tailor_core::{Item, ModelError, SampleRun, SampleSettings, Sampler};

@@ -1,10 +1,6 @@
 //! The gradients written out by hand against differences of the loss itself.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::{configs, normal, tensors};
+use crate::support::{configs, normal, tensors};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::engine::{Features, Network, Pool, Sample};

@@ -1,10 +1,6 @@
 //! What guidance leads away from, and when, against the same steps written out.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::{configs, difference, images, item, model, normal, samplers, settings, tailor, tensors};
+use crate::support::{configs, difference, images, item, model, normal, samplers, settings, tailor, tensors};
 use tailor_core::engine::Model;
 use tailor_core::model::{Gate, Part, turned_down, unnamed};
 use tailor_core::{Guide, ModelError, Predict, SampleRun, SampleSettings, Sampler};

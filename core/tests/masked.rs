@@ -1,11 +1,9 @@
 //! The two forms of the gate in Burn's graph agree, and so do the two engines.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![cfg(feature = "graph")]
 
-mod support;
-
+use crate::support::{configs, difference, images, item, model, normal, random, samplers, settings};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use support::{configs, difference, images, item, model, normal, random, samplers, settings};
 use tailor_core::graph::factored::{Gate, Linear, TailorStack, Weight, masked};
 use tailor_core::{Predict as _, SampleSettings, engine, graph};
 

@@ -1,11 +1,6 @@
 //! Schedules and samplers against diffusers, on the same noise and the same toy network.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-#[path = "../../tests/tests/fixtures/mod.rs"]
-mod fixtures;
-
-use fixtures::{Tensors, read, relative_error};
+use crate::fixtures::{Tensors, read, relative_error};
 use tailor_core::Sampler;
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::path::{self, Node};

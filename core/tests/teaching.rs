@@ -1,11 +1,7 @@
 //! Teaching a class: the same gradients however a batch is split, lessons that go on where they were cut, and a
 //! tailor that learns.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::tensors;
+use crate::support::tensors;
 use tailor_core::engine::Pool;
 use tailor_core::init;
 use tailor_core::teaching::{Examples, Lesson, Material, Settings, TeachingError};

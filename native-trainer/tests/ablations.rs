@@ -1,7 +1,6 @@
 //! The ablations of the paper's Table 4 begin with what they say: the learngene alone as a plain network, with fresh
 //! components beside it or without.
 #![cfg(feature = "graph")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,5 @@
 //! A run that is cut, killed or damaged goes on from a complete state, or says which file is bad.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-
-mod support;
-
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
@@ -12,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::{batch, settings, trainer};
 use image::{GrayImage, Luma};
 use rand::Rng;
-use support::{batch, settings, trainer};
 use tailor_core::diffusion::noise::{Stream, generator};
 use tailor_packs::ModelConfig;
 use tailor_trainer::compute::device::Device;

@@ -1,5 +1,4 @@
 //! The binary `tailor` as a shell sees it: exit status, standard output, standard error.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,6 @@
 //! Knowledge diversion is exact: a step changes the learngene and the tailors of its own classes.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-
-mod support;
-
-use support::{batch, settings, trainer};
+use crate::support::{batch, settings, trainer};
 use tailor_core::engine::adamw::Learned;
 
 /// Every bit of a tailor: `==` on numbers would take −0 for 0.

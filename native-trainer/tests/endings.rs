@@ -1,6 +1,5 @@
 //! How commands end, and what they do while nobody reads what they say.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,14 +1,11 @@
 //! The engine written out by hand finds the gradients that Burn's graph finds.
 
 #![cfg(feature = "graph")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{batch, settings};
 use burn::tensor::FloatDType;
-use support::{batch, settings};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::engine::adamw::Learned;
 use tailor_packs::{Gelu, ModelConfig, Norm, Objective};

@@ -1,7 +1,6 @@
 //! `tailor evaluate` on a gallery that ships: what a report says, what repeats, and what is refused.
 
 #![cfg(feature = "graph")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,6 @@
 //! They run in a folder with the galleries of a clone, and with the pictures that they name. Only the model is
 //! made `tiny` and long runs are cut short, so that all take seconds.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::collections::BTreeMap;
 use std::fs;

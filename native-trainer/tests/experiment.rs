@@ -1,7 +1,6 @@
 //! An experiment from its file to its tables with the binary `tailor`: it goes on after a kill, several programs share
 //! it, and what is wrong in its file is named.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Galleries fetched from a server that now and then, or always, does the wrong thing.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
+use crate::gallery;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -16,13 +16,8 @@ use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::verify::verify_gallery;
 use tailor_trainer::settings::gallery::FetchSettings;
 
-use gallery::Draft;
-use host::{Asked, Host, Reply};
-
-#[path = "support/gallery.rs"]
-mod gallery;
-#[path = "support/host.rs"]
-mod host;
+use crate::gallery::Draft;
+use crate::host::{Asked, Host, Reply};
 
 struct Workshop {
     folder: tempfile::TempDir,

@@ -1,16 +1,13 @@
 //! One seed, class and settings are one image: the golden images come out of this version too.
 
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
 use std::path::Path;
 use std::process::Command;
 
 #[path = "../../tests/golden/golden.rs"]
-mod golden;
+mod images;
 
 /// The images of a run as the program makes them now, `[S, K, H, W]`.
-fn sample(gallery: &str, run: &golden::Run) -> Vec<f32> {
+fn sample(gallery: &str, run: &images::Run) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("raw.npy");
     let mut tailor = Command::new(env!("CARGO_BIN_EXE_tailor"));
@@ -34,11 +31,11 @@ fn sample(gallery: &str, run: &golden::Run) -> Vec<f32> {
 }
 
 fn compare(gallery: &str) {
-    let runs = golden::runs(gallery);
+    let runs = images::runs(gallery);
     let mut worst = 0.0f32;
     for run in &runs {
-        let distance = golden::distance(&sample(gallery, run), &run.values);
-        assert!(distance <= golden::LEVELS, "{gallery}, {}: {distance} of 255 levels apart", run.name());
+        let distance = images::distance(&sample(gallery, run), &run.values);
+        assert!(distance <= images::LEVELS, "{gallery}, {}: {distance} of 255 levels apart", run.name());
         worst = worst.max(distance);
     }
     println!("{gallery}: {} runs, at most {worst:.4} of 255 levels apart", runs.len());
@@ -58,9 +55,9 @@ fn the_clothes_come_out_as_they_always_did() {
 fn another_class_seed_sampler_or_guidance_is_another_image() {
     // Where these were alike, the tests above would pass for a program that ignores one of them.
     for gallery in ["letters", "fashion"] {
-        let runs = golden::runs(gallery);
+        let runs = images::runs(gallery);
         let of = |sampler: &str, classes: usize, guidance: f64| {
-            let wanted = |r: &&golden::Run| {
+            let wanted = |r: &&images::Run| {
                 (r.sampler.as_str(), r.classes.len(), r.guidance) == (sampler, classes, guidance)
             };
             runs.iter().find(wanted).unwrap()
@@ -68,16 +65,16 @@ fn another_class_seed_sampler_or_guidance_is_another_image() {
         let run = of("heun", 3, 2.0);
         let (first, second) = (run.row(0), run.row(1));
         let (class, other) = (&first[..first.len() / 3], &first[first.len() / 3..][..first.len() / 3]);
-        let apart = 10.0 * golden::LEVELS;
-        assert!(golden::distance(class, other) > apart, "{gallery}: two classes");
-        assert!(golden::distance(first, second) > apart, "{gallery}: two seeds");
+        let apart = 10.0 * images::LEVELS;
+        assert!(images::distance(class, other) > apart, "{gallery}: two classes");
+        assert!(images::distance(first, second) > apart, "{gallery}: two seeds");
         assert!(
-            golden::distance(&run.values, &of("heun", 3, 1.0).values) > apart,
+            images::distance(&run.values, &of("heun", 3, 1.0).values) > apart,
             "{gallery}: guidance 1 and 2"
         );
         for other in ["ddpm", "ddim", "dpm++", "euler"] {
-            let distance = golden::distance(&run.values, &of(other, 3, 2.0).values);
-            assert!(distance > golden::LEVELS, "{gallery}: heun and {other}");
+            let distance = images::distance(&run.values, &of(other, 3, 2.0).values);
+            assert!(distance > images::LEVELS, "{gallery}: heun and {other}");
         }
     }
 }

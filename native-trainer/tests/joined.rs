@@ -1,5 +1,4 @@
 //! Thirty packs of the shipped letters' learngene, joined and saved as the studio does, are a gallery.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::io::Cursor;
 use std::path::Path;

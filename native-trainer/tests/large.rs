@@ -1,7 +1,6 @@
 //! Galleries of so many classes that their index does not hold them all.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 
+use crate::gallery;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -12,10 +11,7 @@ use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
 use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::verify::verify_gallery;
 
-use gallery::Draft;
-
-#[path = "support/gallery.rs"]
-mod gallery;
+use crate::gallery::Draft;
 
 fn published(folder: &Path) -> Index {
     Index::parse(&fs::read(folder.join(INDEX_FILE)).unwrap()).unwrap()

@@ -1,16 +1,6 @@
 //! Models that learn from an autoencoder's latents: from the training to images, and what is said where a part
 //! is missing. The decoder is held against diffusers' `AutoencoderKL`, with weights that both sides make by one formula.
 
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-#[cfg(feature = "graph")]
-#[path = "../../tests/tests/fixtures/mod.rs"]
-mod fixtures;
-#[cfg(feature = "graph")]
-#[path = "support/formula.rs"]
-mod formula;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,6 +1,5 @@
 //! Methods that adapt a plain network: they train, resume bit for bit, publish and sample with the binary `tailor`,
 //! and what does not fit is refused.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::fs;
 use std::path::PathBuf;

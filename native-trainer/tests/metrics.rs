@@ -1,14 +1,8 @@
 //! Every figure of an evaluation against its public implementation, on the same features.
 
 #![cfg(feature = "graph")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
-#[path = "../../tests/tests/fixtures/mod.rs"]
-#[allow(dead_code, reason = "not every test needs all of it")]
-mod fixtures;
-
-use fixtures::{Tensors, read};
+use crate::fixtures::{Tensors, read};
 use tailor_core::diffusion::images::Images;
 use tailor_trainer::metrics::frechet::Gaussian;
 use tailor_trainer::metrics::neighbours::{NEIGHBOUR, covered};

@@ -2,19 +2,12 @@
 //! one formula, and what is said about files that hold neither.
 
 #![cfg(feature = "graph")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-#[path = "../../tests/tests/fixtures/mod.rs"]
-mod fixtures;
-#[path = "support/formula.rs"]
-mod formula;
 
 use std::path::Path;
 
+use crate::fixtures::{read, relative_error};
+use crate::formula::{listed, save, uniform, weights};
 use burn::tensor::Device;
-use fixtures::{read, relative_error};
-use formula::{listed, save, uniform, weights};
 use tailor_core::diffusion::images::Images;
 use tailor_trainer::metrics::networks::dinov2::resized;
 use tailor_trainer::metrics::networks::{Network, Reading, load};

@@ -1,6 +1,5 @@
 //! What a command writes takes the place of nothing but a file that it does not read.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};

@@ -1,6 +1,5 @@
 //! What a method makes of a matrix and how it trains, held to Hugging Face's `peft` (`tests/reference/make_peft.py`).
 #![cfg(feature = "graph")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;

@@ -1,7 +1,5 @@
 //! Plain models of other programs, taken over and handed back: what PyTorch computed with a small DiT, our engine
 //! computes with what was imported of it, and ONNX Runtime with what is exported.
-#![allow(clippy::disallowed_macros, reason = "tests print figures")]
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! The galleries that ship are sound.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! Signed galleries on the command line, and with the stock `minisign` where there is one.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-#![allow(clippy::disallowed_macros, reason = "a test says what it measured")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

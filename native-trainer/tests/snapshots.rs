@@ -1,5 +1,4 @@
 //! What the command line says, word for word. After a wanted change: `UPDATE_EXPECT=1 just check trainer snapshots`.
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::process::{Command, Stdio};
 

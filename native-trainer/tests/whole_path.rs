@@ -1,6 +1,5 @@
 //! From images to a gallery and back to images with the binary `tailor`, and what a bad file or a full disk
 //! does to each step.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,8 @@
 //! The archive is written and read by hand; the `zip` crate, which many programs use, opens it, and what that crate
 //! writes in any other way is refused.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::*;
 use std::io::{Cursor, Read as _, Write as _};
-use support::*;
 use tailor_packs::*;
 use zip::write::{ExtendedFileOptions, FileOptions, SimpleFileOptions};
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};

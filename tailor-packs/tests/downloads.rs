@@ -1,5 +1,4 @@
 //! Every way in which a server can be wrong ends in the file or in a sentence.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 use tailor_packs::download::*;

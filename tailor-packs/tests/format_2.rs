@@ -1,9 +1,6 @@
 //! What a pack can come to say without another format: extensions, further entries, number formats, features.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_packs::PackError::*;
 use tailor_packs::*;
 

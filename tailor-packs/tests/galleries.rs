@@ -1,9 +1,6 @@
 //! Signed galleries, the keys of their publishers, and galleries of thousands of classes.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_packs::PackError::*;
 use tailor_packs::shards::shard_of;
 use tailor_packs::trust::{self, Checked};

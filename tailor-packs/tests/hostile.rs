@@ -1,9 +1,7 @@
 //! Every way in which a pack can be wrong has its own error, and none is a panic.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::*;
+use crate::support;
+use crate::support::*;
 use tailor_packs::PackError::*;
 use tailor_packs::archive::{CARD, MANIFEST, PREVIEW, TENSORS};
 use tailor_packs::*;

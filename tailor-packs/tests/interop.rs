@@ -2,22 +2,14 @@
 //!
 //! `TAILOR_PYTHON` names a Python with numpy and safetensors, if `python3` is none. Without it, or without
 //! `unzip` and `minisign`, these tests say so and pass.
-#![allow(clippy::unwrap_used)]
 
-#[path = "support/attacks.rs"]
-mod attacks;
-#[path = "support/mutants.rs"]
-mod mutants;
-mod support;
-#[path = "support/zip.rs"]
-mod zip;
-
-use attacks::Reader;
-use mutants::Random;
+use crate::attacks;
+use crate::attacks::Reader;
+use crate::mutants::Random;
+use crate::support::*;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use support::*;
 use tailor_packs::*;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop/check.py");

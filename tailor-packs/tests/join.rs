@@ -1,10 +1,7 @@
 //! Packs of several people, joined into a gallery of their own.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::*;
 use std::io::{Cursor, Read as _};
-use support::*;
 use tailor_packs::join::{Admitted, Join};
 use tailor_packs::*;
 

@@ -1,10 +1,7 @@
 //! Every way in which opening and renewing a gallery can go.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::*;
 use std::time::Duration;
-use support::*;
 use tailor_packs::PackError::*;
 use tailor_packs::download::{Answer, Problem, SmallDownload};
 use tailor_packs::gallery::*;

@@ -1,9 +1,6 @@
 //! What is written is read back, the same each time.
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_packs::archive::{MANIFEST, TENSORS};
 use tailor_packs::index::{learngene_file_name, tailor_file_name};
 use tailor_packs::*;

@@ -1,11 +1,7 @@
 //! The whole path in a real browser: what a first visit downloads, that the browser makes the image that
 //! this machine makes.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_packs::Index;
 use tailor_tests::chromium::Gpu;
 

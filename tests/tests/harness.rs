@@ -1,7 +1,5 @@
 //! The harness is itself under test: a browser test is only as good as the logs it reads.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
 use std::{fs, time::Duration};
 
 use tailor_tests::{

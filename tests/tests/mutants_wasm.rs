@@ -1,4 +1,4 @@
-//! The altered packs of `tailor-packs/tests/mutants.rs` once more, as WebAssembly in a real browser: no trap, and
+//! The altered packs of `tailor-packs/tests/alterations.rs` once more, as WebAssembly in a real browser: no trap, and
 //! exactly as many refused as on this machine. `TAILOR_MUTANTS=100000` tries more of the random ones.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]

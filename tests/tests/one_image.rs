@@ -3,18 +3,12 @@
 //! What a gallery's images are is said by the golden images in `tests/golden`, which the program for the command line
 //! is held to as well (`native-trainer/tests/golden.rs`).
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-#[path = "../golden/golden.rs"]
-mod golden;
-
+use crate::golden;
 use std::time::Instant;
 
+use crate::golden::LEVELS;
+use crate::support::{PATIENCE, index_of, root};
 use burn::tensor::{Device, DeviceKind, Tensor};
-use golden::LEVELS;
-use support::{PATIENCE, index_of, root};
 use tailor_core::diffusion::noise::{Stream, standard_normal};
 use tailor_core::{Guide, Item, Predict, SampleRun, SampleSettings, Sampler, engine, graph};
 use tailor_packs::{ModelConfig, TensorSpec, Tensors};

@@ -1,13 +1,9 @@
 //! Firefox and WebKitGTK: each makes the image that this machine makes, teaches a class, and goes on without a network.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{STEPS, assert_same_image, drawings, in_base64, letters, made_here, root};
 use base64::Engine as _;
-use support::{STEPS, assert_same_image, drawings, in_base64, letters, made_here, root};
 use tailor_packs::{Index, read_tailor};
 use tailor_tests::server::Server;
 use tailor_tests::webdriver::{Kind, Window};

@@ -1,10 +1,6 @@
 //! Servers that are wrong in every way: a visitor is told in words, and what can be had is had.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_packs::{ClassEntry, Digest, FileEntry, Index, ParameterCounts};
 use tailor_tests::chromium::{Browser, Gpu};
 use tailor_tests::server::{Fault, Sent, Server};

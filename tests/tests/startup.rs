@@ -1,8 +1,6 @@
 //! The page's own files: when they do not come, it says in words what is wrong, and what can be done without
 //! is done without.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

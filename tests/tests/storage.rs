@@ -1,14 +1,10 @@
 //! What the browser keeps: nothing that was whole is fetched twice, whatever becomes of the tab, and nothing that changed
 //! meanwhile is used.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use support::*;
+use crate::support::*;
 use tailor_packs::limits::CHUNK;
 use tailor_packs::{Digest, FileEntry};
 use tailor_tests::chromium::{Browser, Gpu, Page};

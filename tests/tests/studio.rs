@@ -1,10 +1,6 @@
 //! The studio in a real browser: words, dials, links, saved pictures, and visits without a network.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
-use support::*;
+use crate::support::*;
 use tailor_tests::chromium::{Browser, Gpu, Page};
 
 /// Waits until the status begins with these words, and nothing is under way.

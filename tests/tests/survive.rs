@@ -1,13 +1,9 @@
 //! What a visit survives: a hidden tab, a worker without memory, a GPU that is taken away, and fifty galleries.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use serde_json::json;
-use support::*;
 use tailor_tests::chromium::{Browser, Gpu, Page};
 
 /// Long enough for a worker that works on to be caught at it.

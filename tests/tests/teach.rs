@@ -1,17 +1,13 @@
 //! A class of one's own, taught in a browser: from files to a pack, as this machine would teach it, and what goes wrong
 //! on the way.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use base64::Engine as _;
 use serde_json::json;
-use support::*;
 use tailor_core::teaching::{Examples, Lesson, Material, Settings};
 use tailor_packs::{Card, Class, Contents, Index, read_tailor, write_tailor};
 use tailor_tests::chromium::{Browser, Gpu, Page};

@@ -1,14 +1,10 @@
 //! Whom the page trusts: asked once, remembered over restarts and between tabs, and never talked back.
 
-#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
-
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::*;
 use minisign::KeyPair;
-use support::*;
 use tailor_packs::PublicKey;
 use tailor_tests::chromium::{Browser, Gpu, Page};
 use tailor_tests::server::{Fault, Server};

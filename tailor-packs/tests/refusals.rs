@@ -1,13 +1,7 @@
 //! Every file of `tests/attacks` gives the error that its table says.
-#![allow(clippy::unwrap_used)]
 
-#[path = "support/attacks.rs"]
-mod attacks;
-mod support;
-#[path = "support/zip.rs"]
-mod zip;
-
-use attacks::{Reader, variant};
+use crate::attacks;
+use crate::attacks::{Reader, variant};
 use std::path::Path;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/attacks");

@@ -1,14 +1,10 @@
 //! Altered packs by the thousand: none is read, none panics. `TAILOR_MUTANTS=100000` tries more of the
 //! random ones.
-#![allow(clippy::unwrap_used)]
 
-#[path = "support/mutants.rs"]
-mod mutants;
-mod support;
-
-use mutants::*;
+use crate::mutants::*;
+use crate::support;
+use crate::support::*;
 use std::path::Path;
-use support::*;
 use tailor_packs::*;
 
 /// How many random mutants.

@@ -1,12 +1,6 @@
 //! What was published is read for ever, and to the same values.
-#![allow(clippy::unwrap_used)]
 
-#[path = "support/golden.rs"]
-mod golden;
-#[path = "support/mutants.rs"]
-mod mutants;
-mod support;
-
+use crate::golden;
 use tailor_packs::*;
 
 fn recorded(name: &str) -> String {
