@@ -59,7 +59,10 @@ pub enum EngineError {
         channels: u32,
     },
     /// The gallery does not have this class.
-    #[error("This gallery has no class “{class}”. Choose one that it shows.")]
+    #[error(
+        "This gallery has no class “{class}”. Choose one that it shows. If somebody taught it on their own device, ask \
+         them for its file, and drop it on this page."
+    )]
     UnknownClass {
         /// The id asked for.
         class: String,

@@ -4,6 +4,7 @@ use super::grid::Grid;
 use super::plan::{self, plan};
 use super::program::Program;
 use super::search::tiles;
+use super::settings::Settings;
 use super::state::{Effect, Film, Frame, Phase, Place, Plan, Running, Shown, State};
 use crate::link::{Link, Show, View};
 use crate::protocol::{Backend, Code, Failure, File, Order, Remedy, Request, Wanted};
@@ -160,6 +161,15 @@ impl State {
         }
     }
 
+    /// Keeps what a visitor sets before there is a gallery in the link, by which it is opened.
+    pub(super) fn early(&mut self, set: impl FnOnce(&mut Link, &Settings)) {
+        if self.gallery.is_none() {
+            let mut link = Link::parse(&self.site.hash);
+            set(&mut link, &self.settings);
+            self.site.hash = link.to_string();
+        }
+    }
+
     /// Takes over what a link says. Returns the class that the gallery lacks; nothing before there
     /// is a gallery.
     fn take_link(&mut self, link: Link) -> Option<Option<String>> {
@@ -180,9 +190,8 @@ impl State {
     pub(super) fn open_view(&mut self, view: View, effects: &mut Vec<Effect>) {
         self.settings.view = view;
         self.settings.mix();
+        self.early(|link, _| link.view = Some(view));
         if self.gallery.is_none() {
-            // The visitor was faster than the gallery, which is opened by the link.
-            self.site.hash = Link { view: Some(view), ..Link::parse(&self.site.hash) }.to_string();
             return;
         }
         self.write_link(effects);

@@ -4,7 +4,7 @@ use super::language::{Language, Words};
 use super::png;
 use super::state::{Effect, Field, Gpu, Message, NameList, Phase, Place, Settings, State};
 use super::words::file_name;
-use crate::link::{LONGEST, Link, View};
+use crate::link::{LONGEST, View};
 use crate::protocol::{
     Backend, Before, ClassInfo, Code, Event, File, Gallery, Remedy, Request, Turned, Wanted,
 };
@@ -36,7 +36,15 @@ impl State {
                     self.list();
                 }
             }
-            Message::Typed(field, text) => self.settings.read(field, &text),
+            Message::Typed(field, text) => {
+                self.settings.read(field, &text);
+                self.early(|link, settings| match field {
+                    Field::Seed => link.seed = Some(settings.seed),
+                    Field::Count => link.count = Some(settings.count),
+                    Field::Steps => link.steps = Some(settings.steps),
+                    Field::Guidance => link.guidance = Some(settings.guidance),
+                });
+            }
             Message::LearngeneOnly(alone) => self.settings.learngene_only = alone,
             Message::Open(view) => self.open_view(view, effects),
             Message::Word(text) => self.type_word(text, effects),
@@ -85,6 +93,7 @@ impl State {
             }
             Message::Dice(seed) => {
                 self.settings.seed = seed;
+                self.early(|link, settings| link.seed = Some(settings.seed));
                 self.generate(effects);
             }
             Message::Cancel => self.cancel(effects),
@@ -139,6 +148,10 @@ impl State {
     /// Takes over a word. Its images are made once the visitor rests.
     fn type_word(&mut self, text: String, effects: &mut Vec<Effect>) {
         self.settings.word = text.chars().take(LONGEST).collect();
+        self.early(|link, settings| {
+            link.view = Some(settings.view);
+            link.word = Some(settings.word.clone());
+        });
         self.typed += 1;
         effects.push(Effect::Later(REST, Message::Rested(self.typed)));
     }
@@ -291,12 +304,6 @@ impl State {
                 self.gallery_bytes += gallery.index;
                 if from == self.active {
                     self.describe(gallery);
-                    if self.typed > 0 && self.settings.view == View::Word {
-                        // The visitor was faster than the gallery.
-                        let word = Some(self.settings.word.clone());
-                        let link = Link { view: Some(View::Word), word, ..Link::parse(&self.site.hash) };
-                        self.site.hash = link.to_string();
-                    }
                     self.follow_link(effects);
                 } else {
                     self.try_gpu(effects);
