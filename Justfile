@@ -319,7 +319,7 @@ lighthouse: (need "wasm-opt" "brotli" "chromium" "npx") site
 axe: (need "wasm-opt" "brotli" "chromium" "npm") site
     npm install --silent --no-save --prefix target/axe axe-core@4.14.1
     TAILOR_AXE=$PWD/target/axe/node_modules/axe-core/axe.min.js \
-        cargo test {{ workspace }} --test browser -- --nocapture --ignored studio::accessibility
+        cargo test {{ workspace }} --test browser -- --nocapture --ignored rule_of_accessibility
 
 # Format the code
 fmt:
