@@ -1,5 +1,5 @@
-//! The house: no two files of a crate need each other, `clap` and arguments stay in their rooms, and long
-//! files say why.
+//! The house: no two files of a crate need each other, `clap` and arguments stay in their rooms, long files say
+//! why, and every file of tests is compiled.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
@@ -150,6 +150,24 @@ fn reached<'a>(named: &'a BTreeMap<String, BTreeSet<String>>, from: &str) -> BTr
         }
     }
     seen
+}
+
+/// A crate's tests are one program, which has a line for each file. Without it, nobody would miss them.
+#[test]
+fn every_file_of_tests_is_part_of_a_program() {
+    for krate in ["tailor-packs", "core", "native-trainer", "tests"] {
+        let folder = root().join(krate);
+        let main = std::fs::read_to_string(folder.join("tests/main.rs")).unwrap();
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        for entry in std::fs::read_dir(folder.join("tests")).unwrap().map(|entry| entry.unwrap().path()) {
+            let Some(name) = entry.file_name().unwrap().to_str().unwrap().strip_suffix(".rs") else {
+                continue;
+            };
+            let there = main.lines().any(|line| line == format!("mod {name};"))
+                || manifest.contains(&format!("path = \"tests/{name}.rs\""));
+            assert!(there, "{} is in no program: add `mod {name};` to main.rs beside it", entry.display());
+        }
+    }
 }
 
 #[test]
