@@ -63,10 +63,8 @@ check-graph +subjects: (need "vulkan")
     cargo test {{ workspace }} --test trainer -- {{ subjects }}
 
 # Check format, lints, documentation, licences
-lint: wasm-target fmt-check deny lint-without-burn doc
+lint: fmt-check deny lint-without-burn lint-wasm doc
     cargo clippy {{ workspace }} --all-targets -- -D warnings
-    # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
-    for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
 
 # Time training and sampling on this machine, or one part: training, layers, classes, sampling, onnx, visit, word, browser
 bench *parts: (need "wasm-opt" "brotli" "chromium") site
@@ -141,8 +139,9 @@ npm: (site-parts "cpu" "relaxed" "teacher" "teacher,relaxed" "gpu")
 site-parts +parts: wasm-target bindgen
     #!/usr/bin/env bash
     set -euo pipefail
-    # Flags from outside would replace those of .cargo/config.toml, and the engines need these.
-    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    # Flags from outside would replace those of .cargo/config.toml, and the engines need these. Clippy as the compiler
+    # would leave out optimisations.
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER
     dist=web/dist
     mkdir -p $dist
     # Says every quarter of a minute that what is silent for long is still at work.
@@ -354,7 +353,7 @@ ready: (need "wasm-opt" "brotli" "chromium" "vulkan") wasm-target
 # The mutants as WebAssembly, for a browser.
 [private]
 mutants-wasm: wasm-target
-    env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build -p tailor-packs --example torture \
+    env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u RUSTC_WORKSPACE_WRAPPER cargo build -p tailor-packs --example torture \
         --target wasm32-unknown-unknown --profile web
 
 [private]
@@ -365,6 +364,11 @@ fmt-check:
 [private]
 lint-without-burn:
     cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
+
+# The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
+[private]
+lint-wasm: wasm-target
+    for part in page teach cpu teacher,relaxed; do cargo clippy {{ web }} --features $part -- -D warnings; done
 
 # Nothing is documented for one kind of GPU alone.
 [private]
