@@ -99,9 +99,9 @@ cuda:
 
 # Run what takes long: kill a trainer at random moments, alter every byte of a gallery, read mutants, open and close fifty galleries
 torture kills="200" mutants="100000": (need "wasm-opt" "brotli" "chromium") site mutants-wasm
-    TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test trainer -- --nocapture trainer_killed_at
-    TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test packs -- --nocapture every_altered_byte
-    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test packs -- --nocapture alterations
+    TAILOR_KILLS={{ kills }} cargo test -p tailor-trainer --test trainer -- --nocapture checkpoints::a_trainer_killed
+    TAILOR_EVERY_VALUE=1 cargo test -p tailor-packs --test packs -- --nocapture galleries::every_altered
+    TAILOR_MUTANTS={{ mutants }} cargo test -p tailor-packs --test packs -- --nocapture alterations::
     TAILOR_MUTANTS={{ mutants }} cargo test {{ workspace }} --test mutants_wasm -- --nocapture
     cargo test {{ workspace }} --test browser -- --nocapture --ignored one_image:: survive::
 
@@ -368,7 +368,7 @@ lint-without-burn:
 # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
 [private]
 lint-wasm: wasm-target
-    for part in page teach cpu teacher,relaxed; do cargo clippy {{ web }} --features $part -- -D warnings; done
+    for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
 
 # Nothing is documented for one kind of GPU alone.
 [private]

@@ -1,7 +1,6 @@
 //! Drawing in a few steps with a model that is told how far each goes.
 
-use crate::support;
-use crate::support::{configs, difference, images, item, normal, settings, tailor, tensors};
+use crate::support::{self, configs, difference, images, item, normal, settings, tailor, tensors};
 use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::engine::Model;
 use tailor_core::{ModelError, Predict, SampleRun, SampleSettings, Sampler};

@@ -1,6 +1,5 @@
 //! Galleries fetched from a server that now and then, or always, does the wrong thing.
 
-use crate::gallery;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -16,7 +15,7 @@ use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::verify::verify_gallery;
 use tailor_trainer::settings::gallery::FetchSettings;
 
-use crate::gallery::Draft;
+use crate::gallery::{self, Draft};
 use crate::host::{Asked, Host, Reply};
 
 struct Workshop {

@@ -1,6 +1,5 @@
 //! Galleries of so many classes that their index does not hold them all.
 
-use crate::gallery;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -11,7 +10,7 @@ use tailor_packs::{ClassEntry, Digest, FileEntry, Index};
 use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::verify::verify_gallery;
 
-use crate::gallery::Draft;
+use crate::gallery::{self, Draft};
 
 fn published(folder: &Path) -> Index {
     Index::parse(&fs::read(folder.join(INDEX_FILE)).unwrap()).unwrap()

@@ -2,8 +2,7 @@
 //! random ones.
 
 use crate::mutants::*;
-use crate::support;
-use crate::support::*;
+use crate::support::{self, *};
 use std::path::Path;
 use tailor_packs::*;
 

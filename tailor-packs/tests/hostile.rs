@@ -1,7 +1,6 @@
 //! Every way in which a pack can be wrong has its own error, and none is a panic.
 
-use crate::support;
-use crate::support::*;
+use crate::support::{self, *};
 use tailor_packs::PackError::*;
 use tailor_packs::archive::{CARD, MANIFEST, PREVIEW, TENSORS};
 use tailor_packs::*;

@@ -3,8 +3,7 @@
 //! `TAILOR_PYTHON` names a Python with numpy and safetensors, if `python3` is none. Without it, or without
 //! `unzip` and `minisign`, these tests say so and pass.
 
-use crate::attacks;
-use crate::attacks::Reader;
+use crate::attacks::{self, Reader};
 use crate::mutants::Random;
 use crate::support::*;
 use std::io::Write;

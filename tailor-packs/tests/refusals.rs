@@ -1,7 +1,6 @@
 //! Every file of `tests/attacks` gives the error that its table says.
 
-use crate::attacks;
-use crate::attacks::{Reader, variant};
+use crate::attacks::{self, Reader, variant};
 use std::path::Path;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/attacks");

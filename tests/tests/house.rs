@@ -1,5 +1,5 @@
 //! The house: no two files of a crate need each other, `clap` and arguments stay in their rooms, long files say
-//! why, and every file of tests is compiled.
+//! why, every file of tests is compiled, and the Justfile names tests that are there.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
@@ -150,6 +150,34 @@ fn reached<'a>(named: &'a BTreeMap<String, BTreeSet<String>>, from: &str) -> BTr
         }
     }
     seen
+}
+
+/// A filter that matches no test passes in silence.
+#[test]
+fn every_test_that_the_justfile_names_is_there() {
+    let mut tests = Vec::new();
+    for krate in ["tailor-packs", "core", "native-trainer", "tests"] {
+        for file in files(&root().join(krate).join("tests")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let subject = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let names = text.lines().filter_map(|line| line.trim().strip_prefix("fn ")?.split_once('('));
+            tests.extend(names.map(|(name, _)| format!("{subject}::{name}")));
+        }
+    }
+    let justfile = std::fs::read_to_string(root().join("Justfile")).unwrap();
+    let runs = justfile
+        .lines()
+        .filter(|line| line.contains("cargo test"))
+        .filter_map(|line| line.split_once(" -- "));
+    // What somebody types is not known here; flags and their numbers are no names.
+    let filters: Vec<&str> = runs
+        .filter(|(_, words)| !words.contains("{{"))
+        .flat_map(|(_, words)| words.split(' ').filter(|word| word.starts_with(char::is_alphabetic)))
+        .collect();
+    assert!(filters.len() >= 9, "{filters:?}");
+    for filter in filters {
+        assert!(tests.iter().any(|test| test.contains(filter)), "no test has {filter} in its name");
+    }
 }
 
 /// A crate's tests are one program, which has a line for each file. Without it, nobody would miss them.

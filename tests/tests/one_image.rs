@@ -3,10 +3,9 @@
 //! What a gallery's images are is said by the golden images in `tests/golden`, which the program for the command line
 //! is held to as well (`native-trainer/tests/golden.rs`).
 
-use crate::golden;
 use std::time::Instant;
 
-use crate::golden::LEVELS;
+use crate::golden::{self, LEVELS};
 use crate::support::{PATIENCE, index_of, root};
 use burn::tensor::{Device, DeviceKind, Tensor};
 use tailor_core::diffusion::noise::{Stream, standard_normal};

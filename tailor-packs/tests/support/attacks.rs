@@ -1,5 +1,5 @@
 //! Malicious files, each with what it tries and the error that it must give. `examples/attacks.rs` writes
-//! them, `attacks.rs` among the tests reads them.
+//! them, `refusals.rs` among the tests reads them.
 #![allow(dead_code, unreachable_pub)]
 
 use crate::support::*;
