@@ -63,7 +63,9 @@ check-graph +subjects: (need "vulkan")
     cargo test {{ workspace }} --test trainer -- {{ subjects }}
 
 # Check format, lints, documentation, licences
-lint: fmt-check deny lint-without-burn lint-wasm doc
+lint: fmt-check deny lint-without-burn lint-wasm
+    # Nothing is documented for one kind of GPU alone.
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --features tailor-trainer/graph --no-deps
     cargo clippy {{ workspace }} --all-targets -- -D warnings
 
 # Time training and sampling on this machine, or one part: training, layers, classes, sampling, onnx, visit, word, browser
@@ -364,16 +366,12 @@ fmt-check:
 [private]
 lint-without-burn:
     cargo clippy -p tailor-core -p tailor-trainer --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc -p tailor-packs -p tailor-core -p tailor-trainer --no-deps
 
 # The part for WebGPU would compile Burn once more; it denies the compiler's warnings where it is built.
 [private]
 lint-wasm: wasm-target
     for part in page cpu relaxed teach teacher; do cargo clippy {{ web }} --features $part -- -D warnings; done
-
-# Nothing is documented for one kind of GPU alone.
-[private]
-doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude tailor-web --features tailor-trainer/graph --no-deps
 
 # Where rustup does not see to it by itself that the target of rust-toolchain.toml is there.
 [private]

@@ -6,7 +6,7 @@
 //! - [`commands`]: one file per command, named as it is typed: it calls what is below and prints;
 //! - [`experiment`]: several runs, carried out, judged and compared;
 //! - [`report`] and `evaluate`: a run on one page, a gallery judged by a classifier;
-//! - [`metrics`]: figures by which sets of images are judged, from Fréchet distances to precision and recall;
+//! - `metrics`: figures by which sets of images are judged, from Fréchet distances to precision and recall;
 //! - [`gallery`]: what is published, from a run to a signed folder, over the network and back;
 //! - [`train`]: from images to checkpoints, and what a run leaves beside them;
 //! - [`compute`]: devices, and models on them;

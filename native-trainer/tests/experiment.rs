@@ -99,6 +99,20 @@ fn every_arm_is_trained_with_every_seed_and_the_tables_compare_them() {
     place.done("experiment report experiments/arms/results.jsonl --figure loss --out page.md");
     assert!(fs::read_to_string(place.at("page.md")).unwrap().contains("| arm | seeds | loss |"));
 
+    // Several on one page, each with those of the figures that it has.
+    let changed = fs::read_to_string(place.at("experiments/arms/results.jsonl")).unwrap();
+    fs::write(place.at("other.jsonl"), changed.replace("two rates", "other").replace("\"loss\"", "\"was\""))
+        .unwrap();
+    let all = "experiment report experiments/arms other.jsonl --figure loss --figure tailor_parameters";
+    place.done(&format!("{all} --out all.md"));
+    let page = fs::read_to_string(place.at("all.md")).unwrap();
+    assert!(page.starts_with("# 2 experiments\n\n## two rates\n"), "{page}");
+    let other = page.split("## other").nth(1).expect("the second experiment");
+    assert!(other.contains("| arm | seeds | tailor_parameters |"), "{other}");
+    assert!(!place.at("all-pictures").exists());
+    let said = text(&place.tailor(&format!("{all} --seed 1 --out x.md")).stderr);
+    assert!(said.contains("name one experiment alone") && !place.at("x.md").exists(), "{said}");
+
     // What has ended is left alone: its runs may even be gone.
     fs::remove_dir_all(place.at("experiments/arms/runs")).unwrap();
     place.done("experiment arms.toml --device cpu --jobs 1");
@@ -392,7 +406,17 @@ fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {
          epochs = 1\n"
     );
     let place = Place::new(&file.replace("seeds = [0, 1]", "seeds = [0]"));
+    let estimated = || -> Value {
+        serde_json::from_str(&place.done("experiment arms.toml --device cpu --estimate --json")).unwrap()
+    };
+    let told = estimated();
+    let hours = |arm: usize, of: &str| told["arms"][arm][of].as_f64().unwrap();
+    assert_eq!((hours(0, "trainings"), hours(1, "trainings")), (1.0, 0.0), "the second arm's is the first's");
+    let all = hours(0, "training_hours") + hours(0, "sampling_hours") + hours(1, "sampling_hours");
+    assert!((told["hours"].as_f64().unwrap() / all - 1.0).abs() < 1e-9);
+    assert_eq!(told["hours"], told["hours_left"]);
     place.done("experiment arms.toml --device cpu --jobs 1");
+    assert_eq!(estimated()["hours_left"], 0.0);
     let results = place.results("experiments/arms");
     assert!(results.iter().all(|r| (0.0..=1.0).contains(&r["evaluation"]["agreement"].as_f64().unwrap())));
     assert_eq!(results[0]["folder"], results[1]["folder"]);

@@ -34,6 +34,7 @@ mod networks;
 mod outputs;
 mod peft;
 mod plain_models;
+mod replication;
 mod shipped;
 mod signing;
 mod snapshots;

@@ -75,19 +75,21 @@ pub struct ExperimentArgs {
 /// What else there is to do with an experiment.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ExperimentThen {
-    /// Write the tables of an experiment as Markdown, and its pictures beside them
+    /// Write the tables of experiments as Markdown, and one experiment's pictures beside them
     #[command(after_help = "\
 Examples:
   tailor experiment report experiments/rates
   tailor experiment report experiments/rates --out rates.md
   tailor experiment report experiments/rates --figure loss --class A --out rates.md
+  tailor experiment report experiments/* --figure agreement --figure loss --out all.md
 
 A page with a name comes with pictures, in rates-pictures for rates.md: samples of every arm over the steps, the loss, \
-and the same seeds with the tailors and without.")]
+and the same seeds with the tailors and without. A page of several experiments has their tables alone, each with those \
+of the figures that its results have.")]
     Report {
-        /// Folder of an experiment, or its results.jsonl
-        #[arg(value_name = "DIR|results.jsonl")]
-        results: PathBuf,
+        /// Folder of an experiment, or its results.jsonl; several for a page of all their tables
+        #[arg(value_name = "DIR|results.jsonl", required = true)]
+        results: Vec<PathBuf>,
         /// Figure to show, as results.jsonl names it; repeat for several [default: the usual ones]
         #[arg(long = "figure", value_name = "NAME")]
         figures: Vec<String>,

@@ -1,6 +1,6 @@
 //! `tailor experiment`: arms trained with the same seeds, judged and compared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{ExperimentArgs, ExperimentThen};
 use crate::error::Error;
@@ -8,7 +8,8 @@ use crate::experiment::compare::Table;
 use crate::experiment::estimate::{ArmEstimate, Estimate, estimate};
 use crate::experiment::pictures::{self, Picture};
 use crate::experiment::plan::Experiment;
-use crate::experiment::{Carried, carry_out, results};
+use crate::experiment::results::{self, Outcome};
+use crate::experiment::{Carried, carry_out};
 use crate::say;
 use crate::settings::experiment::PictureSettings;
 use crate::system::output::{self, json, print, shown};
@@ -57,37 +58,46 @@ pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
     Ok(status)
 }
 
-fn report(results: &Path, figures: &[String], asked: &PictureSettings, out: &Path) -> Result<(), Error> {
-    let lines = if results.is_dir() { results::lines(results) } else { results.to_owned() };
-    output::refuse_inputs(out, [lines.clone()])?;
-    let outcomes = results::read(&lines)?;
-    let Some(first) = outcomes.first() else {
-        return Err(Error::Refused {
-            what: format!("{} holds no result yet", shown(&lines)),
-            help: "wait for the first run to end".to_owned(),
-        });
-    };
-    if let Some(unknown) = figures.iter().find(|name| outcomes.iter().all(|o| o.figure(name).is_none())) {
+fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out: &Path) -> Result<(), Error> {
+    let files: Vec<PathBuf> = results
+        .iter()
+        .map(|results| if results.is_dir() { results::lines(results) } else { results.to_owned() })
+        .collect();
+    output::refuse_inputs(out, files.clone())?;
+    let experiments: Vec<Vec<Outcome>> = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let has = |outcomes: &[Outcome], name: &str| outcomes.iter().any(|o| o.figure(name).is_some());
+    if let Some(unknown) = figures.iter().find(|name| !experiments.iter().any(|all| has(all, name))) {
         return Err(Error::Refused {
             what: format!("no result has a figure called {unknown:?}"),
             help: "name a field of results.jsonl, such as agreement or frechet.samples, or one of its figures, such as samples.recall".to_owned(),
         });
     }
-    let mut page = format!("# {}\n\n{}", first.experiment, Table::of(&outcomes, figures).to_markdown());
-    if output::is_standard_output(out) {
+    let (level, title) = match experiments.len() {
+        1 => ("#", String::new()),
+        several => ("##", format!("# {several} experiments\n\n")),
+    };
+    let tables: Vec<String> = experiments
+        .iter()
+        .map(|outcomes| {
+            let known: Vec<String> = figures.iter().filter(|name| has(outcomes, name)).cloned().collect();
+            format!("{level} {}\n\n{}", outcomes[0].experiment, Table::of(outcomes, &known).to_markdown())
+        })
+        .collect();
+    let mut page = title + &tables.join("\n");
+    let ([outcomes], false) = (&experiments[..], output::is_standard_output(out)) else {
         if !asked.classes.is_empty() || asked.seed.is_some() {
             return Err(Error::Refused {
-                what: "--class and --seed choose what pictures show, and standard output takes none"
-                    .to_owned(),
-                help: "name the page with --out FILE.md".to_owned(),
+                what: "--class and --seed choose what pictures show, and here are none".to_owned(),
+                help: "name one experiment alone, and the page with --out FILE.md".to_owned(),
             });
         }
+        output::prepare(out)?;
         return Ok(output::write(out, page.as_bytes())?);
-    }
+    };
     output::prepare(out)?;
-    let root = lines.parent().unwrap_or(Path::new(""));
+    let root = files[0].parent().unwrap_or(Path::new(""));
     let folder = format!("{}-pictures", out.file_stem().unwrap_or_default().to_string_lossy());
-    for section in pictures::of(root, &outcomes, asked)? {
+    for section in pictures::of(root, outcomes, asked)? {
         page += &format!("\n## {}\n", section.title);
         for Picture { name, alt, bytes } in &section.pictures {
             let path = out.with_file_name(&folder).join(name);
@@ -100,11 +110,29 @@ fn report(results: &Path, figures: &[String], asked: &PictureSettings, out: &Pat
     Ok(output::write(out, page.as_bytes())?)
 }
 
+/// The results in a file, of which there is one at least.
+fn read(file: &Path) -> Result<Vec<Outcome>, Error> {
+    let outcomes = results::read(file)?;
+    if outcomes.is_empty() {
+        return Err(Error::Refused {
+            what: format!("{} holds no result yet", shown(file)),
+            help: "wait for the first run to end".to_owned(),
+        });
+    }
+    Ok(outcomes)
+}
+
 fn in_words(estimate: &Estimate) -> String {
     let arm = |arm: &ArmEstimate| {
         format!(
-            "{}: {} runs of {:.2} h training ({:.0} images/s) and {:.2} h sampling, {} to go\n",
-            arm.arm, arm.runs.0, arm.training_hours, arm.images_per_second, arm.sampling_hours, arm.runs.1
+            "{}: runs {}, {} to go; {:.2} h of sampling each; trainings {}, {:.2} h each ({:.0} images/s)\n",
+            arm.arm,
+            arm.runs.0,
+            arm.runs.1,
+            arm.sampling_hours,
+            arm.trainings,
+            arm.training_hours,
+            arm.images_per_second,
         )
     };
     let arms: String = estimate.arms.iter().map(arm).collect();

@@ -1,11 +1,14 @@
 //! How long an experiment takes on this machine, before anybody begins it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tailor_core::Sampler;
 use tailor_packs::ModelConfig;
 
 use super::plan::{Experiment, Planned};
 use super::results;
+use super::run::{TRAINED, name_of};
 use crate::data::splits::Split;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
@@ -41,9 +44,11 @@ pub struct ArmEstimate {
     pub arm: String,
     /// Runs, and how many of them have not ended yet.
     pub runs: (usize, usize),
+    /// Trainings of its own: fewer than runs where an arm before it trains the same and is judged otherwise.
+    pub trainings: usize,
     /// Images trained on per second, measured here.
     pub images_per_second: f64,
-    /// Hours that one run trains.
+    /// Hours of one training.
     pub training_hours: f64,
     /// Hours that one run samples to be judged; reading the samples comes on top.
     pub sampling_hours: f64,
@@ -57,6 +62,8 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
     let ExperimentSettings { out, .. } = settings;
     let mut rates: Vec<(What, f64, usize)> = Vec::new();
     let mut arms = Vec::new();
+    // Trainings that are counted already: several arms may judge the same one.
+    let (mut trained, mut to_train) = (BTreeSet::new(), BTreeSet::new());
     let (mut hours, mut hours_left) = (0.0, 0.0);
     for arm in experiment.arms() {
         let runs: Vec<&Planned> = experiment.runs.iter().filter(|run| run.arm == arm).collect();
@@ -88,15 +95,26 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
         };
         let training_hours = training.steps as f64 * training.batch_size as f64 / rate / 3600.0;
         let sampling_hours = passes(planned, classes) * PASS / rate / 3600.0;
-        let mut open = 0;
+        let (mut open, mut trainings) = (0, 0);
         for run in &runs {
-            open += usize::from(results::of(out, run)?.is_none());
+            let name = name_of(experiment, run);
+            if trained.insert(name.clone()) {
+                trainings += 1;
+            }
+            if results::of(out, run)?.is_none() {
+                open += 1;
+                let ended = out.join("runs").join(&name).join(TRAINED).exists();
+                if !ended && to_train.insert(name) {
+                    hours_left += training_hours;
+                }
+            }
         }
-        hours += (training_hours + sampling_hours) * runs.len() as f64;
-        hours_left += (training_hours + sampling_hours) * open as f64;
+        hours += training_hours * trainings as f64 + sampling_hours * runs.len() as f64;
+        hours_left += sampling_hours * open as f64;
         arms.push(ArmEstimate {
             arm: arm.to_owned(),
             runs: (runs.len(), open),
+            trainings,
             images_per_second: rate,
             training_hours,
             sampling_hours,

@@ -272,7 +272,7 @@ fn again(settings: &ExperimentSettings) -> String {
 }
 
 /// Says that a training has made its last step, and in how many seconds.
-const TRAINED: &str = "trained";
+pub(super) const TRAINED: &str = "trained";
 
 fn seconds_text(seconds: Option<f64>) -> String {
     seconds.map_or("interrupted\n".to_owned(), |seconds| format!("{seconds:.3}\n"))
@@ -299,7 +299,7 @@ fn name_gallery(out: &Path, planned: &Planned, run: &str) {
 }
 
 /// A training's name: the same for all that train the same.
-fn name_of(experiment: &Experiment, planned: &Planned) -> String {
+pub(super) fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let Recipe { name: _, model, training } = &planned.recipe;
     let data = experiment.data.to_string_lossy();
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
