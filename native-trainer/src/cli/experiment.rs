@@ -81,7 +81,7 @@ Examples:
   tailor experiment report experiments/rates
   tailor experiment report experiments/rates --out rates.md
   tailor experiment report experiments/rates --figure loss --class A --out rates.md
-  tailor experiment report experiments/* --figure agreement --figure loss --out all.md
+  tailor experiment report experiments/* --figure loss --out all.md
 
 A page with a name comes with pictures, in rates-pictures for rates.md: samples of every arm over the steps, the loss, \
 and the same seeds with the tailors and without. A page of several experiments has their tables alone, each with those \
