@@ -15,12 +15,10 @@ use tailor_trainer::settings::gallery::{CardSettings, SigningSettings};
 use tailor_trainer::settings::storage::StorageChoice;
 use tailor_trainer::settings::weights::{ExportSettings, ImportSettings};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
+use crate::support::repository;
 
 fn fixture(name: &str) -> PathBuf {
-    root().join("tests/reference/fixtures").join(name)
+    repository().join("tests/reference/fixtures").join(name)
 }
 
 fn settings(weights: &Path, out: &Path) -> ImportSettings {
@@ -173,7 +171,7 @@ fn import_of_export_gives_the_same_model() {
 fn a_model_that_comes_apart_is_one_plain_network_for_each_class() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let letters = root().join("web/galleries/letters");
+    let letters = repository().join("web/galleries/letters");
     exported(&letters, &["A"], &at("a.safetensors"));
     let plain = ImportSettings { heads: None, ..settings(&at("a.safetensors"), &at("plain")) };
     import(&plain).unwrap();
@@ -210,9 +208,9 @@ fn onnx_runtime_computes_what_the_engine_and_pytorch_compute() {
     import(&settings(&fixture("dit.pt"), &at("learned"))).unwrap();
     exported(&at("exact"), &[], &at("exact.onnx"));
     exported(&at("learned"), &[], &at("learned.onnx"));
-    exported(&root().join("web/galleries/letters"), &["A"], &at("letter.onnx"));
+    exported(&repository().join("web/galleries/letters"), &["A"], &at("letter.onnx"));
     let check = |model: &str, file: &Path, name: &str| {
-        let script = root().join("tests/reference/check_onnx.py");
+        let script = repository().join("tests/reference/check_onnx.py");
         let output = Command::new(&python).arg(script).arg(at(model)).arg(file).arg(name).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -223,7 +221,7 @@ fn onnx_runtime_computes_what_the_engine_and_pytorch_compute() {
     check("learned.onnx", &fixture("dit-out.safetensors"), "dit.out");
 
     // What our engine computes with learngene and tailor apart.
-    let gallery = Gallery::open(&root().join("web/galleries/letters")).unwrap();
+    let gallery = Gallery::open(&repository().join("web/galleries/letters")).unwrap();
     let model = model(&gallery);
     let id = gallery.class("A").unwrap().id.clone();
     let (x, t) = (noise(2 * 32 * 32), [600.0, 30.0]);
@@ -258,7 +256,7 @@ fn what_cannot_be_imported_or_exported_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (dit, out) = (fixture("dit.pt").display().to_string(), at("out"));
-    let letters = root().join("web/galleries/letters").display().to_string();
+    let letters = repository().join("web/galleries/letters").display().to_string();
     let said = refusal(&["import", "dit", &dit, "--out", &out]);
     assert!(said.contains("dit.pt: the number of attention heads") && said.contains("--heads"), "{said}");
     let said = refusal(&["import", "dit", &dit, "--out", &out, "--heads", "3"]);

@@ -65,8 +65,8 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
         .collect();
     output::refuse_inputs(out, files.clone())?;
     let experiments: Vec<Vec<Outcome>> = files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
-    let has = |outcomes: &[Outcome], name: &str| outcomes.iter().any(|o| o.figure(name).is_some());
-    if let Some(unknown) = figures.iter().find(|name| !experiments.iter().any(|all| has(all, name))) {
+    let unknown = |name: &&String| experiments.iter().flatten().all(|o| o.figure(name).is_none());
+    if let Some(unknown) = figures.iter().find(unknown) {
         return Err(Error::Refused {
             what: format!("no result has a figure called {unknown:?}"),
             help: "name a field of results.jsonl, such as agreement or frechet.samples, or one of its figures, such as samples.recall".to_owned(),
@@ -79,11 +79,11 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
     let tables: Vec<String> = experiments
         .iter()
         .map(|outcomes| {
-            let known: Vec<String> = figures.iter().filter(|name| has(outcomes, name)).cloned().collect();
-            format!("{level} {}\n\n{}", outcomes[0].experiment, Table::of(outcomes, &known).to_markdown())
+            format!("{level} {}\n\n{}", outcomes[0].experiment, Table::of(outcomes, figures).to_markdown())
         })
         .collect();
     let mut page = title + &tables.join("\n");
+    output::prepare(out)?;
     let ([outcomes], false) = (&experiments[..], output::is_standard_output(out)) else {
         if !asked.classes.is_empty() || asked.seed.is_some() {
             return Err(Error::Refused {
@@ -91,10 +91,8 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
                 help: "name one experiment alone, and the page with --out FILE.md".to_owned(),
             });
         }
-        output::prepare(out)?;
         return Ok(output::write(out, page.as_bytes())?);
     };
-    output::prepare(out)?;
     let root = files[0].parent().unwrap_or(Path::new(""));
     let folder = format!("{}-pictures", out.file_stem().unwrap_or_default().to_string_lossy());
     for section in pictures::of(root, outcomes, asked)? {

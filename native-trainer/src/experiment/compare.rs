@@ -65,13 +65,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// Compares the arms of `outcomes` by `figures`; without any by those of [`USUAL`] that the outcomes have.
+    /// Compares the arms of `outcomes` by those of `figures` that they have, and without any by those of [`USUAL`].
     pub fn of(outcomes: &[Outcome], figures: &[String]) -> Self {
         let known = |name: &&str| outcomes.iter().any(|outcome| outcome.figure(name).is_some());
-        let figures: Vec<String> = match figures {
-            [] => USUAL.iter().filter(|name| known(name)).map(|name| (*name).to_owned()).collect(),
-            asked => asked.to_vec(),
+        let asked: Vec<&str> = match figures {
+            [] => USUAL.to_vec(),
+            asked => asked.iter().map(String::as_str).collect(),
         };
+        let figures: Vec<String> = asked.into_iter().filter(known).map(str::to_owned).collect();
         let mut arms: Vec<&str> = Vec::new();
         for outcome in outcomes {
             if !arms.contains(&outcome.arm.as_str()) {
@@ -106,6 +107,9 @@ impl Table {
 
     /// The two tables in Markdown, the second one only where there is something to compare.
     pub fn to_markdown(&self) -> String {
+        if self.figures.is_empty() {
+            return "Its results have none of these figures.\n".to_owned();
+        }
         let mut out = self.lines("arm", |row| &row.means, false);
         if let [first, _, ..] = &self.rows[..] {
             // Writing into a string cannot fail.
@@ -230,5 +234,16 @@ mod tests {
         assert_eq!(shown(0.5, None), "0.5000");
         assert_eq!(shown(0.0, Some(0.0)), "0 ± 0");
         assert_eq!(cell(None, true), "–");
+    }
+
+    #[test]
+    fn only_figures_that_there_are_make_a_column() {
+        let outcomes = [outcome("usual", 0, 0.5)];
+        let table = |asked: &[&str]| {
+            let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+            Table::of(&outcomes, &asked)
+        };
+        assert_eq!(table(&["samples.is", "agreement"]).figures, ["agreement"]);
+        assert_eq!(table(&["samples.is"]).to_markdown(), "Its results have none of these figures.\n");
     }
 }

@@ -8,7 +8,7 @@ use tailor_packs::ModelConfig;
 
 use super::plan::{Experiment, Planned};
 use super::results;
-use super::run::{TRAINED, name_of};
+use super::run::{folder_of, trained};
 use crate::data::splits::Split;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
@@ -63,7 +63,7 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
     let mut rates: Vec<(What, f64, usize)> = Vec::new();
     let mut arms = Vec::new();
     // Trainings that are counted already: several arms may judge the same one.
-    let (mut trained, mut to_train) = (BTreeSet::new(), BTreeSet::new());
+    let (mut counted, mut to_train) = (BTreeSet::new(), BTreeSet::new());
     let (mut hours, mut hours_left) = (0.0, 0.0);
     for arm in experiment.arms() {
         let runs: Vec<&Planned> = experiment.runs.iter().filter(|run| run.arm == arm).collect();
@@ -97,14 +97,11 @@ pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Resul
         let sampling_hours = passes(planned, classes) * PASS / rate / 3600.0;
         let (mut open, mut trainings) = (0, 0);
         for run in &runs {
-            let name = name_of(experiment, run);
-            if trained.insert(name.clone()) {
-                trainings += 1;
-            }
+            let folder = folder_of(experiment, run);
+            trainings += usize::from(counted.insert(folder.clone()));
             if results::of(out, run)?.is_none() {
                 open += 1;
-                let ended = out.join("runs").join(&name).join(TRAINED).exists();
-                if !ended && to_train.insert(name) {
+                if trained(&out.join(&folder))?.is_none() && to_train.insert(folder) {
                     hours_left += training_hours;
                 }
             }

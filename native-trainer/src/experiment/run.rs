@@ -158,7 +158,7 @@ struct ConfigFile<'a> {
 impl Folder {
     /// The folder for a run, unless another program is at work there.
     fn take(out: &Path, experiment: &Experiment, planned: &Planned) -> Result<Option<Self>, Error> {
-        let name = format!("runs/{}", name_of(experiment, planned));
+        let name = folder_of(experiment, planned);
         let path = out.join(&name);
         create_folder(&path)?;
         match lock(&path, "at an experiment") {
@@ -179,7 +179,7 @@ impl Folder {
         let (run, gallery) = (self.path.join("run"), self.path.join("gallery"));
         let interrupted = run.exists();
         let began = Instant::now();
-        let trained = self.trained()?;
+        let trained = trained(&self.path)?;
         let (config, seconds) = match trained {
             Some(seconds) => (planned.recipe.model.clone(), seconds),
             None => {
@@ -251,15 +251,15 @@ impl Folder {
         say!("arm {}, seed {}: {}", planned.arm, planned.seed, in_words(&outcome));
         Ok(None)
     }
+}
 
-    /// Whether the training has made its last step, and if so the seconds that it took, where they are known.
-    fn trained(&self) -> Result<Option<Option<f64>>, Error> {
-        let path = self.path.join(TRAINED);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim().parse().ok())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::read(&path)(error)),
-        }
+/// Whether the training in a folder has made its last step, and if so the seconds that it took, where they are known.
+pub(super) fn trained(folder: &Path) -> Result<Option<Option<f64>>, Error> {
+    let path = folder.join(TRAINED);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().parse().ok())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::read(&path)(error)),
     }
 }
 
@@ -272,7 +272,7 @@ fn again(settings: &ExperimentSettings) -> String {
 }
 
 /// Says that a training has made its last step, and in how many seconds.
-pub(super) const TRAINED: &str = "trained";
+const TRAINED: &str = "trained";
 
 fn seconds_text(seconds: Option<f64>) -> String {
     seconds.map_or("interrupted\n".to_owned(), |seconds| format!("{seconds:.3}\n"))
@@ -298,8 +298,13 @@ fn name_gallery(out: &Path, planned: &Planned, run: &str) {
     let _ = (out, planned, run);
 }
 
+/// Where a run is trained, below the folder of the experiment: the same place for all that train the same.
+pub(super) fn folder_of(experiment: &Experiment, planned: &Planned) -> String {
+    format!("runs/{}", name_of(experiment, planned))
+}
+
 /// A training's name: the same for all that train the same.
-pub(super) fn name_of(experiment: &Experiment, planned: &Planned) -> String {
+fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let Recipe { name: _, model, training } = &planned.recipe;
     let data = experiment.data.to_string_lossy();
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());

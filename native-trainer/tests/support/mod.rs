@@ -1,11 +1,18 @@
 //! Small data to train on: each class is a pattern, each image of it another shift.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+use std::path::{Path, PathBuf};
+
 use tailor_core::diffusion::noise::{Stream, generator, uniform};
 use tailor_packs::ModelConfig;
 use tailor_trainer::compute::device::Device;
 use tailor_trainer::train::loader::{Batch, Draws};
 use tailor_trainer::train::trainer::{StepSettings, Trainer};
+
+/// The folder of the repository, from which documents and examples name files.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 /// Images of one step.
 pub(crate) const BATCH: usize = 8;
