@@ -104,6 +104,8 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong, with the arm and the key.
         reason: String,
+        /// What to do; none where a look at such a file helps.
+        help: Option<String>,
     },
     /// A training setting outside its range.
     #[error("{name} is {found}, must be {allowed}")]
@@ -177,8 +179,11 @@ impl Error {
             Self::ConfigFile { .. } => {
                 "`tailor inspect --preset letters --toml` prints a config file to begin with"
             }
-            Self::Experiment { .. } => "`tailor experiment --help` shows such a file",
-            Self::OtherModel(_) => "leave out --preset and --config to resume, or choose another --out",
+            Self::Experiment { help: Some(help), .. } => return Some(help.clone()),
+            Self::Experiment { help: None, .. } => "`tailor experiment --help` shows such a file",
+            Self::OtherModel(_) => {
+                "leave out --preset, --config and --method to resume, or choose another --out"
+            }
             Self::Download { problem: Problem::Elsewhere(to), .. } => {
                 let gallery = to.split(['?', '#']).next().unwrap_or_default().trim_end_matches(INDEX_FILE);
                 return Some(format!(

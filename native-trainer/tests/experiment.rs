@@ -11,9 +11,9 @@ use image::{GrayImage, Luma};
 use serde_json::Value;
 
 /// A folder with images of two classes in `data`, and an experiment of two arms with two seeds.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
-const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 name = "two rates"
 data = "data"
 seeds = [0, 1]
@@ -29,7 +29,7 @@ training.learning_rate = 1e-4
 "#;
 
 impl Place {
-    fn new(file: &str) -> Self {
+    pub(crate) fn new(file: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         for (class, wide) in [("stripes", 4), ("bars", 9)] {
             fs::create_dir_all(place.at("data").join(class)).unwrap();
@@ -43,28 +43,28 @@ impl Place {
         place
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
         command.args(line.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
 
-    fn tailor(&self, line: &str) -> Output {
+    pub(crate) fn tailor(&self, line: &str) -> Output {
         self.command(line).output().unwrap()
     }
 
-    fn done(&self, line: &str) -> String {
+    pub(crate) fn done(&self, line: &str) -> String {
         let output = self.tailor(line);
         assert_eq!(output.status.code(), Some(0), "{line}: {}", text(&output.stderr));
         text(&output.stdout)
     }
 
     /// The lines of `results.jsonl` in `out`, without what depends on the clock.
-    fn results(&self, out: &str) -> Vec<Value> {
+    pub(crate) fn results(&self, out: &str) -> Vec<Value> {
         let lines = fs::read_to_string(self.at(out).join("results.jsonl")).unwrap();
         let parse = |line: &str| {
             let mut value: Value = serde_json::from_str(line).unwrap();
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -221,6 +221,20 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
         ("name = \"two rates\"", "evaluate.per_class = 0", "evaluate.per_class is 0"),
         ("name = \"two rates\"", "evaluate.sampler = \"magic\"", "magic"),
         ("name = \"two rates\"", "config = \"a.toml\"", "exclude each other"),
+        ("name = \"two rates\"", "evaluate.guidance = 101", "evaluate.guidance is 101, must be 0 to 100"),
+        ("name = \"two rates\"", "evaluate.guidance = inf", "evaluate.guidance is inf or nan"),
+        (
+            "name = \"two rates\"",
+            "evaluate.sampler = \"shortcut\"",
+            "arm \"usual\": evaluate: sampler is shortcut",
+        ),
+        (
+            "learning_rate = 1e-4",
+            "learning_rate = inf",
+            "arm \"Slow one\": training.learning_rate is inf or nan",
+        ),
+        ("training.learning_rate = 1e-4", "method = \"lora\"\nbase = \"absent\"", "arm \"Slow one\": "),
+        ("training.learning_rate = 1e-4", "method = \"kind\"\nmodel.factored = []", "comes apart nowhere"),
     ] {
         assert!(FILE.contains(from));
         fs::write(place.at("arms.toml"), FILE.replace(from, to)).unwrap();
@@ -229,6 +243,11 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
         assert_eq!(output.status.code(), Some(1), "{to}: {said}");
         assert!(said.contains("arms.toml") && said.contains(words), "{to}: {said}");
         assert!(!place.at("experiments").exists(), "{to}");
+    }
+    for name in ["x".repeat(250), "\u{4f60}".repeat(90)] {
+        fs::write(place.at("arms.toml"), FILE.replace("Slow one", &name)).unwrap();
+        let said = text(&place.tailor("experiment arms.toml --device cpu --jobs 1").stderr);
+        assert!(said.contains("bytes, more than 255: shorten its name"), "{said}");
     }
     let output = place.tailor("experiment report data");
     assert!(text(&output.stderr).contains("results.jsonl"), "{}", text(&output.stderr));

@@ -23,6 +23,7 @@ mod engines;
 mod evaluations;
 mod examples;
 mod experiment;
+mod experiment_folder;
 mod fetch;
 mod golden;
 mod joined;

@@ -206,6 +206,26 @@ fn a_network_of_anothers_blocks_trains_resumes_publishes_and_samples() {
 }
 
 #[test]
+fn kind_of_a_model_that_comes_apart_nowhere_is_refused() {
+    let place = Place::new();
+    let printed = place.done("inspect --preset tiny --toml");
+    let plain = printed.lines().map(|line| match line.starts_with("factored") {
+        true => "factored = []",
+        false => line,
+    });
+    fs::write(place.at("plain.toml"), plain.collect::<Vec<_>>().join("\n")).unwrap();
+    let line = format!("train --config plain.toml --data data --out plain-run --steps 2 {SHORT}");
+    let said = place.refused(&format!("{line} --method kind"));
+    assert!(said.contains("plain.toml: its factored names no matrix"), "{said}");
+    assert!(!place.at("plain-run").exists());
+    place.done(&line);
+    let line = line.replace("--config plain.toml ", "");
+    let said = place.refused(&format!("{line} --resume --method kind"));
+    assert!(said.contains("begun with another model") && said.contains("--method"), "{said}");
+    place.done(&format!("{line} --resume --method plain"));
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_file_value_and_remedy() {
     let place = Place::new();
     let line = |method: &str, base: &str| {

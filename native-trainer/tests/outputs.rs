@@ -162,6 +162,50 @@ fn a_tailor_that_goes_on_with_other_images_of_the_same_number_says_so() {
 }
 
 #[test]
+fn a_tailor_that_cannot_go_on_as_it_is_asked_to_says_so() {
+    let place = Place::new();
+    let line = format!("{TAILOR} --out cat.tailor");
+    place.done(&line);
+    let kept = fs::read(place.at("cat.tailor")).unwrap();
+    for (change, part) in [
+        ("--steps 1", "has made 2 steps already, more than the 1"),
+        ("--seed 9", "begun with the seed 0"),
+        ("--from a", "begun with another tailor, or with none"),
+    ] {
+        let line = match change.starts_with("--steps") {
+            true => line.replace("--steps 2", change),
+            false => format!("{line} {change}"),
+        };
+        let output = place.run(&line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(part), "{change}: {said}");
+        assert!(
+            said.contains("help: ") && fs::read(place.at("cat.tailor")).unwrap() == kept,
+            "{change}: {said}"
+        );
+    }
+    // A note from before this was kept: whatever it began with, it goes on.
+    let note = place.at("run/data.json");
+    let mut noted: serde_json::Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+    assert_eq!(noted["begun"], "chance");
+    noted.as_object_mut().unwrap().remove("begun");
+    fs::write(&note, noted.to_string()).unwrap();
+    let output = place.run(&format!("{line} --from a"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("note: --from counts where a run begins"), "{said}");
+    place.done(&line);
+    // Begun with a tailor, it goes on with that one and no other.
+    let line = line.replace("cat.tailor", "like-a.tailor").replace("--run run", "--run other");
+    place.done(&format!("{line} --from a"));
+    place.done(&format!("{line} --from a"));
+    assert_eq!(place.run(&line).status.code(), Some(1));
+    // What it began with is not needed any more.
+    let output = place.run(&format!("{line} --from gone.tailor").replace("--steps 2", "--steps 3"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("is not there any more"), "{said}");
+}
+
+#[test]
 fn a_grid_that_cannot_be_written_costs_no_steps() {
     let place = Place::new();
     place.done(TRAIN);

@@ -272,13 +272,37 @@ fn what_cannot_be_imported_or_exported_is_refused_with_what_to_do() {
     assert!(said.contains("names 2 classes, and the model has 3"), "{said}");
     assert!(!Path::new(&out).exists(), "nothing was begun");
     let said = refusal(&["import", "dit", &dit, "--out", &letters, "--heads", "2"]);
-    assert!(said.contains("holds a gallery already"), "{said}");
+    assert!(said.contains("is not empty"), "{said}");
+    std::fs::create_dir(at("full")).unwrap();
+    std::fs::write(at("full/mine"), "x").unwrap();
+    let said = refusal(&["import", "dit", &dit, "--out", &at("full"), "--heads", "2"]);
+    assert!(said.contains("is not empty"), "{said}");
+    std::fs::write(at("twice.txt"), "cat\ndog\nCat\n").unwrap();
+    let twice = at("twice.txt");
+    let said = refusal(&["import", "dit", &dit, "--out", &out, "--heads", "2", "--classes", &twice]);
+    assert!(said.contains("names \"Cat\" twice"), "{said}");
+    // Its key is read when the folder is there already.
+    let no_key = ["--heads", "2", "--key", "absent.key"];
+    refusal(&[&["import", "dit", &dit, "--out", &out], &no_key[..]].concat());
+    assert!(!Path::new(&out).exists(), "half a gallery is none");
+    // What a killed import has left is completed.
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(at("out/class-0-0123.tailor"), "half").unwrap();
+    std::fs::write(at("out/.tailor-0123.part"), "half").unwrap();
+    import(&settings(&fixture("dit.pt"), Path::new(&out))).unwrap();
+    assert!(Path::new(&at("out/index.json")).exists() && !Path::new(&at("out/.tailor-0123.part")).exists());
 
     let (file, other) = (at("a.onnx"), at("a.bin"));
     let said = refusal(&["export", &letters, "--out", &file]);
     assert!(said.contains("each class of") && said.contains("--class"), "{said}");
     let said = refusal(&["export", &letters, "--class", "A", "--class", "B", "--out", &file]);
     assert!(said.contains("--class"), "{said}");
+    let plain = at("My Gallery!");
+    let named = import(&settings(&fixture("dit.pt"), Path::new(&plain)));
+    named.unwrap();
+    assert_eq!(Gallery::open(Path::new(&plain)).unwrap().index.id, "my-gallery");
+    let said = refusal(&["export", &plain, "--class", "class-1", "--class", "class-1", "--out", &file]);
+    assert!(said.contains("names class-1 twice"), "{said}");
     let said = refusal(&["export", &letters, "--class", "A", "--out", &other]);
     assert!(said.contains(".safetensors or .onnx"), "{said}");
     let said = refusal(&["export", &letters, "--class", "Ω", "--out", &file]);

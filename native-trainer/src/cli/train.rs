@@ -12,7 +12,7 @@ use crate::settings::device::DeviceChoice;
 use crate::settings::recipe::ModelChoice;
 use crate::settings::storage::StorageChoice;
 use crate::settings::train::{
-    BenchSettings, FinetuneSettings, RunningSettings, TailorSettings, TrainSettings,
+    BenchSettings, FinetuneSettings, FromScratch, RunningSettings, TailorSettings, TrainSettings,
 };
 use crate::settings::training::{Setting, Training};
 use crate::train::method::{METHODS, adapting_apart};
@@ -51,7 +51,7 @@ pub struct TrainArgs {
     pub config: Option<PathBuf>,
     /// How to train: kind gives each class a tailor, plain makes one network that does not come apart, for
     /// comparison [default: what the model says, for every preset kind]
-    #[arg(long, value_name = "NAME", value_parser = ["kind", "plain"])]
+    #[arg(long, value_name = "NAME", value_parser = FromScratch::NAMES)]
     pub method: Option<String>,
     /// Folder of the run: checkpoints, metrics.jsonl, sample grids
     #[arg(long, value_name = "RUN")]
@@ -121,6 +121,9 @@ pub struct FinetuneArgs {
     /// List what trains by each method and what a pass costs, on average over the paper's 18 tasks
     #[arg(long)]
     pub list: bool,
+    /// With --list: classes to adapt to, instead of the average over the paper's tasks
+    #[arg(long, value_name = "N", requires = "list", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub classes: Option<u32>,
     /// With --list: the model.
     #[command(flatten)]
     pub model: ModelFlags,
@@ -149,6 +152,7 @@ Examples:
   tailor publish runs/plain --out galleries/plain
   tailor finetune --method lora --base galleries/plain --data greek --out runs/lora --rank 8
   tailor finetune --list --preset dit-b-2
+  tailor finetune --list --preset letters --classes 7
 
 {} adapt a network that comes apart, every other method a plain one. The learning rate is the paper's unless said \
 otherwise: {}. The base is only read, and kept in the run's folder.",
@@ -320,7 +324,7 @@ impl TrainArgs {
             split: self.split.clone(),
             cache: self.cache.clone(),
             model: ModelChoice { preset: self.preset.clone(), config: self.config.clone() },
-            plain: self.method.as_deref() == Some("plain"),
+            method: self.method.as_deref().and_then(FromScratch::named),
             out: self.out.clone(),
             resume: self.resume,
             training: self.training.changes().clone(),
@@ -336,6 +340,7 @@ impl FinetuneArgs {
         FinetuneSettings {
             method: self.method.clone().unwrap_or_default(),
             base: self.base.clone().unwrap_or_default(),
+            expected: None,
             rank: self.rank,
             depth: self.depth,
             run: TrainSettings {
@@ -343,7 +348,7 @@ impl FinetuneArgs {
                 split: self.split.clone(),
                 cache: self.cache.clone(),
                 model: ModelChoice::default(),
-                plain: false,
+                method: None,
                 out: self.out.clone().unwrap_or_default(),
                 resume: self.resume,
                 training: self.training.changes().clone(),

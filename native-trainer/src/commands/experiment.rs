@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::cli::{ExperimentArgs, ExperimentThen};
 use crate::error::Error;
-use crate::experiment::compare::Table;
+use crate::experiment::compare::{Table, in_markdown};
 use crate::experiment::estimate::{ArmEstimate, Estimate, estimate};
 use crate::experiment::pictures::{self, Picture};
 use crate::experiment::plan::Experiment;
@@ -69,7 +71,7 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
     if let Some(unknown) = figures.iter().find(unknown) {
         return Err(Error::Refused {
             what: format!("no result has a figure called {unknown:?}"),
-            help: "name a field of results.jsonl, such as agreement or frechet.samples, or one of its figures, such as samples.recall".to_owned(),
+            help: "name a field of results.jsonl, such as agreement or frechet.samples, or one of its figures, such as samples.fid or samples.recall".to_owned(),
         });
     }
     let (level, title) = match experiments.len() {
@@ -79,7 +81,8 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
     let tables: Vec<String> = experiments
         .iter()
         .map(|outcomes| {
-            format!("{level} {}\n\n{}", outcomes[0].experiment, Table::of(outcomes, figures).to_markdown())
+            let name = in_markdown(&outcomes[0].experiment);
+            format!("{level} {name}\n\n{}", Table::of(outcomes, figures).to_markdown())
         })
         .collect();
     let mut page = title + &tables.join("\n");
@@ -101,12 +104,16 @@ fn report(results: &[PathBuf], figures: &[String], asked: &PictureSettings, out:
             let path = out.with_file_name(&folder).join(name);
             output::prepare(&path)?;
             output::write(&path, bytes)?;
+            let folder = utf8_percent_encode(&folder, NOT_IN_LINKS);
             page += &format!("\n![{alt}](<{folder}/{name}>)\n");
         }
         page += &format!("\n{}\n", section.words);
     }
     Ok(output::write(out, page.as_bytes())?)
 }
+
+/// What ends a link in angle brackets, or means something else there.
+const NOT_IN_LINKS: &AsciiSet = &CONTROLS.add(b'<').add(b'>').add(b'\\').add(b'%');
 
 /// The results in a file, of which there is one at least.
 fn read(file: &Path) -> Result<Vec<Outcome>, Error> {

@@ -17,7 +17,9 @@ use crate::train::method::{Cost, PAPER_TASKS, costs};
 /// Anything wrong with base, data, settings, device or disk; what was saved before stays.
 pub fn run(args: &FinetuneArgs) -> Result<Status, Error> {
     if args.list {
-        let costs = costs(&args.model.choice().read()?, &PAPER_TASKS);
+        let task = args.classes.map(|classes| [classes as usize]);
+        let tasks = task.as_ref().map_or(&PAPER_TASKS[..], |task| task);
+        let costs = costs(&args.model.choice().read()?, tasks);
         print(&if args.running.json { json(&costs) } else { in_words(&costs) })?;
         return Ok(Status::Done);
     }
@@ -33,10 +35,16 @@ fn in_words(costs: &[Cost]) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(
             out,
-            "{method:width$} {:>7.2} M  {:>8.1}",
-            trainable_parameters / 1e6,
-            flops_per_image / 1e9
+            "{method:width$} {:>7} M  {:>8}",
+            rounded(trainable_parameters / 1e6, 2),
+            rounded(flops_per_image / 1e9, 1)
         );
     }
     out
+}
+
+/// A number with so many digits behind the point, of a small one three.
+fn rounded(value: f64, digits: usize) -> String {
+    let digits = if value < 1.0 { 3 } else { digits };
+    format!("{value:.digits$}")
 }

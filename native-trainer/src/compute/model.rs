@@ -67,17 +67,18 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Model`] for a class that is not loaded or a setting out of range; [`Error::Refused`] when the
-    /// device fails.
+    /// device fails, or what it makes are no numbers.
     pub fn generate(
         &self,
         settings: SampleSettings,
         mut progress: impl FnMut(usize),
     ) -> Result<Images, Error> {
-        match self {
-            Self::Processor(model) => Ok(run(&**model, settings, |at| progress(at.steps_done()))?.images()),
+        let images = match self {
+            Self::Processor(model) => run(&**model, settings, |at| progress(at.steps_done()))?.images(),
             #[cfg(feature = "graph")]
-            Self::Graph(model) => read(&run(&**model, settings, |at| progress(at.steps_done()))?.images()),
-        }
+            Self::Graph(model) => read(&run(&**model, settings, |at| progress(at.steps_done()))?.images())?,
+        };
+        numbers(images)
     }
 
     /// Samples a whole batch, and returns the clean images as each step estimated them. The last
@@ -86,11 +87,25 @@ impl Model {
     /// # Errors
     /// As [`Model::generate`].
     pub fn film(&self, settings: SampleSettings) -> Result<Vec<Images>, Error> {
-        match self {
-            Self::Processor(model) => Ok(film(&**model, settings)?),
+        let frames = match self {
+            Self::Processor(model) => film(&**model, settings)?,
             #[cfg(feature = "graph")]
-            Self::Graph(model) => film(&**model, settings)?.iter().map(read).collect(),
-        }
+            Self::Graph(model) => film(&**model, settings)?.iter().map(read).collect::<Result<_, _>>()?,
+        };
+        frames.into_iter().map(numbers).collect()
+    }
+}
+
+/// Refuses images of values that are no numbers: drawn they would be black, and measured they would get figures.
+fn numbers(images: Images) -> Result<Images, Error> {
+    match images.values.iter().all(|value| value.is_finite()) {
+        true => Ok(images),
+        false => Err(Error::Refused {
+            what: "the model's samples are no finite numbers".to_owned(),
+            help: "its training has diverged, or the guidance is too large for it: try --guidance 1, or train it \
+                   again with a smaller --learning-rate"
+                .to_owned(),
+        }),
     }
 }
 
@@ -128,4 +143,39 @@ fn film<M: Predict>(model: &M, settings: SampleSettings) -> Result<Vec<M::Images
     frames.pop();
     frames.push(done);
     Ok(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use tailor_core::{Guide, Item, Sampler};
+
+    use super::*;
+
+    #[test]
+    fn samples_that_are_no_numbers_are_refused() {
+        let config = ModelConfig::preset("tiny").unwrap();
+        let model = |value: f32| {
+            let mut tensors = Tensors::new();
+            for spec in config.learngene_tensors() {
+                let count = spec.shape.iter().product();
+                tensors.insert(&spec.name, &spec.shape, vec![value; count]).unwrap();
+            }
+            Model::new(&config, &tensors, &Device::Processor).unwrap()
+        };
+        let settings = || SampleSettings {
+            sampler: Sampler::Euler,
+            steps: 2,
+            guidance: 1.0,
+            guide: Guide::default(),
+            items: vec![Item { gate: Vec::new(), seed: 1 }],
+        };
+        assert!(model(0.01).generate(settings(), |_| ()).is_ok());
+        let diverged = model(f32::MAX);
+        for said in [
+            diverged.generate(settings(), |_| ()).err().unwrap().to_string(),
+            diverged.film(settings()).err().unwrap().to_string(),
+        ] {
+            assert!(said.contains("no finite numbers"), "{said}");
+        }
+    }
 }

@@ -129,6 +129,11 @@ impl Cache {
         Ok(Self { path: folder.join(format!("{start}-{}{ENDING}", key.0)), start })
     }
 
+    /// The file's name: of the data set in another state it is another.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// The data set, if it is there; else why it cannot be used.
     pub(super) fn read(&self, root: &Path, options: &Options) -> Result<Option<Dataset>, String> {
         let map = match files::open(&self.path).and_then(|file| map(&file)) {

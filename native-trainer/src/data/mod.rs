@@ -18,6 +18,7 @@
 
 mod archive;
 mod cache;
+mod contents;
 mod error;
 mod folder;
 mod idx;
@@ -279,6 +280,14 @@ impl Dataset {
         Digest::of(&self.images)
     }
 
+    /// Refuses a path at which there is nothing, before any work.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`].
+    pub fn there(path: &Path) -> Result<(), DataError> {
+        if path.exists() { Ok(()) } else { Err(DataError::Missing(path.to_owned())) }
+    }
+
     /// Reads every image at `path`, and says how far it is when that takes more than two seconds.
     ///
     /// `path` is a folder of class folders (a nested folder is a class of its own), a folder with IDX files
@@ -288,9 +297,7 @@ impl Dataset {
     /// # Errors
     /// A [`DataError`] that names the file or class that is at fault.
     pub fn open(path: &Path, options: &Options) -> Result<Self, DataError> {
-        if !path.exists() {
-            return Err(DataError::Missing(path.to_owned()));
-        }
+        Self::there(path)?;
         let input = Input::find(path, options)?;
         let mut notes = Vec::new();
         let mut data = match &options.cache {

@@ -10,7 +10,7 @@ use super::FEW;
 use super::classifier::{self, FEATURES};
 use crate::error::Error;
 use crate::metrics::MetricError;
-use crate::metrics::bootstrap::{CONFIDENCE, Interval, interval, mean, of_mean};
+use crate::metrics::bootstrap::{CONFIDENCE, Interval, interval, mean, of_mean, of_share};
 use crate::metrics::frechet::{Anchor, FrechetError, Gaussian};
 use crate::metrics::neighbours::{NEIGHBOUR, covered};
 use crate::metrics::networks::{Network, Reading, inception, load};
@@ -269,7 +269,7 @@ impl Finder<'_> {
         let found = covered(real, samples, NEIGHBOUR);
         let figure = |metric, inside: &[bool]| {
             let values: Vec<f64> = inside.iter().map(|inside| f64::from(u8::from(*inside))).collect();
-            let interval = of_mean(&values, self.resamples, self.sampling.seed);
+            let interval = of_share(&values, self.resamples, self.sampling.seed);
             let figure = self.figure(metric, mean(&values), interval, samples.rows());
             Figure { real_images: Some(real.rows()), ..figure }
         };

@@ -25,7 +25,7 @@ use crate::data::{Dataset, Options};
 use crate::error::Error;
 use crate::gallery::folder::Gallery;
 use crate::gallery::sample;
-use crate::metrics::bootstrap::{CONFIDENCE, Interval, mean, of_mean};
+use crate::metrics::bootstrap::{CONFIDENCE, Interval, mean, of_mean, of_share};
 use crate::metrics::neighbours::nearest;
 use crate::metrics::networks::Reading;
 use crate::metrics::predictions::Predictions;
@@ -232,7 +232,7 @@ impl Rest {
         if others.is_empty() {
             return Err(Error::Refused {
                 what: format!("{} has no other class than the removed ones", gallery.folder.display()),
-                help: "remove fewer, so that there is a rest to ask".to_owned(),
+                help: "remove fewer classes, or name others to ask with --class".to_owned(),
             });
         }
         let ids: Vec<String> = others.iter().map(|(id, _)| id.clone()).chain(gone_here).collect();
@@ -440,9 +440,7 @@ impl Finder<'_> {
             words,
             images: answers.len(),
             agreement: mean(&answers),
-            // A share: the interval's shift by what resampling itself moves must not lead out of it.
-            agreement_interval: of_mean(&answers, resamples, seed)
-                .map(|i| Interval { low: i.low.max(0.0), high: i.high.min(1.0) }),
+            agreement_interval: of_share(&answers, resamples, seed),
             nearest: (!distances.is_empty()).then(|| mean(&distances)),
             nearest_interval: of_mean(&distances, resamples, seed),
             sampling,

@@ -311,7 +311,10 @@ fn sampled(settings: &EvaluateSettings, gallery: &Gallery, data: &Dataset) -> Re
         let id = &gallery.class(asked)?.id;
         number(id).ok_or_else(|| refused(format!("{} has no class {id}", settings.data.display())))
     };
-    settings.classes.iter().map(find).collect()
+    // Named twice it is one class all the same.
+    let mut seen = BTreeSet::new();
+    let found = settings.classes.iter().map(find).collect::<Result<Vec<usize>, _>>()?;
+    Ok(found.into_iter().filter(|class| seen.insert(*class)).collect())
 }
 
 /// A bar on a terminal, else a line that says what begins.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::figures::{Figure, Sampled};
 use crate::data::Dataset;
-use crate::metrics::bootstrap::{Interval, of_mean};
+use crate::metrics::bootstrap::{Interval, of_share};
 
 /// A pair of classes is confusable when the reader takes so much of one's real images for the other.
 const CONFUSABLE: f64 = 0.05;
@@ -98,7 +98,7 @@ impl Confusion {
         let right: usize = (0..self.classes).map(|class| self.row(class)[class]).sum();
         let all: usize = self.counts.iter().sum();
         let answers: Vec<f64> = (0..all).map(|i| f64::from(u8::from(i < right))).collect();
-        of_mean(&answers, resamples, seed)
+        of_share(&answers, resamples, seed)
     }
 
     fn accuracy(&self, right: impl Fn(usize, usize) -> bool) -> f64 {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::results::Outcome;
+use crate::system::output::one_line;
 
 /// Figures that a table shows unless told otherwise, as far as the results have them.
 pub const USUAL: [&str; 6] =
@@ -79,9 +80,12 @@ impl Table {
                 arms.push(&outcome.arm);
             }
         }
-        let values = |arm: &str, figure: &str| -> Vec<(u64, f64)> {
+        // Runs are paired by their seed, and where there are several splits by their images too.
+        let values = |arm: &str, figure: &str| -> Vec<((u64, &Option<String>), f64)> {
             let of_arm = outcomes.iter().filter(|outcome| outcome.arm == arm);
-            of_arm.filter_map(|outcome| Some((outcome.seed, outcome.figure(figure)?))).collect()
+            of_arm
+                .filter_map(|outcome| Some(((outcome.seed, &outcome.split), outcome.figure(figure)?)))
+                .collect()
         };
         let row = |(number, arm): (usize, &&str)| {
             let mean = |figure: &String| {
@@ -89,8 +93,8 @@ impl Table {
             };
             let difference = |figure: &String| {
                 let first = values(arms[0], figure);
-                let with = |(seed, value): (u64, f64)| {
-                    first.iter().find(|(of_first, _)| *of_first == seed).map(|(_, first)| value - first)
+                let with = |(pair, value)| {
+                    first.iter().find(|(of_first, _)| *of_first == pair).map(|(_, first)| value - first)
                 };
                 Mean::of(&values(arm, figure).into_iter().filter_map(with).collect::<Vec<_>>())
                     .filter(|_| number > 0)
@@ -116,7 +120,7 @@ impl Table {
             let _ = write!(
                 out,
                 "\nDistance from {}, seed by seed:\n\n{}",
-                escaped(&first.arm),
+                in_markdown(&first.arm),
                 self.lines("arm", |row| &row.differences, true)
             );
         }
@@ -124,14 +128,14 @@ impl Table {
     }
 
     fn lines(&self, head: &str, cells: impl Fn(&Row) -> &[Option<Mean>], signed: bool) -> String {
-        let names: Vec<String> = self.figures.iter().map(|name| escaped(name)).collect();
+        let names: Vec<String> = self.figures.iter().map(|name| in_markdown(name)).collect();
         let mut out = format!("| {head} | seeds | {} |\n", names.join(" | "));
         out += &format!("|---|---:|{}\n", "---:|".repeat(names.len()));
         for row in self.rows.iter().skip(usize::from(signed)) {
             let cells = cells(row);
             let seeds = cells.iter().flatten().map(|mean| mean.count).max().unwrap_or(0);
             let cells: Vec<String> = cells.iter().map(|mean| cell(mean.as_ref(), signed)).collect();
-            out += &format!("| {} | {seeds} | {} |\n", escaped(&row.arm), cells.join(" | "));
+            out += &format!("| {} | {seeds} | {} |\n", in_markdown(&row.arm), cells.join(" | "));
         }
         out
     }
@@ -149,9 +153,22 @@ fn cell(mean: Option<&Mean>, signed: bool) -> String {
     half_width.map_or(number.clone(), |half| format!("{number} ± {half:.digits$}"))
 }
 
-/// Text as Markdown shows it in a table.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+/// Text as Markdown shows it on a line or in a table, whatever it holds. A line that begins with it may still begin a
+/// list.
+pub fn in_markdown(text: &str) -> String {
+    let text: Vec<char> = one_line(text).chars().collect();
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in text.iter().enumerate() {
+        // Within a word it means nothing.
+        let within = |at: Option<&char>| at.is_some_and(|c| c.is_alphanumeric());
+        let inner = within(text.get(i.wrapping_sub(1))) && within(text.get(i + 1));
+        let means = matches!(c, '\\' | '|' | '[' | ']' | '<' | '>' | '`' | '*' | '~' | '&' | '#');
+        if means || (*c == '_' && !inner) {
+            out.push('\\');
+        }
+        out.push(*c);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -213,6 +230,29 @@ mod tests {
         assert_eq!((table.rows[0].differences[0], table.rows[1].means[0].unwrap().count), (None, 3));
         let text = table.to_markdown();
         assert!(text.contains("| new\\|one | 2 |") && text.contains("Distance from usual"), "{text}");
+    }
+
+    #[test]
+    fn runs_of_one_seed_on_other_images_are_another_pair() {
+        let on = |split: &str, outcome: Outcome| Outcome { split: Some(split.to_owned()), ..outcome };
+        let outcomes = [
+            on("a", outcome("usual", 1, 0.5)),
+            on("b", outcome("usual", 1, 0.9)),
+            on("b", outcome("new", 1, 0.8)),
+            on("a", outcome("new", 1, 0.4)),
+        ];
+        let difference = Table::of(&outcomes, &[]).rows[1].differences[0].unwrap();
+        assert!((difference.mean + 0.1).abs() < 1e-12 && difference.half_width.unwrap() < 1e-9);
+    }
+
+    #[test]
+    fn names_change_nothing_of_a_page() {
+        assert_eq!(
+            in_markdown("a|b\n# [x](y) <i> *k* `c` \\"),
+            "a\\|b\\\\n\\# \\[x\\](y) \\<i\\> \\*k\\* \\`c\\` \\\\"
+        );
+        assert_eq!(in_markdown("rate 5e-4, null_gate"), "rate 5e-4, null_gate");
+        assert_eq!(in_markdown("_it_ ~~g~~ &lt;"), "\\_it\\_ \\~\\~g\\~\\~ \\&lt;");
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tailor_core::diffusion::shortcut;
 use tailor_core::{Guide, Sampler};
 use tailor_packs::ModelConfig;
 
@@ -87,20 +86,12 @@ impl Judging {
             }
             Self { hold_out: n, .. } if *n < 2 => wrong("hold_out", n.to_string(), "2 or more"),
             Self { epochs: n, .. } if !(1..=1000).contains(n) => wrong("epochs", n.to_string(), "1 to 1000"),
-            Self { steps: Some(n), .. } if !(1..=1000).contains(n) => {
-                wrong("steps", n.to_string(), "1 to 1000")
-            }
-            Self { guidance: Some(w), .. } if !w.is_finite() => {
-                wrong("guidance", w.to_string(), "a finite number")
+            Self { guidance: Some(w), .. } if !(0.0..=100.0).contains(w) => {
+                wrong("guidance", w.to_string(), "0 to 100")
             }
             Self { sampler: Some(name), .. } if name.parse::<Sampler>().is_err() => {
                 let known = Sampler::ALL.map(Sampler::name).join(", ");
                 wrong("sampler", format!("{name:?}"), &format!("one of {known}"))
-            }
-            Self { sampler: Some(name), steps: Some(n), .. }
-                if *name == Sampler::Shortcut.name() && shortcut::stride(*n as usize).is_none() =>
-            {
-                wrong("steps", n.to_string(), "1, 2, 4 or 8 with the sampler \"shortcut\"")
             }
             Self { guide: Some(part), .. } if !self.sampling().guide.part_fits() => {
                 wrong("guide", part.to_string(), "0 to 1")
@@ -115,9 +106,13 @@ impl Judging {
         }
     }
 
-    /// Refuses networks and an autoencoder that are not there, or that do not suit the model, before a training is
-    /// spent on it.
+    /// Refuses networks and an autoencoder that are not there, and whatever does not suit the model, before a training
+    /// is spent on it.
     pub(super) fn sees(&self, model: &ModelConfig) -> Result<(), String> {
+        let sampling = self.sampling().over(&SamplingSettings::default().advice(model));
+        if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
+            sampler.check(model, sampling.steps as usize).map_err(|error| format!("evaluate: {error}"))?;
+        }
         let files = self.features.iter().map(|path| ("features", path));
         for (key, path) in files.chain(self.autoencoder.iter().map(|path| ("autoencoder", path))) {
             if !path.exists() {
@@ -200,7 +195,14 @@ mod tests {
         assert_eq!(sees(&[here()], None, &images), Ok(()));
         assert_eq!(sees(&[here()], Some(here()), &latents), Ok(()));
         let absent = || PathBuf::from("absent");
+        let asked = |sampler: &str, steps| {
+            let sampler = Some(sampler.to_owned());
+            Judging { sampler, steps, ..Judging::default() }.sees(&images)
+        };
+        assert_eq!(asked("heun", Some(12)), Ok(()));
         let refused = [
+            (asked("shortcut", Some(4)), "evaluate: sampler is shortcut, must be another"),
+            (asked("heun", Some(1001)), "evaluate: steps is 1001, must be 1 to 1000"),
             (sees(&[absent()], None, &images), "evaluate.features: there is no absent"),
             (sees(&[here()], Some(absent()), &latents), "evaluate.autoencoder: there is no absent"),
             (sees(&[here()], None, &latents), "evaluate.features see images"),

@@ -9,6 +9,7 @@ use indicatif::HumanCount;
 use tailor_core::{Guide, Item};
 use tailor_packs::index::INDEX_FILE;
 
+use super::compare::in_markdown;
 use super::plan::file_name;
 use super::results::Outcome;
 use crate::compute::device;
@@ -195,7 +196,7 @@ fn over_steps(root: &Path, shown: &[&Outcome], asked: &PictureSettings) -> Resul
         title,
         pictures: vec![Picture {
             name: "steps.png".to_owned(),
-            alt: alt(&format!(
+            alt: in_markdown(&format!(
                 "A row for each arm and a column for each of {} moments up to step {}, for {}",
                 moments.len(),
                 HumanCount(last),
@@ -246,7 +247,7 @@ fn losses(root: &Path, outcomes: &[Outcome]) -> Result<Section, Error> {
         lines.push(line);
     }
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
-    let shown = alt(&format!("Loss over the steps of {}", names.join(", ")));
+    let shown = in_markdown(&format!("Loss over the steps of {}", names.join(", ")));
     let drawing = together("loss", lines);
     let words = match &drawing {
         Some(_) => {
@@ -265,15 +266,18 @@ fn with_and_without(root: &Path, shown: &[&Outcome], asked: &[String]) -> Result
     for outcome in shown {
         let arm = &outcome.arm;
         if outcome.recipe.model.factored.matrices().is_empty() {
-            words.push(format!("The network of {arm} does not come apart."));
+            words.push(format!("The network of {} does not come apart.", in_markdown(arm)));
             continue;
         }
         if outcome.recipe.model.makes_latents() {
-            words.push(format!("{arm} makes latents, which tailor sample --autoencoder shows."));
+            words.push(format!(
+                "Arm {} makes latents, which tailor sample --autoencoder shows.",
+                in_markdown(arm)
+            ));
             continue;
         }
         let Some(gallery) = gallery(root, outcome)? else {
-            words.push(format!("The gallery of {arm} is gone."));
+            words.push(format!("The gallery of {} is gone.", in_markdown(arm)));
             continue;
         };
         // Arms that are only judged differently have one gallery.
@@ -283,12 +287,12 @@ fn with_and_without(root: &Path, shown: &[&Outcome], asked: &[String]) -> Result
         let (png, names, how) = apart(&gallery, asked)?;
         pictures.push(Picture {
             name: format!("apart-{}.png", file_name(arm)),
-            alt: alt(&format!(
+            alt: in_markdown(&format!(
                 "{arm}: samples of {names} with their tailors, and below of the learngene alone"
             )),
             bytes: png,
         });
-        words.push(format!("{arm}: {how}."));
+        words.push(format!("Arm {}: {how}.", in_markdown(arm)));
     }
     Ok(Section { title, pictures, words: words.join("\n") })
 }
@@ -335,9 +339,4 @@ fn apart(gallery: &Gallery, asked: &[String]) -> Result<(Vec<u8>, String, String
     };
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     Ok((sheet.png()?, names.join(", "), how))
-}
-
-/// Words as the alternative text of a picture in Markdown.
-fn alt(words: &str) -> String {
-    words.replace(['\n', '\r'], " ").replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }

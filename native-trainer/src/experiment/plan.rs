@@ -54,6 +54,9 @@ const MAX_FILE: u64 = 1 << 20;
 /// Most runs of one experiment: a slip in the file is no plan for a century.
 const MAX_RUNS: usize = 10_000;
 
+/// Bytes of a file's name on most disks.
+const MAX_FILE_NAME: usize = 255;
+
 /// Several arms, each trained with the same seeds on the same images and judged in the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
@@ -132,7 +135,7 @@ impl Experiment {
     /// else than an experiment.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let bytes = read_limited(path, MAX_FILE)?;
-        let invalid = |reason: String| Error::Experiment { path: path.to_owned(), reason };
+        let invalid = |reason: String| Error::Experiment { path: path.to_owned(), reason, help: None };
         if bytes.len() as u64 > MAX_FILE {
             return Err(invalid(format!("the file of an experiment has at most {MAX_FILE} bytes")));
         }
@@ -140,7 +143,12 @@ impl Experiment {
         let file: File = toml::from_str(&text).map_err(|e| invalid(e.to_string()))?;
         file.experiment(path).map_err(|error| match error {
             Invalid::Words(reason) => invalid(reason),
-            Invalid::Other(error) => *error,
+            Invalid::Arm(arm, error) => Error::Experiment {
+                path: path.to_owned(),
+                reason: format!("arm {arm:?}: {error}"),
+                help: error.help(),
+            },
+            Invalid::Split(error) => *error,
         })
     }
 
@@ -164,10 +172,11 @@ impl Experiment {
     }
 }
 
-/// What is wrong with a file: words about it, or an error that has its own.
+/// What is wrong with a file: words about it, an arm's error that has its own, or that of the split.
 enum Invalid {
     Words(String),
-    Other(Box<Error>),
+    Arm(String, Box<Error>),
+    Split(Box<Error>),
 }
 
 impl File {
@@ -186,6 +195,12 @@ impl File {
             }
             _ => {}
         }
+        for (key, values) in [("model", Some(&self.model)), ("training", Some(&self.training))]
+            .into_iter()
+            .chain([("evaluate", self.evaluate.as_ref())])
+        {
+            values.map_or(Ok(()), |values| numbers(key, values)).map_err(Invalid::Words)?;
+        }
         let mut slugs = BTreeSet::new();
         let mut runs = Vec::new();
         for arm in &self.arms {
@@ -196,6 +211,17 @@ impl File {
                 ));
             }
             let at = |reason: String| Invalid::Words(format!("arm {:?}: {reason}", arm.name));
+            let file = |seed: &u64| result_file(&arm.name, *seed).len();
+            if let Some(length) = self.seeds.iter().map(file).max().filter(|length| *length > MAX_FILE_NAME) {
+                return Err(at(format!(
+                    "its results would be a file with a name of {length} bytes, more than {MAX_FILE_NAME}: shorten its name"
+                )));
+            }
+            for (key, values) in
+                [("model", &arm.model), ("training", &arm.training), ("evaluate", &arm.evaluate)]
+            {
+                numbers(key, values).map_err(at)?;
+            }
             let (recipe, adapt, base) = self.recipe(arm, folder)?;
             let evaluate = self.evaluate.as_ref().map(|shared| {
                 let all = Value::Object(over(shared, &arm.evaluate));
@@ -233,7 +259,7 @@ impl File {
             false => split.into(),
         });
         if let Some(split) = &split {
-            Split::open(split).map_err(|error| Invalid::Other(Box::new(error.into())))?;
+            Split::open(split).map_err(|error| Invalid::Split(Box::new(error.into())))?;
         }
         Ok(Experiment { name, data: folder.join(&self.data), split, runs })
     }
@@ -246,13 +272,13 @@ impl File {
         folder: &Path,
     ) -> Result<(Recipe, Option<MethodHeader>, Option<PathBuf>), Invalid> {
         let at = |reason: String| Invalid::Words(format!("arm {:?}: {reason}", arm.name));
+        let wrong = |error: Error| Invalid::Arm(arm.name.clone(), Box::new(error));
         let method = arm.method.as_ref().or(self.method.as_ref());
         let base = arm.base.as_ref().or(self.base.as_ref()).map(|base| folder.join(base));
         let (rank, depth) = (arm.rank.or(self.rank), arm.depth.or(self.depth));
         let (begin, changes, adapt) = match (&base, method.map(String::as_str)) {
             (Some(base), Some(name)) => {
-                let adapt =
-                    open_base(name, base, rank, depth).map_err(|error| Invalid::Other(Box::new(error)))?;
+                let adapt = open_base(name, base, rank, depth).map_err(wrong)?;
                 let (name, base) = (name.to_owned(), adapt.base.digest);
                 let header = MethodHeader {
                     name,
@@ -296,6 +322,15 @@ impl File {
         };
         recipe.model = serde_json::from_value::<ModelConfig>(Value::Object(over(&model, &own_model)))
             .map_err(|e| at(format!("model: {e}")))?;
+        // What the whole experiment says an arm may overrule by its model.
+        let (is_kind, apart) = (arm.method.as_deref() == Some("kind"), &recipe.model.factored);
+        if is_kind && adapt.is_none() && apart.matrices().is_empty() {
+            return Err(at(
+                "method is \"kind\", and its model comes apart nowhere: say in model.factored which \
+                           matrices do"
+                    .to_owned(),
+            ));
+        }
         let changes = over(&over(&changes, &self.training), &arm.training);
         if changes.contains_key("seed") {
             return Err(at("training.seed is set: seeds says which are used".to_owned()));
@@ -320,10 +355,18 @@ impl File {
             }
             (None, preset, config) => (preset.clone(), config),
         };
-        ModelChoice { preset, config }.begin(None).map_err(|error| match error {
-            Error::Config(e) => Invalid::Words(format!("arm {:?}: {e}", arm.name)),
-            other => Invalid::Other(Box::new(other)),
-        })
+        ModelChoice { preset, config }
+            .begin(None)
+            .map_err(|error| Invalid::Arm(arm.name.clone(), Box::new(error)))
+    }
+}
+
+/// Refuses infinities, which JSON does not know: a setting would be as if it were not there.
+fn numbers(table: &str, values: &Map<String, Value>) -> Result<(), String> {
+    let inner = |value: &Value| value.as_array().is_some_and(|values| values.iter().any(Value::is_null));
+    match values.iter().find(|(_, value)| value.is_null() || inner(value)) {
+        Some((key, _)) => Err(format!("{table}.{key} is inf or nan, must be a finite number")),
+        None => Ok(()),
     }
 }
 
@@ -335,6 +378,11 @@ fn label(split: &OsStr) -> String {
 /// The entries of `below`, with those of `above` in place of or beside them.
 fn over(below: &Map<String, Value>, above: &Map<String, Value>) -> Map<String, Value> {
     below.iter().chain(above).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The name of the file with the result of an arm's run.
+pub(super) fn result_file(arm: &str, seed: u64) -> String {
+    format!("{}-{seed}.json", file_name(arm))
 }
 
 /// A name as the part of a file's name.

@@ -1,15 +1,17 @@
 //! What came of each run: a file for each while the experiment is under way, and `results.jsonl` of all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::judging::Judging;
-use super::plan::{Experiment, Planned, file_name};
+use super::plan::{Experiment, Planned, result_file};
 use crate::error::Error;
 use crate::settings::recipe::Recipe;
 use crate::system::files::{create_folder, read_limited, write_atomic};
+use crate::system::output::shown;
 use crate::train::method::MethodHeader;
 
 /// A line is a page of figures, a file of lines some thousands of them; anything larger is another file.
@@ -97,7 +99,7 @@ impl Outcome {
 
 /// The file with the outcome of a run.
 fn path(out: &Path, planned: &Planned) -> PathBuf {
-    out.join("results").join(format!("{}-{}.json", file_name(&planned.arm), planned.seed))
+    out.join("results").join(result_file(&planned.arm, planned.seed))
 }
 
 /// The file with the outcomes of all runs.
@@ -150,15 +152,28 @@ pub fn gather(out: &Path, experiment: &Experiment) -> Result<Vec<Outcome>, Error
 /// Reads lines as [`gather`] writes them.
 ///
 /// # Errors
-/// [`Error::Read`] when the file cannot be read, [`Error::Refused`] with the first line that is none.
+/// [`Error::Read`] when the file cannot be read, [`Error::Refused`] with the first line that is none, or that is about a
+/// run of which there is a line already.
 pub fn read(path: &Path) -> Result<Vec<Outcome>, Error> {
     let bytes = read_limited(path, MAX_FILE)?;
-    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let parse = |(number, line): (usize, &[u8])| {
-        serde_json::from_slice(line).map_err(|error| Error::Refused {
-            what: format!("{}: line {} is no result of a run: {error}", path.display(), number + 1),
-            help: "name the results.jsonl that `tailor experiment` wrote, or its folder".to_owned(),
-        })
-    };
-    lines.map(parse).collect()
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut lines = BTreeMap::new();
+    for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')).filter(|(_, line)| !line.is_empty()) {
+        let refused = |what: &str, help: &str| Error::Refused {
+            what: format!("{}: line {number} {what}", shown(path)),
+            help: help.to_owned(),
+        };
+        let outcome: Outcome = serde_json::from_slice(line).map_err(|error| {
+            let help = "name the results.jsonl that `tailor experiment` wrote, or its folder";
+            refused(&format!("is no result of a run: {error}"), help)
+        })?;
+        let Outcome { experiment, arm, seed, split, .. } = &outcome;
+        let run = (experiment.clone(), arm.clone(), *seed, split.clone());
+        if let Some(first) = lines.insert(run, number) {
+            let what = format!("is about arm {arm:?} with seed {seed} once more, as line {first} is");
+            return Err(refused(&what, "leave one of the two lines out: a run counts once"));
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }

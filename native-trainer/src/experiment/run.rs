@@ -14,6 +14,7 @@ use serde_json::Value;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{Digest, ModelConfig};
 
+use super::begun::begin;
 use super::plan::{Experiment, Planned, file_name};
 use super::results::{self, Outcome};
 use crate::error::Error;
@@ -28,7 +29,7 @@ use crate::settings::recipe::{ModelChoice, Recipe};
 use crate::settings::train::{FinetuneSettings, RunningSettings, TrainSettings};
 use crate::settings::training::{Changes, Training};
 use crate::system::files::{LockError, create_folder, lock, write_atomic};
-use crate::system::output::shown;
+use crate::system::output::{one_line, shown};
 use crate::system::shell;
 use crate::system::status::Status;
 use crate::train::begin::train;
@@ -55,7 +56,7 @@ pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) 
             help: "build with `--features graph`, or leave [evaluate] out to train only".to_owned(),
         });
     }
-    create_folder(out)?;
+    begin(out, experiment)?;
     let mine = part(experiment, settings.part);
     let mut pace = Pace::new(mine.len());
     let mut elsewhere = 0;
@@ -73,7 +74,7 @@ pub(super) fn carry_out(settings: &ExperimentSettings, experiment: &Experiment) 
         if results::of(out, planned)?.is_some() {
             continue;
         }
-        say!("{}: arm {}, seed {}", pace.left(open.len()), planned.arm, planned.seed);
+        say!("{}: arm {}, seed {}", pace.left(open.len()), one_line(&planned.arm), planned.seed);
         let began = Instant::now();
         if let Some(status) = folder.work(settings, experiment, planned)? {
             let outcomes = results::gather(out, experiment)?;
@@ -102,7 +103,7 @@ pub(super) fn part(experiment: &Experiment, (first, of): (usize, usize)) -> Vec<
 }
 
 /// The runs that have not ended.
-fn open_runs<'a>(out: &Path, runs: &[&'a Planned]) -> Result<Vec<&'a Planned>, Error> {
+pub(super) fn open_runs<'a>(out: &Path, runs: &[&'a Planned]) -> Result<Vec<&'a Planned>, Error> {
     let mut open = Vec::new();
     for run in runs {
         if results::of(out, run)?.is_none() {
@@ -194,7 +195,7 @@ impl Folder {
                     split: experiment.split.clone(),
                     cache: Some(out.join("cache")),
                     model,
-                    plain: false,
+                    method: None,
                     out: run.clone(),
                     resume: true,
                     training: changes(&planned.recipe.training),
@@ -202,10 +203,11 @@ impl Folder {
                     again: again(settings),
                 };
                 let outcome = match (&planned.adapt, &planned.base) {
-                    (Some(MethodHeader { name, rank, depth, .. }), Some(base)) => {
+                    (Some(MethodHeader { name, rank, depth, base: digest, .. }), Some(base)) => {
                         finetune(&FinetuneSettings {
                             method: name.clone(),
                             base: base.clone(),
+                            expected: Some(*digest),
                             rank: *rank,
                             depth: *depth,
                             run: settings,
@@ -248,7 +250,7 @@ impl Folder {
         };
         results::keep(out, planned, &outcome)?;
         name_gallery(out, planned, &self.name);
-        say!("arm {}, seed {}: {}", planned.arm, planned.seed, in_words(&outcome));
+        say!("arm {}, seed {}: {}", one_line(&planned.arm), planned.seed, in_words(&outcome));
         Ok(None)
     }
 }
@@ -310,8 +312,12 @@ fn name_of(experiment: &Experiment, planned: &Planned) -> String {
     let split = experiment.split.as_ref().map(|split| split.to_string_lossy());
     let mut training = changes(training);
     // Settings that are newer than some experiments, which go on under their names.
-    for (name, usual) in [("cosine", 0.0.into()), ("orthogonality", 0.0.into()), ("null_gate", false.into())]
-    {
+    for (name, usual) in [
+        ("cosine", 0.0.into()),
+        ("orthogonality", 0.0.into()),
+        ("null_gate", false.into()),
+        ("beta2", Training::default().beta2.into()),
+    ] {
         if training.get(name) == Some(&usual) {
             training.remove(name);
         }

@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::begun::begin;
 use super::plan::Experiment;
 use super::results;
-use super::run::Carried;
+use super::run::{self, Carried};
 use crate::compute::device::{CORES, cores};
 use crate::error::Error;
 use crate::say;
 use crate::settings::experiment::ExperimentSettings;
-use crate::system::files::create_folder;
 use crate::system::status::{Signal, Status, on_signal};
 
 /// Carries out the runs of the settings' part in so many programs.
@@ -25,7 +25,8 @@ pub(super) fn carry_out(
     experiment: &Experiment,
     jobs: usize,
 ) -> Result<Carried, Error> {
-    create_folder(&settings.out)?;
+    // Said once, and not by every one of them.
+    begin(&settings.out, experiment)?;
     let program = std::env::current_exe().map_err(|reason| Error::Refused {
         what: format!("this program cannot be started again: {reason}"),
         help: "choose --jobs 1".to_owned(),
@@ -36,8 +37,8 @@ pub(super) fn carry_out(
     let mut readers = Vec::new();
     for number in 1..=jobs {
         let mut command = Command::new(&program);
-        command.args(&settings.alone).env(CORES, each.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(&settings.alone).env(CORES, each.to_string()).env(WORKER, "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         // Ctrl-C reaches every program of a terminal's group, and a second one ends a program at once: those here
         // get theirs from this one.
         #[cfg(unix)]
@@ -70,7 +71,34 @@ pub(super) fn carry_out(
             help: "what has ended stays; mend the cause, and the same command goes on".to_owned(),
         });
     }
-    Ok(Carried { status: Status::Done, outcomes, elsewhere: 0 })
+    // What none of them could take has others at it.
+    let elsewhere = run::open_runs(&settings.out, &run::part(experiment, settings.part))?.len();
+    Ok(Carried { status: Status::Done, outcomes, elsewhere })
+}
+
+/// Says to a program that another one has started it.
+const WORKER: &str = "TAILOR_WORKER";
+
+/// Lets this program, where another one has started it, end with that one, whatever ends it: the other one never writes
+/// to the standard input here, which closes with its end. Then it is as if SIGTERM had come.
+pub(super) fn end_with_the_first() {
+    if std::env::var_os(WORKER).is_none() {
+        return;
+    }
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        terminate();
+    });
+}
+
+#[cfg(unix)]
+fn terminate() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+}
+
+#[cfg(not(unix))]
+fn terminate() {
+    std::process::exit(1);
 }
 
 /// Passes each signal on to the programs; returns where the first one is kept.

@@ -53,7 +53,10 @@ pub fn export(settings: &ExportSettings) -> Result<Exported, Error> {
     let gallery = Gallery::open(&settings.gallery)?;
     output::refuse_inputs(out, gallery.files())?;
     output::prepare(out)?;
-    gallery.index.config.supported_by("the layout of DiT", &KNOWN)?;
+    gallery.index.config.supported_by("the layout of DiT", &KNOWN).map_err(|error| Error::Refused {
+        what: format!("{}: {error}", shown(&gallery.folder)),
+        help: "other programs know DiT as it was published: train a model without that for them".to_owned(),
+    })?;
     let classes = chosen(&gallery, &settings.classes)?;
     let (config, learngene) = (&gallery.index.config, gallery.learngene()?.tensors);
     let label = TensorSpec { name: "label".to_owned(), shape: vec![config.width as usize] };
@@ -117,7 +120,20 @@ fn chosen<'a>(gallery: &'a Gallery, asked: &[String]) -> Result<Vec<&'a ClassEnt
             gallery.require_all()?;
             Ok(gallery.index.classes.iter().collect())
         }
-        (_, asked) => asked.iter().map(|name| gallery.class(name)).collect(),
+        (_, asked) => {
+            let mut found: Vec<&ClassEntry> = Vec::new();
+            for name in asked {
+                let class = gallery.class(name)?;
+                if found.iter().any(|other| other.id == class.id) {
+                    return Err(Error::Refused {
+                        what: format!("--class names {} twice", class.id),
+                        help: "name each class once: it gets one row of the label table".to_owned(),
+                    });
+                }
+                found.push(class);
+            }
+            Ok(found)
+        }
     }
 }
 

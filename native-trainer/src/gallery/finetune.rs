@@ -10,7 +10,7 @@ use super::folder::Gallery;
 use crate::error::Error;
 use crate::settings::train::FinetuneSettings;
 use crate::system::files::folder_of;
-use crate::system::output;
+use crate::system::output::{self, shown};
 use crate::train::adapt::Adapt;
 use crate::train::base::{self, Base};
 use crate::train::begin::{Outcome, finetune as begin};
@@ -23,6 +23,12 @@ use crate::train::method::{Method, Wants, adapting_apart};
 pub fn finetune(settings: &FinetuneSettings) -> Result<Outcome, Error> {
     let file = learngene_file(&settings.base)?;
     let adapt = adapt(&settings.method, &file, settings.rank, settings.depth)?;
+    if settings.expected.is_some_and(|expected| expected != adapt.base.digest) {
+        return Err(Error::Refused {
+            what: format!("{} has changed since this began: it is another network now", shown(&file)),
+            help: "let what makes it end first, and then give the same command again".to_owned(),
+        });
+    }
     output::refuse_inputs(&settings.run.out, inputs(&file))?;
     begin(&settings.run, &adapt)
 }

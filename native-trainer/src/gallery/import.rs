@@ -3,21 +3,23 @@
 //! The learngene is the whole network and nothing is factored, so that all a class adds is its row of
 //! the label table.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tailor_packs::publish::Draft;
 use tailor_packs::{Card, Class, Contents, Gelu, ModelConfig, NewFile, Objective, Tensors, limits};
 
 use super::pack::told;
-use super::publish::check_names;
+use super::publish::{check_names, id_of};
 use super::sign::Signing;
 use crate::data::names;
 use crate::error::Error;
 use crate::say;
 use crate::settings::sampling::SamplingSettings;
 use crate::settings::weights::ImportSettings;
-use crate::system::files::{create_folder, read_limited, write_atomic};
+use crate::system::files::{create_folder, leave, read_limited, remove_leftovers, write_atomic};
 use crate::system::output::shown;
 use crate::weights::dit::{self, LABELS, LayoutError, POSITIONS, Told};
 use crate::weights::{WeightsError, WeightsFile};
@@ -64,31 +66,57 @@ pub struct Plain {
 /// Makes a gallery of a checkpoint of DiT. The index is written last.
 ///
 /// # Errors
-/// [`Error::Weights`] for a file that is none, [`Error::Refused`] for a folder that holds a gallery, and anything
+/// [`Error::Weights`] for a file that is none, [`Error::Refused`] for a folder that holds anything, and anything
 /// wrong with names, settings or disk.
 pub fn import(settings: &ImportSettings) -> Result<Imported, Error> {
-    if settings.out.join(tailor_packs::index::INDEX_FILE).exists() {
-        return Err(Error::Refused {
-            what: format!("{} holds a gallery already", settings.out.display()),
-            help: "choose another --out".to_owned(),
-        });
-    }
-    let folder_name = settings.out.file_name().map(|name| name.to_string_lossy().to_lowercase());
-    let id = settings.id.clone().or(folder_name).unwrap_or_default();
+    let out = &settings.out;
+    refuse_full(out)?;
+    let id = settings.id.clone().or_else(|| id_of(out)).unwrap_or_else(|| "model".to_owned());
     let title = settings.title.clone().unwrap_or_else(|| id.clone());
     check_names(&id, &title)?;
     let plain = read(settings)?;
-    create_folder(&settings.out)?;
-    let signing = Signing::new(&settings.signing, &settings.out)?;
+    let fresh = !out.exists();
+    create_folder(out)?;
+    remove_leftovers(out);
+    let mut written = Vec::new();
+    let bytes = write(settings, &plain, (&id, &title), &mut written).inspect_err(|_| {
+        // Half a gallery is none.
+        for file in &written {
+            let _ = std::fs::remove_file(file);
+        }
+        leave(out, fresh);
+    })?;
+    if bytes > limits::BROWSER_FILE {
+        say!(
+            "note: the learngene has {bytes} bytes, and a browser takes files of up to {}: this gallery is for \
+             machines with a disk",
+            limits::BROWSER_FILE
+        );
+    }
+    Ok(Imported { config: plain.config, classes: plain.classes.len(), bytes })
+}
 
-    let card = told(&settings.card, &title, None);
+/// Writes the files of the gallery, each into `written` first, and returns the bytes of the learngene's.
+fn write(
+    settings: &ImportSettings,
+    plain: &Plain,
+    (id, title): (&str, &str),
+    written: &mut Vec<PathBuf>,
+) -> Result<u64, Error> {
+    let out = &settings.out;
+    let signing = Signing::new(&settings.signing, out)?;
+    let card = told(&settings.card, title, None);
     let config = &plain.config;
     let storage = settings.storage.into();
     let packed = |reason| Error::Pack { path: settings.weights.clone(), source: reason };
-    let save = |file: NewFile| write_atomic(&settings.out.join(&file.entry.path), &file.bytes);
-    let contents = Contents { storage, ..Contents::new(&id, config, &plain.learngene, &card) };
+    let mut save = |file: NewFile| {
+        let path = out.join(&file.entry.path);
+        written.push(path.clone());
+        write_atomic(&path, &file.bytes)
+    };
+    let contents = Contents { storage, ..Contents::new(id, config, &plain.learngene, &card) };
     let sampling = SamplingSettings::default().advice(config);
-    let (mut draft, file) = Draft::new(&contents, &title, sampling).map_err(packed)?;
+    let (mut draft, file) = Draft::new(&contents, title, sampling).map_err(packed)?;
     let bytes = file.entry.size;
     save(file)?;
     for (class, row) in &plain.classes {
@@ -98,15 +126,29 @@ pub fn import(settings: &ImportSettings) -> Result<Imported, Error> {
         let contents = Contents { tensors: &tensors, card: &card, ..contents };
         save(draft.add(&contents, class).map_err(packed)?)?;
     }
-    signing.write(&settings.out, &mut draft.finish())?;
-    if bytes > limits::BROWSER_FILE {
-        say!(
-            "note: the learngene has {bytes} bytes, and a browser takes files of up to {}: this gallery is for \
-             machines with a disk",
-            limits::BROWSER_FILE
-        );
+    signing.write(out, &mut draft.finish())?;
+    Ok(bytes)
+}
+
+/// Refuses a folder that holds anything but what an import that was interrupted has left: the gallery would lie between
+/// other files, or take their place.
+fn refuse_full(out: &Path) -> Result<(), Error> {
+    let mut entries = match std::fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::read(out)(error)),
+    };
+    let interrupted = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        [".lock", ".part", ".learngene", ".tailor"].iter().any(|ending| name.ends_with(ending))
+    };
+    match entries.any(|entry| entry.is_ok_and(|entry| !interrupted(&entry.file_name()))) {
+        true => Err(Error::Refused {
+            what: format!("{} is not empty", shown(out)),
+            help: "choose another --out, or remove that folder".to_owned(),
+        }),
+        false => Ok(()),
     }
-    Ok(Imported { config: plain.config, classes: plain.classes.len(), bytes })
 }
 
 /// Reads the model of a checkpoint.
@@ -131,9 +173,7 @@ pub fn read(settings: &ImportSettings) -> Result<Plain, Error> {
         (None, Some(beside)) if beside.classes.len() == labels => beside.classes,
         _ => (0..labels).map(|n| names::class(&format!("class-{n}"))).collect::<Result<_, _>>()?,
     };
-    for class in &names {
-        names::check(&class.id, &class.name)?;
-    }
+    check_classes(&names, settings.classes.as_ref().unwrap_or(path))?;
 
     let mut learngene = Tensors::new();
     let packed = |reason| Error::Pack { path: path.clone(), source: reason };
@@ -162,13 +202,20 @@ fn named(path: &Path, labels: usize) -> Result<Vec<Class>, Error> {
             help: "write one name a line, in the order of the label table".to_owned(),
         });
     }
-    let classes: Vec<Class> = lines.into_iter().map(names::class).collect::<Result<_, _>>()?;
-    let mut ids = std::collections::BTreeSet::new();
-    match classes.iter().find(|class| !ids.insert(&class.id)) {
-        None => Ok(classes),
-        Some(twice) => Err(Error::Refused {
-            what: format!("{} names {:?} twice", shown(path), twice.name),
-            help: "give each class a name of its own".to_owned(),
-        }),
+    Ok(lines.into_iter().map(names::class).collect::<Result<_, _>>()?)
+}
+
+/// Refuses two classes of one id, which would be one pack.
+fn check_classes(classes: &[Class], path: &Path) -> Result<(), Error> {
+    let mut ids = BTreeSet::new();
+    for class in classes {
+        names::check(&class.id, &class.name)?;
+        if !ids.insert(&class.id) {
+            return Err(Error::Refused {
+                what: format!("{} names {:?} twice", shown(path), class.name),
+                help: "give each class a name of its own, in a list with --classes".to_owned(),
+            });
+        }
     }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! From a run to a gallery of one learngene and one pack per class.
 
+use std::path::Path;
+
 use tailor_core::Sampler;
 use tailor_packs::index::INDEX_FILE;
 use tailor_packs::pack::{CardValue, Contents};
@@ -46,9 +48,8 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     let snapshots = Snapshots::new(&stored, &settings.run, settings.average_steps, weights, &device)?;
     let header = stored.header;
     let config = snapshots.config().clone();
-    let folder_name = settings.out.file_name().map(|n| n.to_string_lossy().to_lowercase());
-    let id = settings.id.clone().or_else(|| before.map(|index| index.id.clone())).or(folder_name);
-    let id = id.unwrap_or_else(|| header.recipe.name.clone());
+    let id = settings.id.clone().or_else(|| before.map(|index| index.id.clone()));
+    let id = id.or_else(|| id_of(&settings.out)).unwrap_or_else(|| header.recipe.name.clone());
     let title = settings.title.clone().or_else(|| before.map(|index| index.title.clone()));
     let title = title.unwrap_or_else(|| id.clone());
     check_names(&id, &title)?;
@@ -157,6 +158,13 @@ pub fn publish(settings: &PublishSettings) -> Result<Index, Error> {
     }
     signing.write(&settings.out, &mut index)?;
     Ok(index)
+}
+
+/// The id of a gallery that nobody gave one: its folder's name, as far as an id can say it.
+pub(crate) fn id_of(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_string_lossy().to_lowercase();
+    let said = if tailor_packs::manifest::is_id(&name) { name } else { slug::slugify(&name) };
+    Some(said.chars().take(64).collect()).filter(|id: &String| !id.is_empty())
 }
 
 /// Refuses what no gallery can be called.

@@ -15,7 +15,7 @@ use super::folder::{self, Gallery};
 use super::pack::{Previews, card};
 use crate::compute::device;
 use crate::data::splits::Split;
-use crate::data::{DataError, Options, names, number};
+use crate::data::{DataError, Dataset, Options, names, number};
 use crate::error::Error;
 use crate::say;
 use crate::settings::recipe::Recipe;
@@ -27,7 +27,7 @@ use crate::system::files::{create_folder, folder_of, leave, lock, read_limited};
 use crate::system::output::{self, as_text, shown};
 use crate::system::status::Status;
 use crate::train::bank::TailorBank;
-use crate::train::begin::{open_data, outside};
+use crate::train::begin::{not_beyond, open_data, outside};
 use crate::train::checkpoint::{self, ClassName, Losses, Stored};
 use crate::train::live::tailor_tensors;
 use crate::train::loader;
@@ -90,12 +90,14 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     // Refused before anything is read.
     let one = settings.class.as_deref().map(names::class).transpose()?;
     settings.running.validate()?;
+    Dataset::there(&settings.data)?;
+    outside(&settings.data, run)?;
     let split = settings.split.as_deref().map(Split::open).transpose()?;
     let file = learngene_file(&settings.learngene)?;
     output::refuse_inputs(&settings.out, inputs(settings, &file))?;
     match one {
         Some(_) => output::prepare(&settings.out)?,
-        None => prepare_folder(settings, run)?,
+        None => prepare_folder(settings)?,
     }
     let device = device::open(settings.running.device.device)?;
     let bytes = read_limited(&file, limits::FILE)?;
@@ -110,6 +112,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     let stored = checkpoint::latest(run)?;
     if let Some(stored) = &stored {
         same_learngene(stored, run, digest)?;
+        same_training(stored, settings, run)?;
         one.as_ref().map_or(Ok(()), |class| same_classes(stored, run, [class.id.as_str()]))?;
     }
     let recipe = |classes: usize, name: &str| {
@@ -139,8 +142,28 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
         recipe(classes.len(), if one.is_some() { &classes[0].id } else { &learngene.manifest.model })?;
     let card = DataCard { sha256: Some(data.digest()), ..DataCard::of(&settings.data, &data) };
     let card = card.with_split(settings.split.as_deref(), split.as_ref());
+    let first = settings.from.as_ref().map(|from| start_from(from, settings, digest, &config));
+    let first = match (first.transpose(), &stored) {
+        (Err(_), Some(_)) => {
+            say!("note: the tailor that --from names is not there any more; the run goes on without it");
+            None
+        }
+        (first, _) => first?,
+    };
+    let begun = DataCard::begun_with(first.as_deref());
+    let noted = stored.as_ref().map_or(Some(begun.clone()), |_| DataCard::read(run)?.begun);
+    let card = DataCard { begun: noted.clone(), ..card };
     let (trainer, losses) = match stored {
         Some(stored) => {
+            match noted {
+                Some(noted) if noted != begun && (first.is_some() || settings.from.is_none()) => {
+                    return Err(other(run, "one that was begun with another tailor, or with none"));
+                }
+                None if settings.from.is_some() => {
+                    say!("note: --from counts where a run begins, and this one goes on")
+                }
+                _ => {}
+            }
             same_classes(&stored, run, classes.iter().map(|class| class.id.as_str()))?;
             card.continues(run)?;
             let noted = DataCard::read(run).and_then(|noted| noted.sha256);
@@ -157,11 +180,8 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
             }
             let shared = learngene.tensors.to_flat(&config.learngene_tensors());
             let shared = Learned::new(shared.map_err(Error::pack(&settings.learngene))?);
-            let bank = match &settings.from {
-                Some(from) => {
-                    let first = Learned::new(start_from(from, settings, digest, &config)?);
-                    TailorBank::from_states(vec![first; classes.len()])
-                }
+            let bank = match first {
+                Some(first) => TailorBank::from_states(vec![Learned::new(first); classes.len()]),
                 None => TailorBank::new(&config, recipe.training.seed, classes.len()),
             };
             let trainer = Trainer::from_parts(&config, &device, None, shared, bank, 0, 0.0)?;
@@ -197,8 +217,7 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
 }
 
 /// Makes the folder for the packs of several classes, and refuses one that cannot be one.
-fn prepare_folder(settings: &TailorSettings, run: &Path) -> Result<(), Error> {
-    let TailorSettings { data, out, .. } = settings;
+fn prepare_folder(TailorSettings { out, .. }: &TailorSettings) -> Result<(), Error> {
     let is_pack = out.extension().is_some_and(|ending| ending == "tailor");
     if output::is_standard_output(out) || is_pack || out.is_file() {
         return Err(Error::Refused {
@@ -206,7 +225,6 @@ fn prepare_folder(settings: &TailorSettings, run: &Path) -> Result<(), Error> {
             help: "name the one class with --class, or a folder for the packs with --out".to_owned(),
         });
     }
-    outside(data, run)?;
     Ok(output::prepare(&out.join("a.tailor"))?)
 }
 
@@ -271,6 +289,16 @@ fn same_learngene(stored: &Stored, run: &Path, learngene: Digest) -> Result<(), 
         Some(digest) if digest != learngene => Err(other(run, "for another learngene")),
         Some(_) => Ok(()),
     }
+}
+
+/// Refuses to go on with a run with another seed, from which it has drawn its beginning, or fewer steps than it has made.
+fn same_training(stored: &Stored, settings: &TailorSettings, run: &Path) -> Result<(), Error> {
+    let asked = stored.header.recipe.clone().with(&settings.training)?.training;
+    let seed = stored.header.recipe.training.seed;
+    if asked.seed != seed {
+        return Err(other(run, &format!("one that was begun with the seed {seed}")));
+    }
+    not_beyond(&stored.header, asked.steps, run)
 }
 
 /// Refuses to go on with a run for other classes than those with these ids.

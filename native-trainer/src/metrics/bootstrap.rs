@@ -61,6 +61,12 @@ pub fn of_mean(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> 
     found
 }
 
+/// As [`of_mean`], of a share: the mean of values from 0 to 1. The interval's shift by what resampling itself moves must
+/// not lead out of what a share can be.
+pub fn of_share(values: &[f64], resamples: usize, seed: u64) -> Option<Interval> {
+    of_mean(values, resamples, seed).map(|i| Interval { low: i.low.max(0.0), high: i.high.min(1.0) })
+}
+
 /// The mean of one value per image; zero of none.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
@@ -86,6 +92,17 @@ mod tests {
         let half = (found.high - found.low) / 2.0;
         assert!((half / expected - 1.0).abs() < 0.1, "{found:?}");
         assert!(((found.high + found.low) / 2.0 - 0.5).abs() < 0.003, "{found:?}");
+    }
+
+    #[test]
+    fn the_interval_of_a_share_leaves_neither_end() {
+        let values: Vec<f64> = (0..40).map(|i| f64::from(u8::from(i > 0))).collect();
+        for seed in 0..20 {
+            let Interval { low, high } = of_share(&values, 30, seed).unwrap();
+            assert!(0.0 < low && low < 0.975 && (0.975..=1.0).contains(&high), "{low} {high}");
+        }
+        let beyond = |seed| of_mean(&values, 30, seed).is_some_and(|i| i.high > 1.0);
+        assert!((0..20).any(beyond), "without the limit some are beyond");
     }
 
     #[test]

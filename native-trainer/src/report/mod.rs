@@ -368,6 +368,7 @@ mod tests {
                 split: Some("letters-pretrain".into()),
                 inverted: Some(false),
                 sha256: None,
+                begun: None,
             },
             machine: "2 cores, cpu".into(),
         }

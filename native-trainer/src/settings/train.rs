@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tailor_packs::{FactoredSet, ModelConfig};
+use tailor_packs::{Digest, FactoredSet, ModelConfig};
 
 use super::device::DeviceSettings;
 use super::gallery::CardSettings;
@@ -38,6 +38,29 @@ impl RunningSettings {
     }
 }
 
+/// How a network is trained that begins from nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromScratch {
+    /// It comes apart into a learngene and tailors.
+    Kind,
+    /// No matrix of it comes apart.
+    Plain,
+}
+
+impl FromScratch {
+    /// The names by which both are asked for.
+    pub const NAMES: [&str; 2] = ["kind", "plain"];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "kind" => Some(Self::Kind),
+            "plain" => Some(Self::Plain),
+            _ => None,
+        }
+    }
+}
+
 /// A run that learns a learngene and the tailors of all classes.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
@@ -49,8 +72,8 @@ pub struct TrainSettings {
     pub cache: Option<PathBuf>,
     /// Which model.
     pub model: ModelChoice,
-    /// Whether the model is a plain network, of which no matrix comes apart.
-    pub plain: bool,
+    /// How; none for what the model says.
+    pub method: Option<FromScratch>,
     /// Folder of the run.
     pub out: PathBuf,
     /// Whether to go on from the run's last checkpoint.
@@ -72,8 +95,20 @@ impl TrainSettings {
     /// asked for, [`Error::OtherModel`] when it is another model than the stored one.
     pub fn recipe(&self, stored: Option<&Recipe>) -> Result<Recipe, Error> {
         let (mut recipe, file) = self.model.begin(stored)?;
-        if self.plain {
-            recipe.model.factored = FactoredSet::none();
+        match self.method {
+            Some(FromScratch::Plain) => recipe.model.factored = FactoredSet::none(),
+            Some(FromScratch::Kind) if recipe.model.factored.matrices().is_empty() => {
+                return Err(match (&self.model.config, stored) {
+                    (Some(path), None) => Error::ConfigFile {
+                        path: path.clone(),
+                        reason:
+                            "its factored names no matrix, so that --method kind has nothing to take apart"
+                                .to_owned(),
+                    },
+                    _ => Error::OtherModel(self.out.clone()),
+                });
+            }
+            _ => {}
         }
         if let Some(stored) = stored {
             if recipe.model != stored.model {
@@ -106,6 +141,8 @@ pub struct FinetuneSettings {
     pub method: String,
     /// The network: its learngene file, or the folder of its gallery.
     pub base: PathBuf,
+    /// SHA-256 that the network must have; none for any.
+    pub expected: Option<Digest>,
     /// The method's size; none for the paper's.
     pub rank: Option<usize>,
     /// Blocks of the network that the method builds; none for those of the base.

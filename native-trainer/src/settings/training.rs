@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tailor_core::diffusion::shortcut;
+use tailor_core::engine::adamw::AdamW;
 use tailor_packs::{Learngene, ModelConfig};
 
 use crate::error::Error;
@@ -157,6 +158,13 @@ settings! {
         value: "RATE",
         default: 1e-3,
         range: "above 0 and at most 1" if |rate| rate > 0.0 && rate <= 1.0,
+    }
+    /// PyTorch's is 0.999, which is slower to notice that gradients have become smaller.
+    beta2: f64 {
+        help: "Decay of AdamW's second moments",
+        value: "DECAY",
+        default: AdamW::default().beta2,
+        range: "0 or more and less than 1" if |decay| (0.0..1.0).contains(&decay),
     }
     /// It rises from zero.
     warmup: u64 {
@@ -366,6 +374,12 @@ impl Training {
             // One at a time, for an error that names it.
             let one = Changes::from_iter([(name.clone(), value.clone())]);
             let refused = |error| serde::de::Error::custom(format!("{name}: {error}"));
+            if value.is_null() {
+                // TOML's infinities, which JSON does not know.
+                return Err(serde::de::Error::custom(format!(
+                    "{name} is inf or nan, must be a finite number"
+                )));
+            }
             serde_json::from_value::<Self>(Value::Object(one)).map_err(|e: serde_json::Error| refused(e))?;
         }
         let mut layers = as_map(self)?;

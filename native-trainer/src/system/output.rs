@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::files::{WriteError, create_folder, folder_of, probe, target, write_atomic, write_atomic_with};
 
@@ -174,7 +174,6 @@ pub fn refuse_inputs(
     output: &Path,
     inputs: impl IntoIterator<Item = impl AsRef<Path>>,
 ) -> Result<(), OutputError> {
-    // A file whose folder is not there yet is no input.
     let written = Some(output).filter(|path| !is_standard_output(path)).and_then(place);
     let is_it = |input: &Path| match (&written, place(input)) {
         (Some(written), Some(input)) => written.starts_with(input),
@@ -193,9 +192,16 @@ pub fn same(one: &Path, other: &Path) -> bool {
     one == other || place(one).is_some_and(|one| place(other) == Some(one))
 }
 
-/// Where a file lies or would lie, links followed; none where its folder is not there.
-fn place(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok().or_else(|| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)))
+/// Where a file or folder lies or would lie, links followed as far as they are there.
+pub(crate) fn place(path: &Path) -> Option<PathBuf> {
+    let parts = std::path::absolute(path).ok()?;
+    Some(parts.components().fold(PathBuf::new(), |mut at, part| {
+        match part {
+            Component::ParentDir => drop(at.pop()),
+            part => at.push(part),
+        }
+        at.canonicalize().unwrap_or(at)
+    }))
 }
 
 /// A path for people, on one line whatever its name holds.
@@ -257,9 +263,16 @@ mod tests {
         std::fs::write(at("data/1.png"), "x").unwrap();
         std::fs::write(at("pack"), "x").unwrap();
         let inputs = [at("data"), at("pack"), at("absent")];
-        for name in
-            ["data/1.png", "data/deep/new.png", "data/../pack", "data/./deep/../1.png", "pack", "absent"]
-        {
+        for name in [
+            "data/1.png",
+            "data/new/deep/a.png",
+            "new/../data/b.png",
+            "data/deep/new.png",
+            "data/../pack",
+            "data/./deep/../1.png",
+            "pack",
+            "absent",
+        ] {
             let error = refuse_inputs(&at(name), &inputs).unwrap_err();
             assert!(matches!(error, OutputError::IsInput { .. }), "{name}: {error}");
         }
@@ -269,6 +282,8 @@ mod tests {
         refuse_inputs(Path::new("-"), &inputs).unwrap();
         #[cfg(unix)]
         {
+            std::os::unix::fs::symlink("data", at("to-data")).unwrap();
+            refuse_inputs(&at("new/../to-data/new"), &inputs).unwrap_err();
             std::os::unix::fs::symlink("pack", at("link")).unwrap();
             refuse_inputs(&at("link"), &inputs).unwrap_err();
             refuse_inputs(&at("pack"), [at("link")]).unwrap_err();

@@ -20,7 +20,7 @@ use crate::say;
 use crate::settings::recipe::Recipe;
 use crate::settings::train::TrainSettings;
 use crate::system::files::{create_folder, leave, lock};
-use crate::system::output::shown;
+use crate::system::output::{self, shown};
 use crate::system::shell;
 
 /// A run that has ended, its folder still kept from others.
@@ -60,6 +60,8 @@ pub fn finetune(settings: &TrainSettings, adapt: &Adapt) -> Result<Outcome, Erro
 fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Error> {
     let TrainSettings { data: path, out, running, .. } = settings;
     running.validate()?;
+    // Refused before any folder is made.
+    Dataset::there(path)?;
     outside(path, out)?;
     let split = settings.split.as_deref().map(Split::open).transpose()?;
     let device = device::open(running.device.device)?;
@@ -82,17 +84,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     }
     let start = adapt.map(|adapt| adapt.recipe());
     let recipe = settings.recipe(stored.as_ref().map(|stored| &stored.header.recipe).or(start.as_ref()))?;
-    if let Some(stored) = stored.as_ref().filter(|stored| stored.header.step > recipe.training.steps) {
-        return Err(Error::Refused {
-            what: format!(
-                "the run in {} has made {} steps already, more than the {} that it is to have",
-                shown(out),
-                stored.header.step,
-                recipe.training.steps
-            ),
-            help: "ask for more --steps, or publish the run as it is".to_owned(),
-        });
-    }
+    stored.as_ref().map_or(Ok(()), |stored| not_beyond(&stored.header, recipe.training.steps, out))?;
     loader::fits(&recipe.model, recipe.training.batch_size)?;
     recipe.training.suits(&recipe.model)?;
     let cache = settings.cache.clone().unwrap_or_else(|| out.join("cache"));
@@ -139,6 +131,21 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
     let again = settings.again.clone();
     let run = Run { out, running, recipe, classes, frozen, method, losses, again };
     Ok(Outcome { ended: run.go(&data, trainer)?, _lock: lock })
+}
+
+/// Refuses to go on with a run that has made more steps than it is to have.
+pub(crate) fn not_beyond(header: &RunHeader, steps: u64, out: &Path) -> Result<(), Error> {
+    if header.step <= steps {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!(
+            "the run in {} has made {} steps already, more than the {steps} that it is to have",
+            shown(out),
+            header.step,
+        ),
+        help: "ask for more --steps, or publish the run as it is".to_owned(),
+    })
 }
 
 /// Refuses to go on with the run of another command.
@@ -223,9 +230,8 @@ pub(crate) fn open_data(
 
 /// Refuses a folder for what the run writes inside the folder of the data, whose part it would become.
 pub(crate) fn outside(data: &Path, folder: &Path) -> Result<(), Error> {
-    let absolute = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
-    match (absolute(data), absolute(folder)) {
-        (Ok(data), Ok(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
+    match (output::place(data), output::place(folder)) {
+        (Some(data), Some(inside)) if data.is_dir() && inside.starts_with(&data) => Err(Error::Refused {
             what: format!("{} lies inside the data, {}", folder.display(), data.display()),
             help: "choose a folder elsewhere".to_owned(),
         }),

@@ -36,6 +36,9 @@ pub struct DataCard {
     /// SHA-256 of the images, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
+    /// What taught classes began with, as [`DataCard::begun_with`] says it; none in a note from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<String>,
 }
 
 impl DataCard {
@@ -50,7 +53,15 @@ impl DataCard {
             split: None,
             inverted: Some(false),
             sha256: None,
+            begun: None,
         }
+    }
+
+    /// What taught classes begin with: chance, or the SHA-256 of the tailor with these values.
+    pub fn begun_with(tailor: Option<&[f32]>) -> String {
+        let bytes =
+            |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|value| value.to_le_bytes()).collect() };
+        tailor.map_or("chance".to_owned(), |values| Digest::of(&bytes(values)).to_string())
     }
 
     /// The same, of data whose classes were chosen by `split`, which was asked for as `asked`.

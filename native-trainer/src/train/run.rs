@@ -23,6 +23,7 @@ use crate::settings::train::RunningSettings;
 use crate::settings::training::Training;
 use crate::system::files::{OnDisk, create_folder};
 use crate::system::grid::save_grid;
+use crate::system::output::shown;
 use crate::system::progress::LINE_EVERY;
 use crate::system::status::{Signal, Status, on_signal};
 
@@ -43,8 +44,10 @@ impl Run<'_> {
     /// Trains to the last step, or until a signal or the time limit; then the run is saved.
     pub(crate) fn go(mut self, data: &Dataset, trainer: Trainer) -> Result<Ended, Error> {
         let training = self.recipe.training.clone();
-        let trainer =
-            trainer.with_micro_batch(training.micro_batch).with_orthogonality(training.orthogonality);
+        let trainer = trainer
+            .with_micro_batch(training.micro_batch)
+            .with_orthogonality(training.orthogonality)
+            .with_beta2(training.beta2);
         let mut trainer = trainer.with_settings(&self.running.device)?;
         let mut metrics = Writer::open(self.out, trainer.step, &self.losses)?;
         let signal = Watched::begin();
@@ -154,9 +157,14 @@ impl Run<'_> {
     }
 
     fn diverged(&self, loss: f32, step: u64) -> Error {
+        let saved = checkpoint::list(self.out).is_ok_and(|checkpoints| !checkpoints.is_empty());
         Error::Refused {
-            what: format!("the loss is {loss} at step {step}: the run has diverged"),
-            help: "resume from the last checkpoint with a smaller --learning-rate".to_owned(),
+            what: format!("the loss is {loss} at step {step}: the run in {} has diverged", shown(self.out)),
+            help: match saved {
+                true => "go on from its last checkpoint with a smaller learning rate",
+                false => "begin again with a smaller learning rate",
+            }
+            .to_owned(),
         }
     }
 }

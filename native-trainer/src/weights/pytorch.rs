@@ -15,6 +15,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use zip::ZipArchive;
+use zip::read::ZipFile;
 
 use super::{Place, Reason, Source, Stored, WeightsFile};
 use crate::system::files;
@@ -31,6 +32,9 @@ const MAX_PICKLE: u64 = 16 << 20;
 const MAX_AXES: usize = 8;
 const MAX_NAME: usize = 256;
 
+/// Values that a pickle makes. That of DiT-XL makes some ten thousand.
+const MAX_VALUES: usize = 1 << 20;
+
 /// Names under which training programs keep weights beside other things, the most wanted first.
 const INSIDE: [&str; 3] = ["ema", "model", "state_dict"];
 
@@ -41,10 +45,16 @@ pub(super) fn open(path: &Path) -> Result<WeightsFile, Reason> {
     let Some(top) = names.iter().find_map(|name| name.strip_suffix("data.pkl")) else {
         return Err(damaged("it is an archive without the data.pkl of PyTorch".to_owned()));
     };
+    if top.len() > MAX_NAME {
+        return Err(damaged(format!(
+            "its entries lie in a folder with a name of more than {MAX_NAME} bytes"
+        )));
+    }
     let entry = |zip: &mut Zip, name: &str, limit: u64| -> Result<Vec<u8>, Reason> {
         let mut bytes = Vec::new();
         let found = zip.by_name(&format!("{top}{name}")).map_err(|e| damaged(format!("{name}: {e}")))?;
-        let read = found.take(limit + 1).read_to_end(&mut bytes);
+        let limit_here = if is_summed(&found) { limit + 1 } else { found.size().min(limit + 1) };
+        let read = found.take(limit_here).read_to_end(&mut bytes);
         read.map_err(|e| damaged(format!("{name}: {e}")))?;
         match bytes.len() as u64 > limit {
             true => Err(damaged(format!("{name} has more than {limit} bytes"))),
@@ -68,8 +78,17 @@ pub(super) fn bytes(zip: &mut Zip, entry: &str, skip: usize, length: usize) -> i
     let mut found = zip.by_name(entry).map_err(io::Error::other)?;
     io::copy(&mut (&mut found).take(skip as u64), &mut io::sink())?;
     let mut bytes = Vec::new();
-    found.take(length as u64).read_to_end(&mut bytes)?;
+    (&mut found).take(length as u64).read_to_end(&mut bytes)?;
+    if is_summed(&found) {
+        // Its checksum is compared at its end.
+        io::copy(&mut found, &mut io::sink())?;
+    }
     Ok(bytes)
+}
+
+/// Whether an entry has a checksum: `torch.serialization.set_crc32_options(False)` writes zeros instead.
+fn is_summed(entry: &ZipFile<'_, BufReader<File>>) -> bool {
+    entry.crc32() != 0
 }
 
 /// A value of a pickle; a number stands for another value.
@@ -81,8 +100,8 @@ enum Value {
     Text(String),
     Tuple(Vec<usize>),
     Dict(Vec<(usize, usize)>),
-    /// A name of Python's, as `module name`.
-    Global(String),
+    /// A name of Python's that means something here, as `module name`.
+    Global(&'static str),
     Storage {
         float: Option<Float>,
         key: String,
@@ -93,6 +112,24 @@ enum Value {
         shape: Vec<i64>,
         strides: Vec<i64>,
     },
+}
+
+/// The names of Python's that mean something here.
+const GLOBALS: [&str; 7] = [
+    "collections OrderedDict",
+    "torch._utils _rebuild_parameter",
+    "torch._utils _rebuild_tensor_v2",
+    "torch HalfStorage",
+    "torch BFloat16Storage",
+    "torch FloatStorage",
+    "torch DoubleStorage",
+];
+
+impl Value {
+    /// The name if it is one of [`GLOBALS`]: of others a few bytes could ask for copies until memory is full.
+    fn global(name: &str) -> Self {
+        GLOBALS.into_iter().find(|known| *known == name).map_or(Self::Other, Self::Global)
+    }
 }
 
 /// What runs a pickle.
@@ -143,6 +180,9 @@ impl Machine {
                 return Ok(machine);
             }
             machine.step(code, &mut bytes)?;
+            if machine.values.len() > MAX_VALUES {
+                return Err(format!("it makes more than {MAX_VALUES} values"));
+            }
         }
     }
 
@@ -204,14 +244,14 @@ impl Machine {
             // GLOBAL, STACK_GLOBAL
             b'c' => {
                 let name = format!("{} {}", bytes.line()?, bytes.line()?);
-                self.push(Value::Global(name));
+                self.push(Value::global(&name));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.values[module], &self.values[name]) {
                     (Value::Text(module), Value::Text(name)) if module.len().max(name.len()) <= MAX_NAME => {
                         let name = format!("{module} {name}");
-                        self.push(Value::Global(name));
+                        self.push(Value::global(&name));
                     }
                     _ => return Err("a global name is no short text".to_owned()),
                 }
@@ -314,9 +354,13 @@ impl Machine {
         else {
             return Value::Other;
         };
-        match (name.as_str(), &arguments[..]) {
+        match (*name, &arguments[..]) {
             ("collections OrderedDict", _) => Value::Dict(Vec::new()),
-            ("torch._utils _rebuild_parameter", [tensor, ..]) => self.values[*tensor].clone(),
+            // Of anything larger, a few bytes could ask for copies until memory is full.
+            ("torch._utils _rebuild_parameter", [tensor, ..]) => match &self.values[*tensor] {
+                tensor @ Value::Tensor { .. } => tensor.clone(),
+                _ => Value::Other,
+            },
             ("torch._utils _rebuild_tensor_v2", [storage, offset, shape, strides, ..]) => {
                 let ints = |at: &usize| match &self.values[*at] {
                     Value::Tuple(items) if items.len() <= MAX_AXES => {
@@ -352,7 +396,7 @@ impl Machine {
         if key.len() > MAX_NAME {
             return Value::Other;
         }
-        let float = match kind.as_str() {
+        let float = match *kind {
             "torch HalfStorage" => Some(Float::F16),
             "torch BFloat16Storage" => Some(Float::Bf16),
             "torch FloatStorage" => Some(Float::F32),

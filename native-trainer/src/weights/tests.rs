@@ -101,6 +101,9 @@ fn positions_are_dits_own() {
     let (config, _) = dit::config(&file.shapes(), DIT).unwrap();
     let mut table = file.read(POSITIONS).unwrap();
     dit::check_positions(&config, &table).unwrap();
+    // As a file in bfloat16 holds them.
+    let rounded: Vec<f32> = table.iter().map(|value| half::bf16::from_f32(*value).to_f32()).collect();
+    dit::check_positions(&config, &rounded).unwrap();
     table[9] += 0.25;
     let refused = dit::check_positions(&config, &table).unwrap_err();
     assert_eq!(refused.to_string(), "pos_embed differs from DiT's table of sines and cosines by up to 0.250");
@@ -199,6 +202,42 @@ fn a_damaged_file_is_refused_or_read_and_never_a_panic() {
 }
 
 #[test]
+fn values_that_changed_on_the_way_are_not_taken() {
+    let path = fixture("dit.pt");
+    let whole = std::fs::read(&path).unwrap();
+    let values = WeightsFile::open(&path).unwrap().read("y_embedder.embedding_table.weight").unwrap();
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let start = whole.windows(bytes.len()).position(|window| window == bytes).unwrap();
+    for at in [start, start + bytes.len() / 2, start + bytes.len() - 1] {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        let said = tried(&altered).unwrap_err().to_string();
+        assert!(said.contains("y_embedder.embedding_table.weight: Invalid checksum"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_whose_checksums_were_not_computed_is_read() {
+    let mut file = std::fs::read(fixture("dit.pt")).unwrap();
+    // Zeros where the local headers and the central directory have them, as PyTorch writes on demand.
+    for (head, at) in [(b"PK\x03\x04", 14), (b"PK\x01\x02", 16)] {
+        let starts: Vec<usize> = (0..file.len() - 4).filter(|i| file[*i..*i + 4] == head[..]).collect();
+        assert!(starts.len() > 3, "entries");
+        starts.into_iter().for_each(|start| file[start + at..start + at + 4].fill(0));
+    }
+    tried(&file).unwrap();
+}
+
+#[test]
+fn a_folder_with_an_endless_name_in_an_archive_is_refused() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file(format!("{}/data.pkl", "a".repeat(60_000)), SimpleFileOptions::default()).unwrap();
+    zip.write_all(b"}.").unwrap();
+    let said = opened(&zip.finish().unwrap().into_inner()).err().unwrap().to_string();
+    assert!(said.contains("a name of more than 256 bytes"), "{said}");
+}
+
+#[test]
 fn a_hostile_pickle_is_refused_and_calls_nothing() {
     let refused = |pickle: &[u8]| opened(&archive(pickle)).err().unwrap().to_string();
     // os.system("…"): known as a call, and not made.
@@ -219,6 +258,17 @@ fn a_hostile_pickle_is_refused_and_calls_nothing() {
     // A name of a megabyte that is repeated.
     let name = [&b"X\0\0\x10\0"[..], &[b'a'; 1 << 20], b"q\0", &b"h\0h\0\x93".repeat(1000), b"."].concat();
     assert!(refused(&name).contains("no short text"));
+    // Two names of 256 letters that are to be joined a million times.
+    let long = [&b"\x8c\xff"[..], &[b'a'; 255], b"q\0"].concat();
+    assert!(
+        refused(&[&long[..], &b"h\0h\0\x93".repeat(900_000), b"."].concat()).contains("no tensors by name")
+    );
+    // A text of a megabyte that is to be copied sixty thousand times, and more values than there is room for.
+    let text =
+        [&b"ctorch._utils\n_rebuild_parameter\nq\x01X\0\0\x10\0"[..], &[b'a'; 1 << 20], b"q\0"].concat();
+    let copies = [&text[..], &b"h\x01h\0\x85R".repeat(60_000), b"."].concat();
+    assert!(refused(&copies).contains("no tensors by name"));
+    assert!(refused(&b")".repeat(1 << 21)).contains("more than 1048576 values"));
     // More axes than tensors have, and negative ones.
     let tensor = |shape: &[u8], strides: &[u8]| {
         let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ";

@@ -387,9 +387,11 @@ mod tests {
             let cost = costs.iter().find(|cost| cost.method == "laptop-diff").unwrap();
             assert!((cost.trainable_parameters / 1e6 / parameters - 1.0).abs() <= 0.02, "{preset} {cost:?}");
         }
-        let costs = costs(&ModelConfig::preset("dit-b-2").unwrap(), &PAPER_TASKS);
-        let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();
-        assert!((svdiff.trainable_parameters / 1e6 - 0.1).abs() < 0.05, "{svdiff:?}");
+        for (preset, parameters) in [("dit-b-2", "0.1"), ("dit-l-2", "0.2")] {
+            let costs = costs(&ModelConfig::preset(preset).unwrap(), &PAPER_TASKS);
+            let svdiff = costs.iter().find(|cost| cost.method == "svdiff").unwrap();
+            assert_eq!(format!("{:.1}", svdiff.trainable_parameters / 1e6), parameters, "{svdiff:?}");
+        }
     }
 
     #[test]

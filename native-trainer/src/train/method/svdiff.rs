@@ -1,4 +1,6 @@
-use super::{Method, Products, Sizes, Trains};
+use tailor_packs::{FactoredSet, Matrix, ModelConfig};
+
+use super::{Method, Products, Sizes, Trains, usual_matrices};
 #[cfg(feature = "graph")]
 use {
     super::svd::Svd,
@@ -7,7 +9,8 @@ use {
     burn::tensor::activation::relu,
 };
 
-/// SVDiff (Han et al. 2023): `P·diag(relu(s + δ))·Qᵀ`, where `W = P·diag(s)·Qᵀ`, and `δ` starts at zero.
+/// SVDiff (Han et al. 2023): `P·diag(relu(s + δ))·Qᵀ`, where `W = P·diag(s)·Qᵀ`, and `δ` starts at zero. It adapts adaLN's
+/// matrix, too: only so do 0.2 M values train at size L, as the paper's Table 2 has it.
 #[derive(Debug)]
 pub(super) struct SvDiff;
 
@@ -24,6 +27,11 @@ impl Method for SvDiff {
         Trains::Matrices
     }
 
+    fn matrices(&self, _: &ModelConfig) -> FactoredSet {
+        let all = usual_matrices().matrices().iter().copied().chain([Matrix::AdaLn]).collect::<Vec<_>>();
+        FactoredSet::new(&all).unwrap_or_else(|_| usual_matrices())
+    }
+
     /// The paper's for B, and from the width of L on that for L.
     fn learning_rate(&self, width: u32) -> f64 {
         if width < 1024 { 5e-3 } else { 3e-3 }
@@ -35,7 +43,8 @@ impl Method for SvDiff {
     }
 
     fn trainable(&self, sizes: &Sizes) -> f64 {
-        sizes.sum(f64::min)
+        // adaLN's has as many as the width, the smaller of its sides.
+        sizes.sum(f64::min) + sizes.task.width as f64
     }
 
     fn products(&self, _: &Sizes) -> Products {

@@ -273,6 +273,12 @@ impl Trainer {
         self
     }
 
+    /// Lets AdamW's second moments decay so, instead of as [`AdamW`] does by default.
+    pub fn with_beta2(mut self, beta2: f64) -> Self {
+        self.adamw.beta2 = beta2;
+        self
+    }
+
     /// Draws the network towards what `teacher` makes of the same images, too: see [`tailor_core::distillation`]. Each of
     /// its blocks comes of one of the teacher's.
     pub fn with_teacher(mut self, teacher: Teacher) -> Self {
