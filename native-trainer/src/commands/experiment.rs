@@ -11,7 +11,7 @@ use crate::experiment::estimate::{ArmEstimate, Estimate, estimate};
 use crate::experiment::pictures::{self, Picture};
 use crate::experiment::plan::Experiment;
 use crate::experiment::results::{self, Outcome};
-use crate::experiment::{Carried, carry_out};
+use crate::experiment::{Carried, carry_out, is_worker};
 use crate::say;
 use crate::settings::experiment::PictureSettings;
 use crate::system::output::{self, json, print, shown};
@@ -42,12 +42,16 @@ pub fn run(args: &ExperimentArgs) -> Result<Status, Error> {
     let all = experiment.runs.len();
     let page = shell::path(&settings.out);
     match outcomes.len() {
+        // The program that has started this one says it.
+        _ if is_worker() => {}
         n if n < all && elsewhere == 0 && settings.part.1 > 1 && status == Status::Done => {
             say!("this part has ended; {n} of {all} runs of all parts have")
         }
-        n if n == all => say!("all {all} runs have ended; the tables: tailor experiment report {page}"),
+        n if n == all => {
+            say!("all {all} runs have ended; the tables: tailor experiment report {page}")
+        }
         n => say!(
-            "{n} of {all} runs have ended; {elsewhere} are under way elsewhere, the same command goes on"
+            "{n} of {all} runs have ended; other programs are at {elsewhere} of the rest, the same command goes on"
         ),
     }
     if args.json {

@@ -31,7 +31,7 @@ pub fn run(args: &FinetuneArgs) -> Result<Status, Error> {
 fn in_words(costs: &[Cost]) -> String {
     let width = costs.iter().map(|cost| cost.method.len()).max().unwrap_or(0);
     let mut out = format!("{:width$} trainable  GFLOP an image\n", "method");
-    for Cost { method, trainable_parameters, flops_per_image } in costs {
+    for Cost { method, trainable_parameters, flops_per_image, .. } in costs {
         // Writing into a string cannot fail.
         let _ = writeln!(
             out,
@@ -39,6 +39,16 @@ fn in_words(costs: &[Cost]) -> String {
             rounded(trainable_parameters / 1e6, 2),
             rounded(flops_per_image / 1e9, 1)
         );
+    }
+    for Cost { method, gathered_flops_per_image, .. } in costs {
+        if let Some(gathered) = gathered_flops_per_image {
+            let _ = writeln!(
+                out,
+                "{method} computes {} GFLOP here, where each image takes the components of its own class alone; the \
+                 paper counts those of every class of the task.",
+                rounded(gathered / 1e9, 1)
+            );
+        }
     }
     out
 }

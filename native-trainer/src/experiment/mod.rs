@@ -19,6 +19,7 @@ mod run;
 mod workers;
 
 pub use run::Carried;
+pub use workers::is_worker;
 
 use crate::error::Error;
 use crate::settings::experiment::ExperimentSettings;

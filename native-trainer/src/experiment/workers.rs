@@ -79,10 +79,15 @@ pub(super) fn carry_out(
 /// Says to a program that another one has started it.
 const WORKER: &str = "TAILOR_WORKER";
 
+/// Whether another program has started this one to do a part of its work.
+pub fn is_worker() -> bool {
+    std::env::var_os(WORKER).is_some()
+}
+
 /// Lets this program, where another one has started it, end with that one, whatever ends it: the other one never writes
 /// to the standard input here, which closes with its end. Then it is as if SIGTERM had come.
 pub(super) fn end_with_the_first() {
-    if std::env::var_os(WORKER).is_none() {
+    if !is_worker() {
         return;
     }
     std::thread::spawn(|| {

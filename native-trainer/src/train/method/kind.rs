@@ -30,4 +30,10 @@ impl Method for Kind {
         let rank = sizes.low_rank() + sizes.learngene as f64;
         Products { per_token: rank * sizes.sum(|m1, m2| m1 + m2), per_image: 0.0, instead: true }
     }
+
+    /// As `tailor` computes it: the learngene's components and those of the image's own class.
+    fn gathered(&self, sizes: &Sizes) -> Option<Products> {
+        let rank = (sizes.learngene + sizes.task.components) as f64;
+        Some(Products { per_token: rank * sizes.sum(|m1, m2| m1 + m2), ..self.products(sizes) })
+    }
 }
