@@ -15,9 +15,15 @@ use crate::system::files::{create_folder, leave, read_limited, write_atomic};
 use crate::system::output::{self, shown};
 use crate::train::begin::outside;
 
-/// Makes the experiment's folder. Refuses, before that, one that lies in the data, a base that this experiment makes
-/// itself, and one that was begun with other images.
+/// Makes the experiment's folder. Refuses, before that, a build that cannot judge, a folder that lies in the data, a base
+/// that this experiment makes itself, and one that was begun with other images.
 pub(super) fn begin(out: &Path, experiment: &Experiment) -> Result<(), Error> {
+    if !cfg!(feature = "graph") && experiment.runs.iter().any(|run| run.evaluate.is_some()) {
+        return Err(Error::Refused {
+            what: "this build has no classifier to judge with: it is made of Burn".to_owned(),
+            help: "build with `--features graph`, or leave [evaluate] out to train only".to_owned(),
+        });
+    }
     Dataset::there(&experiment.data)?;
     outside(&experiment.data, out)?;
     let made: Vec<PathBuf> =

@@ -195,10 +195,8 @@ impl File {
             }
             _ => {}
         }
-        for (key, values) in [("model", Some(&self.model)), ("training", Some(&self.training))]
-            .into_iter()
-            .chain([("evaluate", self.evaluate.as_ref())])
-        {
+        let tables = [("model", Some(&self.model)), ("training", Some(&self.training))];
+        for (key, values) in tables.into_iter().chain([("evaluate", self.evaluate.as_ref())]) {
             values.map_or(Ok(()), |values| numbers(key, values)).map_err(Invalid::Words)?;
         }
         let mut slugs = BTreeSet::new();

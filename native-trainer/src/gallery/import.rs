@@ -77,7 +77,6 @@ pub fn import(settings: &ImportSettings) -> Result<Imported, Error> {
     let plain = read(settings)?;
     let fresh = !out.exists();
     create_folder(out)?;
-    remove_leftovers(out);
     let mut written = Vec::new();
     let bytes = write(settings, &plain, (&id, &title), &mut written).inspect_err(|_| {
         // Half a gallery is none.
@@ -105,6 +104,8 @@ fn write(
 ) -> Result<u64, Error> {
     let out = &settings.out;
     let signing = Signing::new(&settings.signing, out)?;
+    // It keeps other programs out, whose unfinished files these would be.
+    remove_leftovers(out);
     let card = told(&settings.card, title, None);
     let config = &plain.config;
     let storage = settings.storage.into();

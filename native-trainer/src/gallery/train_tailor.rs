@@ -144,8 +144,12 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     let card = card.with_split(settings.split.as_deref(), split.as_ref());
     let first = settings.from.as_ref().map(|from| start_from(from, settings, digest, &config));
     let first = match (first.transpose(), &stored) {
-        (Err(_), Some(_)) => {
-            say!("note: the tailor that --from names is not there any more; the run goes on without it");
+        // It counts where a run begins.
+        (Err(error), Some(_)) => {
+            say!(
+                "note: the tailor that --from names is not there any more, or not to be used ({error}); the run goes \
+                 on without it"
+            );
             None
         }
         (first, _) => first?,

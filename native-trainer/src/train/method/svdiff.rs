@@ -29,7 +29,7 @@ impl Method for SvDiff {
 
     fn matrices(&self, _: &ModelConfig) -> FactoredSet {
         let all = usual_matrices().matrices().iter().copied().chain([Matrix::AdaLn]).collect::<Vec<_>>();
-        FactoredSet::new(&all).unwrap_or_else(|_| usual_matrices())
+        FactoredSet::new(&all).unwrap_or_else(|_| unreachable!("it is one kind of attention"))
     }
 
     /// The paper's for B, and from the width of L on that for L.
