@@ -443,6 +443,36 @@ fn galleries_are_judged_and_arms_that_train_the_same_are_trained_once() {
     assert!(place.done("experiment report experiments/arms").contains("agreement"));
 }
 
+#[cfg(feature = "graph")]
+#[test]
+fn the_mean_of_the_last_checkpoints_is_judged_beside_the_newest_of_one_training() {
+    let file = FILE.replace("[0, 1]", "[0]").replace("\"Slow one\"\ntraining.learning_rate = 1e-4", "\"mean\"\nMEAN");
+    let judged = "[evaluate]\nper_class = 4\nsteps = 2\nepochs = 1\n";
+    let place = Place::new(&format!("{}\n{judged}", file.replace("MEAN", "evaluate.average_steps = 2")));
+    let refused = place.tailor("experiment arms.toml --device cpu");
+    let said = text(&refused.stderr);
+    assert!(said.contains("arm \"mean\": evaluate.average_steps is 2") && said.contains("training.keep"), "{said}");
+    assert!(!place.at("experiments").exists());
+
+    let kept = file.replace("checkpoint_every = 2", "checkpoint_every = 2, keep = 2");
+    fs::write(place.at("arms.toml"), format!("{}\n{judged}", kept.replace("MEAN", "evaluate.average_steps = 2")))
+        .unwrap();
+    place.done("experiment arms.toml --device cpu --jobs 1");
+    let results = place.results("experiments/arms");
+    assert_eq!(results[0]["folder"], results[1]["folder"], "one training");
+    let run = place.at("experiments/arms").join(results[0]["folder"].as_str().unwrap());
+    let index = |gallery: &str| -> Value {
+        serde_json::from_slice(&fs::read(run.join(gallery).join("index.json")).unwrap()).unwrap()
+    };
+    assert_ne!(index("gallery")["learngene"]["sha256"], index("gallery-mean-2")["learngene"]["sha256"]);
+    assert_ne!(results[0]["evaluation"], results[1]["evaluation"]);
+    let named = |arm: &str| fs::read_link(place.at("experiments/arms/galleries").join(arm)).unwrap();
+    assert!(named("mean-0").ends_with("gallery-mean-2") && named("usual-0").ends_with("gallery"));
+    place.done("experiment report experiments/arms --out page.md");
+    let page = fs::read_to_string(place.at("page.md")).unwrap();
+    assert!(page.contains("Arm usual: ") && page.contains("Arm mean: ") && !page.contains("is gone"), "{page}");
+}
+
 #[test]
 fn an_experiment_takes_the_classes_of_a_split() {
     let place = Place::new(&FILE.replace("seeds = [0, 1]", "seeds = [0]\nsplit = \"bars.toml\""));

@@ -174,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_goes_on_with_what_its_preset_was_when_it_began() {
+        let mut stored = args("--preset letters --batch-size 3").recipe(None).unwrap();
+        stored.model.depth += 1;
+        let resumed = args("--preset letters --resume --steps 9").recipe(Some(&stored)).unwrap();
+        assert_eq!((resumed.training.batch_size, resumed.training.steps), (3, 9));
+        assert_eq!(resumed.model, stored.model);
+    }
+
+    #[test]
     fn a_recipe_survives_json() {
         let recipe = args("--preset cifar").recipe(None).unwrap();
         let json = serde_json::to_string(&recipe).unwrap();

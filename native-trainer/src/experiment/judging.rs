@@ -10,6 +10,7 @@ use tailor_packs::ModelConfig;
 use crate::settings::device::DeviceChoice;
 use crate::settings::evaluate::{EvaluateSettings, FigureSettings};
 use crate::settings::sampling::SamplingSettings;
+use crate::settings::training::Training;
 
 /// How a gallery is judged: [`EvaluateSettings`] without the places, as an experiment's file writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct Judging {
     /// Times at which guidance takes effect; none for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guide_times: Option<[f64; 2]>,
+    /// The mean of the checkpoints kept of so many last steps is judged; none for the newest alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_steps: Option<u64>,
 }
 
 impl Default for Judging {
@@ -70,6 +74,7 @@ impl Default for Judging {
             guide: None,
             guide_unnamed: false,
             guide_times: None,
+            average_steps: None,
         }
     }
 }
@@ -103,6 +108,28 @@ impl Judging {
                 wrong("guide_times", format!("[{from}, {until}]"), "two numbers of 0 to 1, ascending")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a mean of checkpoints that the training does not keep.
+    pub(super) fn averages(&self, training: &Training) -> Result<(), String> {
+        let Training { keep, checkpoint_every: every, steps: all, .. } = *training;
+        let Some(steps) = self.average_steps else { return Ok(()) };
+        let before = all.saturating_sub(1) / every * every;
+        if keep >= 2 && before > 0 && all - before <= steps {
+            return Ok(());
+        }
+        Err(format!(
+            "evaluate.average_steps is {steps}, and of so many last steps the training keeps one checkpoint: set \
+             training.keep to 2 or more, and training.checkpoint_every to {steps} or less"
+        ))
+    }
+
+    /// The folder in that of a training that holds the gallery judged.
+    pub(super) fn folder(judging: Option<&Self>) -> String {
+        match judging.and_then(|judging| judging.average_steps) {
+            Some(steps) => format!("gallery-mean-{steps}"),
+            None => "gallery".to_owned(),
         }
     }
 
@@ -181,6 +208,20 @@ impl Judging {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mean_of_checkpoints_that_no_training_keeps_is_refused_before_it() {
+        let averages = |average_steps, steps, checkpoint_every, keep| {
+            let training = Training { steps, checkpoint_every, keep, ..Training::default() };
+            Judging { average_steps, ..Judging::default() }.averages(&training).is_ok()
+        };
+        assert!(averages(None, 100, 500, 1));
+        assert!(averages(Some(40), 100, 40, 2), "80 and 100");
+        assert!(averages(Some(20), 100, 40, 2), "80 and 100");
+        assert!(!averages(Some(19), 100, 40, 2), "100 alone");
+        assert!(!averages(Some(20), 100, 40, 1), "100 alone");
+        assert!(!averages(Some(400), 100, 100, 5), "100 alone");
+    }
 
     #[test]
     fn networks_and_autoencoders_that_are_missing_or_useless_are_named_before_any_training() {

@@ -10,6 +10,7 @@ use tailor_core::{Guide, Item};
 use tailor_packs::index::INDEX_FILE;
 
 use super::compare::in_markdown;
+use super::judging::Judging;
 use super::plan::file_name;
 use super::results::Outcome;
 use crate::compute::device;
@@ -82,7 +83,7 @@ pub fn of(root: &Path, outcomes: &[Outcome], asked: &PictureSettings) -> Result<
 
 /// The gallery of a run, if it is still there.
 fn gallery(root: &Path, outcome: &Outcome) -> Result<Option<Gallery>, Error> {
-    let folder = root.join(&outcome.folder).join("gallery");
+    let folder = root.join(&outcome.folder).join(Judging::folder(outcome.evaluate.as_ref()));
     folder.join(INDEX_FILE).exists().then(|| Gallery::open(&folder)).transpose()
 }
 
@@ -281,7 +282,7 @@ fn with_and_without(root: &Path, shown: &[&Outcome], asked: &[String]) -> Result
             continue;
         };
         // Arms that are only judged differently have one gallery.
-        if !done.insert(&outcome.folder) {
+        if !done.insert((&outcome.folder, Judging::folder(outcome.evaluate.as_ref()))) {
             continue;
         }
         let (png, names, how) = apart(&gallery, asked)?;

@@ -230,6 +230,7 @@ impl File {
                 judging.features = judging.features.iter().map(|path| folder.join(path)).collect();
                 judging.check().map_err(at)?;
                 judging.sees(&recipe.model).map_err(at)?;
+                judging.averages(&recipe.training).map_err(at)?;
                 Ok(judging)
             });
             let evaluate = evaluate.transpose()?;

@@ -15,6 +15,7 @@ use tailor_packs::index::INDEX_FILE;
 use tailor_packs::{Digest, ModelConfig};
 
 use super::begun::begin;
+use super::judging::Judging;
 use super::plan::{Experiment, Planned, file_name};
 use super::results::{self, Outcome};
 use crate::error::Error;
@@ -171,7 +172,8 @@ impl Folder {
         planned: &Planned,
     ) -> Result<Option<Status>, Error> {
         let ExperimentSettings { out, device, .. } = settings;
-        let (run, gallery) = (self.path.join("run"), self.path.join("gallery"));
+        let judging = planned.evaluate.as_ref();
+        let (run, gallery) = (self.path.join("run"), self.path.join(Judging::folder(judging)));
         let interrupted = run.exists();
         let began = Instant::now();
         let trained = trained(&self.path)?;
@@ -220,7 +222,10 @@ impl Folder {
             }
         };
         if !gallery.join(INDEX_FILE).exists() {
-            publish(&published(&run, &gallery, device.device))?;
+            publish(&PublishSettings {
+                average_steps: judging.and_then(|judging| judging.average_steps),
+                ..published(&run, &gallery, device.device)
+            })?;
         }
         let evaluation = judged(planned, &gallery, experiment, out, device.device)?;
         let header = crate::train::checkpoint::require(&run)?.header;
@@ -282,7 +287,7 @@ fn name_gallery(out: &Path, planned: &Planned, run: &str) {
     {
         let folder = out.join("galleries");
         let link = folder.join(format!("{}-{}", file_name(&planned.arm), planned.seed));
-        let gallery = Path::new("..").join(run).join("gallery");
+        let gallery = Path::new("..").join(run).join(Judging::folder(planned.evaluate.as_ref()));
         if std::fs::read_link(&link).is_ok_and(|there| there == gallery) || create_folder(&folder).is_err() {
             return;
         }

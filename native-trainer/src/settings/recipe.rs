@@ -66,6 +66,8 @@ impl ModelChoice {
         match (&self.config, &self.preset, stored) {
             (Some(path), _, _) => read_file(path),
             (None, None, Some(stored)) => Ok((stored.clone(), Map::new())),
+            // A preset may have other layers now than when the run began.
+            (None, Some(preset), Some(stored)) if stored.name == *preset => Ok((stored.clone(), Map::new())),
             (None, _, _) => {
                 let name = self.preset().to_owned();
                 let model = ModelConfig::preset(&name)?;
