@@ -302,11 +302,14 @@ impl ModelConfig {
         ["tiny", "letters", "fashion", "cifar", "small-32", "dit-s-2", "dit-b-2", "dit-l-2", "dit-xl-2"];
 
     /// Returns a config by name: the KIND paper's sizes on 32×32×4 latents (`dit-*-2`), small ones
-    /// for images of 28 to 32 pixels, and `tiny` for tests.
+    /// for images of 28 to 32 pixels, and `tiny` for tests. The small ones have RoPE and SwiGLU, which
+    /// made letters better than either alone or neither (`docs/recipe.md`); the others are plain, as
+    /// the paper's are.
     ///
     /// # Errors
     /// [`ConfigError::UnknownPreset`] for any other name.
     pub fn preset(name: &str) -> Result<Self, ConfigError> {
+        let small = matches!(name, "letters" | "fashion" | "cifar" | "small-32");
         // name: C, H, patch, D, L, heads, N_G, N_T, objective
         let (c, hw, p, d, l, h, g, n, objective) = match name {
             "tiny" => (1, 32, 8, 32, 2, 2, 8, 2, Objective::Flow),
@@ -336,8 +339,8 @@ impl ModelConfig {
             separate_attention: false,
             norm: Norm::Layer,
             qk_norm: false,
-            rope: false,
-            swiglu: false,
+            rope: small,
+            swiglu: small,
             clean_output: false,
             few_steps: false,
         })
