@@ -6,8 +6,9 @@ use std::process::Command;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use tailor_core::diffusion::shortcut::Moment;
 use tailor_core::{Predict, engine};
-use tailor_packs::{Gelu, Objective, Tensors};
+use tailor_packs::{Gelu, ModelConfig, Norm, Objective, TensorSpec, Tensors};
 use tailor_trainer::gallery::export::export;
 use tailor_trainer::gallery::folder::Gallery;
 use tailor_trainer::gallery::import::{Plain, import, read};
@@ -15,6 +16,7 @@ use tailor_trainer::settings::gallery::{CardSettings, SigningSettings};
 use tailor_trainer::settings::storage::StorageChoice;
 use tailor_trainer::settings::weights::{ExportSettings, ImportSettings};
 
+use crate::gallery::Draft;
 use crate::support::repository;
 
 fn fixture(name: &str) -> PathBuf {
@@ -220,26 +222,63 @@ fn onnx_runtime_computes_what_the_engine_and_pytorch_compute() {
     // Learned variance and tanh GELU, both outputs.
     check("learned.onnx", &fixture("dit-out.safetensors"), "dit.out");
 
-    // What our engine computes with learngene and tailor apart.
-    let gallery = Gallery::open(&repository().join("web/galleries/letters")).unwrap();
-    let model = model(&gallery);
-    let id = gallery.class("A").unwrap().id.clone();
-    let (x, t) = (noise(2 * 32 * 32), [600.0, 30.0]);
-    let predicted = |(x, t): (&[f32], f32)| {
-        let gated = model.gate(&[vec![(id.clone(), 1.0)]]).unwrap();
-        model.predict(&gated, &model.images(x.to_vec()), t).values
+    // What our engine computes with learngene and tailor apart: as it was first, with SwiGLU, RoPE and few steps, and
+    // with every other layer.
+    predictions(&repository().join("web/galleries/letters"), "A", &at("letter.safetensors"));
+    check("letter.onnx", &at("letter.safetensors"), "out");
+    for (name, gallery, class) in [
+        ("steps", repository().join("web/galleries/letters2"), "A"),
+        ("layers", layers(&at("layers")), "One"),
+    ] {
+        let (graph, file) = (format!("{name}.onnx"), at(&format!("{name}.safetensors")));
+        exported(&gallery, &[class], &at(&graph));
+        predictions(&gallery, class, &file);
+        check(&graph, &file, "out");
+    }
+}
+
+/// A gallery of one class, `One`, with the layers that no gallery that ships has.
+fn layers(folder: &Path) -> PathBuf {
+    let config = ModelConfig {
+        norm: Norm::Rms,
+        qk_norm: true,
+        rope: true,
+        clean_output: true,
+        few_steps: true,
+        ..ModelConfig::preset("tiny").unwrap()
     };
-    let out: Vec<f32> = x.chunks(32 * 32).zip(t).flat_map(predicted).collect();
+    let small = |spec: &TensorSpec| noise(spec.len()).iter().map(|value| 0.2 * value).collect();
+    Draft::with(folder, &config, small, &[("one".to_owned(), "One".to_owned())]).publish(None);
+    folder.to_owned()
+}
+
+/// Writes images, times, labels and strides, and what the engine predicts of them for a class of a gallery, to `file`.
+fn predictions(gallery: &Path, class: &str, file: &Path) {
+    let gallery = Gallery::open(gallery).unwrap();
+    let model = model(&gallery);
+    let id = gallery.class(class).unwrap().id.clone();
+    let (x, t, s) = (noise(2 * 32 * 32), [600.0, 30.0], [0, 3]);
+    let predicted = |((x, t), s): ((&[f32], f32), i32)| {
+        let gated = model.gate(&[vec![(id.clone(), 1.0)]]).unwrap();
+        model.predict(&gated, &model.images(x.to_vec()), Moment { t, stride: s as usize }).values
+    };
+    let out: Vec<f32> = x.chunks(32 * 32).zip(t).zip(s).flat_map(predicted).collect();
+    assert!(out.iter().any(|value| value.abs() > 0.1), "something is predicted");
     let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let (x, t, out) = (bytes(&x), bytes(&t), bytes(&out));
+    let s: Vec<u8> = s.iter().flat_map(|stride| stride.to_le_bytes()).collect();
     let image = vec![2, 1, 32, 32];
-    let tensors = [("x", image.clone(), &x), ("t", vec![2], &t), ("out", image, &out)];
-    let views =
-        tensors.map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape, bytes).unwrap()));
-    let labels = TensorView::new(Dtype::I32, vec![2], &[0; 8]).unwrap();
-    let file = safetensors::serialize(views.into_iter().chain([("y", labels)]), None).unwrap();
-    std::fs::write(at("letter.safetensors"), file).unwrap();
-    check("letter.onnx", &at("letter.safetensors"), "out");
+    let view = |kind, shape: &[usize], bytes| TensorView::new(kind, shape.to_vec(), bytes).unwrap();
+    let mut views = vec![
+        ("x", view(Dtype::F32, &image, &x)),
+        ("t", view(Dtype::F32, &[2], &t)),
+        ("y", view(Dtype::I32, &[2], &[0; 8])),
+        ("out", view(Dtype::F32, &image, &out)),
+    ];
+    if gallery.index.config.few_steps {
+        views.push(("s", view(Dtype::I32, &[2], &s)));
+    }
+    std::fs::write(file, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
 /// Standard error of `tailor LINE`, which must be refused.
@@ -305,6 +344,9 @@ fn what_cannot_be_imported_or_exported_is_refused_with_what_to_do() {
     assert!(said.contains("names class-1 twice"), "{said}");
     let said = refusal(&["export", &letters, "--class", "A", "--out", &other]);
     assert!(said.contains(".safetensors or .onnx"), "{said}");
+    let steps = repository().join("web/galleries/letters2").display().to_string();
+    let said = refusal(&["export", &steps, "--class", "A", "--out", &at("a.safetensors")]);
+    assert!(said.contains("few-steps") && said.contains("write .onnx"), "{said}");
     let said = refusal(&["export", &letters, "--class", "Ω", "--out", &file]);
     assert!(said.contains("no class"), "{said}");
 }

@@ -176,10 +176,13 @@ mod tests {
     #[test]
     fn a_run_goes_on_with_what_its_preset_was_when_it_began() {
         let mut stored = args("--preset letters --batch-size 3").recipe(None).unwrap();
-        stored.model.depth += 1;
+        (stored.model.rope, stored.model.swiglu) = (false, false);
         let resumed = args("--preset letters --resume --steps 9").recipe(Some(&stored)).unwrap();
         assert_eq!((resumed.training.batch_size, resumed.training.steps), (3, 9));
         assert_eq!(resumed.model, stored.model);
+        stored.model.depth += 1;
+        let other = args("--preset letters --resume").recipe(Some(&stored));
+        assert!(matches!(other, Err(Error::OtherModel(_))), "a file of the preset's name");
     }
 
     #[test]

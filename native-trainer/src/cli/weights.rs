@@ -125,9 +125,10 @@ Examples:
   tailor export web/galleries/letters --class A --out A.safetensors
   tailor export web/galleries/letters --class A --out A.onnx
 
-Learngene and tailor are multiplied out into the matrices of one plain DiT. Safetensors get the names of \
-facebookresearch/DiT, and `tailor import dit` reads them back. The graph of ONNX takes images x, times t from \
-0 to 1000 and labels y, of which the last is the null label.")]
+Learngene and tailor are multiplied out into the matrices of one plain network. Safetensors get the names of \
+facebookresearch/DiT, and `tailor import dit` reads them back; a model with layers that DiT has not is refused. \
+The graph of ONNX takes any model: images x, times t from 0 to 1000, labels y, of which the last is the null label, \
+and for a model for few steps strides s, 0 for the velocity and 1 to 4 for a step of 1, 1/2, 1/4 or 1/8 of the way.")]
 pub struct ExportArgs {
     /// Folder of a gallery
     #[arg(value_name = "GALLERY")]

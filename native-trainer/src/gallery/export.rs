@@ -53,10 +53,14 @@ pub fn export(settings: &ExportSettings) -> Result<Exported, Error> {
     let gallery = Gallery::open(&settings.gallery)?;
     output::refuse_inputs(out, gallery.files())?;
     output::prepare(out)?;
-    gallery.index.config.supported_by("the layout of DiT", &KNOWN).map_err(|error| Error::Refused {
-        what: format!("{}: {error}", shown(&gallery.folder)),
-        help: "other programs know DiT as it was published: train a model without that for them".to_owned(),
-    })?;
+    if ending != "onnx" {
+        gallery.index.config.supported_by("the layout of DiT", &KNOWN).map_err(|error| Error::Refused {
+            what: format!("{}: {error}", shown(&gallery.folder)),
+            help: "programs for that layout know DiT as it was published: write .onnx, whose graph says what is \
+                   computed, or train a model without that for them"
+                .to_owned(),
+        })?;
+    }
     let classes = chosen(&gallery, &settings.classes)?;
     let (config, learngene) = (&gallery.index.config, gallery.learngene()?.tensors);
     let label = TensorSpec { name: "label".to_owned(), shape: vec![config.width as usize] };

@@ -66,11 +66,13 @@ impl ModelChoice {
         match (&self.config, &self.preset, stored) {
             (Some(path), _, _) => read_file(path),
             (None, None, Some(stored)) => Ok((stored.clone(), Map::new())),
-            // A preset may have other layers now than when the run began.
-            (None, Some(preset), Some(stored)) if stored.name == *preset => Ok((stored.clone(), Map::new())),
             (None, _, _) => {
                 let name = self.preset().to_owned();
-                let model = ModelConfig::preset(&name)?;
+                let mut model = ModelConfig::preset(&name)?;
+                // A preset may have other layers now than when the run began.
+                if let Some(stored) = stored.filter(|stored| stored.name == name) {
+                    (model.rope, model.swiglu) = (stored.model.rope, stored.model.swiglu);
+                }
                 Ok((Recipe { name, model, training: Training::default() }, Map::new()))
             }
         }

@@ -15,10 +15,10 @@ pub(crate) struct Draft {
     pub(crate) index: Index,
 }
 
-fn fill(specs: Vec<TensorSpec>, value: f32) -> Tensors {
+fn fill(specs: Vec<TensorSpec>, values: impl Fn(&TensorSpec) -> Vec<f32>) -> Tensors {
     let mut tensors = Tensors::new();
     for spec in specs {
-        tensors.insert(&spec.name, &spec.shape, vec![value; spec.len()]).unwrap();
+        tensors.insert(&spec.name, &spec.shape, values(&spec)).unwrap();
     }
     tensors
 }
@@ -32,11 +32,22 @@ impl Draft {
 
     /// The same with classes of these ids and names.
     pub(crate) fn of(folder: &Path, preset: &str, value: f32, classes: &[(String, String)]) -> Self {
-        fs::create_dir_all(folder).unwrap();
         let config = ModelConfig::preset(preset).unwrap();
-        let (shared, own) = (fill(config.learngene_tensors(), value), fill(config.tailor_tensors(), value));
+        Self::with(folder, &config, |spec| vec![value; spec.len()], classes)
+    }
+
+    /// A model of these sizes, with what `values` says for each tensor.
+    pub(crate) fn with(
+        folder: &Path,
+        config: &ModelConfig,
+        values: impl Fn(&TensorSpec) -> Vec<f32>,
+        classes: &[(String, String)],
+    ) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let (shared, own) =
+            (fill(config.learngene_tensors(), &values), fill(config.tailor_tensors(), &values));
         let card = Card { title: "Test".into(), ..Card::default() };
-        let contents = Contents { steps: 3, ..Contents::new("test", &config, &shared, &card) };
+        let contents = Contents { steps: 3, ..Contents::new("test", config, &shared, &card) };
         let save = |file: NewFile| fs::write(folder.join(&file.entry.path), &file.bytes).unwrap();
         let sampling = Sampling { sampler: "euler".into(), steps: 2, guidance: 1.5 };
         let (mut draft, learngene) = publish::Draft::new(&contents, "Test", sampling).unwrap();

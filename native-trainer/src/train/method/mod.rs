@@ -226,6 +226,8 @@ pub struct Sizes {
     pub learngene: usize,
     /// Tokens of an image.
     pub tokens: usize,
+    /// Output width of a feed-forward layer's first matrix and input width of its second.
+    pub feed_forward: [usize; 2],
 }
 
 /// Products of two numbers in a pass of one image through a block, beside those of the plain network.
@@ -239,14 +241,13 @@ pub struct Products {
     pub instead: bool,
 }
 
-/// Input and output widths of the six matrices that the methods adapt, as multiples of `D`: q, k, v, o, in, out.
-pub(super) const MATRICES: [[usize; 2]; 6] = [[1, 1], [1, 1], [1, 1], [1, 1], [1, 4], [4, 1]];
-
 impl Sizes {
-    /// The sum of something over the matrices of a block.
+    /// The sum of something over the input and output widths of the six matrices of a block that the methods adapt: q, k,
+    /// v, o, in, out.
     pub(super) fn sum(&self, of: impl Fn(f64, f64) -> f64) -> f64 {
         let d = self.task.width as f64;
-        MATRICES.iter().map(|[m1, m2]| of(*m1 as f64 * d, *m2 as f64 * d)).sum()
+        let [inner, outer] = self.feed_forward.map(|width| width as f64);
+        4.0 * of(d, d) + of(d, inner) + of(outer, d)
     }
 
     /// Rank of the methods that the paper gives `N_T·c`.
@@ -336,8 +337,12 @@ pub fn costs(config: &ModelConfig, tasks: &[usize]) -> Vec<Cost> {
         };
         for &classes in tasks {
             let task = Task::of(config, classes);
-            let sizes =
-                Sizes { task, learngene: config.learngene_components as usize, tokens: config.tokens() };
+            let sizes = Sizes {
+                task,
+                learngene: config.learngene_components as usize,
+                tokens: config.tokens(),
+                feed_forward: [config.widths(Matrix::In).1, config.widths(Matrix::Out).0],
+            };
             let network = method.network(&plain, method.rank(&task), None);
             let depth = f64::from(network.depth);
             let trainable = match method.trains() {
@@ -440,11 +445,15 @@ mod tests {
                 assert_eq!(of(ablation).trainable_parameters, of(like).trainable_parameters, "{ablation}");
                 assert_eq!(of(ablation).flops_per_image, of("kind").flops_per_image, "{ablation}");
             }
-            // N_T·c·(18 D + 6) for each block.
+            // N_T·c·(18 D + 6) for each block of DiT, and what SwiGLU's matrices have beside q, k, v and o.
             let config = ModelConfig::preset(preset).unwrap();
             let classes = tasks.iter().sum::<usize>() as f64 / tasks.len() as f64;
             let ranks = f64::from(config.tailor_components) * classes * f64::from(config.depth);
-            let expected = ranks * (18.0 * f64::from(config.width) + 6.0);
+            let widths = match preset {
+                "dit-b-2" => 18.0 * f64::from(config.width),
+                _ => 10.0 * 160.0 + 3.0 * 424.0,
+            };
+            let expected = ranks * (widths + 6.0);
             assert!((of("no-gate").trainable_parameters / expected - 1.0).abs() < 1e-9, "{preset}");
         }
     }

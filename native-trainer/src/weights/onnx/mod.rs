@@ -5,16 +5,17 @@
 //! | `x` | float | `[N, C, H, W]`, noisy images |
 //! | `t` | float | `[N]`, times from 0 to 1000 |
 //! | `y` | int64 | `[N]`, labels; the last one is the null label |
+//! | `s` | int64 | `[N]`, strides, of a model for few steps alone: 0 for the velocity at `t`, 1 to 4 for a step of the whole way, a half, a quarter or an eighth of it |
 //! | `out` | float | `[N, C, H, W]`, or `[N, 2·C, H, W]` with learned variance |
 
 mod schema;
 
 use prost::Message;
 use tailor_core::ModelError;
-use tailor_core::embedding::{NORM_EPSILON, sincos_positions};
+use tailor_core::embedding::{NORM_EPSILON, rotary_angles, sincos_positions};
 use tailor_core::model::values;
-use tailor_packs::config::TIME_FEATURES;
-use tailor_packs::{Gelu, ModelConfig, TensorSpec, Tensors};
+use tailor_packs::config::{STRIDES, TIME_FEATURES};
+use tailor_packs::{Gelu, Matrix, ModelConfig, Norm, TensorSpec, Tensors};
 
 use schema::{
     AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto,
@@ -55,11 +56,15 @@ pub fn model(
         node: net.nodes,
         name: "dit".to_owned(),
         initializer: net.constants,
-        input: vec![
-            tensor("x", DataType::Float, &image(config.channels as usize)),
-            tensor("t", DataType::Float, &[None]),
-            tensor("y", DataType::Int64, &[None]),
-        ],
+        input: [
+            Some(tensor("x", DataType::Float, &image(config.channels as usize))),
+            Some(tensor("t", DataType::Float, &[None])),
+            Some(tensor("y", DataType::Int64, &[None])),
+            config.few_steps.then(|| tensor("s", DataType::Int64, &[None])),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         output: vec![tensor("out", DataType::Float, &image(outputs))],
     };
     let entry =
@@ -191,16 +196,17 @@ impl Net<'_> {
         self.several("Split", &[x], &attributes, parts)
     }
 
+    /// Values of a tensor of the network as a constant.
+    fn given(&mut self, name: &str, shape: &[usize]) -> Result<String, ModelError> {
+        let spec = TensorSpec { name: name.to_owned(), shape: shape.to_vec() };
+        let values = values(self.tensors, &spec)?;
+        Ok(self.floats(shape, values))
+    }
+
     /// `x·W + bias`, `W` `[m1, m2]`.
     fn dense(&mut self, name: &str, m1: usize, m2: usize, x: &str) -> Result<String, ModelError> {
-        let tensors = self.tensors;
-        let spec = |part: &str, shape: &[usize]| TensorSpec {
-            name: format!("{name}.{part}"),
-            shape: shape.to_vec(),
-        };
-        let (weight, bias) = (spec("weight", &[m1, m2]), spec("bias", &[m2]));
-        let weight = self.floats(&[m1, m2], values(tensors, &weight)?);
-        let bias = self.floats(&[m2], values(tensors, &bias)?);
+        let weight = self.given(&format!("{name}.weight"), &[m1, m2])?;
+        let bias = self.given(&format!("{name}.bias"), &[m2])?;
         let product = self.node("MatMul", &[x, &weight], &[]);
         Ok(self.add(&product, &bias))
     }
@@ -210,34 +216,90 @@ impl Net<'_> {
         self.mul(x, &sigmoid)
     }
 
-    /// LayerNorm without parameters, then `x̂·(1 + scale) + shift`.
-    fn modulated(&mut self, x: &str, shift: &str, scale: &str) -> String {
-        let d = self.config.width as usize;
-        let (ones, zeros) = (self.floats(&[d], &vec![1.0; d]), self.floats(&[d], &vec![0.0; d]));
-        let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", NORM_EPSILON as f32)];
-        let normal = self.node("LayerNormalization", &[x, &ones, &zeros], &attributes);
+    /// `x` divided by the root of the mean square over the last axis.
+    fn rms_norm(&mut self, x: &str) -> String {
+        let (last, epsilon) = (self.ints(&[-1]), self.floats(&[], &[NORM_EPSILON as f32]));
+        let square = self.mul(x, x);
+        let mean = self.node("ReduceMean", &[&square, &last], &[Attribute::Int("keepdims", 1)]);
+        let mean = self.add(&mean, &epsilon);
+        let root = self.node("Sqrt", &[&mean], &[]);
+        self.node("Div", &[x, &root], &[])
+    }
+
+    /// `x·(1 + scale)`.
+    fn scaled(&mut self, x: &str, scale: &str) -> String {
         let one = self.floats(&[], &[1.0]);
         let scale = self.add(scale, &one);
-        let scaled = self.mul(&normal, &scale);
+        self.mul(x, &scale)
+    }
+
+    /// LayerNorm or RMSNorm without parameters, then `x̂·(1 + scale) + shift`.
+    fn modulated(&mut self, x: &str, shift: &str, scale: &str) -> String {
+        let d = self.config.width as usize;
+        let normal = match self.config.norm {
+            Norm::Rms => self.rms_norm(x),
+            Norm::Layer => {
+                let (ones, zeros) = (self.floats(&[d], &vec![1.0; d]), self.floats(&[d], &vec![0.0; d]));
+                let attributes =
+                    [Attribute::Int("axis", -1), Attribute::Float("epsilon", NORM_EPSILON as f32)];
+                self.node("LayerNormalization", &[x, &ones, &zeros], &attributes)
+            }
+        };
+        let scaled = self.scaled(&normal, scale);
         self.add(&scaled, shift)
     }
 
-    /// `softmax(q·kᵀ / √(D/H))·v` for each head; `qkv` is `[N, T, 3·D]`.
-    fn attention(&mut self, qkv: &str) -> String {
+    /// QK-norm with the scale of that name, and RoPE, of `[N, H, T, D/H]`, where the model has them.
+    fn placed(&mut self, mut x: String, scale: &str) -> Result<String, ModelError> {
+        let (tokens, head) = (self.config.tokens(), (self.config.width / self.config.heads) as usize);
+        if self.config.qk_norm {
+            let scale = self.given(scale, &[head])?;
+            x = self.rms_norm(&x);
+            x = self.scaled(&x, &scale);
+        }
+        if !self.config.rope {
+            return Ok(x);
+        }
+        let [cosines, sines] = rotary_angles(self.config).map(|of| self.floats(&[tokens, head / 2], &of));
+        let halves = self.split(&x, 2);
+        let [a_cos, a_sin] = [&cosines, &sines].map(|of| self.mul(&halves[0], of));
+        let [b_cos, b_sin] = [&cosines, &sines].map(|of| self.mul(&halves[1], of));
+        let first = self.node("Sub", &[&a_cos, &b_sin], &[]);
+        let second = self.add(&b_cos, &a_sin);
+        Ok(self.node("Concat", &[&first, &second], &[Attribute::Int("axis", -1)]))
+    }
+
+    /// `softmax(q·kᵀ / √(D/H))·v` for each head of a block; `qkv` is `[N, T, 3·D]`.
+    fn attention(&mut self, block: u32, qkv: &str) -> Result<String, ModelError> {
         let (t, d, h) =
             (self.config.tokens() as i64, i64::from(self.config.width), i64::from(self.config.heads));
         let parts: Vec<String> =
             self.split(qkv, 3).iter().map(|part| self.reshape(part, &[-1, t, h, d / h])).collect();
-        let q = self.transpose(&parts[0], &[0, 2, 1, 3]);
-        let k = self.transpose(&parts[1], &[0, 2, 3, 1]);
-        let v = self.transpose(&parts[2], &[0, 2, 1, 3]);
+        let parts: Vec<String> = parts.iter().map(|part| self.transpose(part, &[0, 2, 1, 3])).collect();
+        let q = self.placed(parts[0].clone(), &format!("blocks.{block}.q_norm"))?;
+        let k = self.placed(parts[1].clone(), &format!("blocks.{block}.k_norm"))?;
+        let (k, v) = (self.transpose(&k, &[0, 1, 3, 2]), &parts[2]);
         let scale = self.floats(&[], &[((d / h) as f32).sqrt().recip()]);
         let q = self.mul(&q, &scale);
         let scores = self.node("MatMul", &[&q, &k], &[]);
         let shares = self.node("Softmax", &[&scores], &[Attribute::Int("axis", -1)]);
-        let attended = self.node("MatMul", &[&shares, &v], &[]);
+        let attended = self.node("MatMul", &[&shares, v], &[]);
         let attended = self.transpose(&attended, &[0, 2, 1, 3]);
-        self.reshape(&attended, &[-1, t, d])
+        Ok(self.reshape(&attended, &[-1, t, d]))
+    }
+
+    /// What stands between the two matrices of a feed-forward layer.
+    fn activation(&mut self, x: &str) -> String {
+        if self.config.swiglu {
+            let parts = self.split(x, 2);
+            let gate = self.silu(&parts[0]);
+            return self.mul(&gate, &parts[1]);
+        }
+        let approximate = match self.config.gelu {
+            Gelu::Exact => "none",
+            Gelu::Tanh => "tanh",
+        };
+        self.node("Gelu", &[x], &[Attribute::Text("approximate", approximate)])
     }
 
     fn block(&mut self, block: u32, x: &str, condition: &str) -> Result<String, ModelError> {
@@ -247,23 +309,20 @@ impl Net<'_> {
         let m = self.split(&modulation, 6);
         let y = self.modulated(x, &m[0], &m[1]);
         let qkv = self.dense(&name("qkv"), d, 3 * d, &y)?;
-        let y = self.attention(&qkv);
+        let y = self.attention(block, &qkv)?;
         let y = self.dense(&name("o"), d, d, &y)?;
         let y = self.mul(&m[2], &y);
         let x = self.add(x, &y);
         let y = self.modulated(&x, &m[3], &m[4]);
-        let y = self.dense(&name("in"), d, 4 * d, &y)?;
-        let approximate = match self.config.gelu {
-            Gelu::Exact => "none",
-            Gelu::Tanh => "tanh",
-        };
-        let y = self.node("Gelu", &[&y], &[Attribute::Text("approximate", approximate)]);
-        let y = self.dense(&name("out"), 4 * d, d, &y)?;
+        let ((m1, m2), (n1, n2)) = (self.config.widths(Matrix::In), self.config.widths(Matrix::Out));
+        let y = self.dense(&name("in"), m1, m2, &y)?;
+        let y = self.activation(&y);
+        let y = self.dense(&name("out"), n1, n2, &y)?;
         let y = self.mul(&m[5], &y);
         Ok(self.add(&x, &y))
     }
 
-    /// The condition `silu(time + label)`, `[N, 1, D]`.
+    /// The condition `silu(time + label + stride)`, `[N, 1, D]`.
     fn condition(&mut self, labels: &[f32]) -> Result<String, ModelError> {
         let (d, half) = (self.config.width as usize, TIME_FEATURES / 2);
         let frequency = |i: usize| (-(10_000f64.ln()) * i as f64 / half as f64).exp() as f32;
@@ -277,7 +336,12 @@ impl Net<'_> {
         let time = self.dense("time.1", d, d, &time)?;
         let table = self.floats(&[labels.len() / d, d], labels);
         let label = self.node("Gather", &[&table, "y"], &[Attribute::Int("axis", 0)]);
-        let sum = self.add(&time, &label);
+        let mut sum = self.add(&time, &label);
+        if self.config.few_steps {
+            let table = self.given("stride.table", &[STRIDES, d])?;
+            let stride = self.node("Gather", &[&table, "s"], &[Attribute::Int("axis", 0)]);
+            sum = self.add(&sum, &stride);
+        }
         let condition = self.silu(&sum);
         Ok(self.reshape(&condition, &[-1, 1, d as i64]))
     }
@@ -305,6 +369,16 @@ impl Net<'_> {
         let channels = config.patch_outputs() as i64 / (p * p);
         let out = self.reshape(&out, &[-1, side, side, p, p, channels]);
         let out = self.transpose(&out, &[0, 5, 1, 3, 2, 4]);
-        Ok(self.reshape(&out, &[-1, channels, image, image]))
+        let out = self.reshape(&out, &[-1, channels, image, image]);
+        if !config.clean_output {
+            return Ok(out);
+        }
+        // `tailor_core::diffusion::path::velocity_factor`.
+        let (most, least) = (self.floats(&[], &[1000.0]), self.floats(&[], &[50.0]));
+        let t = self.node("Max", &["t", &least], &[]);
+        let factor = self.node("Div", &[&most, &t], &[]);
+        let factor = self.reshape(&factor, &[-1, 1, 1, 1]);
+        let difference = self.node("Sub", &["x", &out], &[]);
+        Ok(self.mul(&difference, &factor))
     }
 }
