@@ -97,8 +97,18 @@ fn in_words(report: &Evaluation) -> String {
     let frechet = report.frechet.as_ref().map_or(String::new(), |f| {
         format!(
             "Fréchet distance to {} real images in the classifier's features: {:.3}; between two halves of \
-             these: {:.3}\n",
-            f.real_images, f.samples, f.real_halves
+             these: {:.3}\n\
+             {} samples, and as many real images, against {} other real images: {:.3} and {:.3}; the nearest of \
+             these is {:.2} and {:.2} away on average\n",
+            f.real_images,
+            f.samples,
+            f.real_halves,
+            f.as_many.images,
+            f.as_many.others,
+            f.as_many.samples,
+            f.as_many.real,
+            f.as_many.nearest_to_samples,
+            f.as_many.nearest_to_real,
         )
     });
     let others = match report.not_sampled.len() {

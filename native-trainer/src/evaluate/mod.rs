@@ -19,7 +19,7 @@ use tailor_core::diffusion::noise::{Stream, generator};
 use classifier::Classifier;
 pub use figures::{Figure, Sampled};
 use figures::{Plan, Sets};
-pub use report::{ClassReport, Evaluation, Frechet};
+pub use report::{AsMany, ClassReport, Evaluation, Frechet};
 use report::{Confusion, Found};
 
 use crate::compute::autoencoder::Autoencoder;
@@ -31,6 +31,7 @@ use crate::error::Error;
 use crate::gallery::folder::Gallery;
 use crate::gallery::sample;
 use crate::metrics::frechet::Gaussian;
+use crate::metrics::neighbours::nearest;
 use crate::metrics::networks::{Network, Reading};
 use crate::metrics::npz;
 use crate::metrics::table::Table;
@@ -250,13 +251,41 @@ fn frechet(samples: &Table, real: &Table) -> Option<Frechet> {
     if real.rows() < 2 * FEW || samples.rows() < FEW {
         return None;
     }
-    let (one, other) = real.values().split_at(real.rows() / 2 * real.width());
-    let half = |values: &[f32]| Gaussian::fit(&Table::new(real.width(), values.to_vec())).ok();
+    let [one, other] = parted(real, real.rows() / 2);
     Some(Frechet {
-        samples: Gaussian::fit(samples).ok()?.distance(&Gaussian::fit(real).ok()?).ok()?,
-        real_halves: half(one)?.distance(&half(other)?).ok()?,
+        samples: distance(samples, real)?,
+        real_halves: distance(&one, &other)?,
         real_images: real.rows(),
+        as_many: as_many(samples, real)?,
     })
+}
+
+/// Samples beside as many of the real images, which are in no order, both compared with the rest of these.
+fn as_many(samples: &Table, real: &Table) -> Option<AsMany> {
+    let images = samples.rows().min(real.rows() / 2);
+    let [beside, others] = parted(real, images);
+    // They are ordered by class.
+    let even = (0..images).flat_map(|i| samples.row(i * samples.rows() / images).to_vec()).collect();
+    let samples = Table::new(samples.width(), even);
+    let mean = |found: Vec<(usize, f64)>| found.iter().map(|(_, far)| far).sum::<f64>() / images as f64;
+    Some(AsMany {
+        images,
+        others: others.rows(),
+        samples: distance(&samples, &others)?,
+        real: distance(&beside, &others)?,
+        nearest_to_samples: mean(nearest(&others, &samples)),
+        nearest_to_real: mean(nearest(&others, &beside)),
+    })
+}
+
+/// The first `rows` of a table, and the rest.
+fn parted(table: &Table, rows: usize) -> [Table; 2] {
+    let (one, other) = table.values().split_at(rows * table.width());
+    [one, other].map(|values| Table::new(table.width(), values.to_vec()))
+}
+
+fn distance(one: &Table, other: &Table) -> Option<f64> {
+    Gaussian::fit(one).ok()?.distance(&Gaussian::fit(other).ok()?).ok()
 }
 
 /// What samples are made with.
@@ -324,4 +353,43 @@ fn bar(what: &'static str) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}  {eta} left");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of two numbers that look drawn from a square, `shift` to the right.
+    fn square(rows: usize, first: usize, shift: f32) -> Table {
+        let part = |i: usize, step: f64| ((i as f64 * step).fract() as f32) - 0.5;
+        let row = |i: usize| [part(i, 0.754_877_666) + shift, part(i, 0.569_840_291)];
+        Table::new(2, (first..first + rows).flat_map(row).collect())
+    }
+
+    #[test]
+    fn samples_are_compared_with_what_as_many_real_images_give() {
+        let real = square(1000, 1, 0.0);
+        // As many as the samples, but no more than half.
+        for (samples, images) in [(300, 300), (900, 500)] {
+            let found = as_many(&square(samples, 5000, 0.0), &real).unwrap();
+            assert_eq!((found.images, found.others), (images, 1000 - images));
+            assert!(found.samples < 0.01 && found.real < 0.01, "{found:?}");
+        }
+        let apart = as_many(&square(300, 5000, 2.0), &real).unwrap();
+        assert!((apart.samples - 4.0).abs() < 0.1 && apart.real < 0.01, "the square of the shift: {apart:?}");
+        assert!(apart.nearest_to_samples > 1.0 && apart.nearest_to_real < 0.1, "{apart:?}");
+
+        // Samples that are copies of real images.
+        let [_, others] = parted(&real, 300);
+        let [copies, _] = parted(&others, 300);
+        let copied = as_many(&copies, &real).unwrap();
+        assert!(copied.nearest_to_samples < 1e-3 && copied.nearest_to_real > 0.005, "{copied:?}");
+    }
+
+    #[test]
+    fn too_few_images_give_no_frechet_distance() {
+        assert!(frechet(&square(FEW, 1, 0.0), &square(2 * FEW, 1, 0.0)).is_some());
+        assert!(frechet(&square(FEW - 1, 1, 0.0), &square(2 * FEW, 1, 0.0)).is_none());
+        assert!(frechet(&square(FEW, 1, 0.0), &square(2 * FEW - 1, 1, 0.0)).is_none());
+    }
 }

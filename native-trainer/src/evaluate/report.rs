@@ -59,6 +59,27 @@ pub struct Frechet {
     pub real_halves: f64,
     /// Real images behind both figures.
     pub real_images: usize,
+    /// The same with equal numbers on both sides.
+    pub as_many: AsMany,
+}
+
+/// Samples beside as many real images, both compared with the same other real images, so that no figure is larger
+/// because there are fewer images behind it. Distances are in the reader's features.
+#[derive(Debug, Serialize)]
+pub struct AsMany {
+    /// Samples, and real images beside them.
+    pub images: usize,
+    /// Real images that both are compared with.
+    pub others: usize,
+    /// Fréchet distance of the samples.
+    pub samples: f64,
+    /// Fréchet distance of the real images beside them.
+    pub real: f64,
+    /// Mean distance from a sample to the nearest of the others. Samples that are copies of real images have a smaller
+    /// one than real images.
+    pub nearest_to_samples: f64,
+    /// Mean distance from one of the real images beside them to the nearest of the others.
+    pub nearest_to_real: f64,
 }
 
 /// One class of the report.
