@@ -299,8 +299,13 @@ fn another_page_draws_and_teaches_through_the_javascript_api() {
     page.eval(&script).unwrap();
     page.wait_for("globalThis.found", PATIENCE).unwrap();
     let found = page.eval("found").unwrap();
-    let steps: Vec<_> = (1..=4).map(|step| json!([step, 4, 2, 32, step == 4])).collect();
-    assert_eq!(found["steps"], json!(steps), "{found}");
+    // A step that ends sooner than a screen can show it has no preview; the images always come.
+    let steps = found["steps"].as_array().unwrap();
+    let numbers: Vec<u64> = steps.iter().map(|step| step[0].as_u64().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b) && numbers.last() == Some(&4), "{numbers:?}");
+    for (step, number) in steps.iter().zip(&numbers) {
+        assert_eq!(step, &json!([number, 4, 2, 32, *number == 4]));
+    }
     let refused = json!([
         "AbortError 20",
         "TailorError unknown-class",
