@@ -275,7 +275,10 @@ fn another_page_draws_and_teaches_through_the_javascript_api() {
             for await (const {{ step, of, images, done }} of engine.sample({{ classes, steps: 4 }})) {{
                 found.steps.push([step, of, images.count, images.imageData(1).width, done]);
             }}
-            for await (const step of engine.sample({{ classes, steps: 1000 }})) if (step.step > 1) break;
+            for await (const step of engine.sample({{ classes, steps: 1000 }})) {{
+                found.early = !step.done;
+                break;
+            }}
             const abort = new AbortController();
             const long = engine.sample({{ classes, steps: 1000, signal: abort.signal }}).images();
             abort.abort();
@@ -306,6 +309,7 @@ fn another_page_draws_and_teaches_through_the_javascript_api() {
     for (step, number) in steps.iter().zip(&numbers) {
         assert_eq!(step, &json!([number, 4, 2, 32, *number == 4]));
     }
+    assert_eq!(found["early"], true, "a thousand steps take long enough for previews");
     let refused = json!([
         "AbortError 20",
         "TailorError unknown-class",
