@@ -103,13 +103,8 @@ fn a_full_disk_costs_the_keeping_and_not_the_lesson_and_a_foreign_pack_dropped_o
     wait_for_words(&page, ".teach", "This browser has no room to keep the lesson.");
     page.click("#teach-save").unwrap();
     wait_for_words(&page, "#teach-saved", "This browser could not keep it: save it as a file now.");
-    let downloads = tempfile::tempdir().unwrap();
-    let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
-    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
-    page.click("#teach-download").unwrap();
-    let file = downloads.path().join("xi.tailor");
-    wait_until("the pack is downloaded", || file.exists());
-    assert!(tailor_packs::read_tailor(&std::fs::read(file).unwrap(), None).is_ok(), "nothing is lost");
+    let pack = downloaded(&browser, &page, "#teach-download", "xi.tailor");
+    assert!(tailor_packs::read_tailor(&pack, None).is_ok(), "nothing is lost");
 }
 
 /// A script for a worker that leaves its program no more memory, once it has sent this event. WebAssembly ends at 4 GiB;

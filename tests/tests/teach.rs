@@ -138,15 +138,9 @@ fn a_class_is_taught_from_files_as_this_machine_teaches_it_and_becomes_a_pack_an
     // The pack is one that any reader takes, and its class can be chosen at once and after a reload.
     page.set_value("#teach-card-author", "Somebody").unwrap();
     page.set_value("#teach-card-licence", "CC0-1.0").unwrap();
-    let downloads = tempfile::tempdir().unwrap();
-    let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
-    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
     page.click("#teach-save").unwrap();
     wait_for_phase(&page, "saved");
-    page.click("#teach-download").unwrap();
-    let file = downloads.path().join("xi-of-mine.tailor");
-    wait_until("the pack is downloaded", || file.exists());
-    let bytes = std::fs::read(&file).unwrap();
+    let bytes = downloaded(&browser, &page, "#teach-download", "xi-of-mine.tailor");
     let pack = read_tailor(&bytes, Some((&index.learngene.sha256, &index.config))).unwrap();
     let class = pack.manifest.class().unwrap();
     assert_eq!((class.id.as_str(), class.name.as_str()), ("xi-of-mine", "Xi of mine"));
@@ -398,13 +392,8 @@ fn ours(browser: &Browser, page: &Page, classes: usize, gallery: &Path) -> Strin
 
     page.click("#tab-teach").unwrap();
     page.wait_for("document.querySelector('#class-save')", PATIENCE).unwrap();
-    let downloads = tempfile::tempdir().unwrap();
-    let behaviour = json!({ "behavior": "allow", "downloadPath": downloads.path() });
-    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
-    page.click("#class-save").unwrap();
-    let file = downloads.path().join("our-class.zip");
-    wait_until("the gallery is downloaded", || file.exists());
-    zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap().extract(gallery).unwrap();
+    let archive = Cursor::new(downloaded(browser, page, "#class-save", "our-class.zip"));
+    zip::ZipArchive::new(archive).unwrap().extract(gallery).unwrap();
     // What `tailor verify` checks; `native-trainer/tests/joined.rs` has the command itself check such a gallery.
     let index = index_of(gallery);
     assert_eq!(index.classes.len(), classes);

@@ -228,3 +228,18 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Clicks, and returns the archive (a gallery, or a pack) of this name that the browser then downloads. Chromium makes
+/// an empty file first, so the archive is there when it can be read to its end.
+pub fn downloaded(browser: &Browser, page: &Page, selector: &str, name: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let behaviour = json!({ "behavior": "allow", "downloadPath": folder.path() });
+    browser.call("Browser.setDownloadBehavior", behaviour).unwrap();
+    page.click(selector).unwrap();
+    let mut bytes = Vec::new();
+    wait_until("the download is whole", || {
+        bytes = std::fs::read(folder.path().join(name)).unwrap_or_default();
+        zip::ZipArchive::new(std::io::Cursor::new(&bytes)).is_ok()
+    });
+    bytes
+}
