@@ -6,7 +6,7 @@ use std::process::Command;
 #[path = "../../tests/golden/golden.rs"]
 mod images;
 
-/// The images of a run as the program makes them now, `[S, K, H, W]`.
+/// The images of a run as the program makes them now, `[S, K, C, H, W]`.
 fn sample(gallery: &str, run: &images::Run) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("raw.npy");
@@ -42,13 +42,8 @@ fn compare(gallery: &str) {
 }
 
 #[test]
-fn the_letters_come_out_as_they_always_did() {
-    compare("letters");
-}
-
-#[test]
-fn the_clothes_come_out_as_they_always_did() {
-    compare("fashion");
+fn every_gallery_comes_out_as_it_always_did() {
+    images::GALLERIES.into_iter().for_each(compare);
 }
 
 #[test]

@@ -5,14 +5,14 @@ import struct
 import zlib
 
 
-def png(lines, bits):
-    """A grey picture of 8 or 16 bits a pixel from its lines of big-endian values."""
+def png(lines, bits, channels=1):
+    """A picture, grey or (3 channels) in colour, of 8 or 16 bits a value from its lines of big-endian values."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    size = bits // 8
-    head = struct.pack(">IIBBBBB", len(lines[0]) // size, len(lines), bits, 0, 0, 0, 0)
+    width = len(lines[0]) // (bits // 8 * channels)
+    head = struct.pack(">IIBBBBB", width, len(lines), bits, 2 if channels == 3 else 0, 0, 0, 0)
     # Every line is stored as its difference from the one above (filter 2), which packs well.
     above = [bytes(len(lines[0])), *lines]
     differences = (bytes((a - b) & 255 for a, b in zip(line, up)) for line, up in zip(lines, above))

@@ -19,12 +19,12 @@ pub(crate) struct Run {
     pub classes: Vec<String>,
     /// The seed of each row of images.
     pub seeds: Vec<u64>,
-    /// For each seed an image of each class (or of the learngene), `[S, K, H, W]`, values in `[-1, 1]`.
+    /// For each seed an image of each class (or of the learngene), `[S, K, C, H, W]`, values in `[-1, 1]`.
     pub values: Vec<f32>,
 }
 
 impl Run {
-    /// The golden images of the seed of this number, `[K, H, W]`.
+    /// The golden images of the seed of this number, `[K, C, H, W]`.
     pub(crate) fn row(&self, number: usize) -> &[f32] {
         let length = self.values.len() / self.seeds.len();
         &self.values[number * length..][..length]
@@ -44,21 +44,31 @@ pub(crate) fn distance(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs() * 127.5).fold(0.0, f32::max)
 }
 
-/// Every run of a gallery, `"letters"` or `"fashion"`, with its golden images.
+/// The galleries that have golden images, those of four large steps last.
+pub(crate) const GALLERIES: [&str; 5] = ["letters", "fashion", "letters2", "icons", "avatars"];
+
+/// Every run of a gallery with its golden images.
 pub(crate) fn runs(gallery: &str) -> Vec<Run> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
     let plan: Value = serde_json::from_slice(&std::fs::read(folder.join("runs.json")).unwrap()).unwrap();
-    let picture = image::open(folder.join(format!("{gallery}.png"))).unwrap().into_luma16();
-    let names: Vec<String> = serde_json::from_value(plan["classes"][gallery].clone()).unwrap();
-    let samplers: Vec<String> = serde_json::from_value(plan["samplers"].clone()).unwrap();
+    let plan = &plan[gallery];
+    let picture = image::open(folder.join(format!("{gallery}.png"))).unwrap();
+    let channels = usize::from(picture.color().channel_count());
+    let picture = picture.into_rgb16(); // a grey picture gets the same value in all three
+    let names: Vec<String> = serde_json::from_value(plan["classes"].clone()).unwrap();
+    let samplers: Vec<(String, usize)> = serde_json::from_value(plan["samplers"].clone()).unwrap();
     let side = picture.height() as usize / samplers.len();
     let image = |row: usize, column: usize| {
-        let lines = (row * side..(row + 1) * side)
-            .flat_map(move |y| (column * side..(column + 1) * side).map(move |x| (x as u32, y as u32)));
-        lines.map(|(x, y)| f32::from(picture.get_pixel(x, y).0[0]) / 32767.5 - 1.0).collect::<Vec<_>>()
+        let picture = &picture;
+        (0..channels).flat_map(move |channel| {
+            (row * side..(row + 1) * side).flat_map(move |y| {
+                (column * side..(column + 1) * side)
+                    .map(move |x| f32::from(picture.get_pixel(x as u32, y as u32).0[channel]) / 32767.5 - 1.0)
+            })
+        })
     };
     let mut found = Vec::new();
-    for (row, sampler) in samplers.iter().enumerate() {
+    for (row, (sampler, steps)) in samplers.iter().enumerate() {
         let mut column = 0;
         for run in plan["runs"].as_array().unwrap() {
             let number = |key: &str| run[key].as_u64().unwrap();
@@ -67,7 +77,7 @@ pub(crate) fn runs(gallery: &str) -> Vec<Run> {
             let images = seeds.len() * classes.len().max(1);
             found.push(Run {
                 sampler: sampler.clone(),
-                steps: plan["steps"].as_u64().unwrap() as usize,
+                steps: *steps,
                 guidance: run["guidance"].as_f64().unwrap(),
                 classes,
                 seeds,

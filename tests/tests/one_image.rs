@@ -119,22 +119,25 @@ fn golden_on_the_graph(what: &str, device: &Device, gallery: &str, wanted: impl 
     println!("{gallery}, {what}: at most {worst:.4} of 255 levels from the golden images; {seconds:.1} s");
 }
 
+/// Whether a run is by the sampler that the page has for its gallery.
+fn of_the_page(run: &golden::Run) -> bool {
+    ["dpm++", "shortcut"].contains(&run.sampler.as_str())
+}
+
 #[test]
 fn the_galleries_come_out_of_the_graph_as_they_always_did() {
-    for gallery in ["letters", "fashion"] {
-        golden_on_the_graph("the graph on the processor", &Device::flex(), gallery, |run| {
-            run.sampler == "dpm++"
-        });
+    for gallery in golden::GALLERIES {
+        golden_on_the_graph("the graph on the processor", &Device::flex(), gallery, of_the_page);
     }
 }
 
 #[test]
 fn the_galleries_come_out_on_vulkan_as_they_always_did() {
     let Some(vulkan) = vulkan() else { return };
-    for gallery in ["letters", "fashion"] {
-        // A GPU in software takes minutes for each of the others.
-        let guided = |run: &golden::Run| run.sampler == "dpm++" && run.guidance > 1.0;
-        golden_on_the_graph("Vulkan", &vulkan, gallery, guided);
+    // A GPU in software takes minutes for the others, which the next test runs.
+    for gallery in ["letters", "fashion", "icons"] {
+        let few = |run: &golden::Run| run.guidance > 1.0 || run.sampler == "shortcut";
+        golden_on_the_graph("Vulkan", &vulkan, gallery, |run| of_the_page(run) && few(run));
     }
 }
 
@@ -142,7 +145,9 @@ fn the_galleries_come_out_on_vulkan_as_they_always_did() {
 #[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
 fn every_sampler_makes_on_vulkan_what_it_always_made() {
     let Some(vulkan) = vulkan() else { return };
-    golden_on_the_graph("Vulkan", &vulkan, "letters", |_| true);
+    for gallery in ["letters", "letters2", "avatars"] {
+        golden_on_the_graph("Vulkan", &vulkan, gallery, |_| true);
+    }
 }
 
 /// An engine in the browser with one gallery, driven through the JavaScript API.
@@ -215,7 +220,7 @@ fn the_galleries_come_out_in_wasm_as_they_always_did() {
         ("WASM with relaxed SIMD", "cpu", "engine-cpu-relaxed_bg.wasm"),
         ("WASM without", "cpu-simd", "engine-cpu_bg.wasm"),
     ] {
-        for gallery in ["letters", "fashion"] {
+        for gallery in golden::GALLERIES {
             let engine = Engine::open(Gpu::NoAdapter, backend, gallery);
             // Where one program is missing, the page goes on with the other.
             let loaded = engine.page.network().iter().any(|file| file.url.ends_with(program));
@@ -228,7 +233,7 @@ fn the_galleries_come_out_in_wasm_as_they_always_did() {
 #[test]
 #[ignore = "takes minutes on a GPU in software; `just test -- --ignored` runs it"]
 fn the_galleries_come_out_on_webgpu_as_they_always_did() {
-    for gallery in ["letters", "fashion"] {
+    for gallery in golden::GALLERIES {
         let engine = Engine::open(Gpu::Software, "gpu", gallery);
         golden_in_the_browser("WebGPU", &engine, gallery, |run| {
             run.seeds.len() == 1 || run.classes.is_empty()
