@@ -54,6 +54,9 @@ fn wrong_usage_is_status_two_and_help_is_status_zero() {
     assert_eq!(tailor("").status.code(), Some(2));
     assert_eq!(tailor("sample --gallery g --out o.png").status.code(), Some(2));
     assert_eq!(tailor("train --data d --out o --device quantum").status.code(), Some(2));
+    // What `finetune --list` counts does not depend on it.
+    assert_eq!(tailor("finetune --list --rank 3").status.code(), Some(2));
+    assert_eq!(tailor("finetune --list --learning-rate 0.5").status.code(), Some(2));
     for command in ["train", "publish", "sample", "inspect", "verify", "serve", "evaluate"] {
         let help = tailor(&format!("{command} --help"));
         assert_eq!(help.status.code(), Some(0));

@@ -97,8 +97,15 @@ fn figures_say_what_they_depend_on_and_a_kept_classifier_repeats_them() {
 
     // The same file for other data.
     pictures(&at("other"), &CLASSES[..2]);
-    let words = refused(&EvaluateSettings { data: at("other"), ..again });
+    let words = refused(&EvaluateSettings { data: at("other"), ..again.clone() });
     assert!(words.contains("trained for 3 classes") && words.contains("not for 2 classes"), "{words}");
+
+    // Another image before all others, so that others are held out: it has seen most of these.
+    for class in CLASSES {
+        fs::copy(at("data").join(class).join("0.png"), at("data").join(class).join("-0.png")).unwrap();
+    }
+    let words = refused(&EvaluateSettings { data: at("data"), ..again });
+    assert!(words.contains("sources were held out"), "{words}");
 }
 
 #[test]
@@ -151,6 +158,17 @@ fn figures_that_cannot_be_found_are_refused_before_anything_is_sampled() {
     assert!(words.contains("notes.txt is no safetensors file"), "{words}");
     let words = refused(&with(&data, |figures| figures.classifier = Some(notes.clone())));
     assert!(words.contains("notes.txt is no safetensors file"), "{words}");
+    let error = evaluate(&with(&data, |figures| figures.classifier = Some(notes.clone()))).err().unwrap();
+    assert!(error.help().unwrap().starts_with("remove it"), "what this program writes needs no torch");
+    for (change, expected) in [
+        (SamplingSettings { steps: Some(0), ..Default::default() }, "steps is 0"),
+        (SamplingSettings { guidance: Some(101.0), ..Default::default() }, "guidance is 101"),
+    ] {
+        let kept = folder.path().join("kept");
+        let settings = with(&data, |figures| figures.classifier = Some(kept.clone()));
+        let words = refused(&EvaluateSettings { sampling: change, ..settings });
+        assert!(words.contains(expected) && !kept.exists(), "{words}");
+    }
     assert_eq!(fs::read_to_string(&notes).unwrap(), "no weights");
 }
 

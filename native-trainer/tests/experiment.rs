@@ -199,6 +199,14 @@ fn the_hours_are_told_beforehand_and_nothing_is_begun() {
         serde_json::from_str(&place.done("experiment arms.toml --device cpu --estimate --json")).unwrap();
     assert_eq!(told["arms"][0]["arm"], "usual");
     assert!(told["hours"].as_f64().unwrap() > 0.0 && told["hours"] == told["hours_left"]);
+    // Two parts are the whole: each run is counted once.
+    let runs = |part: &str| {
+        let told = place.done(&format!("experiment arms.toml --device cpu --estimate --json --array {part}"));
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let runs = |arm: &Value| arm["runs"][0].as_u64().unwrap();
+        told["arms"].as_array().unwrap().iter().map(runs).sum::<u64>()
+    };
+    assert_eq!((runs("0/2"), runs("1/2")), (2, 2));
     assert!(!place.at("experiments").exists());
 }
 
@@ -214,6 +222,16 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
         ("learning_rate = 1e-4", "seed = 7", "seeds says"),
         ("training.learning_rate", "model.learning_rate", "arm \"Slow one\": model"),
         ("training.learning_rate = 1e-4", "model.heads = 5", "heads"),
+        ("training.learning_rate = 1e-4", "model.depth = -1", "arm \"Slow one\": model.depth: invalid value"),
+        ("training.learning_rate = 1e-4", "training.shortcut_share = 0.5", "a model with few_steps"),
+        ("training.learning_rate = 1e-4", "training.label_dropout = 1.0", "label_dropout is 1"),
+        ("name = \"two rates\"", "evaluate.per_class = 2.5", "evaluate.per_class: invalid type"),
+        ("name = \"two rates\"", "evaluate.data = \"absent\"", "evaluate.data: there is no absent"),
+        (
+            "name = \"two rates\"",
+            "evaluate = { guide = 0.5, guidance = 1.0 }",
+            "make no difference where guidance is 1",
+        ),
         ("training.learning_rate = 1e-4", "evaluate.per_class = 5", "no [evaluate]"),
         ("name = \"Slow one\"", "name = \"USUAL\"", "USUAL"),
         ("name = \"Slow one\"", "name = \"--\"", "--"),
@@ -235,6 +253,11 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
         ),
         ("training.learning_rate = 1e-4", "method = \"lora\"\nbase = \"absent\"", "arm \"Slow one\": "),
         ("training.learning_rate = 1e-4", "method = \"kind\"\nmodel.factored = []", "comes apart nowhere"),
+        (
+            "training.learning_rate = 1e-4",
+            "method = \"kind\"\npreset = \"tiny\"\nbase = \"absent\"",
+            "arm \"Slow one\": preset is set",
+        ),
     ] {
         assert!(FILE.contains(from));
         fs::write(place.at("arms.toml"), FILE.replace(from, to)).unwrap();
@@ -255,6 +278,17 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
     let said = text(&place.tailor("experiment report lines").stderr);
     assert!(said.contains("line 1 is no result"), "{said}");
     assert_eq!(place.tailor("experiment arms.toml --array 2/2").status.code(), Some(2));
+}
+
+#[test]
+fn an_arm_turns_off_a_layer_that_its_preset_has() {
+    let arms =
+        "preset = \"letters\"\n\n[[arms]]\nname = \"plain\"\nmodel = { rope = false, norm = \"layer\" }\n";
+    let place = Place::new(&format!("data = \"data\"\nseeds = [1]\ntraining.steps = 1\n{arms}"));
+    let told = place.tailor("experiment arms.toml --device cpu --out out");
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let model = &place.results("out")[0]["recipe"]["model"];
+    assert!(model["rope"].is_null() && model["swiglu"] == true, "{model}");
 }
 
 #[test]

@@ -224,7 +224,12 @@ fn a_model_for_few_steps_is_published_taught_and_sampled_in_them() {
     // The gallery's four steps are not meant for another sampler.
     assert!(sampled("--sampler euler") == sampled("--sampler euler --steps 20 --guidance 1.5"));
     let text = workshop.refused(&format!("{sample} --steps 5 --out grid.png"));
-    assert!(text.contains("1, 2, 4 or 8"), "{text}");
+    assert!(text.contains("1, 2, 4 or 8") && text.contains("--sampler"), "{text}");
+    // Large steps have no guidance of their own, from which a guide could lead away.
+    for guide in ["--guide 0.5", "--guide unnamed", "--guide-times 0.2..0.5"] {
+        let text = workshop.refused(&format!("{sample} {guide} --out grid.png"));
+        assert!(text.contains("a guide makes no difference") && text.contains("--guidance 2"), "{text}");
+    }
 
     // A tailor learns the steps, too, and a run of it that was interrupted the same.
     let teach = format!("train-tailor data/dots --class Points --learngene gallery {brief}");
@@ -233,6 +238,15 @@ fn a_model_for_few_steps_is_published_taught_and_sampled_in_them() {
     workshop.done(&format!("{teach} --steps 8 --out parts.tailor"));
     let packs = ["whole.tailor", "parts.tailor"].map(|pack| fs::read(workshop.at(pack)).unwrap());
     assert!(packs[0] == packs[1], "a run that was interrupted teaches something else");
+    // It has made its steps, and would learn nothing of other images. A pack keeps its number format.
+    let text =
+        workshop.refused(&format!("{} --steps 8 --out whole.tailor", teach.replace("dots", "stripes")));
+    assert!(text.contains("nothing would be learned"), "{text}");
+    assert!(packs[0] == fs::read(workshop.at("whole.tailor")).unwrap());
+    workshop.done(&format!("{teach} --steps 8 --tailor-dtype f32 --out whole.tailor"));
+    let wide = fs::read(workshop.at("whole.tailor")).unwrap();
+    workshop.done(&format!("{teach} --steps 8 --out whole.tailor"));
+    assert!(wide.len() > packs[0].len() && wide == fs::read(workshop.at("whole.tailor")).unwrap());
     workshop.done(&format!("{teach} --steps 8 --shortcut-share 0 --out velocity.tailor"));
     assert!(packs[0] != fs::read(workshop.at("velocity.tailor")).unwrap());
     // Large steps learn as much guidance as the learngene's did, which its card says.

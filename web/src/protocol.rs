@@ -66,7 +66,7 @@ pub struct Order {
     pub steps: u32,
     /// Scale of classifier-free guidance; 1 turns it off.
     pub guidance: f64,
-    /// Whether to send [`Event::Preview`] after each step.
+    /// Whether to send [`Event::Preview`] after steps, at most as often as a screen can show one.
     pub previews: bool,
     /// The most workers that may take part on the processor; 0 means as many as the device has
     /// cores for.

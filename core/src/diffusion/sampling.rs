@@ -353,19 +353,36 @@ impl<'a, M: Predict> SampleRun<'a, M> {
     }
 }
 
+impl SampleSettings {
+    /// Refuses what does not suit a model of this config, whatever is sampled.
+    ///
+    /// # Errors
+    /// [`ModelError::Setting`] with the first setting that is outside its range.
+    pub fn check(&self, config: &ModelConfig) -> Result<(), ModelError> {
+        let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
+        self.sampler.check(config, self.steps)?;
+        if !(0.0..=100.0).contains(&self.guidance) {
+            return refuse("guidance", self.guidance.to_string(), "0 to 100");
+        }
+        let Guide { tailor, times: (from, until), .. } = self.guide;
+        if !self.guide.part_fits() {
+            return refuse("the guide's part of a tailor", tailor.to_string(), "0 to 1");
+        }
+        if !self.guide.times_fit() {
+            return refuse("the guide's times", format!("{from} to {until}"), "ascending, 0 to 1");
+        }
+        Ok(())
+    }
+
+    /// Whether a guide was chosen although guidance is off.
+    pub fn guides_in_vain(&self) -> bool {
+        self.guidance == 1.0 && self.guide != Guide::default()
+    }
+}
+
 fn check(config: &ModelConfig, settings: &SampleSettings) -> Result<(), ModelError> {
     let refuse = |setting, found: String, allowed| Err(ModelError::Setting { setting, found, allowed });
-    settings.sampler.check(config, settings.steps)?;
-    if !(0.0..=100.0).contains(&settings.guidance) {
-        return refuse("guidance", settings.guidance.to_string(), "0 to 100");
-    }
-    let Guide { tailor, times: (from, until), .. } = settings.guide;
-    if !settings.guide.part_fits() {
-        return refuse("the guide's part of a tailor", tailor.to_string(), "0 to 1");
-    }
-    if !settings.guide.times_fit() {
-        return refuse("the guide's times", format!("{from} to {until}"), "ascending, 0 to 1");
-    }
+    settings.check(config)?;
     if settings.items.is_empty() {
         return refuse("images", "0".to_owned(), "at least one");
     }

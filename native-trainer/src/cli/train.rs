@@ -119,7 +119,7 @@ pub struct FinetuneArgs {
     #[arg(long)]
     pub resume: bool,
     /// List what trains by each method and what a pass costs, on average over the paper's 18 tasks
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = of_a_run())]
     pub list: bool,
     /// With --list: classes to adapt to, instead of the average over the paper's tasks
     #[arg(long, value_name = "N", requires = "list", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -133,6 +133,12 @@ pub struct FinetuneArgs {
     /// Where and how long.
     #[command(flatten)]
     pub running: RunningFlags,
+}
+
+/// The flags of a run that adapts, none of which changes what `--list` counts.
+fn of_a_run() -> Vec<&'static str> {
+    let own = ["method", "base", "data", "split", "cache", "out", "rank", "depth", "resume"];
+    own.into_iter().chain(Training::SETTINGS.iter().map(|setting| setting.name)).collect()
 }
 
 fn methods() -> clap::builder::PossibleValuesParser {
@@ -183,7 +189,8 @@ pub struct TrainTailorArgs {
     /// Start from a related tailor: a pack, or a class of the gallery in which the learngene lies
     #[arg(long, value_name = "CLASS|FILE.tailor")]
     pub from: Option<OsString>,
-    /// Number format of the packs' matrices [default: that of the gallery's packs, else f16]
+    /// Number format of the packs' matrices [default: that of the pack that is written anew, else of the gallery's
+    /// packs, else f16]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub tailor_dtype: Option<StorageChoice>,
     /// Folder of the run [default: beside the pack or the folder of packs, ending in .run]

@@ -197,7 +197,7 @@ impl DataError {
     /// What the user can do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "check the path after --data",
+            Self::Missing(_) => "check the path",
             Self::Read { .. } => "check the permissions and the disk",
             Self::NoData(_) => {
                 "name a folder, a .zip, .tar, .tar.gz, .tgz or .tar.zst file, or an IDX file with images-idx3 in its name"

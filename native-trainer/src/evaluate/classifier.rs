@@ -3,6 +3,7 @@
 //! Three 3×3 convolutions of stride 2 and one linear layer. It is a measuring instrument: its own
 //! accuracy on sources it never saw stands beside every figure made with it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::tensor::activation::{log_softmax, relu};
@@ -14,6 +15,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use tailor_core::diffusion::images::Images;
 use tailor_core::diffusion::noise::{Stream, generator, standard_normal};
 use tailor_core::engine::adamw::{AdamW, Update};
+use tailor_packs::Digest;
 
 use crate::data::Dataset;
 use crate::metrics::networks::weights::{NetworkError, read};
@@ -38,7 +40,10 @@ pub const FEATURES: usize = CHANNELS[2];
 pub const NAME: &str = "the classifier";
 
 /// Entries of a file's metadata: the images that its classifier was trained for, and their classes.
-const KEYS: [&str; 2] = ["tailor.images", "tailor.classes"];
+const KEYS: [&str; 3] = ["tailor.images", "tailor.classes", SOURCES];
+
+/// Of these the one that classifiers of before do not have.
+const SOURCES: &str = "tailor.sources";
 
 /// The reader.
 pub struct Classifier {
@@ -136,7 +141,11 @@ impl Classifier {
     pub fn load(path: &Path, data: &Dataset, hold_out: usize, device: &Device) -> Result<Self, NetworkError> {
         read(path, |weights| {
             for (key, wanted) in KEYS.into_iter().zip(trained_for(data, hold_out)) {
-                let found = weights.metadata(key).ok_or_else(|| weights.unknown())?;
+                let found = match weights.metadata(key) {
+                    Some(found) => found,
+                    None if key == SOURCES => continue,
+                    None => return Err(weights.unknown()),
+                };
                 if found != wanted {
                     let what = format!("that was trained for {}, not for {}", short(found), short(&wanted));
                     return Err(NetworkError::OtherClassifier { path: path.to_owned(), what });
@@ -245,13 +254,26 @@ fn name_of(i: usize) -> String {
 
 /// What a classifier is trained for, by [`KEYS`]: it reads only images of one shape and these classes, and its
 /// accuracy is honest only on sources that its training held out.
-fn trained_for(data: &Dataset, hold_out: usize) -> [String; 2] {
+fn trained_for(data: &Dataset, hold_out: usize) -> [String; 3] {
     let [c, s] = [data.channels, data.size];
+    let sources = held_out(data, hold_out);
+    let names: String = sources.iter().map(|source| format!("{source}\0")).collect();
+    let digest = Digest::of(names.as_bytes()).short();
     let ids: Vec<&str> = data.classes.iter().map(|class| class.id.as_str()).collect();
     [
         format!("images of {c} × {s} × {s} with one source in {hold_out} held out"),
         format!("{} classes: {}", ids.len(), ids.join(" ")),
+        format!(
+            "images of which {} sources were held out (their names' digest is {})",
+            sources.len(),
+            digest
+        ),
     ]
+}
+
+/// The sources of which no image trains a classifier: of all names in order the first, and then one in so many.
+pub fn held_out(data: &Dataset, hold_out: usize) -> BTreeSet<&String> {
+    data.sources.iter().collect::<BTreeSet<_>>().into_iter().step_by(hold_out).collect()
 }
 
 /// The beginning of a long list.

@@ -32,6 +32,7 @@ use crate::gallery::folder::Gallery;
 use crate::gallery::sample;
 use crate::metrics::frechet::Gaussian;
 use crate::metrics::neighbours::nearest;
+use crate::metrics::networks::weights::NetworkError;
 use crate::metrics::networks::{Network, Reading};
 use crate::metrics::npz;
 use crate::metrics::table::Table;
@@ -127,13 +128,22 @@ fn classifier(
     data: &Dataset,
     device: &Device,
 ) -> Result<(Classifier, Vec<usize>, Vec<usize>), Error> {
-    let sources: BTreeSet<&String> = data.sources.iter().collect();
-    let held_out: BTreeSet<&String> = sources.into_iter().step_by(settings.hold_out).collect();
+    let held_out = classifier::held_out(data, settings.hold_out);
     let (kept, held_out) = data.split(|source| held_out.contains(&source.to_owned()));
     let device = device.for_graph();
     let file = settings.figures.classifier.as_deref();
     if let Some(path) = file.filter(|path| path.exists()) {
-        let reader = Classifier::load(path, data, settings.hold_out, &device)?;
+        let reader =
+            Classifier::load(path, data, settings.hold_out, &device).map_err(|error| match error {
+                NetworkError::Read(_) | NetworkError::OtherClassifier { .. } => error.into(),
+                // What else is wrong with it was not written by this program, or not to its end.
+                _ => Error::Refused {
+                    what: error.to_string(),
+                    help:
+                        "remove it, or name another with --classifier: one that is not there yet is written"
+                            .to_owned(),
+                },
+            })?;
         return Ok((reader, kept, held_out));
     }
     if kept.is_empty() {

@@ -8,7 +8,7 @@ use tailor_packs::ModelConfig;
 
 use super::plan::{Experiment, Planned};
 use super::results;
-use super::run::{folder_of, trained};
+use super::run::{folder_of, part, trained};
 use crate::data::splits::Split;
 use crate::data::{Dataset, Options};
 use crate::error::Error;
@@ -26,7 +26,7 @@ const STEPS: usize = 5;
 /// A pass through the network costs a third of a training step, which goes forward once and back for twice as much.
 const PASS: f64 = 1.0 / 3.0;
 
-/// What the runs of an experiment will take.
+/// What the runs of an experiment, or of this program's part of it, will take.
 #[derive(Clone, Debug, Serialize)]
 pub struct Estimate {
     /// Each arm.
@@ -60,14 +60,15 @@ pub struct ArmEstimate {
 /// Anything wrong with data, device or disk.
 pub fn estimate(settings: &ExperimentSettings, experiment: &Experiment) -> Result<Estimate, Error> {
     let ExperimentSettings { out, .. } = settings;
+    let mine = part(experiment, settings.part);
     let mut rates: Vec<(What, f64, usize)> = Vec::new();
     let mut arms = Vec::new();
     // Trainings that are counted already: several arms may judge the same one.
     let (mut counted, mut to_train) = (BTreeSet::new(), BTreeSet::new());
     let (mut hours, mut hours_left) = (0.0, 0.0);
     for arm in experiment.arms() {
-        let runs: Vec<&Planned> = experiment.runs.iter().filter(|run| run.arm == arm).collect();
-        let planned = runs[0];
+        let runs: Vec<&Planned> = mine.iter().copied().filter(|run| run.arm == arm).collect();
+        let Some(planned) = runs.first() else { continue };
         let (model, training) = (&planned.recipe.model, &planned.recipe.training);
         let what = (model.clone(), training.batch_size, planned.adapt.clone());
         let known = rates.iter().find(|(known, ..)| *known == what);

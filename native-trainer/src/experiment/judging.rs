@@ -140,8 +140,16 @@ impl Judging {
         if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
             sampler.check(model, sampling.steps as usize).map_err(|error| format!("evaluate: {error}"))?;
         }
+        if sampling.guidance == 1.0 && self.sampling().guide != Guide::default() {
+            return Err(
+                "evaluate.guide and evaluate.guide_times make no difference where guidance is 1: leave them \
+                        out, or set evaluate.guidance"
+                    .to_owned(),
+            );
+        }
         let files = self.features.iter().map(|path| ("features", path));
-        for (key, path) in files.chain(self.autoencoder.iter().map(|path| ("autoencoder", path))) {
+        let files = files.chain(self.autoencoder.iter().map(|path| ("autoencoder", path)));
+        for (key, path) in files.chain(self.data.iter().map(|path| ("data", path))) {
             if !path.exists() {
                 return Err(format!("evaluate.{key}: there is no {}", path.display()));
             }

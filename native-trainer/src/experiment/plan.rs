@@ -36,8 +36,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use tailor_packs::{FactoredSet, ModelConfig};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tailor_packs::{FactoredSet, Gelu, Norm};
 
 use super::judging::Judging;
 use crate::data::splits::Split;
@@ -222,9 +223,8 @@ impl File {
             }
             let (recipe, adapt, base) = self.recipe(arm, folder)?;
             let evaluate = self.evaluate.as_ref().map(|shared| {
-                let all = Value::Object(over(shared, &arm.evaluate));
                 let mut judging: Judging =
-                    serde_json::from_value(all).map_err(|e| at(format!("evaluate: {e}")))?;
+                    read("evaluate", &Map::new(), &over(shared, &arm.evaluate)).map_err(at)?;
                 judging.data = judging.data.map(|data| folder.join(data));
                 judging.autoencoder = judging.autoencoder.map(|path| folder.join(path));
                 judging.features = judging.features.iter().map(|path| folder.join(path)).collect();
@@ -274,6 +274,11 @@ impl File {
         let wrong = |error: Error| Invalid::Arm(arm.name.clone(), Box::new(error));
         let method = arm.method.as_ref().or(self.method.as_ref());
         let base = arm.base.as_ref().or(self.base.as_ref()).map(|base| folder.join(base));
+        let begun = [("preset", self.preset.is_some()), ("config", self.config.is_some())];
+        let shared = begun.into_iter().find(|(_, is_set)| *is_set && self.base.is_some());
+        if let (Some((key, _)), Some(_)) = (arm.preset.as_ref().map(|_| ("preset", true)).or(shared), &base) {
+            return Err(at(format!("{key} is set, but the model of an arm with a base is that of the base")));
+        }
         let (rank, depth) = (arm.rank.or(self.rank), arm.depth.or(self.depth));
         let (begin, changes, adapt) = match (&base, method.map(String::as_str)) {
             (Some(base), Some(name)) => {
@@ -319,8 +324,7 @@ impl File {
         let Ok(Value::Object(model)) = serde_json::to_value(&recipe.model) else {
             unreachable!("a model's config is a map")
         };
-        recipe.model = serde_json::from_value::<ModelConfig>(Value::Object(over(&model, &own_model)))
-            .map_err(|e| at(format!("model: {e}")))?;
+        recipe.model = read("model", &model, &own_model).map_err(at)?;
         // What the whole experiment says an arm may overrule by its model.
         let (is_kind, apart) = (arm.method.as_deref() == Some("kind"), &recipe.model.factored);
         if is_kind && adapt.is_none() && apart.matrices().is_empty() {
@@ -341,6 +345,8 @@ impl File {
         recipe.model.validate().map_err(|e| at(format!("model: {e}")))?;
         recipe.training.validate().map_err(|e| at(format!("training: {e}")))?;
         recipe.training.suits(&recipe.model).map_err(|e| at(format!("training: {e}")))?;
+        // What is said for all arms may concern only some of them.
+        Training::concerns(&arm.training, &recipe.model).map_err(|e| at(format!("training: {e}")))?;
         Ok((recipe, adapt, base))
     }
 
@@ -348,10 +354,10 @@ impl File {
     fn begin(&self, arm: &Arm, folder: &Path) -> Result<(Recipe, Map<String, Value>), Invalid> {
         let config = self.config.as_ref().map(|config| folder.join(config));
         let (preset, config) = match (&arm.preset, &self.preset, config) {
-            (Some(own), _, _) => (Some(own.clone()), None),
-            (None, Some(_), Some(_)) => {
+            (_, Some(_), Some(_)) => {
                 return Err(Invalid::Words("preset and config exclude each other".to_owned()));
             }
+            (Some(own), _, _) => (Some(own.clone()), None),
             (None, preset, config) => (preset.clone(), config),
         };
         ModelChoice { preset, config }
@@ -372,6 +378,26 @@ fn numbers(table: &str, values: &Map<String, Value>) -> Result<(), String> {
 /// A split's name, or that of its file.
 fn label(split: &OsStr) -> String {
     Path::new(split).file_name().unwrap_or(split).to_string_lossy().into_owned()
+}
+
+/// Reads `values` in place of or beside those `below`; first one alone after the other, for an error that names it.
+fn read<T: DeserializeOwned>(
+    table: &str,
+    below: &Map<String, Value>,
+    values: &Map<String, Value>,
+) -> Result<T, String> {
+    // A config has one spelling, which leaves out what holds anyway.
+    let unsaid = [Value::Bool(false), json!(Gelu::default()), json!(Norm::default())];
+    let with = |values: &Map<String, Value>| {
+        let mut all = over(below, values);
+        all.retain(|_, value| !unsaid.contains(value));
+        serde_json::from_value(Value::Object(all))
+    };
+    for (key, value) in values {
+        let one = Map::from_iter([(key.clone(), value.clone())]);
+        with(&one).map(|_: T| ()).map_err(|error: serde_json::Error| format!("{table}.{key}: {error}"))?;
+    }
+    with(values).map_err(|error| format!("{table}: {error}"))
 }
 
 /// The entries of `below`, with those of `above` in place of or beside them.

@@ -37,7 +37,8 @@ pub fn assemble(
 /// Sampler, steps and guidance: what was asked for, else what the gallery recommends.
 ///
 /// # Errors
-/// [`Error::Refused`] when the gallery recommends a sampler that this program does not know.
+/// [`Error::Refused`] when the gallery recommends a sampler that this program does not know, when sampler, steps and
+/// guidance do not suit the model or each other, and for a guide that would make no difference.
 pub fn settings(
     gallery: &Gallery,
     asked: &SamplingSettings,
@@ -48,11 +49,22 @@ pub fn settings(
         what: format!("{}: {e}", gallery.folder.display()),
         help: "choose one with --sampler".to_owned(),
     })?;
-    Ok(SampleSettings {
+    let settings = SampleSettings {
         sampler,
         steps: advice.steps as usize,
         guidance: f64::from(advice.guidance),
         guide: asked.guide,
         items,
-    })
+    };
+    let refuse = |what: String, help: &str| Err(Error::Refused { what, help: help.to_owned() });
+    if let Err(error) = settings.check(&gallery.index.config) {
+        return refuse(error.to_string(), "choose others with --steps, --guidance or --sampler");
+    }
+    if settings.guides_in_vain() {
+        return refuse(
+            format!("guidance is {}, so that a guide makes no difference", settings.guidance),
+            "add --guidance 2 or more, or leave out --guide and --guide-times",
+        );
+    }
+    Ok(settings)
 }

@@ -172,10 +172,21 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
             card.continues(run)?;
             let noted = DataCard::read(run).and_then(|noted| noted.sha256);
             let others = noted.is_some_and(|noted| Some(noted) != card.sha256);
+            if others && stored.header.step >= recipe.training.steps {
+                return Err(Error::Refused {
+                    what: format!(
+                        "the run in {} has made its {} steps, and nothing would be learned of the other images in {}",
+                        shown(run),
+                        stored.header.step,
+                        settings.data.display()
+                    ),
+                    help: "name another --run, or ask for more --steps".to_owned(),
+                });
+            }
             if others || stored.header.classes.iter().zip(&classes).any(|(was, is)| was.count != is.count) {
                 say!("note: {} holds other images than when the run was begun", settings.data.display());
             }
-            stored.announce();
+            stored.announce(&recipe);
             (stored.restore(&device)?, stored.header.losses)
         }
         None => {
@@ -213,8 +224,12 @@ fn begin(settings: &TailorSettings, run: &Path) -> Result<(Status, Vec<NewPack>)
     .go(&data, trainer)?;
     let status = ended.status();
     let packs = ended.trainer().map(|trainer| {
+        let before = || {
+            let pack = read_tailor(&read_limited(paths.first()?, limits::FILE).ok()?, None).ok()?;
+            StorageChoice::of(&pack.manifest)
+        };
         let others = || Gallery::open(folder_of(&file)).ok()?.tailor_storage();
-        let storage = settings.storage.or_else(others).unwrap_or_default();
+        let storage = settings.storage.or_else(before).or_else(others).unwrap_or_default();
         publish(settings, run, &learngene, (digest, storage), &paths, &trainer)
     });
     Ok((status, packs.transpose()?.unwrap_or_default()))

@@ -120,7 +120,10 @@ impl TrainSettings {
             path: self.model.config.clone().unwrap_or_default(),
             reason: format!("[training]: {reason}"),
         };
-        Training::concerns(&file, &recipe.model)?;
+        Training::concerns(&file, &recipe.model).map_err(|error| Error::ConfigFile {
+            path: self.model.config.clone().unwrap_or_default(),
+            reason: format!("[training]: {error}"),
+        })?;
         recipe.training = recipe.training.with(&file).map_err(invalid)?;
         recipe.with(&self.training).map_err(|error| match (&self.model.config, error) {
             (Some(path), Error::Setting { name, found, allowed })

@@ -319,7 +319,8 @@ impl Training {
     ///
     /// # Errors
     /// [`Error::Refused`] for `cosine` beside learned variance, for `orthogonality` and `null_gate` without components,
-    /// and for `null_gate` beside large steps, which are led away from the learngene alone.
+    /// for `null_gate` beside large steps, which are led away from the learngene alone, and for labels of which all are
+    /// dropped, or none although `null_gate` asks for some.
     pub fn suits(&self, model: &ModelConfig) -> Result<(), Error> {
         if self.cosine > 0.0 && model.learned_variance {
             return Err(Error::Refused {
@@ -335,6 +336,19 @@ impl Training {
             return Err(Error::Refused {
                 what: format!("null_gate is true, which is not defined for {what}"),
                 help: "leave it out".to_owned(),
+            });
+        }
+        if self.label_dropout == 1.0 || self.null_gate && self.label_dropout == 0.0 {
+            let (all, lost) = match self.null_gate {
+                true => ("no label or all of them", "null_gate"),
+                false => ("all labels", "each class"),
+            };
+            return Err(Error::Refused {
+                what: format!(
+                    "label_dropout is {}, which drops {all}: {lost} would learn nothing",
+                    self.label_dropout
+                ),
+                help: "choose one between 0 and 1, such as 0.1".to_owned(),
             });
         }
         if self.orthogonality > 0.0 && model.factored.matrices().is_empty() {
@@ -363,6 +377,16 @@ impl Training {
             }),
             None => Ok(()),
         }
+    }
+
+    /// In words, the settings by which a run goes on otherwise than it did `before`. How long it goes on, and what it
+    /// writes on the way, is not among them.
+    pub fn changed(&self, before: &Self) -> Vec<String> {
+        let outer = ["steps", "log_every", "checkpoint_every", "keep", "sample_every"];
+        let settings = Self::SETTINGS.iter().filter(|setting| !outer.contains(&setting.name));
+        let values = settings.map(|setting| (setting.name, (setting.text)(self), (setting.text)(before)));
+        let changed = values.filter(|(_, now, before)| now != before);
+        changed.map(|(name, now, before)| format!("{name} is {now}, before it was {before}")).collect()
     }
 
     /// These settings overruled by `changes`.
@@ -423,6 +447,14 @@ mod tests {
             as_map(&Training::default()).unwrap().into_iter().map(|(k, _)| k).collect();
         kept.sort_unstable();
         assert_eq!(names, kept);
+    }
+
+    #[test]
+    fn settings_are_named_by_which_a_run_goes_on_otherwise() {
+        let before = Training::default();
+        let now = Training { batch_size: 8, steps: 9, keep: 7, ..before.clone() };
+        let words = format!("batch_size is 8, before it was {}", before.batch_size);
+        assert_eq!(now.changed(&before), [words]);
     }
 
     #[test]

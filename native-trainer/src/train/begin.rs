@@ -105,7 +105,7 @@ fn begin(settings: &TrainSettings, adapt: Option<&Adapt>) -> Result<Outcome, Err
                 same_method(was, adapt, (&stored.header.recipe, classes.len()), out)?;
                 same_seed(&stored.header.recipe, &recipe, adapt, out)?;
             }
-            stored.announce();
+            stored.announce(&recipe);
             let trainer = stored.restore(&device)?;
             let teacher = stored
                 .header

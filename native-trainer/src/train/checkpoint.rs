@@ -292,10 +292,12 @@ pub fn read(path: &Path) -> Result<Stored, Error> {
 }
 
 impl Stored {
-    /// Says on standard error which file it is, and which were passed over.
-    pub fn announce(&self) {
+    /// Says on standard error which file it is, which were passed over, and which settings are others from here on.
+    pub fn announce(&self, recipe: &Recipe) {
         self.name_passed_over();
         say!("going on from {}", self.path.display());
+        let changed = recipe.training.changed(&self.header.recipe.training);
+        changed.iter().for_each(|setting| say!("note: from here on {setting}"));
     }
 
     fn name_passed_over(&self) {
