@@ -400,7 +400,7 @@ fn an_experiment_takes_a_split_of_the_command_line_instead_of_its_own() {
 #[test]
 fn the_papers_recipes_are_read_and_say_what_is_missing() {
     let place = Place::new(FILE);
-    let recipes = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments");
+    let recipes = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/paper");
     for entry in fs::read_dir(recipes).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.extension().is_some_and(|extension| extension == "toml") {
             fs::copy(&entry, place.at(entry.file_name().unwrap().to_str().unwrap())).unwrap();

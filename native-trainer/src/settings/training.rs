@@ -320,45 +320,32 @@ impl Training {
     /// # Errors
     /// [`Error::Refused`] for `cosine` beside learned variance, for `orthogonality` and `null_gate` without components,
     /// for `null_gate` beside large steps, which are led away from the learngene alone, and for labels of which all are
-    /// dropped, or none although `null_gate` asks for some.
+    /// dropped, or none beside `null_gate`.
     pub fn suits(&self, model: &ModelConfig) -> Result<(), Error> {
-        if self.cosine > 0.0 && model.learned_variance {
-            return Err(Error::Refused {
-                what: format!(
-                    "cosine is {}, which is not defined for a model with learned_variance",
-                    self.cosine
-                ),
-                help: "leave one of the two out".to_owned(),
-            });
+        let refuse = |what: String, help: &str| Err(Error::Refused { what, help: help.to_owned() });
+        let Self { cosine, label_dropout, orthogonality, .. } = *self;
+        let plain = model.factored.matrices().is_empty();
+        if cosine > 0.0 && model.learned_variance {
+            let what = format!("cosine is {cosine}, which is not defined for a model with learned_variance");
+            return refuse(what, "leave one of the two out");
         }
-        if self.null_gate && (model.few_steps || model.factored.matrices().is_empty()) {
+        if self.null_gate && (model.few_steps || plain) {
             let what = if model.few_steps { "a model with few_steps" } else { "a plain model" };
-            return Err(Error::Refused {
-                what: format!("null_gate is true, which is not defined for {what}"),
-                help: "leave it out".to_owned(),
-            });
+            return refuse(format!("null_gate is true, which is not defined for {what}"), "leave it out");
         }
-        if self.label_dropout == 1.0 || self.null_gate && self.label_dropout == 0.0 {
-            let (all, lost) = match self.null_gate {
-                true => ("no label or all of them", "null_gate"),
-                false => ("all labels", "each class"),
-            };
-            return Err(Error::Refused {
-                what: format!(
-                    "label_dropout is {}, which drops {all}: {lost} would learn nothing",
-                    self.label_dropout
-                ),
-                help: "choose one between 0 and 1, such as 0.1".to_owned(),
-            });
+        if self.null_gate && label_dropout == 0.0 {
+            let what = "null_gate is true, and label_dropout 0: it acts where labels are dropped".to_owned();
+            return refuse(what, "leave it out, or let some labels drop, such as 0.1 of them");
         }
-        if self.orthogonality > 0.0 && model.factored.matrices().is_empty() {
-            return Err(Error::Refused {
-                what: format!(
-                    "orthogonality is {}, and this model has no components that could be kept apart",
-                    self.orthogonality
-                ),
-                help: "leave it out, or choose a model with factored matrices".to_owned(),
-            });
+        if label_dropout == 1.0 {
+            let what = "label_dropout is 1, which drops all labels: no class would learn anything".to_owned();
+            return refuse(what, "choose one below 1, such as 0.1");
+        }
+        if orthogonality > 0.0 && plain {
+            let what = format!(
+                "orthogonality is {orthogonality}, and this model has no components that could be kept apart"
+            );
+            return refuse(what, "leave it out, or choose a model with factored matrices");
         }
         Ok(())
     }
