@@ -138,7 +138,7 @@ fn the_model_is_taken_apart_step_by_step_and_matrix_by_matrix() {
 }
 
 /// Every view that a designer looks at: its name, and its link behind `?gallery=galleries/`.
-const VIEWS: [(&str, &str); 7] = [
+const VIEWS: [(&str, &str); 9] = [
     ("word", "letters2/#v=1&view=word&word=Hello you&seed=7"),
     ("make", "letters2/#v=1&class=A&seed=7"),
     ("apart", "letters2/#v=1&view=apart&class=A&dial=A:0.6&show=beside&seed=7"),
@@ -146,6 +146,8 @@ const VIEWS: [(&str, &str); 7] = [
     ("teach", "letters2/#v=1&view=teach"),
     ("device", "letters2/#v=1&view=device"),
     ("fashion", "fashion/#v=1&seed=7"),
+    ("avatars", "avatars/#v=1&view=apart&show=classes&seed=7"),
+    ("icons", "icons/#v=1&class=house&seed=7"),
 ];
 
 /// Opens a page in a theme.
