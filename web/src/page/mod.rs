@@ -33,7 +33,6 @@
 //! storage   asks whether the browser may delete what is stored
 //! site      reads the page's address and document
 //! canvas    draws images on a canvas, and saves them as a PNG
-//! teaching  the place of the view in which a visitor teaches a class
 //! view      the whole page; picture, controls, sharing, writing, classes, history, apart and files
 //!           are its parts
 //! ```
@@ -90,8 +89,6 @@ pub mod shell;
 pub mod site;
 #[cfg(feature = "page")]
 pub mod storage;
-#[cfg(feature = "page")]
-pub mod teaching;
 #[cfg(feature = "page")]
 pub mod view;
 #[cfg(feature = "page")]

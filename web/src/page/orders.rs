@@ -174,7 +174,7 @@ impl State {
     /// is a gallery.
     fn take_link(&mut self, link: Link) -> Option<Option<String>> {
         let gallery = self.gallery.as_ref()?;
-        Some(plan::take(&mut self.settings, link, gallery, self.site.teach))
+        Some(plan::take(&mut self.settings, link, gallery))
     }
 
     /// Stops the present order; there is nothing to make.

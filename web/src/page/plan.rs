@@ -139,7 +139,7 @@ pub fn link(settings: &Settings, gallery: &Gallery) -> Link {
 
 /// Takes the settings from a link, and the rest from the gallery. Returns the class that the link
 /// names and the gallery lacks, if there is one.
-pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool) -> Option<String> {
+pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery) -> Option<String> {
     let find = |wanted: &String| {
         let class = gallery.find(wanted);
         // In a large gallery only the engine knows whether there is such an id.
@@ -150,7 +150,6 @@ pub fn take(settings: &mut Settings, link: Link, gallery: &Gallery, teach: bool)
     let view = if link.is_empty() { front } else { link.view.unwrap_or_default() };
     settings.view = match view {
         View::Word if !spells => View::Make,
-        View::Teach if !teach => View::Make,
         view => view,
     };
     let mut classes: Vec<String> = link.classes.iter().filter_map(find).collect();

@@ -26,8 +26,6 @@ pub struct Site {
     pub simd: Simd,
     /// The part of the address after `#`.
     pub hash: String,
-    /// Whether the page has a view in which a visitor teaches a class.
-    pub teach: bool,
     /// The view that is shown until the gallery is open.
     pub front: View,
     /// The language that the visitor wants.

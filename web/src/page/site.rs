@@ -9,9 +9,8 @@ use crate::link::View;
 use leptos::prelude::{document, window};
 use web_sys::{Url, UrlSearchParams};
 
-/// Reads `?gallery=`, `?backend=` and the part after `#`. `teach` tells whether the page has a view
-/// in which a visitor teaches a class.
-pub fn read(teach: bool) -> Site {
+/// Reads `?gallery=`, `?backend=` and the part after `#`.
+pub fn read() -> Site {
     let query = window().location().search().unwrap_or_default();
     let query = UrlSearchParams::new_with_str(&query).ok();
     let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
@@ -30,7 +29,6 @@ pub fn read(teach: bool) -> Site {
         wish: Wish::parse(parameter("backend").as_deref()),
         simd: simd(),
         hash: hash(),
-        teach,
         front: front(),
         language: locale::wanted(),
     }

@@ -30,7 +30,6 @@ fn site(wish: Wish, hash: &str) -> Site {
         wish,
         simd: Simd::Relaxed,
         hash: hash.into(),
-        teach: false,
         front: crate::link::View::Make,
         language: crate::page::language::Language::ENGLISH,
     }

@@ -11,8 +11,9 @@ use super::picture::Picture;
 use super::sharing::Sharing;
 use super::shell::Studio;
 use super::state::{Message, State};
+use super::teach::tab::{Teach, take_packs};
 use super::writing::{Letters, Word};
-use super::{canvas, locale, phrases, site, teaching, words};
+use super::{canvas, locale, phrases, site, words};
 use crate::link::View;
 use crate::traffic::network_bytes;
 use leptos::prelude::*;
@@ -21,7 +22,7 @@ use leptos::task::spawn_local;
 /// Shows the whole page.
 #[component]
 pub fn App() -> impl IntoView {
-    let studio = Studio::start(site::read(teaching::VIEW.is_some()));
+    let studio = Studio::start(site::read());
     studio.tell(Message::Code(network_bytes(window().performance())));
     window_event_listener(leptos::ev::hashchange, move |_| studio.tell(Message::Link(site::hash())));
     let hidden = move || studio.tell(Message::Hidden(document().hidden()));
@@ -33,7 +34,7 @@ pub fn App() -> impl IntoView {
     window_event_listener(leptos::ev::drop, move |event| {
         event.prevent_default();
         let files = event.data_transfer().and_then(|data| data.files());
-        if files.as_ref().is_some_and(teaching::take_packs) {
+        if files.as_ref().is_some_and(take_packs) {
             return studio.tell(Message::Open(View::Teach));
         }
         let file = files.and_then(|files| files.get(0));
@@ -82,7 +83,7 @@ pub fn App() -> impl IntoView {
         .into_any(),
         View::Word => view! { <Letters studio/> <History studio/> }.into_any(),
         View::Apart => view! { <Apart studio/> }.into_any(),
-        View::Teach => teaching::VIEW.map(|teach| teach(studio)).into_any(),
+        View::Teach => view! { <Teach studio/> }.into_any(),
         View::Device => view! { <Files studio/> }.into_any(),
     };
     view! {

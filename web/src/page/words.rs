@@ -351,8 +351,7 @@ pub fn tabs(state: &State) -> Vec<View> {
     let spells = state.gallery.as_ref().is_some_and(word::spells);
     let has = |view: &View| match view {
         View::Word => spells,
-        View::Teach => state.site.teach,
-        View::Make | View::Apart | View::Device => true,
+        View::Make | View::Apart | View::Teach | View::Device => true,
     };
     View::ALL.into_iter().filter(has).collect()
 }

@@ -13,7 +13,6 @@ use leptos::prelude::*;
 pub(super) fn Word(studio: Studio) -> impl IntoView {
     let word = studio.words(|state| state.settings.word.clone());
     let missing = studio.part(phrases::missing);
-    let teach = studio.holds(|state| state.site.teach);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         studio.tell(Message::Generate);
@@ -33,9 +32,7 @@ pub(super) fn Word(studio: Studio) -> impl IntoView {
             <p id="missing" role="status">
                 {move || missing.get().map(|words| view! {
                     {words} " "
-                    {teach.get().then(|| view! {
-                        <a href="#view=teach" on:click=open_teach>{studio.say(Words::word_teach)}</a>
-                    })}
+                    <a href="#view=teach" on:click=open_teach>{studio.say(Words::word_teach)}</a>
                 })}
             </p>
         </form>

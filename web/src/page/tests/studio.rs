@@ -39,7 +39,11 @@ fn a_gallery_of_letters_opens_with_a_word_and_another_one_with_its_classes() {
     page.ready(Backend::Cpu);
     page.hear(Backend::Cpu, Event::Index(gallery));
     assert_eq!(page.state.settings.view, View::Make);
-    assert_eq!(words::tabs(&page.state), [View::Make, View::Apart, View::Device], "no tab without a view");
+    assert_eq!(
+        words::tabs(&page.state),
+        [View::Make, View::Apart, View::Teach, View::Device],
+        "no word of classes that are no signs"
+    );
 }
 
 #[test]
@@ -415,7 +419,7 @@ fn two_hundred_random_settings_come_back_from_their_links() {
             Turned(parts.into_iter().map(|part| (part, draws.below(100) as f32 / 100.0)).collect());
         let link = plan::link(&before, &gallery).to_string();
         let mut after = Settings::default();
-        assert_eq!(plan::take(&mut after, Link::parse(&link), &gallery, true), None);
+        assert_eq!(plan::take(&mut after, Link::parse(&link), &gallery), None);
         assert_eq!(Link::parse(&link).wrong, [""; 0], "{link}");
         assert_eq!(plan::link(&after, &gallery).to_string(), link);
         assert_eq!(plan::plan(&after, &gallery), plan::plan(&before, &gallery), "{link}");
