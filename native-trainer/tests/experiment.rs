@@ -222,6 +222,9 @@ fn what_is_wrong_in_the_file_is_named_with_its_arm_and_key() {
         ("learning_rate = 1e-4", "seed = 7", "seeds says"),
         ("training.learning_rate", "model.learning_rate", "arm \"Slow one\": model"),
         ("training.learning_rate = 1e-4", "model.heads = 5", "heads"),
+        // What is switched off is read, too.
+        ("training.learning_rate = 1e-4", "model.ropes = false", "model.ropes: unknown field"),
+        ("name = \"two rates\"", "evaluate.colour = false", "evaluate.colour: unknown field"),
         ("training.learning_rate = 1e-4", "model.depth = -1", "arm \"Slow one\": model.depth: invalid value"),
         ("training.learning_rate = 1e-4", "training.shortcut_share = 0.5", "a model with few_steps"),
         ("training.learning_rate = 1e-4", "training.label_dropout = 1.0", "label_dropout is 1"),

@@ -74,6 +74,11 @@ impl Guide {
         let (from, until) = self.times;
         0.0 <= from && from <= until && until <= 1.0
     }
+
+    /// Returns whether it was chosen although this guidance is off.
+    pub fn in_vain(&self, guidance: f64) -> bool {
+        guidance == 1.0 && *self != Self::default()
+    }
 }
 
 /// A learngene with tailors on an engine, ready to predict.
@@ -372,11 +377,6 @@ impl SampleSettings {
             return refuse("the guide's times", format!("{from} to {until}"), "ascending, 0 to 1");
         }
         Ok(())
-    }
-
-    /// Whether a guide was chosen although guidance is off.
-    pub fn guides_in_vain(&self) -> bool {
-        self.guidance == 1.0 && self.guide != Guide::default()
     }
 }
 

@@ -39,7 +39,8 @@ pub const FEATURES: usize = CHANNELS[2];
 /// The reader's name in reports.
 pub const NAME: &str = "the classifier";
 
-/// Entries of a file's metadata: the images that its classifier was trained for, and their classes.
+/// Entries of a file's metadata: the images that its classifier was trained for, their classes, and the sources that it
+/// has not seen.
 const KEYS: [&str; 3] = ["tailor.images", "tailor.classes", SOURCES];
 
 /// Of these the one that classifiers of before do not have.

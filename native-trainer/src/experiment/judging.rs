@@ -140,7 +140,7 @@ impl Judging {
         if let Ok(sampler) = sampling.sampler.parse::<Sampler>() {
             sampler.check(model, sampling.steps as usize).map_err(|error| format!("evaluate: {error}"))?;
         }
-        if sampling.guidance == 1.0 && self.sampling().guide != Guide::default() {
+        if self.sampling().guide.in_vain(f64::from(sampling.guidance)) {
             return Err(
                 "evaluate.guide and evaluate.guide_times make no difference where guidance is 1: leave them \
                         out, or set evaluate.guidance"

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tailor_packs::{FactoredSet, Gelu, Norm};
+use tailor_packs::{FactoredSet, Feature, Gelu, Norm};
 
 use super::judging::Judging;
 use crate::data::splits::Split;
@@ -54,6 +54,19 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// Most runs of one experiment: a slip in the file is no plan for a century.
 const MAX_RUNS: usize = 10_000;
+
+/// The fields that a model's config leaves out while they have their default: one for each feature.
+const OPTIONAL: [&str; Feature::ALL.len()] = [
+    "clean_output",
+    "few_steps",
+    "gelu",
+    "learned_variance",
+    "norm",
+    "qk_norm",
+    "rope",
+    "separate_attention",
+    "swiglu",
+];
 
 /// Bytes of a file's name on most disks.
 const MAX_FILE_NAME: usize = 255;
@@ -224,7 +237,7 @@ impl File {
             let (recipe, adapt, base) = self.recipe(arm, folder)?;
             let evaluate = self.evaluate.as_ref().map(|shared| {
                 let mut judging: Judging =
-                    read("evaluate", &Map::new(), &over(shared, &arm.evaluate)).map_err(at)?;
+                    read("evaluate", &Map::new(), &over(shared, &arm.evaluate), |all| all).map_err(at)?;
                 judging.data = judging.data.map(|data| folder.join(data));
                 judging.autoencoder = judging.autoencoder.map(|path| folder.join(path));
                 judging.features = judging.features.iter().map(|path| folder.join(path)).collect();
@@ -274,9 +287,15 @@ impl File {
         let wrong = |error: Error| Invalid::Arm(arm.name.clone(), Box::new(error));
         let method = arm.method.as_ref().or(self.method.as_ref());
         let base = arm.base.as_ref().or(self.base.as_ref()).map(|base| folder.join(base));
-        let begun = [("preset", self.preset.is_some()), ("config", self.config.is_some())];
-        let shared = begun.into_iter().find(|(_, is_set)| *is_set && self.base.is_some());
-        if let (Some((key, _)), Some(_)) = (arm.preset.as_ref().map(|_| ("preset", true)).or(shared), &base) {
+        let own_model = over(&self.model, &arm.model);
+        // A preset or config that all share may be meant for those without a base.
+        let all = self.base.is_some();
+        let set = [
+            ("preset", arm.preset.is_some() || all && self.preset.is_some()),
+            ("config", all && self.config.is_some()),
+            ("model", !own_model.is_empty()),
+        ];
+        if let Some((key, _)) = set.into_iter().find(|(_, is_set)| *is_set && base.is_some()) {
             return Err(at(format!("{key} is set, but the model of an arm with a base is that of the base")));
         }
         let (rank, depth) = (arm.rank.or(self.rank), arm.depth.or(self.depth));
@@ -315,16 +334,10 @@ impl File {
             }
         };
         let mut recipe = begin;
-        let own_model = over(&self.model, &arm.model);
-        if !own_model.is_empty() && adapt.is_some() {
-            return Err(at(
-                "model is set, but the model of an arm with a base is that of the base".to_owned()
-            ));
-        }
         let Ok(Value::Object(model)) = serde_json::to_value(&recipe.model) else {
             unreachable!("a model's config is a map")
         };
-        recipe.model = read("model", &model, &own_model).map_err(at)?;
+        recipe.model = read("model", &model, &own_model, said).map_err(at)?;
         // What the whole experiment says an arm may overrule by its model.
         let (is_kind, apart) = (arm.method.as_deref() == Some("kind"), &recipe.model.factored);
         if is_kind && adapt.is_none() && apart.matrices().is_empty() {
@@ -380,19 +393,22 @@ fn label(split: &OsStr) -> String {
     Path::new(split).file_name().unwrap_or(split).to_string_lossy().into_owned()
 }
 
-/// Reads `values` in place of or beside those `below`; first one alone after the other, for an error that names it.
+/// A model's config as it is spelled, which leaves out what holds anyway, so that an arm can turn it off.
+fn said(mut model: Map<String, Value>) -> Map<String, Value> {
+    let unsaid = [Value::Bool(false), json!(Gelu::default()), json!(Norm::default())];
+    model.retain(|field, value| !(OPTIONAL.contains(&field.as_str()) && unsaid.contains(value)));
+    model
+}
+
+/// Reads `values` in place of or beside those `below`, `spelled` as the table wants it; first one alone after the other, for an error that names it.
 fn read<T: DeserializeOwned>(
     table: &str,
     below: &Map<String, Value>,
     values: &Map<String, Value>,
+    spelled: impl Fn(Map<String, Value>) -> Map<String, Value>,
 ) -> Result<T, String> {
-    // A config has one spelling, which leaves out what holds anyway.
-    let unsaid = [Value::Bool(false), json!(Gelu::default()), json!(Norm::default())];
-    let with = |values: &Map<String, Value>| {
-        let mut all = over(below, values);
-        all.retain(|_, value| !unsaid.contains(value));
-        serde_json::from_value(Value::Object(all))
-    };
+    let with =
+        |values: &Map<String, Value>| serde_json::from_value(Value::Object(spelled(over(below, values))));
     for (key, value) in values {
         let one = Map::from_iter([(key.clone(), value.clone())]);
         with(&one).map(|_: T| ()).map_err(|error: serde_json::Error| format!("{table}.{key}: {error}"))?;

@@ -60,7 +60,7 @@ pub fn settings(
     if let Err(error) = settings.check(&gallery.index.config) {
         return refuse(error.to_string(), "choose others with --steps, --guidance or --sampler");
     }
-    if settings.guides_in_vain() {
+    if settings.guide.in_vain(settings.guidance) {
         return refuse(
             format!("guidance is {}, so that a guide makes no difference", settings.guidance),
             "add --guidance 2 or more, or leave out --guide and --guide-times",

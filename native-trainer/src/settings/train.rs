@@ -116,23 +116,17 @@ impl TrainSettings {
             }
             recipe = stored.clone();
         }
-        let invalid = |reason: serde_json::Error| Error::ConfigFile {
+        let invalid = |reason: String| Error::ConfigFile {
             path: self.model.config.clone().unwrap_or_default(),
             reason: format!("[training]: {reason}"),
         };
-        Training::concerns(&file, &recipe.model).map_err(|error| Error::ConfigFile {
-            path: self.model.config.clone().unwrap_or_default(),
-            reason: format!("[training]: {error}"),
-        })?;
-        recipe.training = recipe.training.with(&file).map_err(invalid)?;
-        recipe.with(&self.training).map_err(|error| match (&self.model.config, error) {
-            (Some(path), Error::Setting { name, found, allowed })
-                if file.contains_key(name) && !self.training.contains_key(name) =>
-            {
-                let error = Error::Setting { name, found, allowed };
-                Error::ConfigFile { path: path.clone(), reason: format!("[training]: {error}") }
+        Training::concerns(&file, &recipe.model).map_err(|error| invalid(error.to_string()))?;
+        recipe.training = recipe.training.with(&file).map_err(|error| invalid(error.to_string()))?;
+        recipe.with(&self.training).map_err(|error| match error {
+            Error::Setting { name, .. } if file.contains_key(name) && !self.training.contains_key(name) => {
+                invalid(error.to_string())
             }
-            (_, error) => error,
+            error => error,
         })
     }
 }
